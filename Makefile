@@ -1,0 +1,63 @@
+# Everything runs from nothing: Python 3.11+ and make are all a machine needs.
+# The first call installs exactly requirements.lock into .venv; later calls reuse it, offline too.
+
+PYTHON ?= python3
+UV := .uv/bin/uv
+BIN := .venv/bin
+SOURCES := $(wildcard *.py */*.py */*.jinja)
+
+# No server of ours reports home, and none of them paints bars into a log.
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export GX_ANALYTICS_ENABLED := false
+export MLFLOW_DISABLE_TELEMETRY := true
+export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
+
+.PHONY: help demo test lint format lock clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/installed  ## a month of real flights, gated and scored
+	@$(BIN)/signature-gate demo
+
+test: .venv/installed  ## the whole suite
+	@$(BIN)/pytest
+
+lint: .venv/installed  ## ruff and pyright strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/basedpyright
+
+format: .venv/installed  ## let ruff write the layout
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: $(UV)  ## pin every dependency anew
+	@$(UV) pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --upgrade --quiet --output-file requirements.lock
+
+clean:  ## remove what make created, the demo's results excepted
+	@rm -rf .venv .uv build *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+$(UV):
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv/locked: requirements.lock | $(UV)
+	@test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	@$(UV) pip install --quiet --python .venv --require-hashes --requirements requirements.lock
+	@touch $@
+
+# A strict editable install links each file, so it is made anew when a source file appears.
+.venv/sources: FORCE
+	@mkdir -p .venv
+	@echo '$(sort $(SOURCES))' | cmp -s - $@ || echo '$(sort $(SOURCES))' > $@
+
+.venv/installed: .venv/locked .venv/sources pyproject.toml
+	@rm -rf build
+	@$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation \
+		--config-settings editable_mode=strict --editable .
+	@touch $@
+
+.PHONY: FORCE
+FORCE:

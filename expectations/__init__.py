@@ -1,0 +1,1 @@
+"""What a model expects, and whether a batch meets it; nothing here knows of Prefect."""
