@@ -1,0 +1,72 @@
+"""What arrives, in the words of the conversion table."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.types as is_
+
+# Columns of our own output: a batch that was split before carries them, and judging strips them.
+RESERVED = ("_row", "_violations")
+
+# A pandas object column whose values have no type in common.
+MIXED = pa.struct([pa.field("mixed", pa.null())])
+
+_BY_PREDICATE = (
+    (is_.is_decimal, "decimal"),
+    (is_.is_date, "date"),
+    (is_.is_time, "time"),
+    (is_.is_duration, "duration"),
+    (is_.is_null, "null"),
+    (is_.is_string, "string"),
+    (is_.is_large_string, "string"),
+    (is_.is_string_view, "string"),
+    (is_.is_binary, "binary"),
+    (is_.is_large_binary, "binary"),
+    (is_.is_binary_view, "binary"),
+    (is_.is_fixed_size_binary, "binary"),
+)
+_BY_NAME = {
+    "bool": "bool",
+    **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    "halffloat": "float16",
+    "float": "float32",
+    "double": "float64",
+}
+_WIDEST_DECIMAL = 38
+
+
+def arrival(kind: pa.DataType) -> str:
+    """Name an Arrow type as the conversion table does.
+
+    Args:
+        kind: The type of an arriving column.
+
+    Returns:
+        A key of ``CONFORMS``'s inner tables, or a word that none of them lists, such as ``time``.
+    """
+    if is_.is_dictionary(kind) or is_.is_run_end_encoded(kind):
+        return arrival(kind.value_type)
+    if is_.is_timestamp(kind):
+        return "timestamp_tz" if kind.tz else "timestamp"
+    if is_.is_decimal(kind) and kind.precision > _WIDEST_DECIMAL:
+        return "wide decimal"
+    by_predicate = (word for holds, word in _BY_PREDICATE if holds(kind))
+    return _BY_NAME.get(str(kind)) or next(by_predicate, "other")
+
+
+def type_name(kind: pa.DataType) -> str:
+    """Name an Arrow type for a reader of a report."""
+    return "mixed Python objects" if kind == MIXED else str(kind)
+
+
+def unique(names: list[str]) -> list[str]:
+    """Tell apart columns that arrived under one name: the second ``a`` becomes ``a#2``."""
+    taken, distinct = set(names), list[str]()
+    for position, name in enumerate(names):
+        turn = names[:position].count(name) + 1 if len(taken) < len(names) else 1
+        candidate = name if turn == 1 else f"{name}#{turn}"
+        while turn > 1 and candidate in taken:
+            candidate += "#"
+        taken.add(candidate)
+        distinct.append(candidate)
+    return distinct

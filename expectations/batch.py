@@ -1,0 +1,160 @@
+"""Open what arrives: its schema at once, its rows only when somebody asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+import pyarrow as pa
+
+from .arrivals import RESERVED, type_name, unique
+from .errors import BatchNotFound, UnsupportedBatch
+from .verdict import BatchFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import polars as pl
+
+    from .footer import Footer
+    from .policy import Policy
+
+ROW = "_row"
+
+
+class UnreadableError(Exception):
+    """The content is not what its format promises; judging turns this into a violation."""
+
+    def __init__(self, observed: str, remedy: str, kind: str = "unreadable") -> None:
+        """Keep the parts from which the violation is made."""
+        super().__init__(observed)
+        self.observed = observed
+        self.remedy = remedy
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that has been opened and not yet read.
+
+    Attributes:
+        facts: Name, place, size and columns.
+        schema: Arrow types by arriving name, reserved columns left out, duplicates kept.
+        sources: The name by which ``scan`` knows each column of the schema, in its order.
+        scan: Makes a lazy frame of ``_row`` (position from 0) and the sources.
+        rows: How many rows there are, where that is known without reading them.
+        footer: Parquet's statistics, where there are some.
+        text: Whether every cell is text that stands for a value.
+        faults: Column of ``scan`` that says why a record is malformed, if there is one.
+    """
+
+    facts: BatchFacts
+    schema: pa.Schema
+    sources: tuple[str, ...]
+    scan: Callable[[], pl.LazyFrame]
+    rows: int | None = None
+    footer: Footer | None = None
+    text: bool = False
+    faults: str | None = None
+
+
+def open_batch(batch: Any, policy: Policy) -> Batch:
+    """Open a batch of any kind that the gate reads.
+
+    Args:
+        batch: A path or ``file://`` URL of a Parquet or CSV file (gzip too), or a pandas, Polars
+            or Arrow frame.
+        policy: Says how CSV is written.
+
+    Returns:
+        The batch, its schema known, its rows unread.
+
+    Raises:
+        BatchNotFound: No such file.
+        UnsupportedBatch: An object or a format that the gate does not read.
+        UnreadableError: The content is not what its format promises.
+    """
+    if isinstance(batch, str | Path):
+        return _open_file(_local_path(batch), policy)
+    from .frames import open_frame
+
+    return open_frame(batch)
+
+
+def describe_batch(batch: Any) -> BatchFacts:
+    """Say what can be said of a batch that could not be opened."""
+    if not isinstance(batch, str | Path):
+        return BatchFacts(name=type(batch).__name__, format=type(batch).__module__.split(".")[0])
+    path = _local_path(batch)
+    return file_facts(path, _format_of(path) or path.suffix.lstrip("."), pa.schema([]))
+
+
+def file_facts(path: Path, written_as: str, schema: pa.Schema) -> BatchFacts:
+    """Describe a file by its name, place, size and columns."""
+    return BatchFacts(
+        name=path.name,
+        format=written_as,
+        uri=str(path),
+        bytes=path.stat().st_size if path.is_file() else None,
+        columns=columns_of(schema),
+    )
+
+
+def columns_of(schema: pa.Schema) -> tuple[tuple[str, str], ...]:
+    """List names and types as they arrived."""
+    return tuple((field.name, type_name(field.type)) for field in schema)
+
+
+def sources_of(schema: pa.Schema) -> tuple[str, ...]:
+    """Give each column of a schema a name of its own."""
+    return tuple(unique(schema.names))
+
+
+def without_reserved(schema: pa.Schema) -> pa.Schema:
+    """Leave out the columns that an earlier split added."""
+    return pa.schema([field for field in schema if field.name not in RESERVED])
+
+
+def numbered(frame: pl.LazyFrame, arrived: list[str]) -> pl.LazyFrame:
+    """Put row positions in front, in place of reserved columns from an earlier split."""
+    stale = [name for name in arrived if name in RESERVED]
+    return frame.drop(stale).with_row_index(ROW)
+
+
+_SUFFIXES = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".csv.gz": "csv"}
+
+
+def _format_of(path: Path) -> str | None:
+    name = path.name.lower()
+    return next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
+
+
+def _open_file(path: Path, policy: Policy) -> Batch:
+    from .csv_records import open_csv
+    from .parquet import open_parquet
+
+    if not path.exists():
+        msg = f"no such batch: {path}. Check the path; relative ones start at {Path.cwd()}."
+        raise BatchNotFound(msg)
+    kind = None if path.is_dir() else _format_of(path)
+    if kind is None:
+        msg = f"cannot read {path} as a batch: its name ends in none of {', '.join(_SUFFIXES)}."
+        raise UnsupportedBatch(msg)
+    try:
+        return open_parquet(path) if kind == "parquet" else open_csv(path, policy.csv)
+    except PermissionError as error:
+        msg = f"may not read {path}: {error.strerror}. Give this process the right to."
+        raise UnsupportedBatch(msg) from error
+
+
+def _local_path(batch: str | Path) -> Path:
+    text = str(batch)
+    if text.startswith("file://"):
+        return Path(unquote(urlparse(text).path))
+    if "://" in text:
+        scheme = text.split("://", 1)[0]
+        msg = f"cannot read {scheme}:// batches; bring the file to a local path first."
+        raise UnsupportedBatch(msg)
+    return Path(batch)

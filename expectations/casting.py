@@ -1,0 +1,280 @@
+"""Typed cells in the model's type: one way in for each ``How`` of the conversion table.
+
+Every cast is verified against its source. ``cast(strict=False)`` turns what cannot be held into
+null, and what is merely rounded is found by casting back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import polars as pl
+
+from .faults import Fault
+from .types import CONFORMS, PANDAS_DTYPES, How
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .footer import ColumnStatistics
+    from .policy import Policy
+    from .types import ScalarName
+    from .verdict import Kind
+
+POLARS_DTYPES: dict[ScalarName, pl.DataType] = {
+    "boolean": pl.Boolean(),
+    "integer": pl.Int32(),
+    "long": pl.Int64(),
+    "float": pl.Float32(),
+    "double": pl.Float64(),
+    "string": pl.String(),
+    "binary": pl.Binary(),
+    "datetime": pl.Datetime("ns"),
+}
+FLOATING = ("float16", "float32", "float64")
+
+_RANGES: dict[ScalarName, tuple[int, int]] = {
+    "integer": (-(2**31), 2**31 - 1),
+    "long": (-(2**63), 2**63 - 1),
+}
+# A whole float beyond 2^53 may already have been rounded where it was made.
+_WHOLE_FLOATS: dict[ScalarName, tuple[int, int]] = {
+    "integer": _RANGES["integer"],
+    "long": (-(2**53), 2**53),
+}
+# Integers up to these magnitudes, and decimals of so many digits, survive the way there and back.
+_EXACT_INTEGERS: dict[ScalarName, int] = {"float": 2**24, "double": 2**53}
+_EXACT_DIGITS: dict[ScalarName, int] = {"float": 6, "double": 15}
+
+_LAST_NANOSECOND = 2**63 - 1
+_NANOSECONDS = {"ms": 10**6, "us": 10**3, "ns": 1}
+_DAY = 86_400 * 10**9
+_YEARS_WITHIN = (1678, 2261)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Arriving cells of one type.
+
+    Attributes:
+        name: The contract's name of the column they belong to.
+        expr: Where they are: a column, or an element of one.
+        kind: Their type, in the words of the conversion table.
+        dtype: Their Polars type.
+        text: Whether they are text that stands for values.
+    """
+
+    name: str
+    expr: pl.Expr
+    kind: str
+    dtype: pl.DataType
+    text: bool = False
+
+    @property
+    def present(self) -> pl.Expr:
+        """True where there is a value: neither null nor NaN."""
+        there = self.expr.is_not_null()
+        return there & ~self.expr.is_nan() if self.kind in FLOATING else there
+
+
+class Way(NamedTuple):
+    """The way of cells into a type.
+
+    Attributes:
+        value: The value in that type; undefined where a fault is.
+        faults: The rules that cells can break; none if they conform by their type alone.
+    """
+
+    value: pl.Expr
+    faults: tuple[Fault, ...] = ()
+
+
+def cast_cells(cells: Cells, target: ScalarName, policy: Policy) -> Way | None:
+    """Plan the cast of typed cells into a scalar type.
+
+    Args:
+        cells: What arrives.
+        target: The type in which the model receives it.
+        policy: Decides about zones and rounding.
+
+    Returns:
+        Value and faults; None if the table lists no way.
+    """
+    how = CONFORMS[target].get(cells.kind)
+    if how is None or (how is How.IN_UTC and policy.timezone == "forbid"):
+        return None
+    way = _WAYS[how](cells, target, policy)
+    present = (replace(f, failing=f.failing & cells.present) for f in way.faults)
+    return Way(way.value, tuple(present))
+
+
+def value_fault(
+    cells: Cells,
+    target: ScalarName,
+    kind: Kind,
+    failing: pl.Expr,
+    words: tuple[str, str],
+) -> Fault:
+    """State that single values have no place in a type.
+
+    Args:
+        cells: What arrives.
+        target: The type that has no place for them.
+        kind: The kind of violation.
+        failing: True where a cell has it.
+        words: What is expected, and what is observed.
+
+    Returns:
+        The fault, with remedy and expectation.
+    """
+    expected, observed = words
+    came = "text" if cells.text else cells.kind
+    return Fault(
+        kind=kind,
+        failing=failing,
+        expected=expected,
+        observed=observed,
+        remedy=f"Deliver {cells.name!r} as {target}, or log the model again with the type that "
+        "arrives.",
+        because=f"{came} conforms to {target} value by value",
+        expectation={
+            "type": "expect_column_type_to_be",
+            "kwargs": {"column": cells.name, "type_": PANDAS_DTYPES[target]},
+        },
+    )
+
+
+# ----- the ways, one for each How -----
+
+
+def _as_is(cells: Cells, target: ScalarName, _: Policy) -> Way:
+    return Way(cells.expr.cast(POLARS_DTYPES[target], strict=False))
+
+
+def _in_range(cells: Cells, target: ScalarName, _: Policy) -> Way:
+    low, high = _RANGES[target]
+    value = cells.expr.cast(POLARS_DTYPES[target], strict=False)
+    words = (f"{target}, from {low} to {high}", f"{cells.kind} beyond it")
+    fault = value_fault(cells, target, "out_of_range", value.is_null(), words)
+    return Way(value, (replace(fault, absent=lambda known: _within(known, low, high)),))
+
+
+def _whole(cells: Cells, target: ScalarName, _: Policy) -> Way:
+    decimal = cells.kind == "decimal"
+    low, high = (_RANGES if decimal else _WHOLE_FLOATS)[target]
+    is_whole, wide = (_whole_decimal if decimal else _whole_float)(cells.expr)
+    inside = wide.is_between(low, high).fill_null(value=False)
+    value = pl.when(is_whole & inside).then(wide).cast(POLARS_DTYPES[target], strict=False)
+    fraction = (f"whole numbers for {target}", "a fraction")
+    beyond = (f"{target}, from {cells.kind} between {low} and {high}", "a number beyond them")
+    return Way(
+        value,
+        (
+            value_fault(cells, target, "not_representable", ~is_whole, fraction),
+            value_fault(cells, target, "out_of_range", is_whole & ~inside, beyond),
+        ),
+    )
+
+
+def _whole_decimal(expr: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    # Casting a decimal to an integer truncates; its text ends in zeros exactly if it is whole.
+    digits = expr.cast(pl.String).str.extract(r"^(-?\d+)(?:\.0*)?$")
+    return digits.is_not_null(), digits.cast(pl.Int128, strict=False)
+
+
+def _whole_float(expr: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    number = expr.cast(pl.Float64)
+    return number.floor() == number, number.cast(pl.Int128, strict=False)
+
+
+def _exact(cells: Cells, target: ScalarName, policy: Policy) -> Way:
+    value, lossy = _EXACT.get(cells.kind, _exact_integer)(cells, target)
+    faults = list[Fault]()
+    if cells.kind == "float64":
+        overflow = value.is_infinite() & cells.expr.is_finite()
+        lossy &= ~overflow
+        words = (f"magnitudes that {target} has", "one beyond them")
+        faults.append(value_fault(cells, target, "out_of_range", overflow, words))
+    if policy.lossy_floats == "forbid":
+        faults.append(_inexact(cells, target, lossy))
+    return Way(value, tuple(faults))
+
+
+def _inexact(cells: Cells, target: ScalarName, lossy: pl.Expr) -> Fault:
+    words = (f"numbers that {target} represents exactly", f"{cells.kind} that it can only round")
+    fault = value_fault(cells, target, "not_representable", lossy, words)
+    limit = _EXACT_INTEGERS[target]
+    return replace(
+        fault,
+        remedy=f"Deliver {cells.name!r} as {target}, or accept rounding by policy "
+        "lossy_floats: allow.",
+        absent=lambda known: cells.kind not in FLOATING and _within(known, -limit, limit),
+    )
+
+
+def _exact_integer(cells: Cells, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
+    value = cells.expr.cast(POLARS_DTYPES[target])
+    back = value.cast(pl.Float64).cast(cells.dtype, strict=False)
+    return value, (back != cells.expr).fill_null(value=True)
+
+
+def _exact_float(cells: Cells, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
+    value = cells.expr.cast(POLARS_DTYPES[target])
+    return value, value.cast(pl.Float64) != cells.expr
+
+
+def _exact_decimal(cells: Cells, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
+    text = cells.expr.cast(pl.String)
+    value = text.cast(POLARS_DTYPES[target])
+    digits = text.str.replace_all(r"[-.]", "").str.strip_chars_start("0").str.strip_chars_end("0")
+    back = value.cast(pl.Float64).cast(cells.dtype, strict=False)
+    short = digits.str.len_chars() <= _EXACT_DIGITS[target]
+    return value, ~short & (back != cells.expr).fill_null(value=True)
+
+
+_EXACT: dict[str, Callable[[Cells, ScalarName], tuple[pl.Expr, pl.Expr]]] = {
+    "float64": _exact_float,
+    "decimal": _exact_decimal,
+}
+
+
+def _in_nanoseconds(cells: Cells, target: ScalarName, _: Policy) -> Way:
+    unit = _NANOSECONDS[cells.dtype.time_unit] if isinstance(cells.dtype, pl.Datetime) else _DAY
+    # pandas keeps the smallest of the 64-bit integers for NaT, so the bounds are symmetric.
+    last = _LAST_NANOSECOND // unit
+    inside = cells.expr.to_physical().is_between(-last, last)
+    value = pl.when(inside).then(cells.expr.cast(pl.Datetime("ns")))
+    words = (How.IN_NANOSECONDS.value, "one beyond them")
+    fault = value_fault(cells, target, "out_of_range", ~inside, words)
+    return Way(value, (replace(fault, absent=_within_years),))
+
+
+def _in_utc(cells: Cells, target: ScalarName, policy: Policy) -> Way:
+    utc = cells.expr.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    naive = replace(cells, expr=utc, dtype=pl.Datetime(getattr(cells.dtype, "time_unit", "us")))
+    return _in_nanoseconds(naive, target, policy)
+
+
+_WAYS: dict[How, Callable[[Cells, ScalarName, Policy], Way]] = {
+    How.AS_IS: _as_is,
+    How.IN_RANGE: _in_range,
+    How.WHOLE: _whole,
+    How.EXACT: _exact,
+    How.IN_NANOSECONDS: _in_nanoseconds,
+    How.IN_UTC: _in_utc,
+}
+
+
+# ----- what statistics prove -----
+
+
+def _within(known: ColumnStatistics, low: int, high: int) -> bool:
+    return known.bounds is not None and low <= known.bounds[0] and known.bounds[1] <= high
+
+
+def _within_years(known: ColumnStatistics) -> bool:
+    first, last = _YEARS_WITHIN
+    return known.bounds is not None and all(
+        first <= getattr(bound, "year", 0) <= last for bound in known.bounds
+    )

@@ -1,0 +1,105 @@
+"""Everything that can go wrong with the machinery or its use; bad data is a verdict instead.
+
+GateError
+├── NoContract           the model's signature cannot serve as a contract
+├── BatchRejected        a caller asked for the rows of a batch that may not be scored
+├── Misuse               what was asked for cannot be meant
+│   ├── BatchNotFound        no such file or folder
+│   ├── UnsupportedBatch     an object or format that the gate does not read
+│   ├── ModelNotFound        the registry answers, and knows no such model, version or alias
+│   ├── InvalidPolicy        a policy with an unknown field or value
+│   └── InvalidFeed          a feed file with an unknown field or value
+├── RegistryUnavailable  the registry did not answer within the limit
+├── ContractChanged      the signature behind a pinned version is no longer the one that judged
+├── BatchChanged         the batch is no longer what was judged
+└── ModelFailed          the model raised while it predicted
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .verdict import Verdict
+
+
+class GateError(Exception):
+    """The root of all errors that signature-gate raises on purpose."""
+
+
+class NoContract(GateError):
+    """The model's signature cannot serve as a contract.
+
+    Attributes:
+        model: The model as it was named.
+        reason: Why its signature decides nothing.
+        remedy: How to log the model so that it does.
+    """
+
+    def __init__(self, reason: str, remedy: str, model: str = "the model") -> None:
+        """Keep the three parts apart, so that a verdict can carry them too."""
+        super().__init__(f"{model} has no usable contract: {reason}. {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+        self.model = model
+
+    def __reduce__(self) -> tuple[type[NoContract], tuple[str, str, str]]:
+        """Pickle by parts: Prefect carries exceptions between processes."""
+        return type(self), (self.reason, self.remedy, self.model)
+
+
+class BatchRejected(GateError):
+    """The batch may not be scored.
+
+    Attributes:
+        verdict: What was found, with every violation and its remedy.
+    """
+
+    def __init__(self, verdict: Verdict) -> None:
+        """Use the verdict's own summary as the message."""
+        super().__init__(verdict.summary())
+        self.verdict = verdict
+
+    def __reduce__(self) -> tuple[type[BatchRejected], tuple[Verdict]]:
+        """Pickle by verdict: Prefect carries exceptions between processes."""
+        return type(self), (self.verdict,)
+
+
+class Misuse(GateError):
+    """What was asked for cannot be meant."""
+
+
+class BatchNotFound(Misuse):
+    """No such file or folder."""
+
+
+class UnsupportedBatch(Misuse):
+    """An object or a format that the gate does not read."""
+
+
+class ModelNotFound(Misuse):
+    """The registry answers, and knows no such model, version or alias."""
+
+
+class InvalidPolicy(Misuse):
+    """A policy with an unknown field or value."""
+
+
+class InvalidFeed(Misuse):
+    """A feed file with an unknown field or value."""
+
+
+class RegistryUnavailable(GateError):
+    """The registry did not answer within the limit."""
+
+
+class ContractChanged(GateError):
+    """The signature behind a pinned version is no longer the one that judged."""
+
+
+class BatchChanged(GateError):
+    """The batch is no longer what was judged: altered meanwhile, or its footer lied."""
+
+
+class ModelFailed(GateError):
+    """The model raised while it predicted."""

@@ -1,0 +1,64 @@
+"""What a Parquet footer proves about a column without reading it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+
+@dataclass(frozen=True)
+class ColumnStatistics:
+    """What the statistics of all row groups together say of one column.
+
+    Attributes:
+        nulls: How many cells are null; None where a row group does not say.
+        bounds: Smallest and largest value; None where a row group with values does not say.
+    """
+
+    nulls: int | None
+    bounds: tuple[Any, Any] | None
+
+
+@dataclass(frozen=True)
+class Footer:
+    """The footer of one Parquet file."""
+
+    metadata: pq.FileMetaData
+
+    def statistics(self, name: str) -> ColumnStatistics | None:
+        """Merge a flat column's statistics over the row groups.
+
+        Args:
+            name: The column's name in the file.
+
+        Returns:
+            What they say together; None if the footer knows no single such column, or a row group
+            has no statistics for it.
+        """
+        leaves = [
+            i
+            for i in range(self.metadata.num_columns)
+            if self.metadata.schema.column(i).path == name
+        ]
+        if len(leaves) != 1:
+            return None
+        groups = [
+            self.metadata.row_group(g).column(leaves[0]).statistics
+            for g in range(self.metadata.num_row_groups)
+        ]
+        return None if any(group is None for group in groups) else _merged(groups)
+
+
+def _merged(groups: list[Any]) -> ColumnStatistics:
+    counted = all(group.has_null_count for group in groups)
+    filled = [group for group in groups if group.num_values]
+    bounded = all(group.has_min_max for group in filled)
+    return ColumnStatistics(
+        nulls=sum(group.null_count for group in groups) if counted else None,
+        bounds=(min(g.min for g in filled), max(g.max for g in filled))
+        if filled and bounded
+        else None,
+    )

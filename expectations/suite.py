@@ -1,0 +1,151 @@
+"""Contract and policy as a Great Expectations suite in plain JSON, and back.
+
+The suite speaks of the *conformed* frame: what the model receives, in pandas.
+
+- columns: ``expect_table_columns_to_match_set``, or ``..._ordered_list`` under
+  ``column_order: forbid``;
+- types: ``expect_column_type_to_be`` with the pandas dtype of ``PANDAS_DTYPES``;
+- nulls: ``expect_column_values_to_not_be_null`` where the policy or the type forbids them;
+- rows: ``expect_table_row_count_to_be_between``.
+
+GX has no conditional expectation on columns. So optional columns have none of their own until the
+columns of a given batch are known.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from .contract import Contract, ModelVersion
+from .errors import Misuse
+from .policy import Policy
+from .types import NEVER_NULL, PANDAS_DTYPES, Scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    from .contract import Column
+
+META = "signature_gate"
+_GX_VERSION = "1.24.1"
+Expectation = dict[str, Any]
+
+
+def to_suite(
+    contract: Contract, policy: Policy | None = None, columns: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Translate a contract into a suite that any GX project can load.
+
+    Args:
+        contract: What the model expects.
+        policy: What the contract leaves open; the default policy if None.
+        columns: Names of the conformed columns of a given batch; then optional columns among them
+            are expected like the others, and absent ones are left out.
+
+    Returns:
+        The suite as plain data: ``json.dumps`` writes it, ``ExpectationSuite(**suite)`` and
+        ``from_suite`` read it.
+    """
+    policy = policy or Policy()
+    return {
+        "name": str(contract.model or f"signature {contract.fingerprint}"),
+        "expectations": list(_expectations(contract, policy, columns)),
+        "meta": {
+            "great_expectations_version": _GX_VERSION,
+            META: {
+                "model": contract.model.model_dump() if contract.model else None,
+                "fingerprint": contract.fingerprint,
+                "policy": policy.model_dump(mode="json"),
+                "signature": contract.signature,
+            },
+        },
+    }
+
+
+def from_suite(suite: dict[str, Any], origin: str = "the suite") -> Contract:
+    """Read back the contract, with the policy, of a suite that ``to_suite`` made.
+
+    Args:
+        suite: The suite as plain data.
+        origin: Where it came from, for the error's text.
+
+    Returns:
+        The contract, pinned to the version that the suite was made for, with the suite's policy.
+
+    Raises:
+        Misuse: The suite was not made by signature-gate.
+        NoContract: Its signature decides nothing.
+        InvalidPolicy: Its policy has an unknown field or value.
+    """
+    meta = cast("dict[str, Any]", suite.get("meta") or {}).get(META)
+    if not isinstance(meta, dict) or "signature" not in meta:
+        msg = (
+            f"{origin} does not say which signature it stands for. Make it with "
+            "`signature-gate contract MODEL --out FILE`."
+        )
+        raise Misuse(msg)
+    stated = cast("dict[str, Any]", meta)
+    model = ModelVersion.model_validate(stated["model"]) if stated.get("model") else None
+    policy = Policy.parse(stated.get("policy") or {}, f"the policy in {origin}")
+    return Contract.from_signature(stated["signature"], model).under(policy)
+
+
+def load_suite(path: Path) -> Contract:
+    """Read the contract of a suite file.
+
+    Args:
+        path: A suite's JSON.
+
+    Returns:
+        The contract, with the suite's policy.
+
+    Raises:
+        Misuse: Not JSON, or not a suite that signature-gate made.
+    """
+    try:
+        suite = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        msg = f"{path} is not a suite: {error}. Give a JSON file, or a folder with an MLmodel file."
+        raise Misuse(msg) from error
+    return from_suite(suite if isinstance(suite, dict) else {}, str(path))
+
+
+def _expectations(
+    contract: Contract, policy: Policy, columns: Collection[str] | None
+) -> Iterator[Expectation]:
+    expected = [
+        c for c in contract.columns if (c.required if columns is None else c.name in columns)
+    ]
+    yield _columns(expected, policy, exact=columns is not None or expected == [*contract.columns])
+    for column in expected:
+        yield _expectation("expect_column_type_to_be", column=column.name, type_=_dtype(column))
+        if _never_null(column, policy):
+            yield _expectation("expect_column_values_to_not_be_null", column=column.name)
+    yield _expectation("expect_table_row_count_to_be_between", min_value=policy.min_rows)
+
+
+def _columns(expected: list[Column], policy: Policy, *, exact: bool) -> Expectation:
+    names = [column.name for column in expected]
+    if exact and policy.column_order == "forbid":
+        return _expectation("expect_table_columns_to_match_ordered_list", column_list=names)
+    return _expectation("expect_table_columns_to_match_set", column_set=names, exact_match=exact)
+
+
+def _never_null(column: Column, policy: Policy) -> bool:
+    target = cast("Scalar", column.type).name
+    if target in NEVER_NULL:
+        return True
+    # GX on pandas takes NaN for null, whatever the policy: it cannot state this one.
+    if policy.nan == "value" and target in ("float", "double"):
+        return False
+    return column.required and policy.nulls == "forbid" and column.name not in policy.nullable
+
+
+def _dtype(column: Column) -> str:
+    return PANDAS_DTYPES[cast("Scalar", column.type).name]
+
+
+def _expectation(kind: str, **kwargs: Any) -> Expectation:
+    return {"type": kind, "kwargs": kwargs, "severity": "critical", "meta": {}}

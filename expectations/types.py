@@ -1,0 +1,192 @@
+"""The types that an MLflow signature knows, and the one table of what conforms to which.
+
+The types mirror ``mlflow.types`` (``DataType``, ``Array``, ``Object``, ``Map``, ``AnyType``,
+``SparkMLVector``) without importing it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal, get_args
+
+ScalarName = Literal[
+    "boolean", "integer", "long", "float", "double", "string", "binary", "datetime"
+]
+SCALARS: tuple[ScalarName, ...] = get_args(ScalarName)
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """One of MLflow's eight ``DataType`` values."""
+
+    name: ScalarName
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Array:
+    """A list of elements of one type."""
+
+    items: Type
+
+    def __str__(self) -> str:
+        return f"array<{self.items}>"
+
+
+@dataclass(frozen=True)
+class Property:
+    """A field of an object."""
+
+    name: str
+    type: Type
+    required: bool
+
+
+@dataclass(frozen=True)
+class Object:
+    """A record with named fields."""
+
+    properties: tuple[Property, ...]
+
+    def __str__(self) -> str:
+        fields = (f"{p.name}{'' if p.required else '?'}: {p.type}" for p in self.properties)
+        return f"object<{', '.join(fields)}>"
+
+
+@dataclass(frozen=True)
+class Map:
+    """Text keys to values of one type."""
+
+    values: Type
+
+    def __str__(self) -> str:
+        return f"map<{self.values}>"
+
+
+@dataclass(frozen=True)
+class Anything:
+    """MLflow's ``AnyType``: every value conforms."""
+
+    def __str__(self) -> str:
+        return "any"
+
+
+@dataclass(frozen=True)
+class Vector:
+    """MLflow's ``SparkMLVector``: a list of doubles."""
+
+    def __str__(self) -> str:
+        return "sparkml_vector"
+
+
+Type = Scalar | Array | Object | Map | Anything | Vector
+
+
+def parse_type(spec: dict[str, Any]) -> Type:
+    """Read one type out of a signature's JSON.
+
+    Args:
+        spec: A column, property, ``items`` or ``values`` entry, as ``Schema.to_json`` writes it.
+
+    Returns:
+        The type.
+
+    Raises:
+        ValueError: MLflow knows no such type.
+    """
+    match spec.get("type"):
+        case "array":
+            return Array(parse_type(spec["items"]))
+        case "object":
+            return Object(tuple(_property(n, s) for n, s in sorted(spec["properties"].items())))
+        case "map":
+            return Map(parse_type(spec["values"]))
+        case "any":
+            return Anything()
+        case "sparkml_vector":
+            return Vector()
+        case name if name in SCALARS:
+            return Scalar(name)
+        case unknown:
+            msg = f"MLflow knows no type {unknown!r}"
+            raise ValueError(msg)
+
+
+def _property(name: str, spec: dict[str, Any]) -> Property:
+    return Property(name, parse_type(spec), required=required(spec))
+
+
+def required(spec: dict[str, Any]) -> bool:
+    """Tell whether a column or property must be there.
+
+    MLflow lets ``required`` default to true for scalars and to false for everything else.
+    """
+    stated = spec.get("required")
+    return spec.get("type") in SCALARS if stated is None else bool(stated)
+
+
+class How(Enum):
+    """How an arriving type becomes the model's, and what is verified on the way."""
+
+    AS_IS = "every value keeps its meaning"
+    IN_RANGE = "values within the target's range"
+    WHOLE = "whole values within the target's range"
+    EXACT = "values that the target represents exactly"
+    IN_NANOSECONDS = "instants between 1677-09-21T00:12:43.145225 and 2262-04-11T23:47:16.854775"
+    IN_UTC = "instants with a zone, under policy timezone: utc"
+
+
+_SMALL_INTS = ("int8", "int16", "uint8", "uint16")
+_FLOATS = ("float16", "float32", "float64")
+
+# What conforms to what: MLflow type -> arriving type -> how. What is not listed never conforms.
+# A column of Arrow's null type conforms to everything: it holds nothing but nulls, which the
+# rules for null judge. Text that stands for values is a matter of policy, not of this table.
+CONFORMS: dict[ScalarName, dict[str, How]] = {
+    "boolean": {"bool": How.AS_IS},
+    "integer": {
+        **dict.fromkeys((*_SMALL_INTS, "int32"), How.AS_IS),
+        **dict.fromkeys(("int64", "uint32", "uint64"), How.IN_RANGE),
+        **dict.fromkeys((*_FLOATS, "decimal"), How.WHOLE),
+    },
+    "long": {
+        **dict.fromkeys((*_SMALL_INTS, "int32", "int64", "uint32"), How.AS_IS),
+        "uint64": How.IN_RANGE,
+        **dict.fromkeys((*_FLOATS, "decimal"), How.WHOLE),
+    },
+    "float": {
+        **dict.fromkeys(("float16", "float32"), How.AS_IS),
+        **dict.fromkeys(
+            (*_SMALL_INTS, "int32", "int64", "uint32", "uint64", "float64", "decimal"), How.EXACT
+        ),
+    },
+    "double": {
+        **dict.fromkeys((*_FLOATS, *_SMALL_INTS, "int32", "uint32"), How.AS_IS),
+        **dict.fromkeys(("int64", "uint64", "decimal"), How.EXACT),
+    },
+    "string": {"string": How.AS_IS},
+    "binary": {"binary": How.AS_IS},
+    "datetime": {
+        **dict.fromkeys(("date", "timestamp"), How.IN_NANOSECONDS),
+        "timestamp_tz": How.IN_UTC,
+    },
+}
+
+# What the model receives, as pandas names it; the suite's ``expect_column_type_to_be`` says so.
+PANDAS_DTYPES: dict[ScalarName, str] = {
+    "boolean": "bool",
+    "integer": "int32",
+    "long": "int64",
+    "float": "float32",
+    "double": "float64",
+    "string": "str",
+    "binary": "object",
+    "datetime": "datetime64[ns]",
+}
+
+# Types whose pandas form has no place for null: int and bool columns with gaps become floats or
+# objects, which MLflow's enforcement rejects (mlflow/mlflow#25593).
+NEVER_NULL: frozenset[ScalarName] = frozenset({"boolean", "integer", "long"})

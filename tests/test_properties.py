@@ -1,0 +1,161 @@
+"""What must hold for every signature, policy and batch; MLflow's own enforcement is the oracle."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import POLICIES, contracts, tables
+
+from signature_gate import Contract, Policy, check
+from signature_gate.expectations.suite import from_suite, to_suite
+from signature_gate.expectations.types import PANDAS_DTYPES
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[pa.Table, Contract, Policy]:
+    contract = draw(contracts())
+    return draw(tables(contract)), contract, draw(POLICIES)
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Any:
+    """MLflow's validate_schema, fed with a contract."""
+    from mlflow.models import validate_schema
+    from mlflow.types import Schema
+
+    return lambda frame, contract: validate_schema(
+        frame, Schema.from_json(contract.signature["inputs"])
+    )
+
+
+def _dtype(series: pd.Series) -> str:
+    return str(series.dtype)
+
+
+@given(case=cases())
+def test_what_is_handed_over_is_what_mlflow_enforces(case: Any, oracle: Any) -> None:
+    """Sound: MLflow accepts every model input, and finds the dtypes it would cast to."""
+    table, contract, policy = case
+    result = check(table, contract, policy)
+    if result.disposition not in ("passed", "split"):
+        return
+
+    frame = result.model_input()
+
+    oracle(frame.copy(), contract)
+    present = [c for c in contract.columns if c.name in table.column_names]
+    assert [PANDAS_DTYPES[str(c.type)] for c in present] == [
+        _dtype(frame[c.label]) for c in present
+    ]  # type: ignore[index]
+
+
+def _same(arrived: Any, handed: Any, *, lossy: bool) -> bool:
+    if arrived is None or (isinstance(arrived, float) and math.isnan(arrived)):
+        return handed is None or handed != handed  # noqa: PLR0124 - NaN and NaT
+    if isinstance(arrived, str) and not isinstance(handed, str):
+        return True  # text that was parsed has its own tests
+    if isinstance(arrived, dt.datetime):
+        naive = arrived.astimezone(dt.UTC).replace(tzinfo=None) if arrived.tzinfo else arrived
+        return bool(pd.Timestamp(naive) == handed)
+    if isinstance(arrived, dt.date):
+        return bool(pd.Timestamp(arrived) == handed)
+    if isinstance(arrived, Decimal):
+        return float(arrived) == handed or Decimal(str(handed)) == arrived or lossy
+    return bool(arrived == handed) or lossy
+
+
+@given(case=cases())
+def test_every_value_handed_over_equals_the_one_that_arrived(case: Any) -> None:
+    """Lossless: no value changes on its way, unless the policy accepts rounding."""
+    table, contract, policy = case
+    result = check(table, contract, policy)
+    if result.disposition not in ("passed", "split"):
+        return
+
+    accepted = result.accepted.collect()  # type: ignore[union-attr]
+    frame = result.model_input()
+
+    arrived = {name: table[name].to_pylist() for name in table.column_names}
+    rows = accepted["_row"].to_list()
+    for name in frame.columns:
+        floating = frame[name].dtype.kind == "f"
+        lossy = policy.lossy_floats == "allow" and floating
+        for row, became in zip(rows, frame[name].tolist(), strict=True):
+            was = arrived[name][row]
+            assert _same(was, became, lossy=lossy or frame[name].dtype == "float32"), (was, became)
+
+
+@given(case=cases())
+def test_a_split_loses_nothing_and_keeps_the_order(case: Any) -> None:
+    """Split: accepted and rejected rows are disjoint, in order, and together all that arrived."""
+    table, contract, policy = case
+    result = check(table, contract, policy)
+    if result.accepted is None:
+        return
+
+    accepted, rejected = result.accepted.collect(), result.rejected.collect()  # type: ignore[union-attr]
+
+    good, bad = accepted["_row"].to_list(), rejected["_row"].to_list()
+    assert sorted(good) == good
+    assert sorted(bad) == bad
+    assert sorted(good + bad) == list(range(table.num_rows))
+    assert (result.verdict.accepted, result.verdict.rejected) == (len(good), len(bad))
+    assert all(rejected["_violations"].list.len() > 0)
+
+
+@given(case=cases())
+def test_the_accepted_rows_alone_pass(case: Any) -> None:
+    """Split: judged again as they are handed over, the accepted rows have nothing against them."""
+    table, contract, policy = case
+    result = check(table, contract, policy)
+    if result.disposition != "split" or result.verdict.accepted == 0:
+        return
+
+    accepted = result.accepted.collect().drop("_row")  # type: ignore[union-attr]
+
+    assert check(accepted, contract, policy).passed
+
+
+@given(case=cases())
+def test_every_refusal_says_what_and_what_to_do(case: Any) -> None:
+    """Explained: each violation names expected, observed, its reason and a remedy."""
+    table, contract, policy = case
+
+    for violation in check(table, contract, policy).violations:
+        assert violation.expected
+        assert violation.observed
+        assert violation.because
+        assert violation.remedy.endswith(".")
+
+
+@given(contract=contracts(), policy=POLICIES)
+def test_contract_and_policy_survive_the_suite(contract: Contract, policy: Policy) -> None:
+    """Round trip: contract to suite JSON to contract, with the policy."""
+    again = from_suite(json.loads(json.dumps(to_suite(contract, policy))))
+
+    assert contract.columns == again.columns
+    assert contract.fingerprint == again.fingerprint
+    assert policy == again.policy
+
+
+@given(case=cases())
+def test_one_verdict_whatever_the_frame_library(case: Any) -> None:
+    """A batch is judged alike as an Arrow table and as a Polars frame."""
+    table, contract, policy = case
+
+    in_arrow = check(table, contract, policy)
+    in_polars = check(pl.DataFrame(table), contract, policy)
+
+    assert [(v.kind, v.column, v.count) for v in in_arrow.violations] == [
+        (v.kind, v.column, v.count) for v in in_polars.violations
+    ]
