@@ -1,0 +1,183 @@
+"""The command line: ``signature-gate --help``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from ..expectations.errors import GateError, Misuse, NoContract
+from . import terminal
+
+if TYPE_CHECKING:
+    from ..expectations.contract import Contract
+    from ..expectations.verdict import Verdict
+
+app = typer.Typer(
+    help="Judge batches against the signature of the MLflow model that will score them.\n\n"
+    "MODEL is any MLflow model URI (models:/flights@champion, models:/flights/3, models:/m-…, "
+    "runs:/…), a folder with an MLmodel file, or a suite JSON. MLFLOW_TRACKING_URI says where "
+    "the registry is.\n\n"
+    "Exit codes: 0 passed; 1 not passed; 2 wrong usage, or no such file or model; "
+    "3 registry or other machinery.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+PASSED, NOT_PASSED, WRONG_USAGE, BROKEN = range(4)
+_EXIT_CODES: tuple[tuple[type[GateError], int], ...] = (
+    (NoContract, NOT_PASSED),
+    (Misuse, WRONG_USAGE),
+    (GateError, BROKEN),
+)
+
+Model = Annotated[str, typer.Argument(help="MLflow model URI, MLmodel folder or suite JSON.")]
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", help="YAML file with the policy's fields.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--registry-timeout",
+        help="Seconds to go on trying while the registry does not answer.",
+        envvar="SIGNATURE_GATE_REGISTRY_TIMEOUT",
+        show_default="30",
+    ),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("signature-gate"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None: ...
+
+
+@app.command()
+def check(
+    model: Model,
+    batch: Annotated[str, typer.Argument(help="Parquet or CSV file, gzip too.")],
+    policy: PolicyFile = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the report, one HTML page, to this file.")
+    ] = None,
+    as_json: AsJson = False,
+    timeout: Timeout = None,
+) -> None:
+    """Judge one batch. The model itself is never loaded, and no file is moved."""
+    from ..expectations.checking import check as judge
+    from ..expectations.checking import refuse
+    from ..expectations.policy import Policy
+
+    chosen = Policy.load(policy) if policy else None
+    try:
+        with terminal.busy(f"reading the contract of {model}"):
+            contract = _load(model, timeout)
+        with terminal.busy(f"judging {batch}"):
+            verdict = judge(batch, contract, chosen).verdict
+    except NoContract as error:
+        verdict = refuse(batch, error, chosen).verdict
+    _deliver(verdict, report, as_json=as_json)
+    raise typer.Exit(PASSED if verdict.passed else NOT_PASSED)
+
+
+def _deliver(verdict: Verdict, report: Path | None, *, as_json: bool) -> None:
+    if report:
+        from ..expectations.report import write_report
+
+        write_report(report, verdict)
+    if as_json:
+        typer.echo(verdict.to_json())
+        return
+    terminal.show_verdict(verdict)
+    if report:
+        terminal.say(f"\nreport     {report}")
+
+
+@app.command()
+def contract(
+    model: Model,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the suite, which any GX project loads, to this file.")
+    ] = None,
+    policy: PolicyFile = None,
+    as_json: AsJson = False,
+    timeout: Timeout = None,
+) -> None:
+    """Show what a model expects, or save it as a Great Expectations suite."""
+    from ..expectations.policy import Policy
+    from ..expectations.suite import to_suite
+
+    with terminal.busy(f"reading the contract of {model}"):
+        loaded = _load(model, timeout)
+    suite = to_suite(loaded, Policy.load(policy) if policy else loaded.policy)
+    if out:
+        _write(out, suite)
+    if as_json:
+        typer.echo(json.dumps(suite, indent=2))
+        return
+    terminal.show_contract(loaded)
+    if out:
+        terminal.say(f"\nsuite      {out}")
+
+
+def _load(model: str, timeout: float | None) -> Contract:
+    from ..expectations.contract import Contract
+
+    return Contract.load(model, timeout=timeout)
+
+
+def _write(path: Path, suite: dict[str, Any]) -> None:
+    if path.exists():
+        msg = f"{path} is there already. Name another file; what is there is not overwritten."
+        raise Misuse(msg)
+    path.write_text(json.dumps(suite, indent=2) + "\n", "utf-8")
+
+
+@app.command()
+def doctor(as_json: AsJson = False, timeout: Timeout = None) -> None:
+    """Look for what commonly breaks: versions, registry, Prefect server, file system."""
+    from .doctor import diagnose, show_findings
+
+    with terminal.busy("looking around"):
+        findings = diagnose(timeout)
+    if as_json:
+        typer.echo(json.dumps([finding._asdict() for finding in findings], indent=2))
+    else:
+        show_findings(findings)
+    raise typer.Exit(PASSED if all(finding.ok for finding in findings) else BROKEN)
+
+
+def main() -> NoReturn:
+    """Run the command line; every error of ours becomes its message and its exit code."""
+    try:
+        app()
+    except GateError as error:
+        terminal.complain(f"signature-gate: {error}")
+        sys.exit(next(code for kind, code in _EXIT_CODES if isinstance(error, kind)))
+    except KeyboardInterrupt:
+        terminal.complain("signature-gate: interrupted")
+        sys.exit(130)
+    except OSError as error:
+        terminal.complain(f"signature-gate: {error}. Check the path, its permissions and the disk.")
+        sys.exit(BROKEN)
+    sys.exit(PASSED)
+
+
+if __name__ == "__main__":
+    main()

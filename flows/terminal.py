@@ -1,0 +1,141 @@
+"""Verdicts, contracts and progress on a terminal; silence in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..expectations.display import for_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from ..expectations.contract import Contract
+    from ..expectations.verdict import Disposition, Verdict, Violation
+
+out = Console(highlight=False, soft_wrap=False)
+err = Console(stderr=True, highlight=False)
+
+_STYLES: dict[Disposition, str] = {
+    "passed": "bold green",
+    "split": "bold yellow",
+    "quarantined": "bold red",
+    "failed": "bold red",
+}
+_SEVERITY_STYLES = {"critical": "red", "warning": "yellow"}
+_LONGEST_CELL = 400
+
+
+@contextmanager
+def busy(doing: str) -> Generator[None]:
+    """Show that something is going on, where somebody is watching.
+
+    Args:
+        doing: What is going on, such as ``judging july.parquet``.
+    """
+    if not err.is_terminal:
+        yield
+        return
+    with err.status(plain(f"{doing} …")):
+        yield
+
+
+def plain(text: object, style: str = "") -> Text:
+    """Show text from data as itself: no markup, no escape sequence acts."""
+    return Text(for_terminal(text, limit=_LONGEST_CELL), style)
+
+
+def say(text: str) -> None:
+    """Print one line of our own words and names from data."""
+    out.print(plain(text), soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    """Print a fault on stderr, line by line."""
+    for line in text.splitlines():
+        err.print(plain(line), soft_wrap=True)
+
+
+def show_verdict(verdict: Verdict) -> None:
+    """Print how a batch fared, and every violation with its remedy."""
+    out.print(_headline(verdict), soft_wrap=True)
+    if verdict.model:
+        say(f"model      {verdict.model}  (signature {verdict.contract})")
+    if verdict.evidence:
+        say(f"evidence   {_counted(verdict.evidence.values())}")
+    for conversion in verdict.conversions:
+        say(
+            f"converted  {conversion.column}: {conversion.arrived} to {conversion.becomes}, lossless"
+        )
+    for violation in verdict.violations:
+        out.print()
+        out.print(_violation(violation), soft_wrap=True)
+
+
+def show_contract(contract: Contract) -> None:
+    """Print a contract's columns."""
+    say(f"{contract.model or 'signature'}  (signature {contract.fingerprint})")
+    table = table_of("column", "type", "required")
+    for column in contract.columns:
+        table.add_row(plain(column.name), plain(column.type), "yes" if column.required else "no")
+    out.print(table)
+
+
+def table_of(*headings: str, right: tuple[str, ...] = ()) -> Table:
+    """Begin a table; columns named in ``right`` hold numbers."""
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in right else "left")
+    return table
+
+
+def disposition(word: str) -> Text:
+    """Colour what became of a batch."""
+    return plain(word, _STYLES.get(word, ""))  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def _headline(verdict: Verdict) -> Text:
+    rows = "" if verdict.rows is None else f", {verdict.rows:,} rows"
+    rejected = f", {verdict.rejected:,} rejected" if verdict.rejected else ""
+    return Text.assemble(
+        disposition(verdict.disposition), "  ", plain(f"{verdict.batch.name}{rows}{rejected}")
+    )
+
+
+def _violation(violation: Violation) -> Text:
+    where = f" in {violation.column}" if violation.column else ""
+    style = _SEVERITY_STYLES[violation.severity]
+    lines = [
+        ("expected", violation.expected),
+        ("observed", violation.observed),
+        ("rows", _rows(violation)),
+        ("because", violation.because),
+        ("remedy", violation.remedy),
+    ]
+    body = [plain(f"{word:<9}") + plain(said) for word, said in lines if said]
+    return Text("\n  ").join([plain(f"{violation.kind}{where}", style), *body])
+
+
+def _rows(violation: Violation) -> str:
+    if violation.count is None:
+        return ""
+    samples = violation.sample or ("",) * len(violation.rows)
+    first = [
+        f"{row}: {v}" if v else str(row) for row, v in zip(violation.rows, samples, strict=True)
+    ]
+    return f"{violation.count:,} (first {', '.join(first)})" if first else f"{violation.count:,}"
+
+
+def _counted(words: Iterable[str]) -> str:
+    listed = list(words)
+    return ", ".join(f"{listed.count(word)} by {word}" for word in sorted(set(listed)))
+
+
+def watched() -> bool:
+    """Tell whether somebody is watching stderr."""
+    return sys.stderr.isatty()
