@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.types as is_
 
@@ -52,6 +54,25 @@ def arrival(kind: pa.DataType) -> str:
         return "wide decimal"
     by_predicate = (word for holds, word in _BY_PREDICATE if holds(kind))
     return _BY_NAME.get(str(kind)) or next(by_predicate, "other")
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Tell whether an Arrow type is a list of any width, or of a fixed size."""
+    return any(test(kind) for test in _LISTS)
+
+
+def element_type(kind: Any) -> pa.DataType:
+    """Name the type of a list's elements."""
+    return kind.value_type
+
+
+_LISTS = (
+    is_.is_list,
+    is_.is_large_list,
+    is_.is_fixed_size_list,
+    is_.is_list_view,
+    is_.is_large_list_view,
+)
 
 
 def type_name(kind: pa.DataType) -> str:

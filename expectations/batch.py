@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlparse
 
+import numpy as np
 import pyarrow as pa
 
 from .arrivals import RESERVED, type_name, unique
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from .contract import Contract
     from .footer import Footer
     from .policy import Policy
+    from .verdict import Kind
 
 ROW = "_row"
 
@@ -27,12 +30,12 @@ ROW = "_row"
 class UnreadableError(Exception):
     """The content is not what its format promises; judging turns this into a violation."""
 
-    def __init__(self, observed: str, remedy: str, kind: str = "unreadable") -> None:
+    def __init__(self, observed: str, remedy: str, kind: Kind = "unreadable") -> None:
         """Keep the parts from which the violation is made."""
         super().__init__(observed)
         self.observed = observed
         self.remedy = remedy
-        self.kind = kind
+        self.kind: Kind = kind
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Batch:
         footer: Parquet's statistics, where there are some.
         text: Whether every cell is text that stands for a value.
         faults: Column of ``scan`` that says why a record is malformed, if there is one.
+        nullable: Whether its cells can be null at all; those of numpy arrays cannot.
     """
 
     facts: BatchFacts
@@ -58,14 +62,16 @@ class Batch:
     footer: Footer | None = None
     text: bool = False
     faults: str | None = None
+    nullable: bool = True
 
 
-def open_batch(batch: Any, policy: Policy) -> Batch:
+def open_batch(batch: Any, contract: Contract, policy: Policy) -> Batch:
     """Open a batch of any kind that the gate reads.
 
     Args:
-        batch: A path or ``file://`` URL of a Parquet or CSV file (gzip too), or a pandas, Polars
-            or Arrow frame.
+        batch: A path or ``file://`` URL of a file, a pandas, Polars or Arrow frame, an ndarray,
+            or a dictionary of ndarrays.
+        contract: Says how a bare array is to be named.
         policy: Says how CSV is written.
 
     Returns:
@@ -77,10 +83,20 @@ def open_batch(batch: Any, policy: Policy) -> Batch:
         UnreadableError: The content is not what its format promises.
     """
     if isinstance(batch, str | Path):
-        return _open_file(_local_path(batch), policy)
+        return _open_file(_local_path(batch), contract, policy)
+    if _is_array(batch):
+        from .arrays import open_arrays
+
+        return open_arrays(batch, contract)
     from .frames import open_frame
 
     return open_frame(batch)
+
+
+def _is_array(batch: Any) -> bool:
+    if isinstance(batch, dict):
+        return all(isinstance(value, np.ndarray) for value in cast("Any", batch).values())
+    return isinstance(batch, np.ndarray)
 
 
 def describe_batch(batch: Any) -> BatchFacts:
@@ -123,7 +139,14 @@ def numbered(frame: pl.LazyFrame, arrived: list[str]) -> pl.LazyFrame:
     return frame.drop(stale).with_row_index(ROW)
 
 
-_SUFFIXES = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".csv.gz": "csv"}
+_SUFFIXES = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".csv.gz": "csv",
+    ".npy": "numpy",
+    ".npz": "numpy",
+}
 
 
 def _format_of(path: Path) -> str | None:
@@ -131,7 +154,8 @@ def _format_of(path: Path) -> str | None:
     return next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
 
 
-def _open_file(path: Path, policy: Policy) -> Batch:
+def _open_file(path: Path, contract: Contract, policy: Policy) -> Batch:
+    from .arrays import open_npy
     from .csv_records import open_csv
     from .parquet import open_parquet
 
@@ -142,8 +166,13 @@ def _open_file(path: Path, policy: Policy) -> Batch:
     if kind is None:
         msg = f"cannot read {path} as a batch: its name ends in none of {', '.join(_SUFFIXES)}."
         raise UnsupportedBatch(msg)
+    openers: dict[str, Callable[[], Batch]] = {
+        "parquet": lambda: open_parquet(path),
+        "csv": lambda: open_csv(path, policy.csv),
+        "numpy": lambda: open_npy(path, contract),
+    }
     try:
-        return open_parquet(path) if kind == "parquet" else open_csv(path, policy.csv)
+        return openers[kind]()
     except PermissionError as error:
         msg = f"may not read {path}: {error.strerror}. Give this process the right to."
         raise UnsupportedBatch(msg) from error

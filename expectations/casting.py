@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
+from .arrivals import arrival
 from .faults import Fault
 from .types import CONFORMS, PANDAS_DTYPES, How
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pyarrow as pa
 
     from .footer import ColumnStatistics
     from .policy import Policy
@@ -60,16 +63,23 @@ class Cells:
     Attributes:
         name: The contract's name of the column they belong to.
         expr: Where they are: a column, or an element of one.
-        kind: Their type, in the words of the conversion table.
+        arrow: Their type as it arrived.
         dtype: Their Polars type.
-        text: Whether they are text that stands for values.
+        text: Whether text among them stands for values.
+        nullable: Whether they can hold null at all; numpy arrays cannot.
     """
 
     name: str
     expr: pl.Expr
-    kind: str
+    arrow: pa.DataType
     dtype: pl.DataType
     text: bool = False
+    nullable: bool = True
+
+    @property
+    def kind(self) -> str:
+        """Their type, in the words of the conversion table."""
+        return arrival(self.arrow)
 
     @property
     def present(self) -> pl.Expr:
@@ -83,10 +93,12 @@ class Way(NamedTuple):
 
     Attributes:
         value: The value in that type; undefined where a fault is.
+        dtype: The value's Polars type.
         faults: The rules that cells can break; none if they conform by their type alone.
     """
 
     value: pl.Expr
+    dtype: pl.DataType
     faults: tuple[Fault, ...] = ()
 
 
@@ -106,7 +118,7 @@ def cast_cells(cells: Cells, target: ScalarName, policy: Policy) -> Way | None:
         return None
     way = _WAYS[how](cells, target, policy)
     present = (replace(f, failing=f.failing & cells.present) for f in way.faults)
-    return Way(way.value, tuple(present))
+    return Way(way.value.cast(POLARS_DTYPES[target], strict=False), way.dtype, tuple(present))
 
 
 def value_fault(
@@ -149,7 +161,7 @@ def value_fault(
 
 
 def _as_is(cells: Cells, target: ScalarName, _: Policy) -> Way:
-    return Way(cells.expr.cast(POLARS_DTYPES[target], strict=False))
+    return Way(cells.expr.cast(POLARS_DTYPES[target], strict=False), POLARS_DTYPES[target])
 
 
 def _in_range(cells: Cells, target: ScalarName, _: Policy) -> Way:
@@ -157,7 +169,11 @@ def _in_range(cells: Cells, target: ScalarName, _: Policy) -> Way:
     value = cells.expr.cast(POLARS_DTYPES[target], strict=False)
     words = (f"{target}, from {low} to {high}", f"{cells.kind} beyond it")
     fault = value_fault(cells, target, "out_of_range", value.is_null(), words)
-    return Way(value, (replace(fault, absent=lambda known: _within(known, low, high)),))
+    return Way(
+        value,
+        POLARS_DTYPES[target],
+        (replace(fault, absent=lambda known: _within(known, low, high)),),
+    )
 
 
 def _whole(cells: Cells, target: ScalarName, _: Policy) -> Way:
@@ -170,6 +186,7 @@ def _whole(cells: Cells, target: ScalarName, _: Policy) -> Way:
     beyond = (f"{target}, from {cells.kind} between {low} and {high}", "a number beyond them")
     return Way(
         value,
+        POLARS_DTYPES[target],
         (
             value_fault(cells, target, "not_representable", ~is_whole, fraction),
             value_fault(cells, target, "out_of_range", is_whole & ~inside, beyond),
@@ -198,7 +215,7 @@ def _exact(cells: Cells, target: ScalarName, policy: Policy) -> Way:
         faults.append(value_fault(cells, target, "out_of_range", overflow, words))
     if policy.lossy_floats == "forbid":
         faults.append(_inexact(cells, target, lossy))
-    return Way(value, tuple(faults))
+    return Way(value, POLARS_DTYPES[target], tuple(faults))
 
 
 def _inexact(cells: Cells, target: ScalarName, lossy: pl.Expr) -> Fault:
@@ -214,19 +231,19 @@ def _inexact(cells: Cells, target: ScalarName, lossy: pl.Expr) -> Fault:
 
 
 def _exact_integer(cells: Cells, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
-    value = cells.expr.cast(POLARS_DTYPES[target])
+    value = cells.expr.cast(POLARS_DTYPES[target], strict=False)
     back = value.cast(pl.Float64).cast(cells.dtype, strict=False)
     return value, (back != cells.expr).fill_null(value=True)
 
 
 def _exact_float(cells: Cells, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
-    value = cells.expr.cast(POLARS_DTYPES[target])
+    value = cells.expr.cast(POLARS_DTYPES[target], strict=False)
     return value, value.cast(pl.Float64) != cells.expr
 
 
 def _exact_decimal(cells: Cells, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
     text = cells.expr.cast(pl.String)
-    value = text.cast(POLARS_DTYPES[target])
+    value = text.cast(POLARS_DTYPES[target], strict=False)
     digits = text.str.replace_all(r"[-.]", "").str.strip_chars_start("0").str.strip_chars_end("0")
     back = value.cast(pl.Float64).cast(cells.dtype, strict=False)
     short = digits.str.len_chars() <= _EXACT_DIGITS[target]
@@ -244,10 +261,10 @@ def _in_nanoseconds(cells: Cells, target: ScalarName, _: Policy) -> Way:
     # pandas keeps the smallest of the 64-bit integers for NaT, so the bounds are symmetric.
     last = _LAST_NANOSECOND // unit
     inside = cells.expr.to_physical().is_between(-last, last)
-    value = pl.when(inside).then(cells.expr.cast(pl.Datetime("ns")))
+    value = pl.when(inside).then(cells.expr.cast(pl.Datetime("ns"), strict=False))
     words = (How.IN_NANOSECONDS.value, "one beyond them")
     fault = value_fault(cells, target, "out_of_range", ~inside, words)
-    return Way(value, (replace(fault, absent=_within_years),))
+    return Way(value, POLARS_DTYPES[target], (replace(fault, absent=_within_years),))
 
 
 def _in_utc(cells: Cells, target: ScalarName, policy: Policy) -> Way:

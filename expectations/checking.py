@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from .batch import ROW, Batch, UnreadableError, describe_batch, open_batch
+from .batch import ROW, UnreadableError, describe_batch, open_batch
 from .errors import BatchChanged, BatchRejected
-from .judging import Judgement, Plan, collect, judge, unreadable
+from .handing import hand_over, together
+from .judging import Judgement, Part, judge, unreadable_violation
 from .policy import Policy
-from .verdict import BatchFacts, Kind, Verdict, Violation
+from .scanning import READ_ERRORS, collect, unreadable
+from .verdict import BatchFacts, Verdict, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pandas as pd
-
     from .contract import Contract
     from .errors import NoContract
+    from .handing import ModelInput
+    from .planning import Plan
     from .verdict import Disposition
 
 REASONS = "_violations"
@@ -38,7 +40,7 @@ class Chunk:
     """
 
     rows: pl.DataFrame
-    model_input: pd.DataFrame
+    model_input: ModelInput
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,7 @@ class CheckResult:
 
     verdict: Verdict
     contract: Contract | None = None
-    _batch: Batch | None = None
-    _plan: Plan | None = None
+    _parts: tuple[Part, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -76,9 +77,13 @@ class CheckResult:
 
         None if rows cannot be told apart, or more of them fail than the policy lets a split drop.
         """
-        if self._plan is None or not self.verdict.separable:
+        plans = self._plans()
+        if not plans or not self.verdict.separable:
             return None
-        return self._scan().filter(~self._plan.bad()).select(*self._conformed())
+        good = [
+            _rows_of(part).filter(~plan.bad()).select(*plan.conformed()) for part, plan in plans
+        ]
+        return pl.concat(good, how="diagonal") if len(good) > 1 else good[0]
 
     @property
     def rejected(self) -> pl.LazyFrame | None:
@@ -86,29 +91,24 @@ class CheckResult:
 
         After a batch-level violation these are all rows; None if the batch cannot be read.
         """
-        if self._batch is None:
+        if not self._parts:
             return None
-        if self._plan is None or self.verdict.whole:
-            return self._scan().select(*self._arrived(), self._reasons(None))
-        bad = self._scan().filter(self._plan.bad())
-        return bad.select(*self._arrived(), self._reasons(self._plan))
+        bad = [self._rejected(part) for part in self._parts]
+        return pl.concat(bad, how="diagonal_relaxed") if len(bad) > 1 else bad[0]
 
-    def model_input(self) -> pd.DataFrame:
+    def model_input(self) -> ModelInput:
         """Return what ``predict`` receives: the accepted rows, whole.
 
         Returns:
-            A frame in the contract's order and dtypes, which MLflow's enforcement accepts.
+            A frame in the contract's order and dtypes; for tensors an ndarray or, if they are
+            named, a dictionary of ndarrays. MLflow's enforcement accepts it.
 
         Raises:
             BatchRejected: The batch neither passed nor was split.
             BatchChanged: Its values contradict what was judged.
         """
         pieces = [chunk.model_input for chunk in self.chunks(max(self.verdict.accepted, 1))]
-        if len(pieces) == 1:
-            return pieces[0]
-        import pandas as pd
-
-        return pd.concat(pieces, ignore_index=True)
+        return pieces[0] if len(pieces) == 1 else together(pieces)
 
     def chunks(self, rows: int) -> Iterator[Chunk]:
         """Yield the accepted rows in pieces, each value verified again as it is read.
@@ -124,14 +124,16 @@ class CheckResult:
             BatchChanged: Its values contradict what was judged: the file was altered meanwhile, or
                 its footer lied.
         """
-        if self._plan is None or self.disposition not in ("passed", "split"):
+        plans = self._plans()
+        if not plans or self.disposition not in ("passed", "split"):
             raise BatchRejected(self.verdict)
         empty = True
-        for frame in self._verified(self._plan, rows):
-            yield self._chunk(frame)
+        for frame, plan in self._verified(plans, rows):
+            yield self._chunk(frame, plan)
             empty = False
         if empty:
-            yield self._chunk(collect(self._scan().head(0).select(*self._conformed())))
+            part, plan = plans[0]
+            yield self._chunk(collect(_rows_of(part).head(0).select(*plan.conformed())), plan)
 
     def raise_if_rejected(self) -> None:
         """Raise if the batch may not be scored.
@@ -142,53 +144,54 @@ class CheckResult:
         if self.disposition not in ("passed", "split"):
             raise BatchRejected(self.verdict)
 
-    def _verified(self, plan: Plan, rows: int) -> Iterator[pl.DataFrame]:
-        query = self._scan().select(*self._conformed(), plan.bad().alias(_BAD))
+    def _chunk(self, frame: pl.DataFrame, plan: Plan) -> Chunk:
+        columns = [way.column for way in plan.columns]
+        carried = [name for name, _ in plan.kept]
+        named = self.contract is not None and self.contract.named
+        return Chunk(frame.select(ROW, *carried), hand_over(frame, columns, named=named))
+
+    def _plans(self) -> list[tuple[Part, Plan]]:
+        return [(part, part.plan) for part in self._parts if part.plan is not None]
+
+    def _verified(
+        self, plans: list[tuple[Part, Plan]], rows: int
+    ) -> Iterator[tuple[pl.DataFrame, Plan]]:
         seen = rejected = 0
-        for frame in _in_chunks(query, rows):
-            seen += frame.height
-            rejected += int(frame[_BAD].sum())
-            if rejected > self.verdict.rejected:
-                raise _changed(self.verdict, seen, rejected)
-            good = frame.filter(~pl.col(_BAD)).drop(_BAD)
-            if good.height:
-                yield good
+        for part, plan in plans:
+            query = _rows_of(part).select(*plan.conformed(), plan.bad().alias(_BAD))
+            for frame in _in_chunks(query, rows):
+                seen += frame.height
+                rejected += int(frame[_BAD].sum())
+                if rejected > self.verdict.rejected:
+                    raise _changed(self.verdict, seen, rejected)
+                good = frame.filter(~pl.col(_BAD)).drop(_BAD)
+                if good.height:
+                    yield good, plan
         if (seen, rejected) != (self.verdict.rows, self.verdict.rejected):
             raise _changed(self.verdict, seen, rejected)
 
-    def _scan(self) -> pl.LazyFrame:
-        return cast("Batch", self._batch).scan()
-
-    def _conformed(self) -> list[pl.Expr]:
-        plan = cast("Plan", self._plan)
-        values = [way.value for way in plan.columns]
-        taken = {way.column.name for way in plan.columns}
-        kept = [pl.col(source).alias(name) for name, source in plan.kept if name not in taken]
-        return [pl.col(ROW).cast(pl.Int64), *values, *kept]
-
-    def _arrived(self) -> list[pl.Expr]:
-        return [pl.col(ROW).cast(pl.Int64), *map(pl.col, cast("Batch", self._batch).sources)]
+    def _rejected(self, part: Part) -> pl.LazyFrame:
+        arrived = [pl.col(ROW), *map(pl.col, part.batch.sources)]
+        if part.plan is None or self.verdict.whole:
+            return _rows_of(part).select(*arrived, self._reasons(None))
+        bad = _rows_of(part).filter(part.plan.bad())
+        return bad.select(*arrived, self._reasons(part.plan))
 
     def _reasons(self, plan: Plan | None) -> pl.Expr:
-        whole = [v.message for v in self.verdict.blocking if v.level == "batch"]
-        reasons: list[pl.Expr] = [pl.lit(text) for text in whole]
+        reasons = [pl.lit(v.message) for v in self.verdict.blocking if v.level == "batch"]
         found = {(v.kind, v.column) for v in self.verdict.blocking}
-        for way, fault in plan.owned_faults() if plan else ():
-            column = way.column.name if way else None
-            if (fault.kind, column) in found:
-                text = f"{fault.kind} in {column!r}: {fault.observed}" if column else fault.kind
-                reasons.append(pl.when(fault.mask).then(pl.lit(text)))
+        for owned in plan.owned() if plan else ():
+            if (owned.fault.kind, owned.column) in found:
+                where = f"{owned.fault.kind} in {owned.column!r}: {owned.fault.observed}"
+                text = where if owned.column else owned.fault.kind
+                reasons.append(pl.when(owned.fault.mask).then(pl.lit(text)))
         none = pl.lit([], dtype=pl.List(pl.String))
         listed = pl.concat_list(reasons).list.drop_nulls() if reasons else none
         return listed.alias(REASONS)
 
-    def _chunk(self, frame: pl.DataFrame) -> Chunk:
-        plan = cast("Plan", self._plan)
-        columns = [way.column for way in plan.columns]
-        model_input = frame.select(column.name for column in columns).to_pandas()
-        model_input.columns = [column.label for column in columns]
-        carried = [name for name, _ in plan.kept]
-        return Chunk(frame.select(ROW, *carried), model_input)
+
+def _rows_of(part: Part) -> pl.LazyFrame:
+    return part.batch.scan().with_columns(pl.col(ROW).cast(pl.Int64) + part.first_row)
 
 
 def check(
@@ -197,8 +200,8 @@ def check(
     """Judge a batch by a model's contract, before the model sees a row.
 
     Args:
-        batch: A path or ``file://`` URL of a Parquet or CSV file (gzip too), or a pandas, Polars
-            or Arrow frame.
+        batch: A path or ``file://`` URL of a file (Parquet, CSV, ``.npy``, ``.npz``), a pandas,
+            Polars or Arrow frame, an ndarray, or a dictionary of ndarrays.
         contract: What the model expects.
         policy: What the contract leaves open; by default the one saved with the contract's suite,
             else ``Policy()``.
@@ -213,16 +216,15 @@ def check(
     """
     policy = policy or contract.policy or Policy()
     try:
-        opened = open_batch(batch, policy)
+        opened = open_batch(batch, contract, policy)
     except UnreadableError as error:
         return _unreadable(describe_batch(batch), contract, policy, error)
     try:
-        found = judge(opened, contract, policy)
+        found = judge([opened], contract, policy)
     except UnreadableError as error:
         return _unreadable(opened.facts, contract, policy, error)
-    return CheckResult(
-        _verdict(opened.facts, contract, policy, found, engine), contract, opened, found.plan
-    )
+    verdict = _verdict(opened.facts, contract, policy, found, engine)
+    return CheckResult(verdict, contract, found.parts)
 
 
 def refuse(batch: Any, error: NoContract, policy: Policy | None = None) -> CheckResult:
@@ -274,22 +276,16 @@ def _verdict(
 def _unreadable(
     facts: BatchFacts, contract: Contract, policy: Policy, error: UnreadableError
 ) -> CheckResult:
-    violation = Violation(
-        kind=cast("Kind", error.kind),
-        expected=f"a whole {facts.format} batch",
-        observed=error.observed,
-        remedy=error.remedy,
-        because="what cannot be read cannot be judged",
-    )
-    found = Judgement(None, (violation,))
+    violation = unreadable_violation(error, facts.format, ())
+    found = Judgement((), (violation,))
     return CheckResult(_verdict(facts, contract, policy, found), contract)
 
 
 def _changed(verdict: Verdict, seen: int, rejected: int) -> BatchChanged:
     msg = (
         f"{verdict.batch.name} is not what was judged: {seen:,} rows with {rejected:,} bad ones "
-        f"where {verdict.rows:,} with {verdict.rejected:,} were. The file was altered meanwhile, or "
-        "its statistics are false: deliver it whole, or set policy trust_statistics: false."
+        f"where {verdict.rows:,} with {verdict.rejected:,} were. The file was altered meanwhile, "
+        "or its statistics are false: deliver it whole, or set policy trust_statistics: false."
     )
     return BatchChanged(msg)
 
@@ -297,5 +293,5 @@ def _changed(verdict: Verdict, seen: int, rejected: int) -> BatchChanged:
 def _in_chunks(query: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
     try:
         yield from query.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming")
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except READ_ERRORS as error:
         raise BatchChanged(str(unreadable(error))) from error

@@ -5,18 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from pydantic import BaseModel, ConfigDict
 
 from .errors import NoContract
-from .types import Anything, Scalar, Type, parse_type, required
+from .types import Anything, Tensor, Type, parse_type, required
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .policy import Policy
 
+# What a tensor may hold for its values to be judged: see ``tensors.TENSOR_DTYPES``.
+_TENSOR_DTYPES = {
+    "bool",
+    "str",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    *(f"float{bits}" for bits in (16, 32, 64)),
+}
 _RELOG = "Log the model again with `signature=infer_signature(frame, predictions)`"
 
 
@@ -121,10 +128,15 @@ class Contract:
         where = str(model) if model else "the signature"
         stored = _stored(signature, where)
         specs = _specs(stored, where)
-        named = "name" in specs[0]
+        named = specs[0].get("name") is not None
         columns = tuple(_column(position, spec, where) for position, spec in enumerate(specs))
         _refuse_undecidable(columns, named=named, where=where)
         return cls(columns, named, stored, model)
+
+    @property
+    def tensors(self) -> bool:
+        """Whether the model takes arrays instead of a frame."""
+        return isinstance(self.columns[0].type, Tensor)
 
     @property
     def fingerprint(self) -> str:
@@ -169,26 +181,37 @@ def _stored(signature: Any, where: str) -> dict[str, str | None]:
 
 def _specs(stored: dict[str, str | None], where: str) -> list[dict[str, Any]]:
     try:
-        specs = _parsed(stored["inputs"])
-    except ValueError as error:
+        parts = [_parsed(text) for text in stored.values()]
+    except (ValueError, TypeError, RecursionError) as error:
         reason = f"its signature is not JSON ({error})"
         raise NoContract(reason, f"{_RELOG}.", where) from error
+    specs = parts[0]
     if not specs:
         reason = "its signature has no inputs"
         raise NoContract(reason, f"{_RELOG}, so that the inputs are stated too.", where)
+    if not all(_is_list_of_mappings(part or []) for part in parts):
+        reason = "its signature is no list of columns"
+        raise NoContract(reason, f"{_RELOG}.", where)
+    kinds = {type(spec.get("name")) for spec in specs}
+    if not (kinds <= {str, int} or kinds == {type(None)}):
+        reason = "its signature names some columns and not others, or by neither text nor number"
+        raise NoContract(reason, f"{_RELOG}.", where)
     return specs
 
 
+def _is_list_of_mappings(part: Any) -> bool:
+    return isinstance(part, list) and all(
+        isinstance(spec, dict) for spec in cast("list[Any]", part)
+    )
+
+
 def _column(position: int, spec: dict[str, Any], where: str) -> Column:
-    if spec.get("type") == "tensor":
-        reason = "tensor signatures are not supported yet"
-        raise NoContract(reason, f"{_RELOG} from a DataFrame with named columns.", where)
     try:
         kind = parse_type(spec)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"column {position} of its signature cannot be read: {error}"
         raise NoContract(reason, f"{_RELOG}.", where) from error
-    label = spec.get("name", position)
+    label = spec["name"] if spec.get("name") is not None else position
     return Column(str(label), label, kind, required(spec))
 
 
@@ -198,12 +221,11 @@ def _refuse_undecidable(columns: tuple[Column, ...], *, named: bool, where: str)
     off_position = [
         c.label for i, c in enumerate(columns) if isinstance(c.label, int) and c.label != i
     ]
-    nested = [f"{c.name}: {c.type}" for c in columns if not isinstance(c.type, Scalar)]
     if not named and len(columns) == 1 and isinstance(columns[0].type, Anything):
         _refuse(
             "its signature is a single unnamed `any`, into which infer_signature collapses a frame "
             "with one column that it cannot type",
-            "Convert unsigned 64-bit, Decimal, timedelta and mixed columns, and log it again",
+            "Convert unsigned 64-bit, Decimal, timedelta and mixed columns",
             where,
         )
     if duplicates:
@@ -217,10 +239,6 @@ def _refuse_undecidable(columns: tuple[Column, ...], *, named: bool, where: str)
             f"its signature numbers columns off their position ({_listed(off_position)})",
             "Name the columns with text, or number them 0, 1, 2 …",
             where,
-        )
-    if nested:
-        _refuse(
-            f"nested columns are not supported yet ({_listed(nested)})", "Use flat columns", where
         )
 
 

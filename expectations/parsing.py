@@ -5,12 +5,14 @@ r"""Text that stands for values, read cell by cell by one written grammar.
 - Booleans: ``true``, ``false``, ``1``, ``0`` in any case.
 - Datetimes: ISO 8601 to nanoseconds; ``Z`` or an offset only under policy ``timezone: utc``.
 
-Integer text for a float type must be exact, as an integer of a typed source must be. Decimal text
-is rounded to the nearest value of the type, as every reader of text does.
+Digits are those of ASCII. Integer text for a float type must be exact, as an integer of a typed
+source must be. Decimal text is rounded to the nearest value of a float type, as every reader of
+text does, and never for an integer type.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
@@ -21,21 +23,24 @@ if TYPE_CHECKING:
     from .policy import Policy
     from .types import ScalarName
 
-_INTEGER = r"^[+-]?\d+$"
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_WHOLE_DECIMAL = r"^([+-]?\d+)\.0*$"
-_WORD = r"^[+-]?(?i:inf|infinity|nan)$"
-_DATE = r"^(\d{4}-\d{2}-\d{2})"
-_TIME = r"(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?"
-_OFFSET = r"(Z|z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?$"
-_ISO = _DATE + _TIME + _OFFSET
+_INTEGER = r"^[+-]?[0-9]+$"
+_WHOLE = r"^([+-]?[0-9]+)(?:\.0*)?$"
+_ISO = (
+    r"^(?<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ](?<hour>[0-9]{2}):(?<minute>[0-9]{2})"
+    r"(?::(?<second>[0-9]{2})(?:[.,](?<fraction>[0-9]{1,9}))?)?)?"
+    r"(?<zone>Z|z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?$"
+)
 
-_EXACT_IN_DOUBLE = 2**53
 _INT32 = (-(2**31), 2**31 - 1)
 _INT64 = (-(2**63), 2**63 - 1)
+# Integers up to these magnitudes survive the way to a float, and decimals of so many digits the
+# way to a double and back.
+_EXACT_IN_FLOAT = 2**24
+_EXACT_IN_DOUBLE = 2**53
+_EXACT_DIGITS = 15
 # pandas keeps the smallest of the 64-bit integers for NaT.
 _NANOSECONDS = (-(2**63) + 1, 2**63 - 1)
-_DAY = 86_400_000_000_000
 
 
 class Parsed(NamedTuple):
@@ -56,6 +61,12 @@ class Parsed(NamedTuple):
     example: str
 
 
+# Fields of a struct, each an expression over the fields of the stages before; and what such text
+# looks like. Stages, because Polars evaluates a text function again for each mention of it.
+Stage = dict[str, pl.Expr]
+Reading = tuple[list[Stage], str]
+
+
 def parse(cell: pl.Expr, target: ScalarName, policy: Policy) -> Parsed:
     """Parse a column of text into the model's type.
 
@@ -67,103 +78,138 @@ def parse(cell: pl.Expr, target: ScalarName, policy: Policy) -> Parsed:
     Returns:
         The values and the masks of cells that have none.
     """
-    return PARSERS[target](cell, policy)
+    stages, example = PARSERS[target](policy)
+    parts = pl.struct(text=cell.str.strip_chars())
+    for stage in stages:
+        parts = parts.struct.with_fields(**stage)
+    found = {name: parts.struct.field(name) for stage in stages for name in stage}
 
+    def mask(name: str) -> pl.Expr:
+        return found.get(name, _NEVER).fill_null(value=False) & cell.is_not_null()
 
-_NOTHING = pl.lit(value=False)
-
-
-def _boolean(cell: pl.Expr, _: Policy) -> Parsed:
-    word = cell.str.strip_chars().str.to_lowercase()
-    known = word.is_in(["true", "false", "1", "0"])
     return Parsed(
-        pl.when(known).then(word.is_in(["true", "1"])),
-        ~known,
-        _NOTHING,
-        _NOTHING,
-        "true, false, 1 or 0",
+        value=found["value"],
+        unparseable=mask("unparseable"),
+        out_of_range=mask("out_of_range"),
+        not_representable=mask("not_representable"),
+        example=example,
     )
 
 
-def _number(cell: pl.Expr, policy: Policy) -> pl.Expr:
-    stripped = cell.str.strip_chars()
-    point = policy.csv.decimal
-    return stripped if point == "." else stripped.str.replace(point, ".", literal=True)
+_NEVER = pl.lit(value=False)
+_of = pl.field
 
 
-def _integer(dtype: type[pl.DataType], bounds: tuple[int, int]) -> Callable[..., Parsed]:
-    def parser(cell: pl.Expr, policy: Policy) -> Parsed:
-        text = _number(cell, policy)
-        number = text.str.contains(_NUMBER)
+def _boolean(_: Policy) -> Reading:
+    known = _of("word").is_in(["true", "false", "1", "0"])
+    stages: list[Stage] = [
+        {"word": _of("text").str.to_lowercase()},
+        {"value": pl.when(known).then(_of("word").is_in(["true", "1"])), "unparseable": ~known},
+    ]
+    return stages, "true, false, 1 or 0"
+
+
+def _number(policy: Policy) -> pl.Expr:
+    text = _of("text")
+    if policy.csv.decimal == ".":
+        return text
+    # A point beside a decimal comma would group thousands, which is not in the grammar.
+    pointed = text.str.contains(".", literal=True)
+    return pl.when(pointed).then(pl.lit("")).otherwise(text.str.replace(",", ".", literal=True))
+
+
+def _integer(
+    policy: Policy, *, dtype: type[pl.DataType] = pl.Int64, bounds: tuple[int, int] = _INT64
+) -> Reading:
+    number, plain, rest, digits = map(_of, ("number", "plain", "rest", "digits"))
+    whole, wide, known = map(_of, ("whole", "wide", "known"))
+    exact = pl.when(whole.abs() <= _EXACT_IN_DOUBLE).then(whole)
+    inside = wide.is_between(*bounds).fill_null(value=False)
+    stages: list[Stage] = [
+        {"number": _number(policy)},
+        {"plain": number.cast(dtype, strict=False)},
+        # Nearly every cell is plain digits; only the others are looked at more closely.
+        {"rest": pl.when(plain.is_null()).then(number)},
+        {"digits": rest.str.extract(_WHOLE), "float": rest.cast(pl.Float64, strict=False)},
+        {"whole": pl.when(_is_whole()).then(_of("float"))},
         # Digits are read as integers, never through a float, which would round them.
-        digits = pl.coalesce(text.str.extract(_WHOLE_DECIMAL), text)
-        is_digits = digits.str.contains(_INTEGER)
-        exact = digits.cast(pl.Int128, strict=False)
-        floating = text.cast(pl.Float64, strict=False)
-        whole = is_digits | (floating.floor() == floating)
-        through_float = pl.when(floating.abs() <= _EXACT_IN_DOUBLE).then(floating)
-        wide = pl.when(is_digits).then(exact).otherwise(through_float.cast(pl.Int128, strict=False))
-        inside = wide.is_between(*bounds).fill_null(value=False)
-        value = pl.when(number & whole & inside).then(wide).cast(dtype, strict=False)
-        return Parsed(
-            value, ~number | ~whole, number & whole & ~inside, _NOTHING, "digits such as 42 or 42.0"
-        )
-
-    return parser
+        {"wide": pl.coalesce(part.cast(pl.Int128, strict=False) for part in (digits, exact))},
+        {"known": plain.is_not_null() | digits.is_not_null() | whole.is_not_null()},
+        {
+            "value": pl.coalesce(plain, pl.when(inside).then(wide).cast(dtype)),
+            "unparseable": ~known,
+            "out_of_range": known & plain.is_null() & ~inside,
+        },
+    ]
+    return stages, "digits such as 42 or 42.0"
 
 
-def _float(dtype: type[pl.DataType]) -> Callable[..., Parsed]:
-    def parser(cell: pl.Expr, policy: Policy) -> Parsed:
-        text = _number(cell, policy)
-        word = text.str.contains(_WORD)
-        number = text.str.contains(_NUMBER)
-        value = text.cast(dtype, strict=False)
-        integer = text.str.contains(_INTEGER)
-        exact = text.cast(pl.Int128, strict=False)
-        back = value.cast(pl.Float64).cast(pl.Int128, strict=False)
-        overflow = number & value.is_infinite()
-        lossy = integer & ~overflow & (back != exact).fill_null(value=True)
-        if policy.lossy_floats == "allow":
-            lossy = _NOTHING
-        good = (word | number) & ~overflow & ~lossy
-        return Parsed(
-            pl.when(good).then(value), ~(word | number), overflow, lossy, "a number such as 4.2e1"
-        )
-
-    return parser
+def _is_whole() -> pl.Expr:
+    number = _of("float")
+    digits = _of("rest").str.replace_all(r"[eE].*$|[^0-9]", "").str.strip_chars("0")
+    # With more digits, or where it underflows, a double may be whole though the number is not.
+    faithful = digits.str.len_chars().is_between(1, _EXACT_DIGITS) & (number != 0)
+    zero = (digits == "") & (number == 0)
+    return (number.floor() == number) & (faithful | zero)
 
 
-def _datetime(cell: pl.Expr, policy: Policy) -> Parsed:
-    text = cell.str.strip_chars()
-    part = text.str.extract_groups(_ISO).struct
-    date = part.field("1").str.to_date("%Y-%m-%d", strict=False)
-    hour, minute, second = (part.field(str(i)).cast(pl.Int64).fill_null(0) for i in (2, 3, 4))
-    fraction = part.field("5").str.pad_end(9, "0").cast(pl.Int64).fill_null(0)
-    offset = _offset_minutes(part.field("6"))
+def _floating(
+    policy: Policy, *, dtype: type[pl.DataType] = pl.Float64, limit: int = _EXACT_IN_DOUBLE
+) -> Reading:
+    nearest, large, beyond, lossy = map(
+        _of, ("nearest", "large", "out_of_range", "not_representable")
+    )
+    back = nearest.cast(pl.Float64).cast(pl.Int128, strict=False)
+    rounded = (back != large.cast(pl.Int128, strict=False)).fill_null(value=True)
+    strict = pl.lit(policy.lossy_floats == "forbid")
+    stages: list[Stage] = [
+        {"number": _number(policy)},
+        # Polars reads the grammar's numbers and words, and nothing else.
+        {"nearest": _of("number").cast(dtype, strict=False)},
+        {"large": pl.when(nearest.abs() >= limit).then(_of("number"))},
+        {
+            "unparseable": nearest.is_null(),
+            "out_of_range": (nearest.is_infinite() & large.str.contains("[0-9]")).fill_null(False),
+        },
+        {"not_representable": strict & large.str.contains(_INTEGER) & rounded & ~beyond},
+        {"value": pl.when(~beyond & ~lossy.fill_null(value=False)).then(nearest)},
+    ]
+    return stages, "a number such as 4.2e1"
+
+
+def _datetime(policy: Policy) -> Reading:
+    day, hour, minute, second, zone = map(_of, ("day", "hour", "minute", "second", "zone"))
     on_the_clock = (hour <= 23) & (minute <= 59) & (second <= 59)  # noqa: PLR2004 - a clock
-    zone_ok = part.field("6").is_null() if policy.timezone == "forbid" else pl.lit(value=True)
-    known = text.str.contains(_ISO) & date.is_not_null() & on_the_clock & zone_ok
-    minutes = hour * 60 + minute - offset
-    # 128 bits, because the instants that 64 bits cannot hold are the ones to find.
-    instant = (
-        date.to_physical().cast(pl.Int128) * _DAY
-        + minutes.cast(pl.Int128) * 60_000_000_000
-        + second.cast(pl.Int128) * 1_000_000_000
-        + fraction.cast(pl.Int128)
-    )
+    zone_fits = zone.is_null() if policy.timezone == "forbid" else pl.lit(value=True)
+    seconds = day * 86_400 + (hour * 60 + minute - _of("east")) * 60 + second
+    known, instant = _of("known"), _of("instant")
     inside = instant.is_between(*_NANOSECONDS).fill_null(value=False)
-    value = pl.when(known & inside).then(instant).cast(pl.Int64, strict=False)
-    zone = "" if policy.timezone == "utc" else " without offset"
-    return Parsed(
-        value.cast(pl.Datetime("ns")),
-        ~known.fill_null(value=False),
-        known & ~inside,
-        _NOTHING,
-        f"ISO 8601 such as 2013-07-01T05:00:00{zone}",
-    )
+    stages: list[Stage] = [
+        {"part": _of("text").str.extract_groups(_ISO)},
+        {name: _of("part").struct.field(name) for name in ("date", *_CLOCK, "fraction", "zone")},
+        {
+            "day": _of("date").str.to_date("%Y-%m-%d", strict=False).to_physical().cast(pl.Int64),
+            **{name: _of(name).cast(pl.Int64).fill_null(0) for name in _CLOCK},
+            "nanosecond": _of("fraction").str.pad_end(9, "0").cast(pl.Int64).fill_null(0),
+            "east": _minutes_east(zone),
+        },
+        # 128 bits, because the instants that 64 bits cannot hold are the ones to find.
+        {"instant": seconds.cast(pl.Int128) * 1_000_000_000 + _of("nanosecond")},
+        {"known": (day.is_not_null() & on_the_clock & zone_fits).fill_null(value=False)},
+        {
+            "value": pl.when(known & inside).then(instant).cast(pl.Int64).cast(pl.Datetime("ns")),
+            "unparseable": ~known,
+            "out_of_range": known & ~inside,
+        },
+    ]
+    offset = "" if policy.timezone == "utc" else ", without offset"
+    return stages, f"ISO 8601 such as 2013-07-01T05:00:00{offset}"
 
 
-def _offset_minutes(zone: pl.Expr) -> pl.Expr:
+_CLOCK = ("hour", "minute", "second")
+
+
+def _minutes_east(zone: pl.Expr) -> pl.Expr:
     digits = zone.str.replace(":", "", literal=True)
     hours = digits.str.slice(1, 2).cast(pl.Int64, strict=False).fill_null(0)
     minutes = digits.str.slice(3, 2).cast(pl.Int64, strict=False).fill_null(0)
@@ -171,11 +217,11 @@ def _offset_minutes(zone: pl.Expr) -> pl.Expr:
     return (sign * (hours * 60 + minutes)).fill_null(0)
 
 
-PARSERS: dict[ScalarName, Callable[[pl.Expr, Policy], Parsed]] = {
+PARSERS: dict[ScalarName, Callable[[Policy], Reading]] = {
     "boolean": _boolean,
-    "integer": _integer(pl.Int32, _INT32),
-    "long": _integer(pl.Int64, _INT64),
-    "float": _float(pl.Float32),
-    "double": _float(pl.Float64),
+    "integer": partial(_integer, dtype=pl.Int32, bounds=_INT32),
+    "long": _integer,
+    "float": partial(_floating, dtype=pl.Float32, limit=_EXACT_IN_FLOAT),
+    "double": _floating,
     "datetime": _datetime,
 }

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from .errors import InvalidPolicy
 
@@ -21,6 +28,31 @@ class CsvDialect(BaseModel):
     encoding: str = "utf-8"
     header: bool = True
     decimal: Literal[".", ","] = "."
+
+    @field_validator("delimiter", "quote")
+    @classmethod
+    def _is_a_mark(cls, mark: str) -> str:
+        if not mark.isascii() or mark in ("\r", "\n"):
+            msg = "must be an ASCII character that ends no line"
+            raise ValueError(msg)
+        return mark
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str) -> str:
+        try:
+            "a".encode(encoding)
+        except (LookupError, UnicodeError) as error:
+            msg = "must be an encoding of text that Python knows, such as utf-8 or cp1252"
+            raise ValueError(msg) from error
+        return encoding
+
+    @model_validator(mode="after")
+    def _are_distinct(self) -> Self:
+        if self.delimiter == self.quote:
+            msg = f"delimiter and quote are both {self.quote!r}"
+            raise ValueError(msg)
+        return self
 
 
 class Policy(BaseModel):

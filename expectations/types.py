@@ -82,7 +82,18 @@ class Vector:
         return "sparkml_vector"
 
 
-Type = Scalar | Array | Object | Map | Anything | Vector
+@dataclass(frozen=True)
+class Tensor:
+    """MLflow's ``TensorSpec``: a numpy dtype, and a shape in which -1 leaves a dimension open."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"tensor<{self.dtype}>{self.shape}"
+
+
+Type = Scalar | Array | Object | Map | Anything | Vector | Tensor
 
 
 def parse_type(spec: dict[str, Any]) -> Type:
@@ -108,6 +119,9 @@ def parse_type(spec: dict[str, Any]) -> Type:
             return Anything()
         case "sparkml_vector":
             return Vector()
+        case "tensor":
+            stated = spec["tensor-spec"]
+            return Tensor(stated["dtype"], tuple(stated["shape"]))
         case name if name in SCALARS:
             return Scalar(name)
         case unknown:
@@ -122,10 +136,11 @@ def _property(name: str, spec: dict[str, Any]) -> Property:
 def required(spec: dict[str, Any]) -> bool:
     """Tell whether a column or property must be there.
 
-    MLflow lets ``required`` default to true for scalars and to false for everything else.
+    MLflow lets ``required`` default to true for scalars, to false for nested types, and knows no
+    optional tensors.
     """
     stated = spec.get("required")
-    return spec.get("type") in SCALARS if stated is None else bool(stated)
+    return spec.get("type") in (*SCALARS, "tensor") if stated is None else bool(stated)
 
 
 class How(Enum):

@@ -33,6 +33,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 Disposition = Literal["passed", "split", "quarantined", "failed"]
 Evidence = Literal["schema", "footer", "scan"]
 Severity = Literal["critical", "warning"]
+_FILES_NAMED = 5
 
 
 class Violation(BaseModel):
@@ -50,6 +51,7 @@ class Violation(BaseModel):
         sample: The values in those rows, as text; empty under ``redact``.
         severity: ``critical`` blocks, ``warning`` is only reported.
         expectation: The GX expectation that failed: its ``type`` and ``kwargs``.
+        files: The files of a folder on which it falls; empty for a batch of one file.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,6 +67,7 @@ class Violation(BaseModel):
     sample: tuple[str, ...] = ()
     severity: Severity = "critical"
     expectation: dict[str, Any] | None = None
+    files: tuple[str, ...] = ()
 
     @property
     def level(self) -> Literal["batch", "row"]:
@@ -76,9 +79,15 @@ class Violation(BaseModel):
     def message(self) -> str:
         """The whole violation as one sentence: where, expected, observed, rows, remedy."""
         where = f"{self.kind} in column {self.column!r}" if self.column else self.kind
-        return (
-            f"{where}: expected {self.expected}, observed {self.observed}{self._at}. {self.remedy}"
-        )
+        shown = f" ({', '.join(self.sample)})" if any(v != "null" for v in self.sample) else ""
+        found = f"expected {self.expected}, observed {self.observed}{shown}{self._at}"
+        return f"{where}: {found}{self._among}. {self.remedy}"
+
+    @property
+    def _among(self) -> str:
+        more = len(self.files) - _FILES_NAMED
+        named = ", ".join(self.files[:_FILES_NAMED]) + (f" and {more} more" if more > 0 else "")
+        return f" in {named}" if self.files else ""
 
     @property
     def _at(self) -> str:

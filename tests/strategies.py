@@ -11,7 +11,16 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from signature_gate import Contract, Policy
-from signature_gate.expectations.types import SCALARS
+from signature_gate.expectations.types import (
+    SCALARS,
+    Anything,
+    Array,
+    Map,
+    Object,
+    Scalar,
+    Type,
+    Vector,
+)
 
 NAMES = ["a", "b", "c d", "naïve", "select *", "0", "<b>", "A"]
 
@@ -108,15 +117,39 @@ NEAR: dict[str, list[pa.DataType]] = {
 }
 
 
-@st.composite
-def contracts(draw: st.DrawFn) -> Contract:
-    """Named column signatures of scalar types, required and optional."""
-    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
-    specs = [
-        {"type": draw(st.sampled_from(SCALARS)), "name": name, "required": draw(st.booleans())}
-        for name in names
-    ]
-    return Contract.from_signature({"inputs": json.dumps(specs)})
+def _object(fields: dict[str, tuple[dict[str, Any], bool]]) -> dict[str, Any]:
+    properties = {name: {**spec, "required": must} for name, (spec, must) in sorted(fields.items())}
+    return {"type": "object", "properties": properties}
+
+
+_SCALAR_SPECS = st.sampled_from(SCALARS).map(lambda name: {"type": name})
+_NESTED_SPECS = st.recursive(
+    st.one_of(_SCALAR_SPECS, _SCALAR_SPECS, st.just({"type": "any"})),
+    lambda inner: st.one_of(
+        inner.map(lambda items: {"type": "array", "items": items}),
+        inner.filter(lambda v: v["type"] != "any").map(lambda v: {"type": "map", "values": v}),
+        st.dictionaries(
+            st.sampled_from("xyz"), st.tuples(inner, st.booleans()), min_size=1, max_size=3
+        ).map(_object),
+    ),
+    max_leaves=4,
+)
+
+
+def contracts(*, nested: bool = True) -> st.SearchStrategy[Contract]:
+    """Named column signatures, required and optional; with nested types if asked for."""
+    kinds = st.one_of(_SCALAR_SPECS, _NESTED_SPECS) if nested else _SCALAR_SPECS
+    column = st.tuples(kinds, st.booleans())
+    named = st.dictionaries(st.sampled_from(NAMES), column, min_size=1, max_size=4)
+    return named.map(
+        lambda columns: Contract.from_signature(
+            {
+                "inputs": json.dumps(
+                    [{**spec, "name": n, "required": must} for n, (spec, must) in columns.items()]
+                )
+            }
+        )
+    )
 
 
 POLICIES = st.builds(
@@ -136,15 +169,64 @@ POLICIES = st.builds(
 
 
 @st.composite
+def arriving_types(draw: st.DrawFn, target: Type) -> pa.DataType:
+    """Arrow types that a producer who nearly got it right would deliver for a type."""
+    match target:
+        case Scalar(name):
+            return draw(st.sampled_from(NEAR[name]))
+        case Anything():
+            return draw(st.sampled_from(list(ARRIVING)))
+        case Vector():
+            return pa.list_(pa.float64())
+        case Array(items):
+            inner = draw(arriving_types(items))
+            return draw(
+                st.sampled_from([pa.list_(inner), pa.large_list(inner), pa.list_(inner, 2)])
+            )
+        case Map(values):
+            inner = draw(arriving_types(values))
+            as_struct = pa.struct([("k", inner), ("l", inner)])
+            return draw(st.sampled_from([pa.map_(pa.string(), inner), as_struct]))
+        case Object(properties):
+            names = [p for p in properties if p.required or draw(st.booleans())]
+            fields = [pa.field(p.name, draw(arriving_types(p.type))) for p in names]
+            extra = [pa.field("undeclared", pa.int64())] if draw(st.integers(0, 9)) == 0 else []
+            return pa.struct(fields + extra)
+
+
+def values_of(kind: pa.DataType) -> st.SearchStrategy[Any]:
+    """Values, null now and then, of an Arrow type of any depth."""
+    if pa.types.is_map(kind):
+        keys = st.lists(st.sampled_from("klm"), max_size=2, unique=True)
+        return keys.flatmap(
+            lambda ks: st.tuples(*(cells_of(kind.item_type) for _ in ks)).map(
+                lambda vs: list(zip(ks, vs, strict=True))
+            )
+        )
+    if pa.types.is_struct(kind):
+        return st.fixed_dictionaries({field.name: cells_of(field.type) for field in kind})
+    if pa.types.is_fixed_size_list(kind):
+        return st.lists(cells_of(kind.value_type), min_size=2, max_size=2)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return st.lists(cells_of(kind.value_type), max_size=2)
+    return ARRIVING[kind]
+
+
+def cells_of(kind: pa.DataType) -> st.SearchStrategy[Any]:
+    """Values of a type, null about once in ten."""
+    value = values_of(kind)
+    return st.integers(0, 9).flatmap(lambda n: st.none() if n == 0 else value)
+
+
+@st.composite
 def tables(draw: st.DrawFn, contract: Contract) -> pa.Table:
     """Batches for a contract: mostly of types that nearly fit, sometimes of any."""
     rows = draw(st.integers(0, 5))
     columns: dict[str, pa.Array[Any]] = {}
     for column in contract.columns:
-        near = st.sampled_from(NEAR[str(column.type)])
-        kind = draw(st.one_of(near, near, near, st.sampled_from(list(ARRIVING))))
-        gaps = draw(st.booleans())
-        cell = st.one_of(st.none(), ARRIVING[kind]) if gaps else ARRIVING[kind]
+        anything = draw(st.integers(0, 5)) == 0
+        kind = draw(st.sampled_from(list(ARRIVING)) if anything else arriving_types(column.type))
+        cell = cells_of(kind) if draw(st.booleans()) else values_of(kind)
         values = draw(st.lists(cell, min_size=rows, max_size=rows))
         columns[column.name] = pa.array(values, kind)
     absent = draw(st.sampled_from([None, None, None, *columns]))
@@ -152,8 +234,4 @@ def tables(draw: st.DrawFn, contract: Contract) -> pa.Table:
     if draw(st.booleans()):
         kept["extra"] = pa.array(range(rows), pa.int64())
     order = draw(st.permutations(list(kept)))
-    return (
-        pa.table({name: kept[name] for name in order})
-        if kept
-        else pa.table({"extra": pa.nulls(rows)})
-    )
+    return pa.table({name: kept[name] for name in order} or {"extra": pa.nulls(rows)})

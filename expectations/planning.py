@@ -1,0 +1,200 @@
+"""The schema stage: the way of every column into the contract's type, or why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from .arrivals import type_name
+from .batch import ROW
+from .casting import Cells
+from .conforming import Conformed, conform, expectation_of_type
+from .faults import Fault
+from .matching import match_columns
+from .stacking import stack_columns
+from .verdict import Conversion, Violation
+
+if TYPE_CHECKING:
+    from .batch import Batch
+    from .contract import Column, Contract
+    from .policy import Policy
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A rule that rows can break, and whose it is.
+
+    Attributes:
+        fault: The rule.
+        column: Contract-side name of the column that it belongs to; None for whole records.
+        shown: Expression of the cell to show as a sample.
+    """
+
+    fault: Fault
+    column: str | None
+    shown: pl.Expr
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the schema stage makes of a file.
+
+    Attributes:
+        columns: One way for each column of the contract that arrived, in the contract's order.
+        kept: Contract-side name and source of each column that is carried through.
+        records: Rules about records as a whole.
+    """
+
+    columns: tuple[Conformed, ...]
+    kept: tuple[tuple[str, str], ...]
+    records: tuple[Fault, ...] = ()
+
+    def owned(self) -> list[Owned]:
+        """List every rule with its owner."""
+        of_records = [Owned(fault, None, pl.col(ROW)) for fault in self.records]
+        of_columns = [
+            Owned(fault, way.column.name, pl.col(way.source))
+            for way in self.columns
+            for fault in way.faults
+        ]
+        return [*of_records, *of_columns]
+
+    def bad(self) -> pl.Expr:
+        """True in rows that break a blocking rule."""
+        masks = [owned.fault.mask for owned in self.owned() if owned.fault.severity == "critical"]
+        return pl.any_horizontal(masks) if masks else pl.lit(value=False)
+
+    def conformed(self) -> list[pl.Expr]:
+        """Select ``_row``, the contract's columns in its types, and the kept columns."""
+        taken = {way.column.name for way in self.columns}
+        kept = [pl.col(source).alias(name) for name, source in self.kept if name not in taken]
+        return [pl.col(ROW).cast(pl.Int64), *(way.value for way in self.columns), *kept]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What the schema stage found.
+
+    Attributes:
+        plan: The ways of the columns; None if a violation of names or types makes rows meaningless.
+        violations: All faults of names and types.
+        conversions: Columns that arrive in another type.
+    """
+
+    plan: Plan | None
+    violations: tuple[Violation, ...]
+    conversions: tuple[Conversion, ...] = ()
+
+
+def plan_batch(batch: Batch, contract: Contract, policy: Policy) -> Schema:
+    """Judge names and types, and plan the way of each column.
+
+    Args:
+        batch: One opened file or frame.
+        contract: The columns that the model takes.
+        policy: The choices that the contract leaves open.
+
+    Returns:
+        The plan, or every reason why there is none.
+    """
+    stacked = stack_columns(batch, contract, policy)
+    if stacked is not None:
+        return _schema_of_stack(stacked, batch, policy)
+    matching = match_columns(batch, contract, policy)
+    dtypes = batch.scan().collect_schema()
+    ways, violations = list[Conformed](), list(matching.violations)
+    for column, position in matching.pairs:
+        cells = _cells(batch, column, position, dtypes, policy)
+        way = conform(column, batch.sources[position], cells, policy)
+        if isinstance(way, Conformed):
+            ways.append(_on_whole_records(way, batch))
+        else:
+            violations.append(_mismatch(column, cells, batch, position, way.where))
+    if any(violation.severity == "critical" for violation in violations):
+        return Schema(None, tuple(violations))
+    kept = tuple((name, batch.sources[position]) for name, position in matching.kept)
+    plan = Plan(tuple(ways), kept, _malformed(batch))
+    return Schema(plan, tuple(violations), _conversions(ways, batch))
+
+
+def _schema_of_stack(stacked: Conformed | Violation, batch: Batch, policy: Policy) -> Schema:
+    if isinstance(stacked, Violation):
+        return Schema(None, (stacked,))
+    kept = tuple((name, name) for name in policy.keep)
+    return Schema(Plan((_on_whole_records(stacked, batch),), kept, _malformed(batch)), ())
+
+
+def _cells(batch: Batch, column: Column, position: int, dtypes: pl.Schema, policy: Policy) -> Cells:
+    source = batch.sources[position]
+    arrow = batch.schema.field(position).type
+    text = batch.text or policy.parse_text == "allow"
+    return Cells(column.name, pl.col(source), arrow, dtypes[source], text, batch.nullable)
+
+
+def _malformed(batch: Batch) -> tuple[Fault, ...]:
+    if batch.faults is None:
+        return ()
+    fault = Fault(
+        kind="malformed_row",
+        failing=pl.col(batch.faults).is_not_null(),
+        expected="records with as many fields as the header",
+        observed="records that are not",
+        remedy="Correct these records where the file is written; delimiters and line ends inside a "
+        "field need quotes around it.",
+        because="a record must have one meaning",
+    )
+    return (fault,)
+
+
+def _on_whole_records(way: Conformed, batch: Batch) -> Conformed:
+    if batch.faults is None:
+        return way
+    whole = pl.col(batch.faults).is_null()
+    faults = tuple(replace(fault, failing=fault.failing & whole) for fault in way.faults)
+    return replace(way, faults=faults)
+
+
+def _mismatch(column: Column, cells: Cells, batch: Batch, position: int, where: str) -> Violation:
+    observed = type_name(batch.schema.field(position).type)
+    return Violation(
+        kind="type_mismatch" if not where else "nested_mismatch",
+        column=column.name,
+        expected=str(column.type),
+        observed=("text" if batch.text else observed) + (f", where {where}" if where else ""),
+        remedy=_remedy_for_type(cells, str(column.type)),
+        because=f"{observed} never conforms to {column.type}",
+        expectation=expectation_of_type(column),
+    )
+
+
+def _remedy_for_type(cells: Cells, target: str) -> str:
+    name = cells.name
+    remedies = {
+        "timestamp_tz": f"Deliver {name!r} without a zone, or set policy timezone: utc.",
+        "string": f"Deliver {name!r} as {target}, or have its text parsed by policy "
+        "parse_text: allow.",
+    }
+    parsed = cells.kind == "string" and target in ("string", "binary")
+    if cells.kind in remedies and not parsed and "<" not in target:
+        return remedies[cells.kind]
+    return f"Deliver {name!r} as {target}, or log the model again with the type that arrives."
+
+
+def _conversions(ways: list[Conformed], batch: Batch) -> tuple[Conversion, ...]:
+    types = dict(zip(batch.sources, batch.schema.types, strict=True))
+    return tuple(
+        Conversion(
+            column=way.column.name,
+            arrived="text" if batch.text else type_name(types[way.source]),
+            becomes=str(way.column.type),
+        )
+        for way in ways
+        if _converts(way)
+    )
+
+
+def _converts(way: Conformed) -> bool:
+    parsed = way.cells.text and way.cells.kind == "string" and str(way.column.type) != "string"
+    return parsed or way.dtype != way.cells.dtype

@@ -1,0 +1,167 @@
+"""The footer stage and the scan stage of one file: what is proven is not read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from .batch import ROW, UnreadableError
+from .verdict import Evidence, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .batch import Batch
+    from .planning import Owned, Plan
+    from .policy import Policy
+
+
+_LONGEST_SAMPLE = 80
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What footer and scan found in one file; ``merging`` puts several together.
+
+    Attributes:
+        rows: Rows in the file.
+        rejected: Rows that break a blocking rule.
+        violations: One for each rule that rows break.
+        evidence: For each column, the stage that decided it.
+    """
+
+    rows: int
+    rejected: int = 0
+    violations: tuple[Violation, ...] = ()
+    evidence: tuple[tuple[str, Evidence], ...] = ()
+
+
+def scan_batch(batch: Batch, plan: Plan, policy: Policy) -> Scan:
+    """Decide every rule, by the footer where it proves that no row fails, else by one scan.
+
+    Args:
+        batch: One opened file or frame.
+        plan: The rules.
+        policy: Says whether statistics are trusted, and how much of failing rows is shown.
+
+    Returns:
+        Counts, first rows and samples of all rules that rows break.
+
+    Raises:
+        UnreadableError: The content broke off or contradicts its own format.
+    """
+    undecided = _undecided(batch, plan, policy)
+    evidence = _evidence(plan, undecided)
+    if not undecided and batch.rows is not None:
+        return Scan(batch.rows, evidence=evidence)
+    rows, rejected, counts = _count(batch, undecided)
+    failing = [(owned, n) for owned, n in zip(undecided, counts, strict=True) if n]
+    samples = _samples(batch, [owned for owned, _ in failing], policy)
+    found = [_violation(*pair, sample) for pair, sample in zip(failing, samples, strict=True)]
+    return Scan(rows, rejected, tuple(found), evidence)
+
+
+def _undecided(batch: Batch, plan: Plan, policy: Policy) -> list[Owned]:
+    if batch.footer is None or not policy.trust_statistics:
+        return plan.owned()
+    sources = {way.column.name: way.source for way in plan.columns}
+    known = {name: batch.footer.statistics(source) for name, source in sources.items()}
+
+    def proven(owned: Owned) -> bool:
+        statistics = known.get(owned.column or "")
+        return statistics is not None and owned.fault.absent(statistics)
+
+    return [owned for owned in plan.owned() if not proven(owned)]
+
+
+def _evidence(plan: Plan, undecided: list[Owned]) -> tuple[tuple[str, Evidence], ...]:
+    scanned = {owned.column for owned in undecided}
+    decided = {way.column.name: "footer" if way.faults else "schema" for way in plan.columns}
+    stages: dict[str, Evidence] = {
+        name: "scan" if name in scanned else "footer" if stage == "footer" else "schema"
+        for name, stage in decided.items()
+    }
+    return tuple(stages.items())
+
+
+def _count(batch: Batch, undecided: Sequence[Owned]) -> tuple[int, int, list[int]]:
+    masks = [owned.fault.mask.alias(f"fault {i}") for i, owned in enumerate(undecided)]
+    blocking = [
+        pl.col(f"fault {i}") for i, o in enumerate(undecided) if o.fault.severity == "critical"
+    ]
+    any_bad = pl.any_horizontal(blocking) if blocking else pl.lit(value=False)
+    totals = (
+        batch.scan()
+        .select(pl.col(ROW), *masks)
+        .select(
+            pl.len().alias("rows"),
+            pl.when(any_bad).then(1).otherwise(0).sum().alias("rejected"),
+            *(pl.col(f"fault {i}").sum() for i in range(len(masks))),
+        )
+    )
+    rows, rejected, *counts = collect(totals).row(0)
+    return int(rows), int(rejected), [int(count) for count in counts]
+
+
+def _samples(batch: Batch, failing: Sequence[Owned], policy: Policy) -> list[pl.DataFrame]:
+    def first(owned: Owned) -> pl.LazyFrame:
+        shown = [] if policy.redact or not owned.column else [owned.shown.alias("value")]
+        rows = batch.scan().filter(owned.fault.mask).select(pl.col(ROW), *shown)
+        return rows.head(policy.sample_rows)
+
+    return [collect(first(owned)) for owned in failing]
+
+
+def _violation(owned: Owned, count: int, sample: pl.DataFrame) -> Violation:
+    fault = owned.fault
+    values = sample["value"].to_list() if "value" in sample.columns else []
+    return Violation(
+        kind=fault.kind,
+        column=owned.column,
+        expected=fault.expected,
+        observed=fault.observed,
+        remedy=fault.remedy,
+        because=fault.because,
+        count=count,
+        rows=tuple(sample[ROW].to_list()),
+        sample=tuple(map(_shown, values)),
+        severity=fault.severity,
+        expectation=fault.expectation,
+    )
+
+
+def _shown(value: object) -> str:
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= _LONGEST_SAMPLE else f"{text[:_LONGEST_SAMPLE]}…"
+
+
+def collect(frame: pl.LazyFrame) -> pl.DataFrame:
+    """Run a query in Polars' streaming engine.
+
+    Args:
+        frame: A query whose result fits in memory.
+
+    Returns:
+        Its result.
+
+    Raises:
+        UnreadableError: The content broke off or contradicts its own format.
+    """
+    try:
+        return frame.collect(engine="streaming")
+    except READ_ERRORS as error:
+        raise unreadable(error) from error
+
+
+READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, UnreadableError)
+
+
+def unreadable(error: BaseException) -> UnreadableError:
+    """Say that content turned out not to be what its format promises."""
+    if isinstance(error, UnreadableError):
+        return error
+    first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    observed = f"content that cannot be read to its end ({first})"
+    return UnreadableError(observed, "Have the producer write it again, and deliver it by rename.")

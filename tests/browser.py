@@ -1,0 +1,86 @@
+"""A real browser for the pages that the gate writes: a pytest plugin of one module's length."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@dataclass
+class Visit:
+    """A page as it stands in the browser, and what it did on its way there.
+
+    Attributes:
+        page: The loaded page.
+        requests: Every address it asked for, its own among them.
+        complaints: What the browser wrote to the console, and errors of scripts.
+    """
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+Visitor = Callable[..., AbstractContextManager[Visit]]
+
+
+# Playwright keeps an event loop running in this thread while it lives, which forbids asyncio.run
+# to every other test: so it lives no longer than the module that asks for it.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start Chromium for the tests of one module, or skip them where there is none."""
+    binary = shutil.which("chromium")
+    if binary is None:
+        pytest.skip("no chromium on this machine (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=binary, args=_QUIET)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Visitor:
+    """Hand out what opens a file in a context of its own, with every fold laid open.
+
+    It takes the ``width`` of the window in CSS pixels and the colour ``scheme`` that the reader
+    prefers: ``with visit(path, width=360, scheme="dark") as opened: …``.
+    """
+    return partial(_visit, browser)
+
+
+@contextmanager
+def _visit(
+    browser: Browser, path: Path, *, width: int = 1280, scheme: Literal["light", "dark"] = "light"
+) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    opened = Visit(context.new_page())
+    opened.page.on("request", lambda request: opened.requests.append(request.url))
+    opened.page.on("console", lambda message: opened.complaints.append(message.text))
+    opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    opened.page.goto(path.as_uri())
+    opened.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    try:
+        yield opened
+    finally:
+        context.close()

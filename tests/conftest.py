@@ -1,0 +1,99 @@
+"""What tests share: a real MLflow registry, and the tutorial's models in it.
+
+- ``registry``: the URI of a registry in SQLite, in use for the whole session once asked for.
+- ``iris_inferred``, ``iris_columns``, ``iris_tensor``, ``house_price``: each a
+  ``tutorial_models.Tutorial``, logged once, when a test first asks for it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tutorial_models import Tutorial
+
+# No server or library of the session reports home, and no registry of the developer is in use.
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+os.environ["GX_ANALYTICS_ENABLED"] = "false"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+for _inherited in (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_REGISTRY_URI",
+    "SIGNATURE_GATE_REGISTRY_TIMEOUT",
+):
+    os.environ.pop(_inherited, None)
+
+settings.register_profile(
+    "signature-gate",
+    max_examples=int(os.environ.get("SIGNATURE_GATE_EXAMPLES", "200")),
+    deadline=None,
+)
+settings.load_profile("signature-gate")
+
+
+class _RootIsAFolder:
+    """The repository's root is a package; collected as one it would be imported a second time."""
+
+    @staticmethod
+    def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        is_root = path == parent.config.rootpath
+        return pytest.Dir.from_parent(parent, path=path) if is_root else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register what pytest heeds only from a plugin: a conftest's word holds below it."""
+    config.pluginmanager.register(_RootIsAFolder())
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Make an empty registry, and name it in the environment so that subprocesses use it too."""
+    import mlflow
+
+    folder = tmp_path_factory.mktemp("registry")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
+        mlflow.create_experiment("tutorial", artifact_location=str(folder / "artifacts"))
+        mlflow.set_experiment("tutorial")
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def iris_inferred(registry: str) -> Tutorial:
+    """A random forest whose signature was inferred from its training frame."""
+    import tutorial_models
+
+    return tutorial_models.iris_inferred()
+
+
+@pytest.fixture(scope="session")
+def iris_columns(registry: str) -> Tutorial:
+    """A random forest whose signature spells out its columns."""
+    import tutorial_models
+
+    return tutorial_models.iris_columns()
+
+
+@pytest.fixture(scope="session")
+def iris_tensor(registry: str) -> Tutorial:
+    """A random forest whose signature is one named tensor."""
+    import tutorial_models
+
+    return tutorial_models.iris_tensor()
+
+
+@pytest.fixture(scope="session")
+def house_price(registry: str) -> Tutorial:
+    """A Python model whose signature was inferred from its input example."""
+    import tutorial_models
+
+    return tutorial_models.house_price()
