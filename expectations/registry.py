@@ -92,6 +92,24 @@ def load_contract(uri: str, timeout: float | None = None) -> Contract:
     return _ask_registry(uri, timeout, question)
 
 
+def registry_address(timeout: float | None = None) -> str:
+    """Ask the registry for anything at all.
+
+    Args:
+        timeout: As for ``Contract.load``.
+
+    Returns:
+        The address that answered, without credentials.
+
+    Raises:
+        RegistryUnavailable: No answer within the timeout.
+    """
+    _ask_registry(
+        "models:/", timeout, lambda client: client.search_registered_models(max_results=1)
+    )
+    return _registry_in_use()
+
+
 def load_model(model: ModelVersion, fingerprint: str, timeout: float | None = None) -> Any:
     """Load the model itself, if it is still the one that judged.
 

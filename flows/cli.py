@@ -106,7 +106,8 @@ def _deliver(verdict: Verdict, report: Path | None, *, as_json: bool) -> None:
         return
     terminal.show_verdict(verdict)
     if report:
-        terminal.say(f"\nreport     {report}")
+        terminal.gap()
+        terminal.say(f"report     {report}")
 
 
 @app.command()
@@ -133,7 +134,8 @@ def contract(
         return
     terminal.show_contract(loaded)
     if out:
-        terminal.say(f"\nsuite      {out}")
+        terminal.gap()
+        terminal.say(f"suite      {out}")
 
 
 def _load(model: str, timeout: float | None) -> Contract:
@@ -161,6 +163,39 @@ def doctor(as_json: AsJson = False, timeout: Timeout = None) -> None:
     else:
         show_findings(findings)
     raise typer.Exit(PASSED if all(finding.ok for finding in findings) else BROKEN)
+
+
+@app.command()
+def score(
+    feed: Annotated[Path, typer.Argument(help="YAML file of the feed.")],
+    again: Annotated[
+        bool, typer.Option("--again", help="Score anew what another model version has scored.")
+    ] = False,
+    as_json: AsJson = False,
+    timeout: Timeout = None,
+) -> None:
+    """Judge and score every batch of a feed that is ready; no Prefect server is needed."""
+    from ..tasks.lifecycle import score_feed
+
+    with terminal.progress() as told:
+        summary = score_feed(feed, again=again, timeout=timeout, on_progress=told)
+    if as_json:
+        typer.echo(summary.model_dump_json(indent=2))
+    else:
+        terminal.show_summary(summary)
+    sound = not summary.of("split", "quarantined", "failed", "errored") and not summary.unfinished
+    broken = summary.of("errored") or summary.unfinished
+    raise typer.Exit(PASSED if sound else BROKEN if broken else NOT_PASSED)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path(".demo"),
+) -> None:
+    """Gate and score a month of real flights, and account for every row."""
+    from .demo import run_demo
+
+    run_demo(folder)
 
 
 def main() -> NoReturn:

@@ -70,7 +70,8 @@ def show_findings(findings: list[Finding]) -> None:
     terminal.out.print(table)
     for finding in findings:
         if finding.remedy:
-            terminal.say(f"\n{finding.subject}: {finding.remedy}")
+            terminal.gap()
+            terminal.say(f"{finding.subject}: {finding.remedy}")
 
 
 def _package(name: str) -> Finding:
@@ -101,8 +102,7 @@ _REMEDIES = {
 def _registry(timeout: float | None) -> Finding:
     from ..expectations.registry import registry_address
 
-    address = registry_address(timeout)
-    return Finding("registry", ok=True, observed=f"{address} answers")
+    return Finding("registry", ok=True, observed=f"{registry_address(timeout)} answers")
 
 
 def _prefect_server() -> Finding:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
 from ..expectations.display import for_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from ..expectations.contract import Contract
     from ..expectations.verdict import Disposition, Verdict, Violation
+    from ..tasks.lifecycle import Progress
+    from ..tasks.receipts import Receipt
+    from ..tasks.summaries import RunSummary
 
 out = Console(highlight=False, soft_wrap=False)
 err = Console(stderr=True, highlight=False)
@@ -55,6 +59,11 @@ def say(text: str) -> None:
     out.print(plain(text), soft_wrap=True)
 
 
+def gap() -> None:
+    """Print an empty line."""
+    out.print()
+
+
 def complain(text: str) -> None:
     """Print a fault on stderr, line by line."""
     for line in text.splitlines():
@@ -69,9 +78,8 @@ def show_verdict(verdict: Verdict) -> None:
     if verdict.evidence:
         say(f"evidence   {_counted(verdict.evidence.values())}")
     for conversion in verdict.conversions:
-        say(
-            f"converted  {conversion.column}: {conversion.arrived} to {conversion.becomes}, lossless"
-        )
+        change = f"{conversion.arrived} to {conversion.becomes}"
+        say(f"converted  {conversion.column}: {change}, lossless")
     for violation in verdict.violations:
         out.print()
         out.print(_violation(violation), soft_wrap=True)
@@ -84,6 +92,68 @@ def show_contract(contract: Contract) -> None:
     for column in contract.columns:
         table.add_row(plain(column.name), plain(column.type), "yes" if column.required else "no")
     out.print(table)
+
+
+def show_summary(summary: RunSummary) -> None:
+    """Print what became of each batch of a run, and what the run says of itself."""
+    table = table_of(
+        "batch",
+        "rows",
+        "verdict",
+        "disposition",
+        "rejected",
+        "first reason",
+        right=("rows", "rejected"),
+    )
+    for receipt in summary.receipts:
+        table.add_row(*_fared(receipt))
+    if summary.receipts:
+        out.print(table)
+    else:
+        say(summary.message())
+
+
+def _fared(receipt: Receipt) -> tuple[Text, ...]:
+    verdict, rejected = receipt.verdict, receipt.outputs.rejected
+    blocking = verdict.blocking if verdict else ()
+    where = f" in {blocking[0].column}" if blocking and blocking[0].column else ""
+    reason = f"{blocking[0].kind}{where}" if blocking else receipt.reason
+    return (
+        plain(receipt.batch.name),
+        plain("?" if receipt.rows_in is None else f"{receipt.rows_in:,}"),
+        plain("" if verdict is None else "passed" if verdict.passed else "not passed"),
+        disposition(receipt.disposition),
+        plain("" if rejected is None else f"{rejected:,}"),
+        plain(reason or ""),
+    )
+
+
+@contextmanager
+def progress() -> Generator[Callable[[Progress], None]]:
+    """Show how far a run of a feed has come, where somebody is watching.
+
+    Yields:
+        What is to be told of each step.
+    """
+    with Bar(*_COLUMNS, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("", total=None, rows="")
+
+        def told(step: Progress) -> None:
+            done = step.position if step.outcome else step.position - 1
+            rows = f"{step.scored:,} rows scored" if step.scored else ""
+            described = for_terminal(step.batch, limit=40)
+            bar.update(task, total=step.batches, completed=done, description=described, rows=rows)
+
+        yield told
+
+
+_COLUMNS = (
+    SpinnerColumn(),
+    TextColumn("{task.description}", markup=False),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TextColumn("{task.fields[rows]}", markup=False),
+)
 
 
 def table_of(*headings: str, right: tuple[str, ...] = ()) -> Table:
@@ -134,8 +204,3 @@ def _rows(violation: Violation) -> str:
 def _counted(words: Iterable[str]) -> str:
     listed = list(words)
     return ", ".join(f"{listed.count(word)} by {word}" for word in sorted(set(listed)))
-
-
-def watched() -> bool:
-    """Tell whether somebody is watching stderr."""
-    return sys.stderr.isatty()

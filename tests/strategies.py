@@ -9,7 +9,6 @@ from typing import Any
 
 import pyarrow as pa
 from hypothesis import strategies as st
-
 from signature_gate import Contract, Policy
 from signature_gate.expectations.types import (
     SCALARS,
@@ -51,7 +50,7 @@ def floats(width: int) -> st.SearchStrategy[float]:
 _DAYS = st.one_of(
     st.dates(dt.date(1990, 1, 1), dt.date(2030, 1, 1)), st.dates(), st.just(dt.date(1677, 9, 21))
 )
-_TIMES = st.one_of(st.datetimes(dt.datetime(1990, 1, 1), dt.datetime(2030, 1, 1)), st.datetimes())  # noqa: DTZ001
+_TIMES = st.one_of(st.datetimes(dt.datetime(1990, 1, 1), dt.datetime(2030, 1, 1)), st.datetimes())
 _TEXTS = st.one_of(
     st.sampled_from(["", " ", "1", "nan", "true", "2020-01-01"]), st.text(max_size=5)
 )
@@ -80,7 +79,7 @@ ARRIVING: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.timestamp("us"): _TIMES,
     pa.timestamp("us", "Europe/Paris"): st.datetimes(
         dt.datetime(1990, 1, 1), dt.datetime(2030, 1, 1)
-    ),  # noqa: DTZ001
+    ),
     pa.time64("us"): st.times(),
     pa.duration("us"): st.timedeltas(dt.timedelta(-9), dt.timedelta(9)),
     pa.null(): st.none(),

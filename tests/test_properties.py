@@ -15,11 +15,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import POLICIES, contracts, tables
-
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.suite import from_suite, to_suite
 from signature_gate.expectations.types import PANDAS_DTYPES, Scalar
+from strategies import POLICIES, contracts, tables
 
 
 @st.composite

@@ -98,8 +98,7 @@ def house_price() -> Tutorial:
         class HousePrice(mlflow.pyfunc.PythonModel):
             # MLflow would take annotations for a schema.
             def predict(self, model_input):  # noqa: ANN001, ANN202
-                rooms = model_input["bedrooms"] + model_input["bathrooms"]
-                return 150.0 * model_input["sqft"] + 10_000.0 * rooms
+                return 150.0 * model_input["sqft"] + 10_000.0 * model_input["bedrooms"]
 
         logged = mlflow.pyfunc.log_model(
             name="house_price",
@@ -122,7 +121,6 @@ def house_frame() -> pd.DataFrame:
         {
             "sqft": [850.0, 1420.5, 2300.0],
             "bedrooms": [2, 3, 4],
-            "bathrooms": [1, 2, 3],
             "year_built": [1961, 1988, 2014],
             "neighborhood": ["Riverside", "Old Town", "Hillcrest"],
         }

@@ -1,0 +1,32 @@
+"""Run the command line within the test's own process, where nothing has to be imported anew."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from signature_gate.flows.cli import main
+
+if TYPE_CHECKING:
+    from pytest import CaptureFixture  # noqa: PT013 - a type only
+
+
+def run(capsys: CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run a command.
+
+    Args:
+        capsys: The test's own fixture.
+        arguments: Without the program's name.
+
+    Returns:
+        Exit code, what it printed on stdout, and on stderr.
+    """
+    capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["signature-gate", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    printed = capsys.readouterr()
+    code = ended.value.code
+    return code if isinstance(code, int) else int(bool(code)), printed.out, printed.err
