@@ -12,7 +12,7 @@ export GX_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 
-.PHONY: help demo test lint format lock clean
+.PHONY: help demo test prove table lint format lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,12 @@ demo: .venv/installed  ## a month of real flights, gated and scored
 
 test: .venv/installed  ## the whole suite
 	@$(BIN)/pytest
+
+prove: .venv/installed  ## every property with 20,000 examples, every dtype against every type
+	@SIGNATURE_GATE_EXAMPLES=20000 $(BIN)/pytest tests/test_properties.py tests/test_zoo.py
+
+table: .venv/installed  ## write docs/conformity.md anew, from a run
+	@PYTHONPATH=tests $(BIN)/python tests/conformity_table.py > docs/conformity.md
 
 lint: .venv/installed  ## ruff and pyright strict
 	@$(BIN)/ruff check .
