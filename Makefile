@@ -12,7 +12,7 @@ export GX_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 
-.PHONY: help demo test prove table lint format lock clean
+.PHONY: help demo test prove bench table lint format lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ test: .venv/installed  ## the whole suite
 
 prove: .venv/installed  ## every property with 20,000 examples, every dtype against every type
 	@SIGNATURE_GATE_EXAMPLES=20000 $(BIN)/pytest tests/test_properties.py tests/test_zoo.py
+
+bench: .venv/installed  ## time and peak memory on 10,000,000 rows
+	@$(BIN)/python tests/bench.py
 
 table: .venv/installed  ## write docs/conformity.md anew, from a run
 	@PYTHONPATH=tests $(BIN)/python tests/conformity_table.py > docs/conformity.md

@@ -15,10 +15,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import POLICIES, contracts, tables
+
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.suite import from_suite, to_suite
 from signature_gate.expectations.types import PANDAS_DTYPES, Scalar
-from strategies import POLICIES, contracts, tables
 
 
 @st.composite
@@ -74,9 +75,9 @@ def _same(arrived: Any, handed: Any, *, lossy: bool) -> bool:
         return True  # text that was parsed has its own tests
     if isinstance(arrived, dt.datetime):
         naive = arrived.astimezone(dt.UTC).replace(tzinfo=None) if arrived.tzinfo else arrived
-        return bool(pd.Timestamp(naive) == handed)
+        return bool(arrived == handed or pd.Timestamp(naive) == handed)
     if isinstance(arrived, dt.date):
-        return bool(pd.Timestamp(arrived) == handed)
+        return bool(arrived == handed or pd.Timestamp(arrived) == handed)
     if isinstance(arrived, Decimal):
         return handed in (float(arrived), np.float32(str(arrived)), arrived) or lossy
     return bool(arrived == handed) or (lossy and isinstance(handed, float | np.floating))
