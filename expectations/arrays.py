@@ -99,7 +99,7 @@ def _in_memory(array: _Array) -> _Stored:
 
 
 def _of_file(path: Path, contract: Contract) -> dict[str, _Stored]:
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    array = npy.open_memmap(path, mode="r")
     return {name: _in_memory(part) for name, part in _named(array, contract).items()}
 
 

@@ -69,12 +69,15 @@ def _tensor(cells: pl.Series, kind: Type) -> np.ndarray[Any, Any]:
     stored = cells.ext.storage() if isinstance(cells.dtype, pl.BaseExtension) else cells
     shape, flat = [len(stored)], stored
     while isinstance(flat.dtype, pl.List | pl.Array):
-        listed = flat.arr.to_list() if isinstance(flat.dtype, pl.Array) else flat
-        lengths = listed.list.len()
+        if isinstance(flat.dtype, pl.Array):
+            shape.append(flat.dtype.size)
+            flat = flat.explode() if flat.dtype.size else flat.arr.to_list().list.explode().head(0)
+            continue
+        lengths = flat.list.len()
         if lengths.n_unique() > 1:
             raise _ragged(cells.name, lengths)
         shape.append(int(lengths[0]) if len(lengths) else max(tensor.shape[len(shape)], 0))
-        flat = listed.filter(lengths > 0).explode()
+        flat = flat.filter(lengths > 0).explode()
     if -1 not in tensor.shape[1:]:
         shape = [len(stored), *tensor.shape[1:]]
     dtype = np.dtype(str) if tensor.dtype == "str" else np.dtype(tensor.dtype)

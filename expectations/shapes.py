@@ -87,7 +87,7 @@ def _lengths(parts: Sequence[Part], position: int, level: int) -> tuple[int, int
         assert plan is not None  # noqa: S101 - parts without a plan never come here
         rows = part.batch.scan().filter(~plan.bad()).select(plan.columns[position].value)
         for _ in range(level):
-            rows = rows.explode(pl.all())
+            rows = rows.select(pl.all().explode())
         return rows.select(pl.all().list.len().alias(ROW))
 
     together = pl.concat([flattened(part) for part in parts])
