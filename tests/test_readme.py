@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from commands import run
-from prefect_session import prefect_server
 
 if TYPE_CHECKING:
     from tutorial_models import Tutorial
-
-__all__ = ["prefect_server"]
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

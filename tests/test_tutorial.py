@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from commands import run
-from prefect_session import prefect_server
-from signature_gate import Contract, Policy, check
 from tutorial_models import house_frame, iris_frame
+
+from signature_gate import Contract, Policy, check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     import pandas as pd
-    from signature_gate.expectations.verdict import Verdict
     from tutorial_models import Tutorial
 
-__all__ = ["prefect_server"]
+    from signature_gate.expectations.verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,139 @@
+"""Score what has arrived in a feed: every batch judged, each one a task of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path  # noqa: TC003 - Prefect resolves it when the flow runs
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow, get_run_logger, unmapped
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from ..expectations.errors import (
+    BatchChanged,
+    BatchRejected,
+    ContractChanged,
+    GateError,
+    ModelFailed,
+    ModelNotFound,
+    NoContract,
+    RegistryUnavailable,
+)
+from ..tasks.batches import list_batches, score_batch
+from ..tasks.candidates import due
+from ..tasks.contracts import fetch_intent
+from ..tasks.feed import Feed
+from ..tasks.lifecycle import Progress, record_failure, score_feed
+from ..tasks.publishing import announce, publish_run
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+    from prefect.futures import PrefectFuture
+
+    from ..tasks.candidates import Candidate
+    from ..tasks.claims import Intent
+    from ..tasks.inbox import LeftAlone
+    from ..tasks.receipts import Receipt
+    from ..tasks.summaries import RunSummary
+
+__all__ = ["Progress", "score_batches", "score_feed"]
+
+# Each batch at work holds a chunk of rows: memory is bounded by how many there are at a time.
+_AT_A_TIME = min(4, os.cpu_count() or 1)
+_in_threads: Any = ThreadPoolTaskRunner(max_workers=_AT_A_TIME)
+
+
+@flow(name="score-batches", task_runner=_in_threads)
+def score_batches(feed: Feed | Path, again: bool = False) -> Any:
+    """Judge and score every batch of a feed that is ready.
+
+    The model's alias is resolved once; each batch is one mapped task under that pinned version,
+    and the error of one never stops the others. Other task runners are the caller's choice:
+    ``score_batches.with_options(task_runner=…)``.
+
+    Args:
+        feed: The feed, or the path of its YAML file.
+        again: Whether to score, under the current version, batches that are done under another,
+            and to try parked and waiting batches now.
+
+    Returns:
+        A ``RunSummary``. The run's state is ``Completed``, or ``Quarantined`` if a batch was, which
+        is of type completed; its message says how the batches fared.
+
+    Raises:
+        BatchRejected: The policy is ``on_mismatch: fail`` and a batch does not fit.
+        GateError: Machinery broke for a batch, or for all of them; the others are done.
+    """
+    feed = feed if isinstance(feed, Feed) else Feed.load(feed)
+    found = list_batches(feed, again)
+    if not found.candidates:
+        return _nothing_new(found.summary(feed))
+    try:
+        intent = fetch_intent(feed)
+    except NoContract as error:
+        publish_run(found.summary(feed).model_copy(update={"no_contract": str(error)}))
+        raise
+    todo = due(feed, found, intent.version, again=again)
+    outcomes = _scored(feed, intent, list(todo.candidates), again)
+    summary = todo.summary(feed, intent.model, outcomes)
+    publish_run(summary)
+    return ended(summary)
+
+
+def _nothing_new(summary: RunSummary) -> State[Any]:
+    # An idle hour must not push the last artifacts that told of something out of sight.
+    if summary.receipts or summary.unfinished:
+        publish_run(summary)
+    return ended(summary)
+
+
+def _scored(
+    feed: Feed, intent: Intent, candidates: list[Candidate], again: bool
+) -> list[Receipt | LeftAlone]:
+    futures = score_batch.map(unmapped(feed), unmapped(intent), candidates, unmapped(again))
+    return [
+        _outcome(feed, intent, candidate, future)
+        for candidate, future in zip(candidates, futures, strict=True)
+    ]
+
+
+def _outcome(
+    feed: Feed, intent: Intent, candidate: Candidate, future: PrefectFuture[Any]
+) -> Receipt | LeftAlone:
+    outcome = future.result(raise_on_failure=False)
+    if not isinstance(outcome, BaseException):
+        return outcome
+    receipt = record_failure(feed, intent, candidate, outcome)
+    announce(receipt)
+    return receipt
+
+
+def ended(summary: RunSummary) -> State[Any]:
+    """Turn what a run did into the state in which it ends.
+
+    Args:
+        summary: What it did.
+
+    Returns:
+        Failed if a batch errored or the policy says so, ``Quarantined`` if a batch was, else
+        Completed; each with the summary's message.
+    """
+    message = summary.message()
+    get_run_logger().info("%s", message)
+    if broken := summary.of("errored"):
+        return Failed(message=message, data=_raised(broken[0]))
+    if summary.unfinished:
+        return Failed(message=message, data=GateError(summary.unfinished[0].detail))
+    if failed := [r.verdict for r in summary.of("failed") if r.verdict]:
+        return Failed(message=message, data=BatchRejected(failed[0]))
+    name = "Quarantined" if summary.of("quarantined") else "Completed"
+    return Completed(name=name, message=message, data=summary)
+
+
+def _raised(receipt: Receipt) -> Exception:
+    """Make the error anew that a receipt tells of."""
+    kinds = (ModelFailed, ModelNotFound, RegistryUnavailable, ContractChanged, BatchChanged)
+    by_name: dict[str, type[GateError]] = {kind.__name__: kind for kind in kinds}
+    kind = by_name.get(receipt.error.kind if receipt.error else "", GateError)
+    return kind(f"{receipt.batch.name}: {receipt.reason}")

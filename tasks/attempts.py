@@ -1,0 +1,148 @@
+"""One attempt on one batch: judge, score, and lay the outcome ready for the commit."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..expectations.checking import CheckResult, check
+from ..expectations.errors import BatchChanged, RegistryUnavailable, UnsupportedBatch
+from ..expectations.verdict import Verdict, Violation
+from .durable import discard, make_folder
+from .inbox import identify
+from .outcomes import REJECTED, facts_of, lay_ready, receipt_for
+from .outputs import OutputMismatch
+from .parquet_files import GrowingParquet
+from .predictions import Scored, provenance, score_rows
+from .storage import PREDICTIONS, QUARANTINE, Attempt, changed, commit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import polars as pl
+
+    from .receipts import Receipt
+
+# Worth another try at once: the rest of the machinery does not mend itself in seconds.
+TRANSIENT = (OSError, RegistryUnavailable)
+
+
+class _Finding(NamedTuple):
+    verdict: Verdict
+    scored: Scored | None
+
+
+def complete(attempt: Attempt, watch: Callable[[int], None] | None = None) -> Receipt:
+    """Take an attempt from a clear staging folder to its receipt.
+
+    Args:
+        attempt: As ``storage.begin`` made it.
+        watch: Told the number of rows scored so far, after each piece.
+
+    Returns:
+        The final receipt.
+
+    Raises:
+        GateError: Machinery broke; nothing is published, and the batch lies where it did.
+        OSError: The same for files and disks; after the plan stands, recovery completes it.
+    """
+    result = _judge(attempt)
+    finding = _score(attempt, result, watch)
+    moves, outputs = lay_ready(attempt, *finding)
+    return commit(attempt, moves, receipt_for(attempt, finding.verdict, outputs))
+
+
+def _judge(attempt: Attempt) -> CheckResult:
+    intent = attempt.intent
+    contract = intent.contract
+    try:
+        return check(attempt.path, contract, intent.policy)
+    except UnsupportedBatch as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise error.__cause__ from None
+        violation = Violation(
+            kind="unreadable",
+            expected="a batch in a format that the gate reads",
+            observed=f"the name {attempt.batch.path!r}",
+            remedy=str(error),
+            because="what cannot be read cannot be judged",
+        )
+    verdict = Verdict(
+        batch=facts_of(attempt),
+        model=intent.model,
+        contract=contract.fingerprint,
+        policy=intent.policy,
+        violations=(violation,),
+        gate_version=version("signature-gate"),
+    )
+    return CheckResult(verdict, contract)
+
+
+def _score(attempt: Attempt, result: CheckResult, watch: Callable[[int], None] | None) -> _Finding:
+    if result.disposition not in ("passed", "split"):
+        return _Finding(result.verdict, None)
+    try:
+        if result.disposition == "split":
+            _write_rejected(attempt, result)
+        return _Finding(result.verdict, _write_predictions(attempt, result, watch))
+    except OutputMismatch as found:
+        verdict = _with(result.verdict, found.violation)
+    except BatchChanged as error:
+        if identify(attempt.path, attempt.batch.path) != attempt.batch:
+            raise changed(attempt.batch) from error
+        unread = _with(result.verdict, _contradiction(attempt, error))
+        verdict = unread.model_copy(update={"rows": None, "rejected": 0})
+    for staged in (PREDICTIONS, QUARANTINE):
+        discard(attempt.staging / staged)
+    return _Finding(verdict, None)
+
+
+def _write_predictions(
+    attempt: Attempt, result: CheckResult, watch: Callable[[int], None] | None
+) -> Scored:
+    metadata = provenance(attempt.batch.id, attempt.intent)
+    with GrowingParquet(attempt.staging / PREDICTIONS, metadata) as file:
+        return score_rows(result, attempt.intent, file, attempt.feed.chunk_rows, watch)
+
+
+def _write_rejected(attempt: Attempt, result: CheckResult) -> None:
+    import polars as pl
+
+    folder = attempt.staging / QUARANTINE
+    make_folder(folder)
+    written = 0
+    with GrowingParquet(folder / REJECTED, provenance(attempt.batch.id, attempt.intent)) as file:
+        for frame in _read(result.rejected, attempt.feed.chunk_rows):
+            file.write(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+            written += frame.height
+    if written != result.verdict.rejected:
+        msg = f"{written:,} rows fail where {result.verdict.rejected:,} did"
+        raise BatchChanged(msg)
+
+
+def _read(rows: pl.LazyFrame | None, chunk_rows: int) -> Iterator[pl.DataFrame]:
+    """Read piece by piece, so that what the disk refuses is not taken for what cannot be read."""
+    import polars as pl
+
+    if rows is None:
+        return
+    pieces = rows.collect_batches(chunk_size=chunk_rows, maintain_order=True, engine="streaming")
+    try:
+        yield from pieces
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise BatchChanged(str(error)) from error
+
+
+def _with(verdict: Verdict, violation: Violation) -> Verdict:
+    return verdict.model_copy(update={"violations": (*verdict.violations, violation)})
+
+
+def _contradiction(attempt: Attempt, error: Exception) -> Violation:
+    said = "" if attempt.intent.policy.redact else f": {str(error).splitlines()[0]}"
+    return Violation(
+        kind="unreadable",
+        expected="the content that the file's own statistics promise",
+        observed=f"another, on reading it to score{said}",
+        remedy="Have the producer write the file again, and deliver it by rename.",
+        because="every value is verified again before the model sees it",
+    )

@@ -1,0 +1,73 @@
+"""A feed's batches as Prefect tasks: list them, and score one of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prefect import get_run_logger, task
+from prefect.runtime import task_run
+
+from .candidates import Candidate, Survey, survey
+from .inbox import LeftAlone
+from .infrastructure import TASK
+from .lifecycle import score_one
+from .publishing import announce
+from .receipts import Receipt
+
+if TYPE_CHECKING:
+    from .claims import Intent
+    from .feed import Feed
+
+
+@task(**TASK)
+def list_batches(feed: Feed, again: bool = False) -> Survey:
+    """Finish what dead workers have begun, then list the batches that may be scored.
+
+    Args:
+        feed: The feed.
+        again: Whether batches that are done under another version count too.
+
+    Returns:
+        The candidates, and what is left alone with the reason.
+    """
+    found = survey(feed, again=again)
+    for receipt in found.recovered:
+        announce(receipt)
+    get_run_logger().info("%d batches may be scored", len(found.candidates))
+    return found
+
+
+def _named_after_its_batch() -> str:
+    parameters: dict[str, Any] = task_run.parameters
+    candidate: Candidate = parameters["candidate"]
+    return f"score {candidate.batch.id}"
+
+
+@task(**TASK, task_run_name=_named_after_its_batch)
+def score_batch(
+    feed: Feed, intent: Intent, candidate: Candidate, again: bool = False
+) -> Receipt | LeftAlone:
+    """Take one batch from its claim to its receipt: judge, score, publish or quarantine.
+
+    Args:
+        feed: The feed.
+        intent: The pinned version and policy.
+        candidate: The batch.
+        again: Whether a receipt of another version leaves it undone.
+
+    Returns:
+        The receipt; or why the batch was left alone after all.
+
+    Raises:
+        OSError: A file or disk failed, retries included.
+        RegistryUnavailable: The model cannot be fetched, retries included.
+    """
+    outcome = score_one(feed, intent, candidate, again=again)
+    if isinstance(outcome, Receipt):
+        announce(outcome)
+    get_run_logger().info("%s: %s", candidate.batch.id, _told(outcome))
+    return outcome
+
+
+def _told(outcome: Receipt | LeftAlone) -> str:
+    return outcome.detail if isinstance(outcome, LeftAlone) else outcome.disposition

@@ -1,0 +1,51 @@
+"""Judge a batch, as a task for anybody's flow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prefect import get_run_logger, task
+
+from ..expectations.checking import check
+from ..expectations.contract import Contract
+from ..expectations.display import for_terminal
+from .infrastructure import TASK
+
+if TYPE_CHECKING:
+    from ..expectations.policy import Policy
+    from ..expectations.verdict import Verdict
+
+
+@task(**TASK)
+def check_batch(
+    batch: Any,
+    model: str | Contract,
+    policy: Policy | None = None,
+    *,
+    raise_if_rejected: bool = False,
+) -> Verdict:
+    """Judge a batch by a model's contract; nothing is moved, and the model is never loaded.
+
+    Args:
+        batch: A path or ``file://`` URL, or a pandas, Polars or Arrow frame. Between processes
+            hand over paths.
+        model: An MLflow model URI, or the contract that ``fetch_contract`` returned: that one is
+            pinned, which is what mapped tasks want.
+        policy: What the contract leaves open.
+        raise_if_rejected: Whether a batch that may not be scored fails the task.
+
+    Returns:
+        The verdict.
+
+    Raises:
+        BatchRejected: The batch neither passed nor was split, and ``raise_if_rejected`` is set.
+        BatchNotFound: No such file.
+        NoContract: The model's signature decides nothing.
+        RegistryUnavailable: No answer within the timeout, retries included.
+    """
+    contract = model if isinstance(model, Contract) else Contract.load(model)
+    result = check(batch, contract, policy)
+    get_run_logger().info("%s", for_terminal(result.verdict.summary().partition("\n")[0]))
+    if raise_if_rejected:
+        result.raise_if_rejected()
+    return result.verdict

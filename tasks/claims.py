@@ -1,0 +1,159 @@
+"""One worker for a batch at a time, and what that worker is bound to do."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..expectations.contract import Contract, ModelVersion
+from ..expectations.errors import GateError, Misuse
+from ..expectations.policy import Policy
+from .durable import write_whole
+from .receipts import version_label
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from .feed import Feed
+
+
+class Intent(BaseModel):
+    """What is to be done with a batch, so that whoever finishes a crashed attempt does the same.
+
+    Attributes:
+        model: The version that judges and scores, however far its alias has moved since.
+        signature: That version's signature.
+        policy: The policy in force.
+        params: Inference parameters.
+        starts: How many attempts have begun with it; the batch of a worker that keeps dying is
+            taken last.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model: ModelVersion
+    signature: dict[str, str | None]
+    policy: Policy = Field(default_factory=Policy)
+    params: dict[str, Any] = Field(default_factory=dict)
+    starts: int = 1
+
+    @classmethod
+    def to_score(cls, feed: Feed, contract: Contract) -> Self:
+        """Bind a feed's batches to the version that its model URI means now.
+
+        Args:
+            feed: Says policy and params.
+            contract: Of the pinned version.
+
+        Returns:
+            The intent.
+
+        Raises:
+            Misuse: The contract belongs to no model, or the params are not the model's.
+        """
+        if contract.model is None:
+            msg = f"{feed.model} is a contract without a model; name the model that is to score."
+            raise Misuse(msg)
+        _refuse_unknown_params(feed, contract)
+        return cls(
+            model=contract.model,
+            signature=contract.signature,
+            policy=feed.policy,
+            params=feed.params,
+        )
+
+    @cached_property
+    def contract(self) -> Contract:
+        """The contract of the pinned version."""
+        return Contract.from_signature(self.signature, self.model)
+
+    @property
+    def version(self) -> str:
+        """What tells the model's versions apart in paths."""
+        return version_label(self.model, self.contract.fingerprint)
+
+    @property
+    def policy_fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that are equal for equal policies."""
+        return hashlib.sha256(self.policy.model_dump_json().encode()).hexdigest()[:16]
+
+
+@contextmanager
+def claimed(feed: Feed, batch: str) -> Generator[bool]:
+    """Hold a batch against every other worker, on this machine or on the same mounted disk.
+
+    The claim is a lock of the operating system, so the kernel frees it when its holder dies. Its
+    file is removed while the lock is held: whoever opened it meanwhile finds that it has no name
+    any more, and begins anew.
+
+    Args:
+        feed: The feed.
+        batch: The batch's id.
+
+    Yields:
+        Whether the claim was won; if not, another worker has the batch.
+    """
+    path = feed.claim(batch)
+    # Where the disk knows no locks, marker files would let two workers win: rather fail.
+    lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+def bound_to(feed: Feed, batch: str, intent: Intent) -> Intent:
+    """Write down what is to be done with a claimed batch, unless that stands written already.
+
+    Args:
+        feed: The feed.
+        batch: The batch's id.
+        intent: What a fresh attempt would do.
+
+    Returns:
+        What this attempt has to do: the intent of a crashed one, if there is such.
+
+    Raises:
+        GateError: The file is there and cannot be understood.
+        OSError: It cannot be written.
+    """
+    earlier = unfinished(feed, batch)
+    binding = earlier.model_copy(update={"starts": earlier.starts + 1}) if earlier else intent
+    write_whole(feed.intent(batch), binding.model_dump_json(indent=2))
+    return binding
+
+
+def unfinished(feed: Feed, batch: str) -> Intent | None:
+    """Read the intent that a crashed attempt left behind.
+
+    Raises:
+        GateError: The file is there and cannot be understood.
+    """
+    path = feed.intent(batch)
+    try:
+        return Intent.model_validate_json(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        msg = f"{path} is no intent that this version of signature-gate can read: {error}"
+        raise GateError(msg) from error
+
+
+def _refuse_unknown_params(feed: Feed, contract: Contract) -> None:
+    known = [str(param["name"]) for param in contract.params]
+    unknown = sorted(set(feed.params) - set(known))
+    if unknown:
+        has = f"it has {', '.join(known)}" if known else "it has none"
+        msg = f"feed {feed.name}: {contract.model} knows no param {', '.join(unknown)}; {has}."
+        raise Misuse(msg)

@@ -1,0 +1,158 @@
+"""Files that are wholly there or not at all, also after a power cut."""
+
+from __future__ import annotations
+
+import errno
+import filecmp
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, so that they outlast a power cut."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    flush(path.parent)
+
+
+def flush(path: Path) -> None:
+    """Bring a file's content, or a folder's list of names, onto the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some mounted disks know no flushing of folders, and have nothing better to offer.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
+
+
+def flush_tree(path: Path) -> None:
+    """Flush a file, or a folder and everything below it."""
+    if path.is_dir() and not path.is_symlink():
+        for entry in path.iterdir():
+            flush_tree(entry)
+    if not path.is_symlink():
+        flush(path)
+
+
+def partial_of(path: Path) -> Path:
+    """Name the hidden file in which something grows until it is whole."""
+    return path.with_name(f".{path.name}.partial")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that nobody ever sees in part, in place of an older one of the same name."""
+    partial = partial_of(path)
+    try:
+        partial.write_text(text, "utf-8")
+        flush(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    flush(path.parent)
+
+
+def create_whole(path: Path, staged: Path) -> None:
+    """Give a staged file its public name, which must be free.
+
+    Args:
+        path: The public name.
+        staged: The finished file, on the same file system.
+
+    Raises:
+        FileExistsError: The name is taken; what stands there is untouched.
+    """
+    flush(staged)
+    try:
+        os.link(staged, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV):
+            raise
+        # No hard links here. The claim keeps every other worker from this name meanwhile.
+        move(staged, path)
+    flush(path.parent)
+
+
+def is_there(path: Path) -> bool:
+    """Whether a name is taken, be it by a dangling link."""
+    return os.path.lexists(path)
+
+
+def is_moved(source: Path, destination: Path) -> bool:
+    """Whether a move has been made."""
+    return is_there(destination) and not is_there(source)
+
+
+def move(source: Path, destination: Path) -> None:
+    """Move a file or a folder to a name that is free.
+
+    Between file systems it is copied under a hidden name first, so that the public name appears
+    at once and whole. A move that was interrupted can be made again.
+
+    Args:
+        source: What to move.
+        destination: Its new name; folders above it are made.
+
+    Raises:
+        FileExistsError: The name is taken by something else, which is untouched.
+        FileNotFoundError: There is neither source nor destination.
+    """
+    if is_moved(source, destination):
+        return
+    if is_there(destination):
+        _finish_copy(source, destination)
+        return
+    make_folder(destination.parent)
+    try:
+        source.rename(destination)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy_across(source, destination)
+    flush(destination.parent)
+    flush(source.parent)
+
+
+def discard(path: Path) -> None:
+    """Remove a file or folder of the gate's own, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _copy_across(source: Path, destination: Path) -> None:
+    partial = partial_of(destination)
+    discard(partial)
+    if source.is_dir():
+        shutil.copytree(source, partial, symlinks=True)
+    else:
+        shutil.copy2(source, partial)
+    flush_tree(partial)
+    partial.rename(destination)
+    flush(destination.parent)
+    discard(source)
+
+
+def _finish_copy(source: Path, destination: Path) -> None:
+    same_disk = source.lstat().st_dev == destination.lstat().st_dev
+    if same_disk or not _equal(source, destination):
+        taken = "is taken already; nothing is overwritten. Move what stands there elsewhere"
+        raise FileExistsError(errno.EEXIST, taken, str(destination))
+    discard(source)
+
+
+def _equal(one: Path, other: Path) -> bool:
+    """Whether everything in one is in the other too: an interrupted removal leaves less of it."""
+    if not one.is_dir():
+        return filecmp.cmp(one, other, shallow=False)
+    files = [str(path.relative_to(one)) for path in one.rglob("*") if path.is_file()]
+    return filecmp.cmpfiles(one, other, files, shallow=False)[0] == files

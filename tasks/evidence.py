@@ -1,0 +1,36 @@
+"""The papers beside what is quarantined: the verdict for machines, the report for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .durable import flush_tree, make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ..expectations.report import Destination
+    from ..expectations.verdict import Verdict
+
+VERDICT = "verdict.json"
+REPORT = "report.html"
+
+
+def explain(folder: Path, verdict: Verdict, became: Sequence[Destination]) -> None:
+    """Write ``verdict.json`` and ``report.html``, and flush the folder with all that is in it.
+
+    Args:
+        folder: Where; it is made if need be.
+        verdict: What was found.
+        became: What became of the batch.
+
+    Raises:
+        OSError: They cannot be written there.
+    """
+    from ..expectations.report import write_report
+
+    make_folder(folder)
+    (folder / VERDICT).write_text(verdict.to_json(), "utf-8")
+    write_report(folder / REPORT, verdict, became)
+    flush_tree(folder)
