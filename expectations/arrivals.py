@@ -34,7 +34,7 @@ _BY_NAME = {
     "float": "float32",
     "double": "float64",
 }
-_WIDEST_DECIMAL = 38
+WIDEST_DECIMAL = 38
 
 
 def arrival(kind: pa.DataType) -> str:
@@ -50,7 +50,7 @@ def arrival(kind: pa.DataType) -> str:
         return arrival(kind.value_type)
     if is_.is_timestamp(kind):
         return "timestamp_tz" if kind.tz else "timestamp"
-    if is_.is_decimal(kind) and kind.precision > _WIDEST_DECIMAL:
+    if is_.is_decimal(kind) and digits_of(kind) > WIDEST_DECIMAL:
         return "wide decimal"
     by_predicate = (word for holds, word in _BY_PREDICATE if holds(kind))
     return _BY_NAME.get(str(kind)) or next(by_predicate, "other")
@@ -73,6 +73,11 @@ _LISTS = (
     is_.is_list_view,
     is_.is_large_list_view,
 )
+
+
+def digits_of(decimal: Any) -> int:
+    """Count the digits that a decimal type holds, zeros before the point included."""
+    return decimal.precision - min(decimal.scale, 0)
 
 
 def type_name(kind: pa.DataType) -> str:

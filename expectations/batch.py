@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import unquote, urlparse
 
 import numpy as np
@@ -15,7 +16,7 @@ from .errors import BatchNotFound, UnsupportedBatch
 from .verdict import BatchFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import polars as pl
 
@@ -39,8 +40,25 @@ class UnreadableError(Exception):
 
 
 @dataclass(frozen=True)
+class ObjectCells:
+    """Where a scan has a column of Python objects; under its own name it has their typed form.
+
+    Attributes:
+        objects: Name of the column with the objects themselves.
+        faults: Name of the column with the faults of each cell, as bits; None if there can be none.
+        words: The objects in words.
+        hopeless: Whether no cell has a typed form, so that the column as a whole does not conform.
+    """
+
+    objects: str
+    faults: str | None
+    words: pl.Expr = field(compare=False)
+    hopeless: bool = False
+
+
+@dataclass(frozen=True)
 class Batch:
-    """A batch that has been opened and not yet read.
+    """A batch, or one file of a folder, that has been opened and not yet read.
 
     Attributes:
         facts: Name, place, size and columns.
@@ -52,6 +70,7 @@ class Batch:
         text: Whether every cell is text that stands for a value.
         faults: Column of ``scan`` that says why a record is malformed, if there is one.
         nullable: Whether its cells can be null at all; those of numpy arrays cannot.
+        objects: Columns of Python objects, by source.
     """
 
     facts: BatchFacts
@@ -63,19 +82,34 @@ class Batch:
     text: bool = False
     faults: str | None = None
     nullable: bool = True
+    objects: Mapping[str, ObjectCells] = field(default_factory=dict[str, ObjectCells])
 
 
-def open_batch(batch: Any, contract: Contract, policy: Policy) -> Batch:
+class Opened(NamedTuple):
+    """What arrived as a unit.
+
+    Attributes:
+        facts: Of the unit.
+        files: What can be judged: the files of a folder, or the only file or frame.
+        unreadable: Files of a folder that cannot be opened, and why.
+    """
+
+    facts: BatchFacts
+    files: tuple[Batch, ...]
+    unreadable: tuple[tuple[str, UnreadableError], ...] = ()
+
+
+def open_batch(batch: Any, contract: Contract, policy: Policy) -> Opened:
     """Open a batch of any kind that the gate reads.
 
     Args:
-        batch: A path or ``file://`` URL of a file, a pandas, Polars or Arrow frame, an ndarray,
-            or a dictionary of ndarrays.
-        contract: Says how a bare array is to be named.
-        policy: Says how CSV is written.
+        batch: A path or ``file://`` URL of a file or of a folder of files, a pandas, Polars or
+            Arrow frame, an ndarray, or a dictionary of ndarrays. ``FORMATS`` lists the files.
+        contract: Says how a bare array is to be named, and what cells of objects are to become.
+        policy: Says how CSV is written, and how text is understood.
 
     Returns:
-        The batch, its schema known, its rows unread.
+        The batch, its schema known; rows are unread, but for those of objects and JSON lines.
 
     Raises:
         BatchNotFound: No such file.
@@ -83,14 +117,18 @@ def open_batch(batch: Any, contract: Contract, policy: Policy) -> Batch:
         UnreadableError: The content is not what its format promises.
     """
     if isinstance(batch, str | Path):
-        return _open_file(_local_path(batch), contract, policy)
+        return _open_path(_local_path(batch), contract, policy)
     if _is_array(batch):
         from .arrays import open_arrays
 
-        return open_arrays(batch, contract)
+        return _alone(open_arrays(batch, contract))
     from .frames import open_frame
 
-    return open_frame(batch)
+    return _alone(open_frame(batch, contract, policy))
+
+
+def _alone(batch: Batch) -> Opened:
+    return Opened(batch.facts, (batch,))
 
 
 def _is_array(batch: Any) -> bool:
@@ -104,7 +142,8 @@ def describe_batch(batch: Any) -> BatchFacts:
     if not isinstance(batch, str | Path):
         return BatchFacts(name=type(batch).__name__, format=type(batch).__module__.split(".")[0])
     path = _local_path(batch)
-    return file_facts(path, _format_of(path) or path.suffix.lstrip("."), pa.schema([]))
+    written_as = "folder" if path.is_dir() else format_of(path) or path.suffix.lstrip(".")
+    return file_facts(path, written_as, pa.schema([]))
 
 
 def file_facts(path: Path, written_as: str, schema: pa.Schema) -> BatchFacts:
@@ -139,43 +178,82 @@ def numbered(frame: pl.LazyFrame, arrived: list[str]) -> pl.LazyFrame:
     return frame.drop(stale).with_row_index(ROW)
 
 
-_SUFFIXES = {
+# Endings of file names -> format. Every text that lists the formats is made of this table.
+FORMATS: dict[str, str] = {
     ".parquet": "parquet",
     ".pq": "parquet",
     ".csv": "csv",
     ".csv.gz": "csv",
+    ".jsonl": "json lines",
+    ".jsonl.gz": "json lines",
+    ".ndjson": "json lines",
+    ".ndjson.gz": "json lines",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
     ".npy": "numpy",
     ".npz": "numpy",
 }
 
 
-def _format_of(path: Path) -> str | None:
+def format_of(path: Path) -> str | None:
+    """Name the format that a file's name promises; None if it promises none that the gate reads."""
     name = path.name.lower()
-    return next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
+    return next((kind for suffix, kind in FORMATS.items() if name.endswith(suffix)), None)
 
 
-def _open_file(path: Path, contract: Contract, policy: Policy) -> Batch:
-    from .arrays import open_npy
-    from .csv_records import open_csv
-    from .parquet import open_parquet
+def _open_path(path: Path, contract: Contract, policy: Policy) -> Opened:
+    if path.is_dir():
+        from .folders import open_folder
 
+        return open_folder(path, contract, policy)
+    return _alone(open_file(path, contract, policy))
+
+
+def open_file(path: Path, contract: Contract, policy: Policy) -> Batch:
+    """Open one file by the format that its name promises.
+
+    Args:
+        path: The file.
+        contract: Says how a bare array is to be named, and what cells of objects are to become.
+        policy: Says how CSV is written, and how text is understood.
+
+    Returns:
+        The batch.
+
+    Raises:
+        BatchNotFound: No such file.
+        UnsupportedBatch: A format that the gate does not read, or a file that it may not read.
+        UnreadableError: The content is not what its format promises.
+    """
     if not path.exists():
         msg = f"no such batch: {path}. Check the path; relative ones start at {Path.cwd()}."
         raise BatchNotFound(msg)
-    kind = None if path.is_dir() else _format_of(path)
+    kind = format_of(path)
     if kind is None:
-        msg = f"cannot read {path} as a batch: its name ends in none of {', '.join(_SUFFIXES)}."
+        msg = f"cannot read {path} as a batch: its name ends in none of {', '.join(FORMATS)}."
         raise UnsupportedBatch(msg)
-    openers: dict[str, Callable[[], Batch]] = {
-        "parquet": lambda: open_parquet(path),
-        "csv": lambda: open_csv(path, policy.csv),
-        "numpy": lambda: open_npy(path, contract),
-    }
     try:
-        return openers[kind]()
+        return _openers(path, contract, policy)[kind]()
     except PermissionError as error:
         msg = f"may not read {path}: {error.strerror}. Give this process the right to."
         raise UnsupportedBatch(msg) from error
+
+
+def _openers(path: Path, contract: Contract, policy: Policy) -> dict[str, Callable[[], Batch]]:
+    from .arrays import open_npy
+    from .arrow_files import open_arrow
+    from .csv_records import open_csv
+    from .json_lines import open_json_lines
+    from .parquet import open_parquet
+
+    return {
+        "parquet": partial(open_parquet, path),
+        "csv": partial(open_csv, path, policy.csv),
+        "json lines": partial(open_json_lines, path, contract, policy),
+        "arrow": partial(open_arrow, path, contract, policy),
+        "numpy": partial(open_npy, path, contract),
+    }
 
 
 def _local_path(batch: str | Path) -> Path:

@@ -6,36 +6,21 @@ null, and what is merely rounded is found by casting back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from .arrivals import arrival
+from .cells import FLOATING, POLARS_DTYPES, Cells, Way, value_fault
 from .faults import Fault
-from .types import CONFORMS, PANDAS_DTYPES, How
+from .types import CONFORMS, How
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pyarrow as pa
-
     from .footer import ColumnStatistics
     from .policy import Policy
     from .types import ScalarName
-    from .verdict import Kind
-
-POLARS_DTYPES: dict[ScalarName, pl.DataType] = {
-    "boolean": pl.Boolean(),
-    "integer": pl.Int32(),
-    "long": pl.Int64(),
-    "float": pl.Float32(),
-    "double": pl.Float64(),
-    "string": pl.String(),
-    "binary": pl.Binary(),
-    "datetime": pl.Datetime("ns"),
-}
-FLOATING = ("float16", "float32", "float64")
 
 _RANGES: dict[ScalarName, tuple[int, int]] = {
     "integer": (-(2**31), 2**31 - 1),
@@ -56,52 +41,6 @@ _DAY = 86_400 * 10**9
 _YEARS_WITHIN = (1678, 2261)
 
 
-@dataclass(frozen=True)
-class Cells:
-    """Arriving cells of one type.
-
-    Attributes:
-        name: The contract's name of the column they belong to.
-        expr: Where they are: a column, or an element of one.
-        arrow: Their type as it arrived.
-        dtype: Their Polars type.
-        text: Whether text among them stands for values.
-        nullable: Whether they can hold null at all; numpy arrays cannot.
-    """
-
-    name: str
-    expr: pl.Expr
-    arrow: pa.DataType
-    dtype: pl.DataType
-    text: bool = False
-    nullable: bool = True
-
-    @property
-    def kind(self) -> str:
-        """Their type, in the words of the conversion table."""
-        return arrival(self.arrow)
-
-    @property
-    def present(self) -> pl.Expr:
-        """True where there is a value: neither null nor NaN."""
-        there = self.expr.is_not_null()
-        return there & ~self.expr.is_nan() if self.kind in FLOATING else there
-
-
-class Way(NamedTuple):
-    """The way of cells into a type.
-
-    Attributes:
-        value: The value in that type; undefined where a fault is.
-        dtype: The value's Polars type.
-        faults: The rules that cells can break; none if they conform by their type alone.
-    """
-
-    value: pl.Expr
-    dtype: pl.DataType
-    faults: tuple[Fault, ...] = ()
-
-
 def cast_cells(cells: Cells, target: ScalarName, policy: Policy) -> Way | None:
     """Plan the cast of typed cells into a scalar type.
 
@@ -119,42 +58,6 @@ def cast_cells(cells: Cells, target: ScalarName, policy: Policy) -> Way | None:
     way = _WAYS[how](cells, target, policy)
     present = (replace(f, failing=f.failing & cells.present) for f in way.faults)
     return Way(way.value.cast(POLARS_DTYPES[target], strict=False), way.dtype, tuple(present))
-
-
-def value_fault(
-    cells: Cells,
-    target: ScalarName,
-    kind: Kind,
-    failing: pl.Expr,
-    words: tuple[str, str],
-) -> Fault:
-    """State that single values have no place in a type.
-
-    Args:
-        cells: What arrives.
-        target: The type that has no place for them.
-        kind: The kind of violation.
-        failing: True where a cell has it.
-        words: What is expected, and what is observed.
-
-    Returns:
-        The fault, with remedy and expectation.
-    """
-    expected, observed = words
-    came = "text" if cells.text else cells.kind
-    return Fault(
-        kind=kind,
-        failing=failing,
-        expected=expected,
-        observed=observed,
-        remedy=f"Deliver {cells.name!r} as {target}, or log the model again with the type that "
-        "arrives.",
-        because=f"{came} conforms to {target} value by value",
-        expectation={
-            "type": "expect_column_type_to_be",
-            "kwargs": {"column": cells.name, "type_": PANDAS_DTYPES[target]},
-        },
-    )
 
 
 # ----- the ways, one for each How -----

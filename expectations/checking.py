@@ -4,30 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, get_args
 
 import polars as pl
 
+from .applying import Asked, unjudged_rules
 from .batch import ROW, UnreadableError, describe_batch, open_batch
-from .errors import BatchChanged, BatchRejected
+from .errors import BatchChanged, BatchRejected, Misuse
+from .folders import stacked
 from .handing import hand_over, together
 from .judging import Judgement, Part, judge, unreadable_violation
+from .object_rules import objects_to_hand_over, with_objects
 from .policy import Policy
 from .scanning import READ_ERRORS, collect, unreadable
-from .verdict import BatchFacts, Verdict, Violation
+from .suite import rules_of
+from .verdict import BatchFacts, Engine, Verdict, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .batch import Batch
     from .contract import Contract
     from .errors import NoContract
     from .handing import ModelInput
-    from .planning import Plan
+    from .planning import Owned, Plan
     from .verdict import Disposition
 
 REASONS = "_violations"
 _BAD = "_bad"
-Engine = Literal["polars"]
 
 
 @dataclass(frozen=True)
@@ -83,18 +87,19 @@ class CheckResult:
         good = [
             _rows_of(part).filter(~plan.bad()).select(*plan.conformed()) for part, plan in plans
         ]
-        return pl.concat(good, how="diagonal") if len(good) > 1 else good[0]
+        return stacked(good)
 
     @property
     def rejected(self) -> pl.LazyFrame | None:
         """The bad rows as they arrived, with ``_row`` and the reasons in ``_violations``.
 
+        Cells of Python objects stand there in words, unless one type could hold the whole column.
         After a batch-level violation these are all rows; None if the batch cannot be read.
         """
         if not self._parts:
             return None
         bad = [self._rejected(part) for part in self._parts]
-        return pl.concat(bad, how="diagonal_relaxed") if len(bad) > 1 else bad[0]
+        return stacked(bad)
 
     def model_input(self) -> ModelInput:
         """Return what ``predict`` receives: the accepted rows, whole.
@@ -133,7 +138,8 @@ class CheckResult:
             empty = False
         if empty:
             part, plan = plans[0]
-            yield self._chunk(collect(_rows_of(part).head(0).select(*plan.conformed())), plan)
+            wanted = (*plan.conformed(), *objects_to_hand_over(plan))
+            yield self._chunk(collect(_rows_of(part).head(0).select(*wanted)), plan)
 
     def raise_if_rejected(self) -> None:
         """Raise if the batch may not be scored.
@@ -148,7 +154,8 @@ class CheckResult:
         columns = [way.column for way in plan.columns]
         carried = [name for name, _ in plan.kept]
         named = self.contract is not None and self.contract.named
-        return Chunk(frame.select(ROW, *carried), hand_over(frame, columns, named=named))
+        made = with_objects(hand_over(frame, columns, named=named), frame, plan)
+        return Chunk(frame.select(ROW, *carried), made)
 
     def _plans(self) -> list[tuple[Part, Plan]]:
         return [(part, part.plan) for part in self._parts if part.plan is not None]
@@ -158,7 +165,8 @@ class CheckResult:
     ) -> Iterator[tuple[pl.DataFrame, Plan]]:
         seen = rejected = 0
         for part, plan in plans:
-            query = _rows_of(part).select(*plan.conformed(), plan.bad().alias(_BAD))
+            wanted = (*plan.conformed(), *objects_to_hand_over(plan))
+            query = _rows_of(part).select(*wanted, plan.bad().alias(_BAD))
             for frame in _in_chunks(query, rows):
                 seen += frame.height
                 rejected += int(frame[_BAD].sum())
@@ -171,23 +179,37 @@ class CheckResult:
             raise _changed(self.verdict, seen, rejected)
 
     def _rejected(self, part: Part) -> pl.LazyFrame:
-        arrived = [pl.col(ROW), *map(pl.col, part.batch.sources)]
+        arrived = [pl.col(ROW), *(self._arrived(part.batch, s) for s in part.batch.sources)]
         if part.plan is None or self.verdict.whole:
             return _rows_of(part).select(*arrived, self._reasons(None))
         bad = _rows_of(part).filter(part.plan.bad())
         return bad.select(*arrived, self._reasons(part.plan))
 
+    def _arrived(self, batch: Batch, source: str) -> pl.Expr:
+        cells = batch.objects.get(source)
+        return cells.words if cells and cells.faults else pl.col(source)
+
     def _reasons(self, plan: Plan | None) -> pl.Expr:
         reasons = [pl.lit(v.message) for v in self.verdict.blocking if v.level == "batch"]
         found = {(v.kind, v.column) for v in self.verdict.blocking}
         for owned in plan.owned() if plan else ():
-            if (owned.fault.kind, owned.column) in found:
-                where = f"{owned.fault.kind} in {owned.column!r}: {owned.fault.observed}"
-                text = where if owned.column else owned.fault.kind
-                reasons.append(pl.when(owned.fault.mask).then(pl.lit(text)))
+            fault = owned.fault
+            if fault.severity == "critical" and (fault.kind, owned.column) in found:
+                reasons.append(pl.when(fault.mask).then(_reason(owned, plan)))
         none = pl.lit([], dtype=pl.List(pl.String))
         listed = pl.concat_list(reasons).list.drop_nulls() if reasons else none
         return listed.alias(REASONS)
+
+
+def _reason(owned: Owned, plan: Plan | None) -> pl.Expr:
+    fault = owned.fault
+    where = f" in {owned.column!r}" if owned.column else ""
+    if owned.rule is not None:
+        return pl.lit(f"{fault.because}{where}: expected {fault.expected}")
+    if plan and plan.told and fault in plan.records:
+        # What such a record holds stands in no column.
+        return pl.concat_str(pl.lit(f"{fault.kind}: "), pl.col(plan.told))
+    return pl.lit(f"{fault.kind}{where}: {fault.observed}" if where else fault.kind)
 
 
 def _rows_of(part: Part) -> pl.LazyFrame:
@@ -205,7 +227,8 @@ def check(
         contract: What the model expects.
         policy: What the contract leaves open; by default the one saved with the contract's suite,
             else ``Policy()``.
-        engine: What evaluates the expectations.
+        engine: What evaluates the expectations: Polars, with GX for the rules that only GX knows;
+            or stock GX, which is slow and the reference.
 
     Returns:
         The verdict and the rows. Bad data, corrupt content included, is a verdict.
@@ -213,18 +236,22 @@ def check(
     Raises:
         BatchNotFound: No such file.
         UnsupportedBatch: An object or a format that the gate does not read.
+        Misuse: A rule of the contract's or the policy's that cannot be meant, or no such engine.
     """
+    if engine not in get_args(Engine):
+        msg = f"no such engine: {engine!r}. Choose one of {', '.join(get_args(Engine))}."
+        raise Misuse(msg)
     policy = policy or contract.policy or Policy()
+    asked = Asked(contract, policy, rules_of(contract, policy), engine)
     try:
         opened = open_batch(batch, contract, policy)
     except UnreadableError as error:
-        return _unreadable(describe_batch(batch), contract, policy, error)
+        return _unreadable(describe_batch(batch), asked, error)
     try:
-        found = judge([opened], contract, policy)
+        found = judge(opened.files, asked, opened.unreadable)
     except UnreadableError as error:
-        return _unreadable(opened.facts, contract, policy, error)
-    verdict = _verdict(opened.facts, contract, policy, found, engine)
-    return CheckResult(verdict, contract, found.parts)
+        return _unreadable(opened.facts, asked, error)
+    return CheckResult(_verdict(opened.facts, asked, found), contract, found.parts)
 
 
 def refuse(batch: Any, error: NoContract, policy: Policy | None = None) -> CheckResult:
@@ -255,30 +282,29 @@ def refuse(batch: Any, error: NoContract, policy: Policy | None = None) -> Check
     )
 
 
-def _verdict(
-    facts: BatchFacts, contract: Contract, policy: Policy, found: Judgement, engine: str = "polars"
-) -> Verdict:
+def _verdict(facts: BatchFacts, asked: Asked, found: Judgement) -> Verdict:
+    helped = asked.engine == "polars" and any(ruling.engine == "gx" for ruling in found.rulings)
     return Verdict(
         batch=facts,
-        model=contract.model,
-        contract=contract.fingerprint,
-        policy=policy,
+        model=asked.contract.model,
+        contract=asked.contract.fingerprint,
+        policy=asked.policy,
         rows=found.rows,
         rejected=found.rejected,
         violations=found.violations,
         conversions=found.conversions,
         evidence=dict(found.evidence),
-        engine=engine,
+        rules=found.rulings,
+        signature=asked.contract.signature,
+        engine="polars+gx" if helped else asked.engine,
         gate_version=version("signature-gate"),
     )
 
 
-def _unreadable(
-    facts: BatchFacts, contract: Contract, policy: Policy, error: UnreadableError
-) -> CheckResult:
+def _unreadable(facts: BatchFacts, asked: Asked, error: UnreadableError) -> CheckResult:
     violation = unreadable_violation(error, facts.format, ())
-    found = Judgement((), (violation,))
-    return CheckResult(_verdict(facts, contract, policy, found), contract)
+    found = Judgement((), (violation,), rulings=unjudged_rules(asked))
+    return CheckResult(_verdict(facts, asked, found), asked.contract)
 
 
 def _changed(verdict: Verdict, seen: int, rejected: int) -> BatchChanged:

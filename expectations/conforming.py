@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from .casting import FLOATING, Cells
+from .cells import FLOATING, Cells
 from .faults import Fault
 from .missing import WITH_NAN, null_faults
 from .nesting import NoWay, way_into
@@ -52,7 +52,7 @@ def conform(column: Column, source: str, cells: Cells, policy: Policy) -> Confor
     Returns:
         The plan; or where the arriving type has no way into the contract's.
     """
-    known = _without_null_values(cells, policy)
+    known = without_null_values(cells, policy)
     way = way_into(known, column.type, policy)
     if isinstance(way, NoWay):
         return way
@@ -72,7 +72,8 @@ def expectation_of_type(column: Column) -> dict[str, Any]:
     return {"type": "expect_column_to_exist", "kwargs": {"column": column.name}}
 
 
-def _without_null_values(cells: Cells, policy: Policy) -> Cells:
+def without_null_values(cells: Cells, policy: Policy) -> Cells:
+    """Read as null the texts that the policy says stand for it."""
     if cells.kind != "string":
         return cells
     text = cells.expr.cast(pl.String)

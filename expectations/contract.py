@@ -51,6 +51,7 @@ class Contract:
         signature: The signature's own JSON: ``inputs``, ``outputs`` and ``params``.
         model: The pinned version it was read from; None for a bare signature.
         policy: The policy saved with the suite it was read from; None for a bare signature.
+        rules: What users added to that suite, or changed in it: expectations as GX writes them.
     """
 
     columns: tuple[Column, ...]
@@ -58,6 +59,7 @@ class Contract:
     signature: dict[str, str | None]
     model: ModelVersion | None = None
     policy: Policy | None = None
+    rules: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def load(cls, uri: str | Path, *, timeout: float | None = None) -> Contract:

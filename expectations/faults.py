@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from .footer import ColumnStatistics
-    from .verdict import Kind, Severity
+    from .verdict import Engine, Kind, Severity
 
 
 def _unproven(_: ColumnStatistics) -> bool:
@@ -32,6 +32,8 @@ class Fault:
         severity: Whether a failing row is kept from the model.
         absent: Whether statistics of the column prove that no row fails.
         expectation: The GX expectation that states the rule, if one does.
+        looked_at: True in the rows that a user's rule looks at; None for the contract's own rules.
+        engine: What found the failing rows.
     """
 
     kind: Kind
@@ -43,6 +45,8 @@ class Fault:
     severity: Severity = "critical"
     absent: Callable[[ColumnStatistics], bool] = _unproven
     expectation: dict[str, Any] | None = None
+    looked_at: pl.Expr | None = field(default=None, compare=False)
+    engine: Engine = "polars"
 
     @property
     def mask(self) -> pl.Expr:

@@ -54,11 +54,17 @@ class Footer:
 
 def _merged(groups: list[Any]) -> ColumnStatistics:
     counted = all(group.has_null_count for group in groups)
-    filled = [group for group in groups if group.num_values]
-    bounded = all(group.has_min_max for group in filled)
     return ColumnStatistics(
         nulls=sum(group.null_count for group in groups) if counted else None,
-        bounds=(min(g.min for g in filled), max(g.max for g in filled))
-        if filled and bounded
-        else None,
+        bounds=_bounds([group for group in groups if group.num_values]),
     )
+
+
+def _bounds(filled: list[Any]) -> tuple[Any, Any] | None:
+    if not filled or not all(group.has_min_max for group in filled):
+        return None
+    try:
+        return min(group.min for group in filled), max(group.max for group in filled)
+    except (ValueError, OverflowError):
+        # Instants for which Python has no date.
+        return None

@@ -1,29 +1,67 @@
-"""pandas, Polars and Arrow frames as batches."""
+"""pandas, Polars and Arrow frames as batches.
+
+A column of Python objects becomes the typed column that says the same, if all its cells are of one
+kind. If they are not, or if they are dictionaries and lists for a nested type, it is judged cell by
+cell. Columns of types that only pandas or only Polars knows count as objects too.
+"""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 import pyarrow as pa
 
-from .arrivals import MIXED
-from .batch import Batch, columns_of, numbered, sources_of, without_reserved
+from .arrivals import RESERVED, type_name
+from .batch import Batch, numbered, sources_of
+from .cell_by_cell import Reading
 from .errors import UnsupportedBatch
+from .interchange import is_readable, readable
+from .object_columns import Carried, ObjectColumn, arrow_type, carry, columns_served
+from .objects import text_of
+from .types import Anything
 from .verdict import BatchFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
+    from .contract import Contract
+    from .policy import Policy
 
-def open_frame(frame: Any) -> Batch:
+    _ArrowColumn = pa.Array[Any] | pa.ChunkedArray[Any]
+
+# What neither Arrow nor a Parquet file can hold.
+_ONLY_IN_POLARS = (pl.Object, pl.Int128, pl.UInt128)
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    """One column of a frame.
+
+    Attributes:
+        name: Its name.
+        said: Its type in the frame's own words; None where these say no more than "objects".
+        cells: Typed cells, a Polars type where the frame holds them itself, or Python objects.
+    """
+
+    name: str
+    said: str | None
+    cells: _ArrowColumn | pl.DataType | Sequence[Any]
+
+
+def open_frame(frame: Any, contract: Contract, policy: Policy) -> Batch:
     """Open a frame that lies in memory.
 
     Args:
         frame: A ``pandas.DataFrame``, ``polars.DataFrame`` or ``LazyFrame``, ``pyarrow.Table`` or
             ``RecordBatch``.
+        contract: Says what cells of objects are to become.
+        policy: Says how text and zones among objects are understood.
 
     Returns:
         The batch; the frame itself is not copied where its memory can be shared.
@@ -31,16 +69,20 @@ def open_frame(frame: Any) -> Batch:
     Raises:
         UnsupportedBatch: Another kind of object.
     """
-    if isinstance(frame, pl.DataFrame | pl.LazyFrame):
-        return _from_polars(frame)
     if isinstance(frame, pa.RecordBatch):
-        return _from_arrow(pa.Table.from_batches([frame]), "arrow")
+        frame = pa.Table.from_batches([frame])
+    if isinstance(frame, pl.DataFrame | pl.LazyFrame):
+        columns, typed = _of_polars(frame)
+        return _batch("polars", columns, typed, contract, policy)
     if isinstance(frame, pa.Table):
-        return _from_arrow(frame, "arrow")
+        table = zip(frame.column_names, frame.columns, strict=True)
+        columns = [_Arrived(name, str(column.type), column) for name, column in table]
+        return _batch("arrow", columns, pl.DataFrame(height=frame.num_rows), contract, policy)
     # Nobody holds a pandas frame without having imported pandas: judging others need not pay.
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(frame, pandas.DataFrame):
-        return _from_arrow(_pandas_to_arrow(frame), "pandas")
+        columns = _of_pandas(frame)
+        return _batch("pandas", columns, pl.DataFrame(height=len(frame)), contract, policy)
     msg = (
         f"cannot read a {type(frame).__module__}.{type(frame).__qualname__} as a batch. "
         "Hand over a path, or a pandas, Polars or Arrow frame."
@@ -48,57 +90,101 @@ def open_frame(frame: Any) -> Batch:
     raise UnsupportedBatch(msg)
 
 
-def _from_polars(frame: pl.DataFrame | pl.LazyFrame) -> Batch:
-    schema = frame.collect_schema()
-    arrow = pa.schema([pa.field(name, _arrow_type(dtype)) for name, dtype in schema.items()])
-    arrived = without_reserved(arrow)
+def _batch(
+    kind: str,
+    columns: Sequence[_Arrived],
+    base: pl.DataFrame | pl.LazyFrame,
+    contract: Contract,
+    policy: Policy,
+) -> Batch:
+    columns = [column for column in columns if column.name not in RESERVED]
+    names = [column.name for column in columns]
+    sources = sources_of(pa.schema([pa.field(name, pa.null()) for name in names]))
+    served = columns_served(names, contract, policy)
+    carried = [
+        _carried(column, ObjectColumn(source, serves and serves.type, Reading(policy)))
+        for column, source, serves in zip(columns, sources, served, strict=True)
+    ]
+    frame = base.with_columns(cells for one in carried for cells in one.cells)
+    fields = [pa.field(name, one.arrow) for name, one in zip(names, carried, strict=True)]
+    said = tuple((name, one.said) for name, one in zip(names, carried, strict=True))
     return Batch(
-        facts=BatchFacts(name="polars frame", format="polars", columns=columns_of(arrived)),
-        schema=arrived,
-        sources=sources_of(arrived),
-        scan=partial(numbered, frame.lazy(), schema.names()),
-        rows=frame.height if isinstance(frame, pl.DataFrame) else None,
-    )
-
-
-def _arrow_type(dtype: pl.DataType) -> pa.DataType:
-    try:
-        return pl.Series([], dtype=dtype).to_arrow().type
-    except (pl.exceptions.PolarsError, pa.ArrowException, TypeError, ValueError):
-        return MIXED
-
-
-def _from_arrow(table: pa.Table, kind: str) -> Batch:
-    arrived = without_reserved(table.schema)
-    kept = [i for i, name in enumerate(table.column_names) if name in arrived.names]
-    sources = sources_of(arrived)
-    readable = table.select(kept).rename_columns(list(sources))
-    return Batch(
-        facts=BatchFacts(name=f"{kind} frame", format=kind, columns=columns_of(arrived)),
-        schema=arrived,
+        facts=BatchFacts(name=f"{kind} frame", format=kind, columns=said),
+        schema=pa.schema(fields),
         sources=sources,
-        scan=partial(_scan_table, readable),
-        rows=table.num_rows,
+        scan=partial(_scan, frame.lazy(), [words for one in carried for words in one.words]),
+        rows=base.height if isinstance(base, pl.DataFrame) else None,
+        objects={s: one.objects for s, one in zip(sources, carried, strict=True) if one.objects},
     )
 
 
-def _scan_table(table: pa.Table) -> pl.LazyFrame:
-    return numbered(cast("pl.DataFrame", pl.from_arrow(table)).lazy(), [])
+def _scan(frame: pl.LazyFrame, words: list[pl.Expr]) -> pl.LazyFrame:
+    return numbered(frame, frame.collect_schema().names()).with_columns(words)
 
 
-def _pandas_to_arrow(frame: pd.DataFrame) -> pa.Table:
-    columns = [_column_to_arrow(frame.iloc[:, i]) for i in range(frame.shape[1])]
-    names = [str(label) for label in frame.columns]
-    fields = [pa.field(name, column.type) for name, column in zip(names, columns, strict=True)]
-    table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
-    # A frame without columns still has rows, which Arrow would forget.
-    return table if columns else pa.table({"_row": pa.nulls(len(frame))})
+def _carried(column: _Arrived, place: ObjectColumn) -> Carried:
+    cells = column.cells
+    if isinstance(cells, pl.DataType):
+        arrow = arrow_type(cells)
+        return Carried(arrow, type_name(arrow), ())
+    if not isinstance(cells, pa.Array | pa.ChunkedArray):
+        return carry(place, cells, column.said)
+    if isinstance(place.target, Anything) and not is_readable(cells.type):
+        return carry(place, cells.to_pylist(), column.said)
+    table = readable(pa.table({place.source: cells}))
+    series = cast("pl.DataFrame", pl.from_arrow(table)).to_series()
+    return Carried(cells.type, type_name(cells.type), (series,))
 
 
-def _column_to_arrow(series: pd.Series) -> pa.Array[Any] | pa.ChunkedArray[Any]:
-    # Only objects hold NaN in place of None; in a float column NaN is a value of its own.
-    missing_are_null = series.dtype == object
+# ----- Polars -----
+
+
+def _of_polars(
+    frame: pl.DataFrame | pl.LazyFrame,
+) -> tuple[list[_Arrived], pl.DataFrame | pl.LazyFrame]:
+    schema = frame.collect_schema()
+    foreign = [name for name, dtype in schema.items() if _only_in_polars(dtype)]
+    # Objects are looked at now, and a lazy frame might give them in another order next time.
+    whole = frame.collect() if foreign and isinstance(frame, pl.LazyFrame) else frame
+    columns = [
+        _Arrived(name, str(dtype), whole[name].to_list())
+        if isinstance(whole, pl.DataFrame) and name in foreign
+        else _Arrived(name, None, dtype)
+        for name, dtype in schema.items()
+    ]
+    return columns, whole.drop(foreign)
+
+
+def _only_in_polars(dtype: Any) -> bool:
+    inner = [getattr(dtype, part) for part in ("inner", "key", "value") if hasattr(dtype, part)]
+    inner += [field.dtype for field in getattr(dtype, "fields", ())]
+    return dtype in _ONLY_IN_POLARS or any(map(_only_in_polars, inner))
+
+
+# ----- pandas -----
+
+
+def _of_pandas(frame: pd.DataFrame) -> list[_Arrived]:
+    series = [frame.iloc[:, i] for i in range(frame.shape[1])]
+    names = [text_of(label) or str(label) for label in frame.columns]
+    return [
+        _Arrived(name, None if column.dtype == object else str(column.dtype), _pandas_cells(column))
+        for name, column in zip(names, series, strict=True)
+    ]
+
+
+def _pandas_cells(series: pd.Series) -> _ArrowColumn | list[Any]:
+    kind = str(series.dtype)
+    if kind.startswith("Sparse"):
+        series = series.sparse.to_dense()
+    byteorder = getattr(series.dtype, "byteorder", "=")
+    if byteorder in "<>":
+        native = cast("Any", series.dtype).newbyteorder("=")
+        series = series.astype(native)
+    if series.dtype == object:
+        return series.tolist()
     try:
-        return pa.array(series, from_pandas=missing_are_null)
+        return pa.array(series)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        return pa.nulls(len(series), MIXED)
+        # What Arrow has no type for: complex numbers, categories of several types …
+        return series.astype(object).tolist()

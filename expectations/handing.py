@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import polars as pl
 
-from .casting import POLARS_DTYPES
+from .cells import POLARS_DTYPES
 from .errors import BatchChanged
 from .types import Anything, Array, Map, Object, Scalar, Tensor, Vector
 

@@ -7,19 +7,22 @@ is merged, so that any partition of the same rows into files gives the same verd
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from .applying import apply_rules, unjudged_rules
+from .batch import UnreadableError
 from .merging import merge_evidence, merge_violations
 from .planning import Plan, plan_batch
 from .scanning import Scan, scan_batch
 from .shapes import shape_violations
-from .verdict import Conversion, Evidence, Violation
+from .verdict import Conversion, Evidence, Ruling, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .batch import Batch, UnreadableError
-    from .contract import Contract
+    from .applying import Asked
+    from .batch import Batch
+    from .planning import Schema
     from .policy import Policy
 
 
@@ -48,53 +51,97 @@ class Judgement:
     evidence: tuple[tuple[str, Evidence], ...] = ()
     rows: int | None = None
     rejected: int = 0
+    rulings: tuple[Ruling, ...] = ()
 
 
-def judge(batches: Sequence[Batch], contract: Contract, policy: Policy) -> Judgement:
+def judge(
+    batches: Sequence[Batch],
+    asked: Asked,
+    unreadable: Sequence[tuple[str, UnreadableError]] = (),
+) -> Judgement:
     """Judge a batch by its schema, its footer, and one scan of the columns still undecided.
 
     Args:
         batches: The batch's files, opened; one for a frame or a single file.
-        contract: The columns that the model takes.
-        policy: The choices that the contract leaves open.
+        asked: Contract, policy, the user's rules, and the engine.
+        unreadable: Files of a folder that could not be opened, and why.
 
     Returns:
-        All violations; the parts by which the good rows conform.
+        All violations; the parts by which the good rows conform. What an unreadable file of a
+        folder holds is unknown, so the rows are too; the other files are judged all the same.
 
     Raises:
         UnreadableError: The content of a single file broke off or contradicts its own format.
     """
-    schemas = [plan_batch(batch, contract, policy) for batch in batches]
+    policy = asked.policy
+    schemas = [plan_batch(batch, asked.contract, policy) for batch in batches]
     names = [batch.facts.name for batch in batches]
     of_schema = merge_violations([(s.violations, 0) for s in schemas], names, policy)
     if any(schema.plan is None for schema in schemas):
         parts = tuple(Part(batch, None) for batch in batches)
         rows = [batch.rows for batch in batches]
-        known = None if None in rows else sum(row or 0 for row in rows)
-        return Judgement(parts, of_schema, rows=known)
-    scans, parts, first_row = list[Scan](), list[Part](), 0
-    for batch, schema in zip(batches, schemas, strict=True):
-        if schema.plan is not None:
-            parts.append(Part(batch, schema.plan, first_row))
-            scans.append(scan_batch(batch, schema.plan, policy))
-            first_row += scans[-1].rows
-    offsets = [(scan.violations, part.first_row) for scan, part in zip(scans, parts, strict=True)]
-    violations = (
-        *of_schema,
-        *_too_few(first_row, policy),
-        *merge_violations(offsets, names, policy),
+        known = None if None in rows or unreadable else sum(row or 0 for row in rows)
+        found = (*of_schema, *_unread(unreadable))
+        return Judgement(parts, found, rows=known, rulings=unjudged_rules(asked))
+    applied = apply_rules(batches, schemas, asked, readable=not unreadable)
+    batches, schemas = applied.batches, applied.schemas
+    found = _scan_files(batches, schemas, policy, alone=len(batches) + len(unreadable) == 1)
+    scans, parts, broken = found.scans, found.parts, (*unreadable, *found.unreadable)
+    row_faults = merge_violations(
+        [(scan.violations, first_row) for scan, first_row in scans],
+        names,
+        policy,
+        [(owned.fault.kind, owned.column) for s in schemas if s.plan for owned in s.plan.owned()],
     )
-    rejected = sum(scan.rejected for scan in scans)
-    violations = (*violations, *shape_violations(parts, first_row - rejected))
+    rows, rejected = (sum(scan.rows for scan, _ in scans), sum(s.rejected for s, _ in scans))
+    whole = () if broken else shape_violations(parts, rows - rejected)
     conversions = dict.fromkeys(c for schema in schemas for c in schema.conversions)
     return Judgement(
-        tuple(parts),
-        violations,
+        parts,
+        (
+            *of_schema,
+            *_unread(broken),
+            *(() if broken else _too_few(rows, policy, applied.enough)),
+            *row_faults,
+            *whole,
+            *applied.violations,
+        ),
         tuple(conversions),
-        merge_evidence(scan.evidence for scan in scans),
-        first_row,
+        merge_evidence([*(scan.evidence for scan, _ in scans), applied.evidence]),
+        None if broken else rows,
         rejected,
+        applied.rulings([scan for scan, _ in scans], complete=not broken),
     )
+
+
+class _Scanned(NamedTuple):
+    scans: list[tuple[Scan, int]]
+    parts: tuple[Part, ...]
+    unreadable: tuple[tuple[str, UnreadableError], ...]
+
+
+def _scan_files(
+    batches: Sequence[Batch], schemas: Sequence[Schema], policy: Policy, *, alone: bool
+) -> _Scanned:
+    scans, parts, first_row = list[tuple[Scan, int]](), list[Part](), 0
+    unreadable = list[tuple[str, UnreadableError]]()
+    for batch, schema in zip(batches, schemas, strict=True):
+        scan = Scan(0)
+        try:
+            if schema.plan is not None:
+                scan = scan_batch(batch, schema.plan, policy)
+                parts.append(Part(batch, schema.plan, first_row))
+        except UnreadableError as error:
+            if alone:
+                raise
+            unreadable.append((batch.facts.name, error))
+        scans.append((scan, first_row))
+        first_row += scan.rows
+    return _Scanned(scans, tuple(parts), tuple(unreadable))
+
+
+def _unread(files: Sequence[tuple[str, UnreadableError]]) -> list[Violation]:
+    return [unreadable_violation(error, "file in the", (name,)) for name, error in files]
 
 
 def unreadable_violation(
@@ -111,8 +158,8 @@ def unreadable_violation(
     )
 
 
-def _too_few(rows: int, policy: Policy) -> tuple[Violation, ...]:
-    if rows >= policy.min_rows:
+def _too_few(rows: int, policy: Policy, by_gx: bool | None) -> tuple[Violation, ...]:
+    if rows >= policy.min_rows if by_gx is None else by_gx:
         return ()
     violation = Violation(
         kind="row_count",
@@ -124,5 +171,6 @@ def _too_few(rows: int, policy: Policy) -> tuple[Violation, ...]:
             "type": "expect_table_row_count_to_be_between",
             "kwargs": {"min_value": policy.min_rows},
         },
+        engine="polars" if by_gx is None else "gx",
     )
     return (violation,)

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from .policy import Policy
 
 _STAGES: tuple[Evidence, ...] = get_args(Evidence)
-_Key = tuple[str, str | None, str, str]
+_Key = tuple[str, str | None, str, str, str]
 
 
 def merge_violations(
-    found: Sequence[tuple[Sequence[Violation], int]], names: Sequence[str], policy: Policy
+    found: Sequence[tuple[Sequence[Violation], int]],
+    names: Sequence[str],
+    policy: Policy,
+    order: Sequence[tuple[str, str | None]] = (),
 ) -> tuple[Violation, ...]:
     """Put the violations of several files together.
 
@@ -27,9 +30,10 @@ def merge_violations(
         found: For each file, its violations and the position of its first row in the batch.
         names: The files' names.
         policy: Says how many rows are shown.
+        order: Kinds and columns in the order in which a single file is judged by them.
 
     Returns:
-        The violations, in the order in which they were first met.
+        The violations in that order; those without a place in it as they were first met.
     """
     merged = dict[_Key, Violation]()
     for (violations, first_row), name in zip(found, names, strict=True):
@@ -38,7 +42,8 @@ def merge_violations(
             placed = _placed(violation, first_row, files)
             earlier = merged.get(_key(placed))
             merged[_key(placed)] = _together(earlier, placed, policy) if earlier else placed
-    return tuple(merged.values())
+    turns = {rule: turn for turn, rule in reversed(list(enumerate(order)))}
+    return tuple(sorted(merged.values(), key=lambda v: turns.get((v.kind, v.column), -1)))
 
 
 def merge_evidence(
@@ -62,7 +67,9 @@ def merge_evidence(
 
 def _key(violation: Violation) -> _Key:
     observed = violation.observed if violation.level == "batch" else violation.because
-    return violation.kind, violation.column, violation.expected, observed
+    # Rules of one type on one column may differ in what their words leave out.
+    own = f"{violation.expectation} {violation.severity}" if violation.kind == "rule" else ""
+    return violation.kind, violation.column, violation.expected, observed, own
 
 
 def _placed(violation: Violation, first_row: int, files: tuple[str, ...]) -> Violation:

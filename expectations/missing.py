@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .casting import FLOATING
+from .cells import FLOATING
 from .faults import Fault
 from .types import NEVER_NULL, Anything, Scalar, Tensor
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from .casting import Cells
+    from .cells import Cells
     from .contract import Column
     from .policy import Policy
     from .types import ScalarName, Type

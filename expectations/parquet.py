@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from polars.io.plugins import register_io_source
 
+from .arrivals import RESERVED
 from .batch import (
     Batch,
     UnreadableError,
@@ -19,12 +19,18 @@ from .batch import (
     without_reserved,
 )
 from .footer import Footer
+from .interchange import is_readable, readable
+from .streams import lazy_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _REDELIVER = "Have the producer write the file again, and deliver it by rename once it is complete."
+
+
+_ROWS = 65_536
+_FULL, _NO_INSTANT = 2**63 - 1, -(2**63)
 
 
 def open_parquet(path: Path) -> Batch:
@@ -51,7 +57,7 @@ def open_parquet(path: Path) -> Batch:
         facts=file_facts(path, "parquet", arrived),
         schema=arrived,
         sources=sources_of(arrived),
-        scan=_Scan(path, schema),
+        scan=_Scan(path, schema, _int96(path, metadata)),
         rows=metadata.num_rows,
         footer=Footer(metadata),
     )
@@ -65,40 +71,51 @@ def _why(path: Path, error: Exception) -> str:
     return f"{size:,} bytes that are no whole Parquet file ({first})"
 
 
+def _int96(path: Path, metadata: pq.FileMetaData) -> tuple[str, ...]:
+    """Name the columns of 96-bit timestamps that Polars reads as nanoseconds."""
+    leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
+    names = [leaf.path for leaf in leaves if leaf.physical_type == "INT96"]
+    dtypes = pl.read_parquet_schema(path) if names else {}
+    return tuple(name for name in names if dtypes.get(name) == pl.Datetime("ns"))
+
+
 @dataclass(frozen=True)
 class _Scan:
     path: Path
     schema: pa.Schema
+    int96: tuple[str, ...]
 
     def __call__(self) -> pl.LazyFrame:
         names = self.schema.names
-        if len(set(names)) < len(names):
+        if len(set(names)) < len(names) or not all(map(is_readable, self.schema.types)):
             return numbered(self._through_arrow(), [])
         # Polars' filters trust lying statistics and drop rows from both sides of a split.
         lazy = pl.scan_parquet(self.path, use_statistics=False, glob=False, hive_partitioning=False)
-        return numbered(lazy, names)
+        return numbered(lazy.with_columns(map(_out_of_range_if_full, self.int96)), names)
 
     def _through_arrow(self) -> pl.LazyFrame:
-        """Read a file with repeated column names, which Polars refuses, under distinct names."""
+        """Read what Polars refuses, repeated names and some types, through Arrow."""
         sources = sources_of(without_reserved(self.schema))
-        empty = pl.DataFrame(self._renamed(self.schema.empty_table(), sources))
+        positions = [i for i, name in enumerate(self.schema.names) if name not in RESERVED]
 
-        def read(
-            columns: list[str] | None,
-            predicate: pl.Expr | None,
-            _rows: int | None,
-            size: int | None,
-        ) -> Iterator[pl.DataFrame]:
-            with pq.ParquetFile(self.path) as file:
-                for part in file.iter_batches(size or 65_536):
-                    table = self._renamed(pa.Table.from_batches([part]), sources)
-                    frame = pl.DataFrame(table).select(columns or pl.all())
-                    yield frame if predicate is None else frame.filter(predicate)
+        def frame(table: pa.Table, columns: Sequence[str]) -> pl.DataFrame:
+            named = table.select(positions).rename_columns(list(sources))
+            return cast("pl.DataFrame", pl.from_arrow(readable(named.select(columns))))
 
-        return register_io_source(read, schema=empty.schema)
+        def pieces(columns: list[str]) -> Iterator[pl.DataFrame]:
+            with pq.ParquetFile(self.path, coerce_int96_timestamp_unit="us") as file:
+                for part in file.iter_batches(_ROWS):
+                    yield frame(pa.Table.from_batches([part]), columns)
 
-    def _renamed(self, table: pa.Table, sources: tuple[str, ...]) -> pa.Table:
-        kept = [
-            i for i, name in enumerate(self.schema.names) if name not in ("_row", "_violations")
-        ]
-        return table.select(kept).rename_columns(list(sources))
+        return lazy_stream(pieces, frame(self.schema.empty_table(), sources).schema)
+
+
+def _out_of_range_if_full(name: str) -> pl.Expr:
+    """Mark the instants that Polars could not decode: it gives them the last nanosecond there is.
+
+    Writers of 96-bit timestamps have a wider range than 64 bits of nanoseconds. The smallest
+    number stands for no instant, so judging finds it out of range.
+    """
+    nanoseconds = pl.col(name).to_physical()
+    marked = pl.when(nanoseconds == _FULL).then(_NO_INSTANT).otherwise(nanoseconds)
+    return marked.cast(pl.Datetime("ns")).alias(name)

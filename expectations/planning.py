@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from .arrivals import type_name
 from .batch import ROW
-from .casting import Cells
+from .cells import Cells, NoWay
 from .conforming import Conformed, conform, expectation_of_type
 from .faults import Fault
 from .matching import match_columns
+from .object_rules import judged_by_cell
 from .stacking import stack_columns
+from .types import Anything, Scalar
 from .verdict import Conversion, Violation
 
 if TYPE_CHECKING:
-    from .batch import Batch
+    from collections.abc import Mapping
+
+    from .batch import Batch, ObjectCells
     from .contract import Column, Contract
     from .policy import Policy
 
@@ -29,12 +32,14 @@ class Owned:
     Attributes:
         fault: The rule.
         column: Contract-side name of the column that it belongs to; None for whole records.
-        shown: Expression of the cell to show as a sample.
+        shown: Expression of the cell to show as a sample; None for nothing.
+        rule: Number of the user's rule that it is; None for the contract's own.
     """
 
     fault: Fault
     column: str | None
-    shown: pl.Expr
+    shown: pl.Expr | None
+    rule: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,21 +50,32 @@ class Plan:
         columns: One way for each column of the contract that arrived, in the contract's order.
         kept: Contract-side name and source of each column that is carried through.
         records: Rules about records as a whole.
+        objects: Columns of Python objects, by source.
+        told: Column of the scan with what is wrong with a record, and the record itself.
+        rules: Rules of the user's own.
     """
 
     columns: tuple[Conformed, ...]
     kept: tuple[tuple[str, str], ...]
     records: tuple[Fault, ...] = ()
+    objects: Mapping[str, ObjectCells] = field(default_factory=dict[str, "ObjectCells"])
+    told: str | None = None
+    rules: tuple[Owned, ...] = ()
 
     def owned(self) -> list[Owned]:
         """List every rule with its owner."""
-        of_records = [Owned(fault, None, pl.col(ROW)) for fault in self.records]
+        told = pl.col(self.told) if self.told else None
+        of_records = [Owned(fault, None, told) for fault in self.records]
         of_columns = [
-            Owned(fault, way.column.name, pl.col(way.source))
+            Owned(fault, way.column.name, self._shown(way.source))
             for way in self.columns
             for fault in way.faults
         ]
-        return [*of_records, *of_columns]
+        return [*of_records, *of_columns, *self.rules]
+
+    def _shown(self, source: str) -> pl.Expr:
+        cells = self.objects.get(source)
+        return pl.col(cells.objects if cells else source)
 
     def bad(self) -> pl.Expr:
         """True in rows that break a blocking rule."""
@@ -107,7 +123,7 @@ def plan_batch(batch: Batch, contract: Contract, policy: Policy) -> Schema:
     ways, violations = list[Conformed](), list(matching.violations)
     for column, position in matching.pairs:
         cells = _cells(batch, column, position, dtypes, policy)
-        way = conform(column, batch.sources[position], cells, policy)
+        way = _way(batch, column, position, cells, policy)
         if isinstance(way, Conformed):
             ways.append(_on_whole_records(way, batch))
         else:
@@ -115,7 +131,7 @@ def plan_batch(batch: Batch, contract: Contract, policy: Policy) -> Schema:
     if any(violation.severity == "critical" for violation in violations):
         return Schema(None, tuple(violations))
     kept = tuple((name, batch.sources[position]) for name, position in matching.kept)
-    plan = Plan(tuple(ways), kept, _malformed(batch))
+    plan = Plan(tuple(ways), kept, _malformed(batch), batch.objects, batch.faults)
     return Schema(plan, tuple(violations), _conversions(ways, batch))
 
 
@@ -123,7 +139,8 @@ def _schema_of_stack(stacked: Conformed | Violation, batch: Batch, policy: Polic
     if isinstance(stacked, Violation):
         return Schema(None, (stacked,))
     kept = tuple((name, name) for name in policy.keep)
-    return Schema(Plan((_on_whole_records(stacked, batch),), kept, _malformed(batch)), ())
+    ways = (_on_whole_records(stacked, batch),)
+    return Schema(Plan(ways, kept, _malformed(batch), told=batch.faults), ())
 
 
 def _cells(batch: Batch, column: Column, position: int, dtypes: pl.Schema, policy: Policy) -> Cells:
@@ -133,16 +150,39 @@ def _cells(batch: Batch, column: Column, position: int, dtypes: pl.Schema, polic
     return Cells(column.name, pl.col(source), arrow, dtypes[source], text, batch.nullable)
 
 
+def _way(
+    batch: Batch, column: Column, position: int, cells: Cells, policy: Policy
+) -> Conformed | NoWay:
+    objects = batch.objects.get(batch.sources[position])
+    if objects and objects.hopeless:
+        return NoWay("" if isinstance(column.type, Scalar) else "no cell of it fits")
+    way = conform(column, batch.sources[position], cells, policy)
+    return way if isinstance(way, NoWay) else judged_by_cell(way, objects, policy)
+
+
+# What makes a record, and what its writer should mind.
+_RECORDS = {
+    "csv": (
+        "records with as many fields as the header",
+        "delimiters and line ends inside a field need quotes around it",
+    ),
+    "json lines": (
+        "lines that hold one JSON object each",
+        "keys may not repeat, and a line ends where its object does",
+    ),
+}
+
+
 def _malformed(batch: Batch) -> tuple[Fault, ...]:
     if batch.faults is None:
         return ()
+    expected, remedy = _RECORDS[batch.facts.format]
     fault = Fault(
         kind="malformed_row",
         failing=pl.col(batch.faults).is_not_null(),
-        expected="records with as many fields as the header",
+        expected=expected,
         observed="records that are not",
-        remedy="Correct these records where the file is written; delimiters and line ends inside a "
-        "field need quotes around it.",
+        remedy=f"Correct these records where the file is written; {remedy}.",
         because="a record must have one meaning",
     )
     return (fault,)
@@ -157,7 +197,7 @@ def _on_whole_records(way: Conformed, batch: Batch) -> Conformed:
 
 
 def _mismatch(column: Column, cells: Cells, batch: Batch, position: int, where: str) -> Violation:
-    observed = type_name(batch.schema.field(position).type)
+    observed = batch.facts.columns[position][1]
     return Violation(
         kind="type_mismatch" if not where else "nested_mismatch",
         column=column.name,
@@ -183,16 +223,22 @@ def _remedy_for_type(cells: Cells, target: str) -> str:
 
 
 def _conversions(ways: list[Conformed], batch: Batch) -> tuple[Conversion, ...]:
-    types = dict(zip(batch.sources, batch.schema.types, strict=True))
+    said = dict(zip(batch.sources, (said for _, said in batch.facts.columns), strict=True))
     return tuple(
         Conversion(
             column=way.column.name,
-            arrived="text" if batch.text else type_name(types[way.source]),
+            arrived="text" if batch.text else said[way.source],
             becomes=str(way.column.type),
         )
         for way in ways
-        if _converts(way)
+        if _converts(way) or _is_formed(way, batch)
     )
+
+
+
+
+def _is_formed(way: Conformed, batch: Batch) -> bool:
+    return way.source in batch.objects and not isinstance(way.column.type, Anything)
 
 
 def _converts(way: Conformed) -> bool:

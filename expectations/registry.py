@@ -1,4 +1,4 @@
-"""From a model's URI to its contract and to the model; only here mlflow is imported."""
+"""From a model's URI to its contract, its example and the model; only here mlflow is imported."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import yaml
+
 from .errors import (
     ContractChanged,
     ModelFailed,
@@ -16,6 +18,7 @@ from .errors import (
     NoContract,
     RegistryUnavailable,
 )
+from .examples import Example
 from .patience import LIMIT, Unanswered, ask, described, fetch, limit_of, masked, quiet
 from .pinning import FORMS, absence_means, pin
 from .stored import MLMODEL, local_path, parse_mlmodel, stored_contract, stored_model
@@ -90,6 +93,28 @@ def load_contract(uri: str, timeout: float | None = None) -> Contract:
         return parse_mlmodel(_mlmodel(client, model), model)
 
     return _ask_registry(uri, timeout, question)
+
+
+def load_example(model: ModelVersion, timeout: float | None = None) -> Example | None:
+    """Read the input example that a model was logged with; never the model itself.
+
+    Args:
+        model: The pinned version.
+        timeout: As for ``Contract.load``.
+
+    Returns:
+        The example as it was written; None if none was logged.
+
+    Raises:
+        ModelNotFound: The version is gone, or the example that its ``MLmodel`` names.
+        RegistryUnavailable: No answer within the timeout.
+    """
+    path = local_path(model.pinned)
+    if path is not None:
+        return _example((path / MLMODEL).read_bytes(), model)
+    return _ask_registry(
+        model.uri, timeout, lambda client: _example(_mlmodel(client, model), model)
+    )
 
 
 def registry_address(timeout: float | None = None) -> str:
@@ -201,6 +226,20 @@ def _mlmodel(client: MlflowClient, model: ModelVersion) -> bytes:
 
 def _location(client: MlflowClient, model: ModelVersion) -> str:
     return str(client.get_logged_model(str(model.model_id)).artifact_location)
+
+
+def _example(mlmodel: bytes, model: ModelVersion) -> Example | None:
+    from mlflow.models import Model
+
+    stated = yaml.safe_load(mlmodel)
+    # Where it knows a signature, MLflow's loader casts the example by it.
+    meta = Model.from_dict({key: stated[key] for key in stated if key != "signature"})
+    if meta.saved_input_example_info is None:
+        return None
+    missing = f"{model}: the artifact store lacks the input example that its MLmodel file names."
+    with absence_means(lambda: f"{missing} Log the model again with it."):
+        data = meta.load_input_example(model.pinned)
+        return Example(data, meta.load_input_example_params(model.pinned))
 
 
 def _ask_registry(

@@ -30,12 +30,14 @@ class Scan:
         rejected: Rows that break a blocking rule.
         violations: One for each rule that rows break.
         evidence: For each column, the stage that decided it.
+        tallies: Number of a user's rule, the rows that break it, the rows that it looked at.
     """
 
     rows: int
     rejected: int = 0
     violations: tuple[Violation, ...] = ()
     evidence: tuple[tuple[str, Evidence], ...] = ()
+    tallies: tuple[tuple[int, int, int], ...] = ()
 
 
 def scan_batch(batch: Batch, plan: Plan, policy: Policy) -> Scan:
@@ -56,11 +58,16 @@ def scan_batch(batch: Batch, plan: Plan, policy: Policy) -> Scan:
     evidence = _evidence(plan, undecided)
     if not undecided and batch.rows is not None:
         return Scan(batch.rows, evidence=evidence)
-    rows, rejected, counts = _count(batch, undecided)
+    rows, rejected, counts, looked_at = _count(batch, undecided)
     failing = [(owned, n) for owned, n in zip(undecided, counts, strict=True) if n]
     samples = _samples(batch, [owned for owned, _ in failing], policy)
     found = [_violation(*pair, sample) for pair, sample in zip(failing, samples, strict=True)]
-    return Scan(rows, rejected, tuple(found), evidence)
+    tallies = [
+        (owned.rule, count, seen)
+        for owned, count, seen in zip(undecided, counts, looked_at, strict=True)
+        if owned.rule is not None and seen is not None
+    ]
+    return Scan(rows, rejected, tuple(found), evidence, tuple(tallies))
 
 
 def _undecided(batch: Batch, plan: Plan, policy: Policy) -> list[Owned]:
@@ -86,28 +93,37 @@ def _evidence(plan: Plan, undecided: list[Owned]) -> tuple[tuple[str, Evidence],
     return tuple(stages.items())
 
 
-def _count(batch: Batch, undecided: Sequence[Owned]) -> tuple[int, int, list[int]]:
+def _count(
+    batch: Batch, undecided: Sequence[Owned]
+) -> tuple[int, int, list[int], list[int | None]]:
     masks = [owned.fault.mask.alias(f"fault {i}") for i, owned in enumerate(undecided)]
+    seen = {
+        i: owned.fault.looked_at.alias(f"seen {i}")
+        for i, owned in enumerate(undecided)
+        if owned.fault.looked_at is not None
+    }
     blocking = [
         pl.col(f"fault {i}") for i, o in enumerate(undecided) if o.fault.severity == "critical"
     ]
     any_bad = pl.any_horizontal(blocking) if blocking else pl.lit(value=False)
     totals = (
         batch.scan()
-        .select(pl.col(ROW), *masks)
+        .select(pl.col(ROW), *masks, *seen.values())
         .select(
             pl.len().alias("rows"),
             pl.when(any_bad).then(1).otherwise(0).sum().alias("rejected"),
             *(pl.col(f"fault {i}").sum() for i in range(len(masks))),
+            *(pl.col(f"seen {i}").sum() for i in seen),
         )
     )
-    rows, rejected, *counts = collect(totals).row(0)
-    return int(rows), int(rejected), [int(count) for count in counts]
+    rows, rejected, *sums = map(int, collect(totals).row(0))
+    counts, looked_at = sums[: len(masks)], dict(zip(seen, sums[len(masks) :], strict=True))
+    return rows, rejected, counts, [looked_at.get(i) for i in range(len(masks))]
 
 
 def _samples(batch: Batch, failing: Sequence[Owned], policy: Policy) -> list[pl.DataFrame]:
     def first(owned: Owned) -> pl.LazyFrame:
-        shown = [] if policy.redact or not owned.column else [owned.shown.alias("value")]
+        shown = [] if policy.redact or owned.shown is None else [owned.shown.alias("value")]
         rows = batch.scan().filter(owned.fault.mask).select(pl.col(ROW), *shown)
         return rows.head(policy.sample_rows)
 
@@ -129,6 +145,7 @@ def _violation(owned: Owned, count: int, sample: pl.DataFrame) -> Violation:
         sample=tuple(map(_shown, values)),
         severity=fault.severity,
         expectation=fault.expectation,
+        engine=fault.engine,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from .arrivals import arrival
-from .casting import Cells
+from .cells import Cells
 from .conforming import Conformed
 from .faults import Fault
 from .nesting import NoWay, way_into

@@ -11,25 +11,33 @@ The suite speaks of the *conformed* frame: what the model receives, in pandas.
 
 GX has no conditional expectation on columns. So optional columns have none of their own until the
 columns of a given batch are known.
+
+Users' own rules follow, as they wrote them. What of a suite's expectations differs from the
+contract's own is read back as such a rule; so what is taken out of a suite does not weaken it.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from .conforming import expectation_of_type
 from .contract import Contract, ModelVersion
+from .display import slug
 from .errors import Misuse
 from .missing import WITH_NAN, why_null_is_forbidden
 from .policy import Policy
+from .rule_reading import identity, parse_rule, plain
+from .shape_rules import SHAPE_RULES
 from .types import Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-    from pathlib import Path
 
     from .contract import Column
+    from .rules import Rule
 
 META = "signature_gate"
 _GX_VERSION = "1.24.1"
@@ -42,29 +50,43 @@ def to_suite(
     """Translate a contract into a suite that any GX project can load.
 
     Args:
-        contract: What the model expects.
-        policy: What the contract leaves open; the default policy if None.
+        contract: What the model expects, and the rules that users added.
+        policy: What the contract leaves open, and where further rules are; the default policy if
+            None.
         columns: Names of the conformed columns of a given batch; then optional columns among them
             are expected like the others, and absent ones are left out.
 
     Returns:
         The suite as plain data: ``json.dumps`` writes it, ``ExpectationSuite(**suite)`` and
-        ``from_suite`` read it.
+        ``from_suite`` read it. It is complete: the policy in it names no file of rules.
+
+    Raises:
+        Misuse: A rule that cannot be meant.
     """
     policy = policy or Policy()
+    rules = [rule.stated for rule in rules_of(contract, policy) if _applies(rule, columns)]
     return {
-        "name": str(contract.model or f"signature {contract.fingerprint}"),
-        "expectations": list(_expectations(contract, policy, columns)),
+        "name": _name(contract),
+        "expectations": [*_expectations(contract, policy, columns), *rules],
         "meta": {
             "great_expectations_version": _GX_VERSION,
             META: {
                 "model": contract.model.model_dump() if contract.model else None,
                 "fingerprint": contract.fingerprint,
-                "policy": policy.model_dump(mode="json"),
+                "policy": policy.model_copy(update={"rules": None}).model_dump(mode="json"),
                 "signature": contract.signature,
+                **({} if columns is None else {"columns": list(columns)}),
             },
         },
     }
+
+
+def _name(contract: Contract) -> str:
+    # A name that every store of GX takes: those on disk refuse slashes.
+    model = contract.model
+    if model is None:
+        return f"signature-{contract.fingerprint}"
+    return slug(f"{model.name}-{model.version}" if model.name and model.version else model.pinned)
 
 
 def from_suite(suite: dict[str, Any], origin: str = "the suite") -> Contract:
@@ -75,10 +97,11 @@ def from_suite(suite: dict[str, Any], origin: str = "the suite") -> Contract:
         origin: Where it came from, for the error's text.
 
     Returns:
-        The contract, pinned to the version that the suite was made for, with the suite's policy.
+        The contract, pinned to the version that the suite was made for, with the suite's policy
+        and the rules that were added to it.
 
     Raises:
-        Misuse: The suite was not made by signature-gate.
+        Misuse: The suite was not made by signature-gate, or holds a rule that cannot be meant.
         NoContract: Its signature decides nothing.
         InvalidPolicy: Its policy has an unknown field or value.
     """
@@ -92,7 +115,73 @@ def from_suite(suite: dict[str, Any], origin: str = "the suite") -> Contract:
     stated = cast("dict[str, Any]", meta)
     model = ModelVersion.model_validate(stated["model"]) if stated.get("model") else None
     policy = Policy.parse(stated.get("policy") or {}, f"the policy in {origin}")
-    return Contract.from_signature(stated["signature"], model).under(policy)
+    contract = Contract.from_signature(stated["signature"], model).under(policy)
+    generated = _expectations(contract, policy, stated.get("columns"))
+    known = {identity(plain(expectation)) for expectation in generated}
+    given = [
+        parse_rule(e, contract, origin).stated for e in _listed(suite, origin) if _differs(e, known)
+    ]
+    return replace(contract, rules=tuple(given))
+
+
+def _differs(expectation: Any, known: set[str]) -> bool:
+    return (
+        not isinstance(expectation, dict)
+        or identity(plain(cast("Expectation", expectation))) not in known
+    )
+
+
+def _listed(suite: dict[str, Any], origin: str) -> list[Any]:
+    listed = suite.get("expectations")
+    if not isinstance(listed, list):
+        msg = (
+            f"{origin} has no list of expectations. Write rules as the JSON of a GX suite: "
+            "json.dumps(suite.to_json_dict())."
+        )
+        raise Misuse(msg)
+    return cast("list[Any]", listed)
+
+
+def rules_of(contract: Contract, policy: Policy) -> tuple[Rule, ...]:
+    """Read the user's own rules: those of the contract's suite, and those of the policy's file.
+
+    Args:
+        contract: Has the rules of the suite that it was read from.
+        policy: Names a GX suite with further ones.
+
+    Returns:
+        The rules, each once.
+
+    Raises:
+        Misuse: No such file, no suite, or a rule that cannot be meant.
+    """
+    stated = [(expectation, "the suite") for expectation in contract.rules]
+    if policy.rules is not None:
+        stated += [(expectation, policy.rules) for expectation in _rules_in(Path(policy.rules))]
+    rules = [parse_rule(expectation, contract, origin) for expectation, origin in stated]
+    return tuple({identity(rule.stated): rule for rule in rules}.values())
+
+
+def _rules_in(path: Path) -> list[Any]:
+    suite = _read(path, "rules")
+    made_here = META in cast("dict[str, Any]", suite.get("meta") or {})
+    return list(from_suite(suite, str(path)).rules) if made_here else _listed(suite, str(path))
+
+
+def _applies(rule: Rule, columns: Collection[str] | None) -> bool:
+    return columns is None or rule.type in SHAPE_RULES or set(rule.columns) <= set(columns)
+
+
+def _read(path: Path, what: str) -> dict[str, Any]:
+    try:
+        suite = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        msg = f"cannot read the {what} in {path}: {error.strerror}. Check the path."
+        raise Misuse(msg) from error
+    except ValueError as error:
+        msg = f"{path} is not a suite: {error}. Give a JSON file, or a folder with an MLmodel file."
+        raise Misuse(msg) from error
+    return cast("dict[str, Any]", suite) if isinstance(suite, dict) else {}
 
 
 def load_suite(path: Path) -> Contract:
@@ -107,12 +196,7 @@ def load_suite(path: Path) -> Contract:
     Raises:
         Misuse: Not JSON, or not a suite that signature-gate made.
     """
-    try:
-        suite = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        msg = f"{path} is not a suite: {error}. Give a JSON file, or a folder with an MLmodel file."
-        raise Misuse(msg) from error
-    return from_suite(suite if isinstance(suite, dict) else {}, str(path))
+    return from_suite(_read(path, "suite"), str(path))
 
 
 def _expectations(

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from .arrivals import arrival, element_type, is_list
-from .casting import Cells, Way
+from .cells import Cells, Way
 from .faults import Fault
 
 if TYPE_CHECKING:

@@ -33,6 +33,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 Disposition = Literal["passed", "split", "quarantined", "failed"]
 Evidence = Literal["schema", "footer", "scan"]
 Severity = Literal["critical", "warning"]
+Engine = Literal["polars", "gx"]
 _FILES_NAMED = 5
 
 
@@ -52,6 +53,7 @@ class Violation(BaseModel):
         severity: ``critical`` blocks, ``warning`` is only reported.
         expectation: The GX expectation that failed: its ``type`` and ``kwargs``.
         files: The files of a folder on which it falls; empty for a batch of one file.
+        engine: What judged it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,6 +70,7 @@ class Violation(BaseModel):
     severity: Severity = "critical"
     expectation: dict[str, Any] | None = None
     files: tuple[str, ...] = ()
+    engine: Engine = "polars"
 
     @property
     def level(self) -> Literal["batch", "row"]:
@@ -98,6 +101,29 @@ class Violation(BaseModel):
         return f"{counted} (first: {first})" if first else counted
 
 
+class Ruling(BaseModel):
+    """What became of one of the user's own rules.
+
+    Attributes:
+        expectation: The rule, as GX writes it.
+        holds: Whether it is kept; None where it was not judged, because the batch was stopped
+            before, or an optional column that it is about did not arrive.
+        looked_at: Rows that it looked at, for rules about rows.
+        unexpected: Rows that break it.
+        observed: What was measured, for rules about the whole; empty under ``redact``.
+        engine: What judged it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    expectation: dict[str, Any]
+    holds: bool | None = None
+    looked_at: int | None = None
+    unexpected: int | None = None
+    observed: Any = None
+    engine: Engine = "polars"
+
+
 class Conversion(BaseModel):
     """A column that arrived in another type and is handed over, losslessly, in the model's."""
 
@@ -117,6 +143,7 @@ class BatchFacts(BaseModel):
         format: ``parquet``, ``csv``, ``pandas``, ``polars``, ``arrow`` …
         bytes: Size on disk; None for objects in memory.
         columns: Arriving names and types, in order.
+        files: How many files a folder has; None for anything else.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -126,6 +153,7 @@ class BatchFacts(BaseModel):
     uri: str | None = None
     bytes: int | None = None
     columns: tuple[tuple[str, str], ...] = ()
+    files: int | None = None
 
 
 class Verdict(BaseModel):
@@ -141,7 +169,9 @@ class Verdict(BaseModel):
         violations: All of them, blocking or not.
         conversions: Lossless conversions made.
         evidence: For each column, the stage that decided it.
-        engine: What judged: ``polars`` or ``gx``.
+        rules: What became of each of the user's own rules.
+        signature: The signature's own JSON; empty where there was none.
+        engine: What judged: ``polars``, ``gx``, or ``polars+gx`` where GX had to judge some rules.
         gate_version: The version of signature-gate that judged.
     """
 
@@ -156,6 +186,8 @@ class Verdict(BaseModel):
     violations: tuple[Violation, ...] = ()
     conversions: tuple[Conversion, ...] = ()
     evidence: dict[str, Evidence] = Field(default_factory=dict)
+    rules: tuple[Ruling, ...] = ()
+    signature: dict[str, str | None] = Field(default_factory=dict)
     engine: str = "polars"
     gate_version: str = ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -149,6 +150,38 @@ def _write(path: Path, suite: dict[str, Any]) -> None:
         msg = f"{path} is there already. Name another file; what is there is not overwritten."
         raise Misuse(msg)
     path.write_text(json.dumps(suite, indent=2) + "\n", "utf-8")
+
+
+@app.command()
+def preflight(
+    model: Model,
+    batches: Annotated[
+        Path | None,
+        typer.Option(help="Folder of recent batches, to see what they would have met."),
+    ] = None,
+    policy: PolicyFile = None,
+    as_json: AsJson = False,
+    timeout: Timeout = None,
+) -> None:
+    """Try a version before it is promoted. This LOADS THE MODEL AND RUNS ITS CODE.
+
+    Has it a usable contract; does its own input example fit it; does a batch made from the contract
+    pass the gate; does the model predict on it; is what it returns as its output schema says; what
+    would recent batches have met. No batch is moved.
+    """
+    from ..expectations.policy import Policy
+    from .preflight import preflight as try_out
+
+    chosen = Policy.load(policy) if policy else None
+    terminal.complain(f"preflight loads {model} and runs its code")
+    # What the model prints must not get into the JSON document.
+    with terminal.busy(f"trying {model}"), redirect_stdout(sys.stderr):
+        found = try_out(model, batches, chosen, timeout)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+    else:
+        terminal.show_preflight(found)
+    raise typer.Exit(PASSED if found.passed else NOT_PASSED)
 
 
 @app.command()

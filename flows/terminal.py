@@ -14,9 +14,10 @@ from rich.text import Text
 from ..expectations.display import for_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from ..expectations.contract import Contract
+    from ..expectations.readiness import Met, Preflight, Step
     from ..expectations.verdict import Disposition, Verdict, Violation
     from ..tasks.lifecycle import Progress
     from ..tasks.receipts import Receipt
@@ -31,6 +32,7 @@ _STYLES: dict[Disposition, str] = {
     "quarantined": "bold red",
     "failed": "bold red",
 }
+_STATES = {"ok": "green", "failed": "bold red", "skipped": "yellow"}
 _SEVERITY_STYLES = {"critical": "red", "warning": "yellow"}
 _LONGEST_CELL = 400
 
@@ -111,6 +113,47 @@ def show_summary(summary: RunSummary) -> None:
         out.print(table)
     else:
         say(summary.message())
+
+
+def show_preflight(found: Preflight) -> None:
+    """Print what came of each step, with the remedy where one failed, and of recent batches."""
+    say(f"{found.model or found.uri}{f'  (signature {found.contract})' if found.contract else ''}")
+    table = table_of("", "tried", "found")
+    for step in found.steps:
+        mark = plain(step.state, _STATES[step.state])
+        table.add_row(mark, plain(step.name), plain(step.observed))
+    out.print(table)
+    for step in found.steps:
+        if step.remedy:
+            gap()
+            out.print(_step(step), soft_wrap=True)
+    if found.batches:
+        gap()
+        out.print(_recent(found.batches))
+
+
+def _step(step: Step) -> Text:
+    if step.state != "failed":
+        return plain(f"{step.name}: {step.remedy}")
+    lines = [("expected", step.expected), ("observed", step.observed), ("remedy", step.remedy)]
+    body = [plain(f"{word:<9}") + plain(said) for word, said in lines]
+    return Text("\n  ").join([plain(step.name, _STATES[step.state]), *body])
+
+
+def _recent(batches: Sequence[Met]) -> Table:
+    table = table_of(
+        "batch", "rows", "verdict", "rejected", "first reason", right=("rows", "rejected")
+    )
+    for met in batches:
+        where = f" in {met.reason.column}" if met.reason and met.reason.column else ""
+        table.add_row(
+            plain(met.file),
+            plain("?" if met.rows is None else f"{met.rows:,}"),
+            disposition(met.disposition),
+            plain(f"{met.rejected:,}" if met.rejected else ""),
+            plain(f"{met.reason.kind}{where}" if met.reason else ""),
+        )
+    return table
 
 
 def _fared(receipt: Receipt) -> tuple[Text, ...]:

@@ -86,7 +86,7 @@ def _score(attempt: Attempt, result: CheckResult, watch: Callable[[int], None] |
             _write_rejected(attempt, result)
         return _Finding(result.verdict, _write_predictions(attempt, result, watch))
     except OutputMismatch as found:
-        verdict = _with(result.verdict, found.violation)
+        verdict = _with(result.verdict, *found.violations)
     except BatchChanged as error:
         if identify(attempt.path, attempt.batch.path) != attempt.batch:
             raise changed(attempt.batch) from error
@@ -133,8 +133,8 @@ def _read(rows: pl.LazyFrame | None, chunk_rows: int) -> Iterator[pl.DataFrame]:
         raise BatchChanged(str(error)) from error
 
 
-def _with(verdict: Verdict, violation: Violation) -> Verdict:
-    return verdict.model_copy(update={"violations": (*verdict.violations, violation)})
+def _with(verdict: Verdict, *violations: Violation) -> Verdict:
+    return verdict.model_copy(update={"violations": (*verdict.violations, *violations)})
 
 
 def _contradiction(attempt: Attempt, error: Exception) -> Violation:

@@ -11,7 +11,8 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..expectations.contract import Contract, ModelVersion
-from ..expectations.errors import GateError, Misuse
+from ..expectations.errors import GateError, InvalidFeed, Misuse
+from ..expectations.params import param_faults
 from ..expectations.policy import Policy
 from .durable import write_whole
 from .receipts import version_label
@@ -54,12 +55,14 @@ class Intent(BaseModel):
             The intent.
 
         Raises:
-            Misuse: The contract belongs to no model, or the params are not the model's.
+            InvalidFeed: The params are not the model's.
+            Misuse: The contract belongs to no model.
+            NoContract: The model's params schema cannot be read.
         """
         if contract.model is None:
             msg = f"{feed.model} is a contract without a model; name the model that is to score."
             raise Misuse(msg)
-        _refuse_unknown_params(feed, contract)
+        _refuse_wrong_params(feed, contract)
         return cls(
             model=contract.model,
             signature=contract.signature,
@@ -150,10 +153,7 @@ def unfinished(feed: Feed, batch: str) -> Intent | None:
         raise GateError(msg) from error
 
 
-def _refuse_unknown_params(feed: Feed, contract: Contract) -> None:
-    known = [str(param["name"]) for param in contract.params]
-    unknown = sorted(set(feed.params) - set(known))
-    if unknown:
-        has = f"it has {', '.join(known)}" if known else "it has none"
-        msg = f"feed {feed.name}: {contract.model} knows no param {', '.join(unknown)}; {has}."
-        raise Misuse(msg)
+def _refuse_wrong_params(feed: Feed, contract: Contract) -> None:
+    if faults := param_faults(feed.params, contract):
+        msg = f"feed {feed.name}: {contract.model} {'; it '.join(faults)}."
+        raise InvalidFeed(msg)

@@ -9,7 +9,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..expectations.errors import ModelFailed
-from .outputs import OutputMismatch, mismatch, named_columns
+from ..expectations.output_faults import mismatch
+from .outputs import OutputMismatch, named_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +111,7 @@ def _scored(model: Any, chunk: Chunk, contract: Contract, intent: Intent) -> pa.
         return known
     returned = _predict(model, chunk, intent)
     predicted = named_columns(
-        returned, contract, rows=known.num_rows, taken=known.column_names, redact=_redact(intent)
+        returned, contract, rows=known.num_rows, taken=known.column_names, policy=intent.policy
     )
     for name, values in predicted.items():
         known = known.append_column(name, values)

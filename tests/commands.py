@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 from signature_gate.flows.cli import main
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 from hypothesis import strategies as st
+
 from signature_gate import Contract, Policy
 from signature_gate.expectations.types import (
     SCALARS,

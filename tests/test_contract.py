@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
 from signature_gate.expectations.contract import Column, Contract, ModelVersion
 from signature_gate.expectations.errors import NoContract
 from signature_gate.expectations.types import SCALARS, Scalar

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 import verdicts
 from markupsafe import escape
+
 from signature_gate.expectations.findings import (
     EVIDENCE_IN_WORDS,
     KINDS_IN_WORDS,

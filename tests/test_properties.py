@@ -6,12 +6,11 @@ import datetime as dt
 import json
 import math
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +19,9 @@ from strategies import POLICIES, contracts, tables
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.suite import from_suite, to_suite
 from signature_gate.expectations.types import PANDAS_DTYPES, Scalar
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @st.composite

@@ -19,6 +19,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from signature_gate.expectations.contract import Contract, ModelVersion
 from signature_gate.expectations.errors import (
     ContractChanged,

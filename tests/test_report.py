@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 import verdicts
+
 from signature_gate import check
 from signature_gate.expectations.contract import Contract
 from signature_gate.expectations.display import visible

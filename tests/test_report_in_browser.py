@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import verdicts
+
 from signature_gate.expectations.display import visible
 from signature_gate.expectations.findings import why
 from signature_gate.expectations.report import Destination, write_report
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from browser import Visitor
     from playwright.sync_api import Page
+
     from signature_gate.expectations.verdict import Verdict
 
 pytest_plugins = ["browser"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 import zoo
+
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.types import SCALARS
 

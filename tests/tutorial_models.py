@@ -91,6 +91,15 @@ def iris_tensor() -> Tutorial:
     return _sklearn("iris_tensor", named, signature, array)
 
 
+def iris_tensor_bare() -> Tutorial:
+    """Log the bare forest with the same named tensor, as the tutorial does: it cannot predict."""
+    inputs = Schema([TensorSpec(np.dtype(np.float64), (-1, 4), "features")])
+    outputs = Schema([TensorSpec(np.dtype(np.int64), (-1,), "prediction")])
+    signature = ModelSignature(inputs=inputs, outputs=outputs)
+    array = iris_frame().to_numpy()
+    return _sklearn("iris_tensor_bare", _forest(array), signature, array)
+
+
 def house_price() -> Tutorial:
     """Log a Python model whose signature MLflow infers from an input example."""
     with _silence():

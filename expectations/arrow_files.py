@@ -1,0 +1,160 @@
+"""Arrow IPC files and streams: mapped into memory, and read record batch by record batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from pyarrow import ipc
+
+from .arrivals import RESERVED
+from .batch import ROW, Batch, UnreadableError, file_facts, sources_of, without_reserved
+from .cell_by_cell import Reading
+from .interchange import is_readable, readable
+from .object_columns import ObjectColumn, columns_served
+from .streams import lazy_stream
+from .types import Anything
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from .contract import Contract
+    from .policy import Policy
+
+_FILE, _FEATHER_1 = b"ARROW1", b"FEA1"
+_ROWS = 262_144
+_REDELIVER = "Have the producer write the file again, and deliver it by rename once it is complete."
+
+
+def open_arrow(path: Path, contract: Contract, policy: Policy) -> Batch:
+    """Open an Arrow IPC file, Feather included, or an Arrow IPC stream, by its schema alone.
+
+    Args:
+        path: The file.
+        contract: Says which columns are handed over as they are.
+        policy: Says which names are to be renamed.
+
+    Returns:
+        The batch; its row count is known for the file format, and not for the stream format.
+
+    Raises:
+        UnreadableError: Neither of the two, or a truncated one.
+    """
+    with path.open("rb") as file:
+        start = file.read(len(_FILE))
+    if start[: len(_FEATHER_1)] == _FEATHER_1:
+        remedy = "Have the producer write Feather version 2, which is Arrow's own file format."
+        observed = "a Feather file of version 1"
+        raise UnreadableError(observed, remedy)
+    stored = _Stored(path, is_stream=start != _FILE)
+    schema, rows = stored.header()
+    arrived = without_reserved(schema)
+    sources = sources_of(arrived)
+    positions = [i for i, name in enumerate(schema.names) if name not in RESERVED]
+    served = columns_served(arrived.names, contract, policy)
+    objects = {
+        source: ObjectColumn(source, column.type, Reading(policy))
+        for source, kind, column in zip(sources, arrived.types, served, strict=True)
+        if column and isinstance(column.type, Anything) and not is_readable(kind)
+    }
+    reader = _Reader(stored, arrived, dict(zip(sources, positions, strict=True)), objects)
+    return Batch(
+        facts=file_facts(path, "arrow", arrived),
+        schema=arrived,
+        sources=sources,
+        scan=reader.scan,
+        rows=rows,
+        objects={source: column.cells for source, column in objects.items()},
+    )
+
+
+@dataclass(frozen=True)
+class _Stored:
+    path: Path
+    is_stream: bool
+
+    def header(self) -> tuple[pa.Schema, int | None]:
+        try:
+            with pa.memory_map(str(self.path)) as source:
+                if self.is_stream:
+                    return ipc.open_stream(source).schema, None
+                reader = ipc.open_file(source)
+                first = ipc.open_file(source, options=_only([0]))
+                batches = range(reader.num_record_batches)
+                return reader.schema, sum(first.get_batch(i).num_rows for i in batches)
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(error) from error
+
+    def batches(self, positions: Sequence[int]) -> Iterator[pa.RecordBatch]:
+        """Read the columns at these positions; those that the file has keep its order."""
+        try:
+            with pa.memory_map(str(self.path)) as source:
+                for batch in self._batches(source, _only(positions or [0])):
+                    # Nothing else guards against content that points outside of itself.
+                    batch.validate(full=True)
+                    yield from pa.Table.from_batches([batch]).to_batches(_ROWS)
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(error) from error
+
+    def _batches(self, source: Any, options: Any) -> Iterator[pa.RecordBatch]:
+        if self.is_stream:
+            yield from ipc.open_stream(source, options=options)
+            return
+        reader = ipc.open_file(source, options=options)
+        for i in range(reader.num_record_batches):
+            yield reader.get_batch(i)
+
+    def _unreadable(self, error: Exception) -> Exception:
+        if isinstance(error, PermissionError):
+            return error
+        size = self.path.stat().st_size
+        if size == 0:
+            return UnreadableError("a file of zero bytes", _REDELIVER)
+        first = str(error).splitlines()[0]
+        kind = "stream" if self.is_stream else "file"
+        observed = f"{size:,} bytes that are no whole Arrow {kind} ({first})"
+        return UnreadableError(observed, _REDELIVER)
+
+
+def _only(positions: Sequence[int]) -> Any:
+    return ipc.IpcReadOptions(included_fields=sorted(positions), use_threads=False)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    stored: _Stored
+    schema: pa.Schema
+    positions: dict[str, int]
+    objects: dict[str, ObjectColumn] = field(default_factory=dict[str, ObjectColumn])
+
+    def scan(self) -> pl.LazyFrame:
+        names = list(self.positions)
+        empty = self.schema.empty_table().rename_columns(names)
+        dtypes = pl.DataFrame(self._typed(empty)).schema
+        objects = {n: t for column in self.objects.values() for n, t in column.dtypes.items()}
+        return lazy_stream(self._frames, pl.Schema({ROW: pl.Int64(), **dtypes, **objects}))
+
+    def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
+        owners = {n: s for s, column in self.objects.items() for n in column.dtypes}
+        wanted = {owners.get(name, name) for name in columns if name != ROW}
+        names, first = sorted(wanted, key=self.positions.__getitem__), 0
+        for batch in self.stored.batches([self.positions[name] for name in names]):
+            rows = np.arange(first, first + batch.num_rows)
+            first += len(rows)
+            # Without a name the batch has one column all the same, which says how many rows.
+            arrays = [batch.column(i) for i in range(len(names))]
+            table = pa.Table.from_arrays(arrays, names=names)
+            made = [pl.Series(ROW, rows, pl.Int64), *self._typed(table)]
+            for name in names:
+                if name in self.objects:
+                    made += self.objects[name].series(table[name].to_pylist(), columns)
+            yield pl.DataFrame(made).select(columns)
+
+    def _typed(self, table: pa.Table) -> list[pl.Series]:
+        names = [name for name in table.column_names if name not in self.objects]
+        frame = cast("pl.DataFrame", pl.from_arrow(readable(table.select(names))))
+        return frame.get_columns()

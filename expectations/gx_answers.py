@@ -1,0 +1,94 @@
+"""What stock GX answers, in plain terms."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Judged(NamedTuple):
+    """What stock GX found for one expectation.
+
+    Attributes:
+        holds: Whether the expectation is met.
+        looked_at: Rows that it looked at, for expectations on rows.
+        unexpected: Rows that break it; None for expectations on the whole.
+        positions: Where they are, from 0.
+        observed: What was measured, for expectations on the whole.
+        error: Why GX could not judge it.
+    """
+
+    holds: bool
+    looked_at: int | None = None
+    unexpected: int | None = None
+    positions: tuple[int, ...] = ()
+    observed: Any = None
+    error: str | None = None
+
+
+def judged(result: Any) -> Judged:
+    """Read one of GX's own results.
+
+    Args:
+        result: An ``ExpectationValidationResult`` in the format ``COMPLETE``.
+
+    Returns:
+        The same in plain terms.
+    """
+    if error := _error(result.exception_info):
+        return Judged(holds=False, error=error)
+    found: dict[str, Any] = result.result or {}
+    if "unexpected_index_list" not in found:
+        return Judged(bool(result.success), observed=_plain(found))
+    missing = found.get("missing_count") or 0
+    return Judged(
+        bool(result.success),
+        looked_at=found["element_count"] - missing,
+        unexpected=found["unexpected_count"],
+        positions=tuple(int(index) for index in found["unexpected_index_list"]),
+    )
+
+
+def _plain(found: dict[str, Any]) -> Any:
+    """What was measured, in types that JSON has."""
+    observed = found.get("observed_value")
+    if observed is None and "details" in found:
+        observed = found["details"]
+    if observed is None:
+        counts = {key: value for key, value in found.items() if key.endswith(("_count", "_list"))}
+        observed = counts or None
+    return _in_json(observed)
+
+
+def _in_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _in_json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_in_json(inner) for inner in value]
+    scalar = value.item() if hasattr(value, "item") else value
+    return scalar if isinstance(scalar, bool | int | float | str | None) else str(scalar)
+
+
+def _error(info: Any) -> str | None:
+    if not info:
+        return None
+    # One metric that failed, or a mapping of all that did.
+    stated: Any = info if "raised_exception" in info else next(iter(info.values()), {})
+    plain = stated if isinstance(stated, dict) else stated.to_json_dict()
+    return str(plain["exception_message"]) if plain.get("raised_exception") else None
+
+
+def statistics(met: list[bool]) -> dict[str, Any]:
+    """Count as a validation of GX does.
+
+    Args:
+        met: Whether each expectation is met.
+
+    Returns:
+        Numbers, and the share of those met in percent; None of nothing.
+    """
+    return {
+        "evaluated_expectations": len(met),
+        "successful_expectations": sum(met),
+        "unsuccessful_expectations": len(met) - sum(met),
+        "success_percent": 100 * sum(met) / len(met) if met else None,
+    }

@@ -1,0 +1,68 @@
+"""Small contracts, and short ways to say what a judgement found."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from signature_gate import Contract, Policy, check
+
+if TYPE_CHECKING:
+    from signature_gate.expectations.checking import CheckResult
+
+# Tells every row apart, however many fail.
+SPLIT = Policy(on_mismatch="split", max_rejected=1)
+
+
+def split(**fields: Any) -> Policy:
+    """Make a policy that tells every row apart, with other choices."""
+    return Policy.parse({"on_mismatch": "split", "max_rejected": 1} | fields)
+
+
+def contract(optional: tuple[str, ...] = (), **types: Any) -> Contract:
+    """Make a contract of named columns.
+
+    Args:
+        optional: Names of the columns that may be absent.
+        types: Name to MLflow type, as its name or as a signature's JSON has it.
+    """
+    specs = [
+        {**({"type": kind} if isinstance(kind, str) else kind), "name": name}
+        | {"required": name not in optional}
+        for name, kind in types.items()
+    ]
+    return Contract.from_signature({"inputs": json.dumps(specs)})
+
+
+def found(result: CheckResult) -> list[tuple[str, str | None, int | None]]:
+    """List kind, column and count of each violation."""
+    return [(v.kind, v.column, v.count) for v in result.violations]
+
+
+def kinds(result: CheckResult) -> list[str]:
+    """List the kinds of the violations."""
+    return [violation.kind for violation in result.violations]
+
+
+def rows_of(result: CheckResult, kind: str) -> list[int]:
+    """List the rows that have violations of a kind, as far as they are shown."""
+    return [row for v in result.violations if v.kind == kind for row in v.rows]
+
+
+def accepted(result: CheckResult) -> list[dict[str, Any]]:
+    """List the accepted rows."""
+    assert result.accepted is not None
+    return result.accepted.collect().to_dicts()
+
+
+def fate_of(batch: Any, kind: str, policy: Policy = SPLIT) -> CheckResult:
+    """Judge a batch by a contract of one required column ``a``."""
+    return check(batch, contract(a=kind), policy)
+
+
+def mlflow_accepts(frame: Any, judged_by: Contract) -> None:
+    """Have MLflow enforce the contract's schema; it raises where it refuses."""
+    from mlflow.models import validate_schema
+    from mlflow.types import Schema
+
+    validate_schema(frame.copy(), Schema.from_json(judged_by.signature["inputs"]))

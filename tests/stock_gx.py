@@ -1,0 +1,55 @@
+"""Stock Great Expectations, as any project uses it: the oracle for rules."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Answer(NamedTuple):
+    """What GX says of one expectation; ``unexpected`` is None where it counts no rows."""
+
+    success: bool
+    unexpected: int | None
+    observed: Any
+
+
+@cache
+def _whole_frame() -> Any:
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    asset = context.data_sources.add_pandas("pandas").add_dataframe_asset("frame")
+    return asset.add_batch_definition_whole_dataframe("all")
+
+
+def ask(frame: pd.DataFrame, expectations: list[dict[str, Any]]) -> list[Answer]:
+    """Judge a frame by stock GX.
+
+    Args:
+        frame: Conformed rows.
+        expectations: As a suite's JSON has them.
+
+    Returns:
+        One answer each, in their order.
+    """
+    import great_expectations as gx
+
+    batch = _whole_frame().get_batch({"dataframe": frame})
+    numbered: Any = [{**e, "meta": {"number": n}} for n, e in enumerate(expectations)]
+    suite = gx.ExpectationSuite(name="oracle", expectations=numbered)
+    results = batch.validate(suite, result_format="SUMMARY").results
+    answers = {result.expectation_config.meta["number"]: _answer(result) for result in results}
+    return [answers[number] for number in range(len(expectations))]
+
+
+def _answer(result: Any) -> Answer:
+    found = result.result or {}
+    # Rules about distinct values count values, not rows.
+    counted = found.get("unexpected_count") if "element_count" in found else None
+    return Answer(bool(result.success), counted, found.get("observed_value"))

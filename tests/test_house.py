@@ -1,0 +1,160 @@
+"""How the house is built: what an import costs, who may know whom, what a wheel holds."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("expectations", "tasks", "flows")
+MODULES = sorted(path for room in ROOMS for path in (ROOT / room).glob("*.py"))
+# A room knows itself and the rooms before it.
+MAY_KNOW = {room: ROOMS[: i + 1] for i, room in enumerate(ROOMS)}
+HEAVY = {"mlflow", "great_expectations", "prefect", "pandas", "sklearn"}
+WHO_MAY_IMPORT = {
+    "mlflow": {"registry.py", "pinning.py"},
+    "great_expectations": {"gx.py", "gx_docs.py"},
+    "prefect": set[str](),
+}
+every_module = pytest.mark.parametrize(
+    "path", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+
+
+def imports_of(path: Path) -> list[tuple[str, int, str]]:
+    """List root, level and dotted name of every import in a file, within functions too."""
+    found = list[tuple[str, int, str]]()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(name.name.split(".")[0], 0, name.name) for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            found.append((module.split(".")[0], node.level, module))
+    return found
+
+
+def run(program: str) -> str:
+    """Run a program in an interpreter of its own."""
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+# ----- imports -----
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    """import signature_gate costs no import of MLflow, GX, Prefect or pandas."""
+    loaded = run(f"import sys, signature_gate; print(*({HEAVY!r} & sys.modules.keys()))")
+
+    assert loaded == ""
+
+
+def test_judging_a_file_loads_nothing_heavy(tmp_path: Path) -> None:
+    """A verdict on a file costs no import of MLflow, GX, Prefect or pandas either."""
+    batch = tmp_path / "batch.csv"
+    batch.write_text("a\n1\n")
+    program = f"""
+import sys
+from signature_gate import Contract, check
+spec = '[{{"type": "long", "name": "a", "required": true}}]'
+assert check({str(batch)!r}, Contract.from_signature({{"inputs": spec}})).passed
+print(*({HEAVY!r} & sys.modules.keys()))
+"""
+    assert run(program) == ""
+
+
+@every_module
+def test_imports_run_one_way(path: Path) -> None:
+    """flows know tasks, tasks know expectations, and nobody the other way round."""
+    for root, level, name in imports_of(path):
+        assert root != "signature_gate", f"{name}: imports within the house are relative"
+        if level == 2 and root:
+            assert root in MAY_KNOW[path.parent.name], f"{path.parent.name} imports {name}"
+        assert level <= 2
+
+
+@pytest.mark.parametrize("library", WHO_MAY_IMPORT)
+def test_heavy_libraries_have_a_door_of_their_own(library: str) -> None:
+    """Within expectations only the registry's side knows MLflow, only gx and gx_docs GX, nobody Prefect."""
+    importers = {
+        path.name
+        for path in (ROOT / "expectations").glob("*.py")
+        if any(root == library and not level for root, level, _ in imports_of(path))
+    }
+
+    assert importers <= WHO_MAY_IMPORT[library]
+
+
+# ----- style -----
+
+
+@every_module
+def test_a_module_is_a_room_one_can_overlook(path: Path) -> None:
+    """No module is longer than three hundred lines."""
+    assert len(path.read_text("utf-8").splitlines()) <= 300
+
+
+def _public(tree: ast.Module | ast.ClassDef) -> list[ast.ClassDef | ast.FunctionDef]:
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    own = [node for node in tree.body if isinstance(node, kinds) and node.name[0] != "_"]
+    return [
+        *own,
+        *(inner for node in own if isinstance(node, ast.ClassDef) for inner in _public(node)),
+    ]  # type: ignore[list-item]
+
+
+@every_module
+def test_what_is_public_says_what_it_is(path: Path) -> None:
+    """Every module, public class and public function has a docstring."""
+    tree = ast.parse(path.read_text("utf-8"))
+
+    assert ast.get_docstring(tree)
+    assert [node.name for node in _public(tree) if not ast.get_docstring(node)] == []
+
+
+# ----- wheel -----
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Build a wheel from the tree, offline, and list what it holds."""
+    folder = tmp_path_factory.mktemp("wheel")
+    tree = folder / "tree"
+    tree.mkdir()
+    # A copy, because a build leaves folders behind.
+    for part in ("pyproject.toml", "README.md", "LICENSE", "__init__.py", "py.typed", *ROOMS):
+        _copy(ROOT / part, tree / part)
+    program = f"import setuptools.build_meta as b; print(b.build_wheel({str(folder)!r}))"
+    subprocess.run([sys.executable, "-c", program], cwd=tree, capture_output=True, check=True)
+    (built,) = folder.glob("*.whl")
+    return zipfile.ZipFile(built).namelist()
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
+
+
+def test_a_wheel_is_one_package(wheel: list[str]) -> None:
+    """Beside its metadata a wheel holds the package signature_gate and nothing else."""
+    tops = {name.split("/")[0] for name in wheel}
+
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"signature_gate"}
+
+
+def test_a_wheel_holds_every_module_template_and_the_mark_of_types(wheel: list[str]) -> None:
+    """What the tree has, an installation has."""
+    shipped = [*MODULES, *(ROOT / "expectations").glob("*.jinja"), ROOT / "py.typed"]
+    expected = {f"signature_gate/{path.relative_to(ROOT)}" for path in shipped}
+
+    assert {"signature_gate/__init__.py", *expected} <= set(wheel)
+    assert any(name.endswith(".jinja") for name in wheel)
+    assert not any("test" in name or "build/" in name for name in wheel)

@@ -1,0 +1,180 @@
+"""Policies: what they may say, and what becomes of those that say something else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from signature_gate import GateError, Policy
+from signature_gate.expectations.errors import InvalidPolicy, Misuse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFAULTS: dict[str, Any] = {
+    "on_mismatch": "quarantine",
+    "max_rejected": 0.1,
+    "nulls": "forbid",
+    "nullable": [],
+    "nan": "null",
+    "extra_columns": "warn",
+    "column_order": "ignore",
+    "timezone": "forbid",
+    "non_finite": "allow",
+    "lossy_floats": "forbid",
+    "parse_text": "forbid",
+    "min_rows": 1,
+    "null_values": [],
+    "rename": {},
+    "keep": [],
+    "csv": {"delimiter": ",", "quote": '"', "encoding": "utf-8", "header": True, "decimal": "."},
+    "trust_statistics": True,
+    "sample_rows": 5,
+    "redact": False,
+    "rules": None,
+}
+
+UNLIKE_THE_DEFAULTS: dict[str, Any] = {
+    "on_mismatch": "split",
+    "max_rejected": 1,
+    "nulls": "allow",
+    "nullable": ["a"],
+    "nan": "value",
+    "extra_columns": "forbid",
+    "column_order": "warn",
+    "timezone": "utc",
+    "non_finite": "warn",
+    "lossy_floats": "allow",
+    "parse_text": "allow",
+    "min_rows": 0,
+    "null_values": ["NA"],
+    "rename": {"Air Time": "air_time"},
+    "keep": ["id"],
+    "csv": {"delimiter": ";", "quote": "'", "encoding": "cp1252", "header": False, "decimal": ","},
+    "trust_statistics": False,
+    "sample_rows": 0,
+    "redact": True,
+    "rules": "rules.json",
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Name a policy file that is still to be written."""
+    return tmp_path / "policy.yaml"
+
+
+def test_the_defaults_refuse_what_could_do_harm() -> None:
+    """Nothing is dropped, rounded, guessed or let through unless a policy says so."""
+    assert Policy().model_dump(mode="json") == DEFAULTS
+
+
+def test_every_field_is_a_line_of_yaml(path: Path) -> None:
+    """A policy is a YAML file with the fields' own names, and survives the way there and back."""
+    path.write_text(yaml.safe_dump(UNLIKE_THE_DEFAULTS))
+
+    policy = Policy.load(path)
+
+    assert policy.model_dump(mode="json") == UNLIKE_THE_DEFAULTS
+    assert Policy.load(str(path)) == policy
+    assert UNLIKE_THE_DEFAULTS.keys() == DEFAULTS.keys()
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "{}", "---\n"])
+def test_what_a_file_leaves_out_has_its_default(path: Path, text: str) -> None:
+    """An empty file is the default policy."""
+    path.write_text(text)
+
+    assert Policy.load(path) == Policy()
+
+
+def test_every_field_is_described() -> None:
+    """Who reads the schema learns what each field does."""
+    assert all(field.description or name == "csv" for name, field in Policy.model_fields.items())
+
+
+WRONG: dict[str, tuple[str, str]] = {
+    "an unknown field": ("null: forbid", "null"),
+    "an unknown value": ("nulls: maybe", "'forbid' or 'allow'"),
+    "a share above one": ("max_rejected: 1.5", "less than or equal to 1"),
+    "a share below zero": ("max_rejected: -0.1", "greater than or equal to 0"),
+    "a negative count": ("min_rows: -1", "min_rows"),
+    "a half row": ("sample_rows: 1.5", "sample_rows"),
+    "text for a list": ("keep: id", "keep"),
+    "a list for a mapping": ("rename: [a, b]", "rename"),
+    "a number for a name": ("rename: {a: 1}", "rename.a"),
+    "a list": ("- nulls: allow", "as a whole"),
+    "text": ("allow everything", "as a whole"),
+    "a long delimiter": ("csv: {delimiter: '::'}", "csv.delimiter"),
+    "no delimiter": ("csv: {delimiter: ''}", "csv.delimiter"),
+    "a delimiter beyond ASCII": ("csv: {delimiter: '€'}", "csv.delimiter"),
+    "a line end for a delimiter": ('csv: {delimiter: "\\n"}', "csv.delimiter"),
+    "a quote beyond ASCII": ("csv: {quote: '«'}", "csv.quote"),
+    "one mark for two things": ('csv: {delimiter: "\'", quote: "\'"}', "csv"),
+    "an unknown encoding": ("csv: {encoding: utf-9}", "csv.encoding"),
+    "an encoding of bytes": ("csv: {encoding: hex}", "csv.encoding"),
+    "another decimal point": ('csv: {decimal: "\'"}', "csv.decimal"),
+    "an unknown field within": ("csv: {sep: ';'}", "csv.sep"),
+}
+
+
+@pytest.mark.parametrize(("text", "named"), WRONG.values(), ids=WRONG)
+def test_what_a_policy_cannot_mean_is_named_in_its_error(path: Path, text: str, named: str) -> None:
+    """The error names the file, the field and what it may hold, and lists the fields there are."""
+    path.write_text(text, "utf-8")
+
+    with pytest.raises(InvalidPolicy) as caught:
+        Policy.load(path)
+
+    assert str(path) in str(caught.value)
+    assert named in str(caught.value)
+    assert "known fields: on_mismatch, max_rejected" in str(caught.value)
+
+
+def test_all_faults_of_a_policy_are_listed_at_once(path: Path) -> None:
+    """Three mistakes are three lines."""
+    path.write_text("nulls: maybe\nmin_rows: -1\nnul: 1\n")
+
+    with pytest.raises(InvalidPolicy, match=r"3 invalid field\(s\)") as caught:
+        Policy.load(path)
+
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()[1:4]] == [
+        " - nulls",
+        " - min_rows",
+        " - nul",
+    ]
+
+
+@pytest.mark.parametrize("content", [b"nulls: [allow", b"\xff\xfe\x00", b"a: b: c", b"\t- x"])
+def test_a_file_that_is_no_yaml_is_misuse(path: Path, content: bytes) -> None:
+    """What cannot be parsed is named, with the parser's own reason."""
+    path.write_bytes(content)
+
+    with pytest.raises(InvalidPolicy, match="cannot read the policy"):
+        Policy.load(path)
+
+
+def test_a_missing_file_is_misuse(tmp_path: Path) -> None:
+    """No such file, and a folder in its place, are told as such."""
+    for path in (tmp_path / "nowhere.yaml", tmp_path):
+        with pytest.raises(InvalidPolicy, match=str(path)) as caught:
+            Policy.load(path)
+        assert isinstance(caught.value, Misuse)
+        assert isinstance(caught.value, GateError)
+
+
+def test_yaml_runs_no_code(path: Path) -> None:
+    """A policy file is data: tags that would make Python objects are refused."""
+    path.write_text("rules: !!python/object/apply:os.system ['true']\n")
+
+    with pytest.raises(InvalidPolicy, match="cannot read the policy"):
+        Policy.load(path)
+
+
+def test_a_policy_does_not_change() -> None:
+    """A judged batch's policy is the one that it was judged by."""
+    with pytest.raises(ValidationError):
+        Policy().nulls = "allow"
