@@ -54,7 +54,8 @@ $(UV):
 
 .venv/locked: requirements.lock | $(UV)
 	@test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
-	@$(UV) pip install --quiet --python .venv --require-hashes --requirements requirements.lock
+	@$(UV) pip install --quiet --compile-bytecode --python .venv --require-hashes \
+		--requirements requirements.lock
 	@touch $@
 
 # A strict editable install links each file, so it is made anew when a source file appears.

@@ -69,6 +69,7 @@ def _point_servers_at(folder: Path) -> None:
         MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'mlflow.db'}",
         MLFLOW_REGISTRY_URI=f"sqlite:///{folder / 'mlflow.db'}",
         MLFLOW_DISABLE_TELEMETRY="true",
+        MLFLOW_LOGGING_LEVEL="ERROR",
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
         PREFECT_HOME=str(folder / "prefect"),
         PREFECT_LOGGING_LEVEL="CRITICAL",

