@@ -12,9 +12,9 @@ from pyarrow import ipc
 
 from .arrivals import RESERVED
 from .batch import ROW, Batch, UnreadableError, file_facts, sources_of, without_reserved
-from .cell_by_cell import Reading
 from .interchange import is_readable, readable
 from .object_columns import ObjectColumn, columns_served
+from .object_leaves import Reading
 from .streams import lazy_stream
 from .types import Anything
 

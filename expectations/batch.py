@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from .arrivals import RESERVED, type_name, unique
 from .errors import BatchNotFound, UnsupportedBatch
+from .formats import endings, format_of
 from .verdict import BatchFacts
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ def open_batch(batch: Any, contract: Contract, policy: Policy) -> Opened:
 
     Args:
         batch: A path or ``file://`` URL of a file or of a folder of files, a pandas, Polars or
-            Arrow frame, an ndarray, or a dictionary of ndarrays. ``FORMATS`` lists the files.
+            Arrow frame, an ndarray, or a dictionary of ndarrays. ``formats.FORMATS`` lists
+            the files.
         contract: Says how a bare array is to be named, and what cells of objects are to become.
         policy: Says how CSV is written, and how text is understood.
 
@@ -178,30 +180,6 @@ def numbered(frame: pl.LazyFrame, arrived: list[str]) -> pl.LazyFrame:
     return frame.drop(stale).with_row_index(ROW)
 
 
-# Endings of file names -> format. Every text that lists the formats is made of this table.
-FORMATS: dict[str, str] = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".csv": "csv",
-    ".csv.gz": "csv",
-    ".jsonl": "json lines",
-    ".jsonl.gz": "json lines",
-    ".ndjson": "json lines",
-    ".ndjson.gz": "json lines",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".ipc": "arrow",
-    ".npy": "numpy",
-    ".npz": "numpy",
-}
-
-
-def format_of(path: Path) -> str | None:
-    """Name the format that a file's name promises; None if it promises none that the gate reads."""
-    name = path.name.lower()
-    return next((kind for suffix, kind in FORMATS.items() if name.endswith(suffix)), None)
-
-
 def _open_path(path: Path, contract: Contract, policy: Policy) -> Opened:
     if path.is_dir():
         from .folders import open_folder
@@ -231,7 +209,7 @@ def open_file(path: Path, contract: Contract, policy: Policy) -> Batch:
         raise BatchNotFound(msg)
     kind = format_of(path)
     if kind is None:
-        msg = f"cannot read {path} as a batch: its name ends in none of {', '.join(FORMATS)}."
+        msg = f"cannot read {path} as a batch: its name ends in none of {endings()}."
         raise UnsupportedBatch(msg)
     try:
         return _openers(path, contract, policy)[kind]()

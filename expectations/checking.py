@@ -16,6 +16,7 @@ from .handing import hand_over, together
 from .judging import Judgement, Part, judge, unreadable_violation
 from .object_rules import objects_to_hand_over, with_objects
 from .policy import Policy
+from .rejecting import rejected_rows
 from .scanning import READ_ERRORS, collect, unreadable
 from .suite import rules_of
 from .verdict import BatchFacts, Engine, Verdict, Violation
@@ -23,14 +24,12 @@ from .verdict import BatchFacts, Engine, Verdict, Violation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .batch import Batch
     from .contract import Contract
     from .errors import NoContract
     from .handing import ModelInput
-    from .planning import Owned, Plan
+    from .planning import Plan
     from .verdict import Disposition
 
-REASONS = "_violations"
 _BAD = "_bad"
 
 
@@ -84,9 +83,7 @@ class CheckResult:
         plans = self._plans()
         if not plans or not self.verdict.separable:
             return None
-        good = [
-            _rows_of(part).filter(~plan.bad()).select(*plan.conformed()) for part, plan in plans
-        ]
+        good = [part.rows().filter(~plan.bad()).select(*plan.conformed()) for part, plan in plans]
         return stacked(good)
 
     @property
@@ -98,8 +95,7 @@ class CheckResult:
         """
         if not self._parts:
             return None
-        bad = [self._rejected(part) for part in self._parts]
-        return stacked(bad)
+        return stacked([rejected_rows(part, self.verdict) for part in self._parts])
 
     def model_input(self) -> ModelInput:
         """Return what ``predict`` receives: the accepted rows, whole.
@@ -139,7 +135,7 @@ class CheckResult:
         if empty:
             part, plan = plans[0]
             wanted = (*plan.conformed(), *objects_to_hand_over(plan))
-            yield self._chunk(collect(_rows_of(part).head(0).select(*wanted)), plan)
+            yield self._chunk(collect(part.rows().head(0).select(*wanted)), plan)
 
     def raise_if_rejected(self) -> None:
         """Raise if the batch may not be scored.
@@ -166,7 +162,7 @@ class CheckResult:
         seen = rejected = 0
         for part, plan in plans:
             wanted = (*plan.conformed(), *objects_to_hand_over(plan))
-            query = _rows_of(part).select(*wanted, plan.bad().alias(_BAD))
+            query = part.rows().select(*wanted, plan.bad().alias(_BAD))
             for frame in _in_chunks(query, rows):
                 seen += frame.height
                 rejected += int(frame[_BAD].sum())
@@ -178,43 +174,6 @@ class CheckResult:
         if (seen, rejected) != (self.verdict.rows, self.verdict.rejected):
             raise _changed(self.verdict, seen, rejected)
 
-    def _rejected(self, part: Part) -> pl.LazyFrame:
-        arrived = [pl.col(ROW), *(self._arrived(part.batch, s) for s in part.batch.sources)]
-        if part.plan is None or self.verdict.whole:
-            return _rows_of(part).select(*arrived, self._reasons(None))
-        bad = _rows_of(part).filter(part.plan.bad())
-        return bad.select(*arrived, self._reasons(part.plan))
-
-    def _arrived(self, batch: Batch, source: str) -> pl.Expr:
-        cells = batch.objects.get(source)
-        return cells.words if cells and cells.faults else pl.col(source)
-
-    def _reasons(self, plan: Plan | None) -> pl.Expr:
-        reasons = [pl.lit(v.message) for v in self.verdict.blocking if v.level == "batch"]
-        found = {(v.kind, v.column) for v in self.verdict.blocking}
-        for owned in plan.owned() if plan else ():
-            fault = owned.fault
-            if fault.severity == "critical" and (fault.kind, owned.column) in found:
-                reasons.append(pl.when(fault.mask).then(_reason(owned, plan)))
-        none = pl.lit([], dtype=pl.List(pl.String))
-        listed = pl.concat_list(reasons).list.drop_nulls() if reasons else none
-        return listed.alias(REASONS)
-
-
-def _reason(owned: Owned, plan: Plan | None) -> pl.Expr:
-    fault = owned.fault
-    where = f" in {owned.column!r}" if owned.column else ""
-    if owned.rule is not None:
-        return pl.lit(f"{fault.because}{where}: expected {fault.expected}")
-    if plan and plan.told and fault in plan.records:
-        # What such a record holds stands in no column.
-        return pl.concat_str(pl.lit(f"{fault.kind}: "), pl.col(plan.told))
-    return pl.lit(f"{fault.kind}{where}: {fault.observed}" if where else fault.kind)
-
-
-def _rows_of(part: Part) -> pl.LazyFrame:
-    return part.batch.scan().with_columns(pl.col(ROW).cast(pl.Int64) + part.first_row)
-
 
 def check(
     batch: Any, contract: Contract, policy: Policy | None = None, engine: Engine = "polars"
@@ -222,8 +181,9 @@ def check(
     """Judge a batch by a model's contract, before the model sees a row.
 
     Args:
-        batch: A path or ``file://`` URL of a file (Parquet, CSV, ``.npy``, ``.npz``), a pandas,
-            Polars or Arrow frame, an ndarray, or a dictionary of ndarrays.
+        batch: A path or ``file://`` URL of a file (Parquet, CSV, JSON lines, Arrow IPC, ``.npy``,
+            ``.npz``) or of a folder of such files; a pandas, Polars or Arrow frame, an ndarray, or
+            a dictionary of ndarrays.
         contract: What the model expects.
         policy: What the contract leaves open; by default the one saved with the contract's suite,
             else ``Policy()``.

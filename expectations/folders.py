@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pyarrow as pa
 
-from .batch import FORMATS, Batch, Opened, UnreadableError, format_of, open_file
+from .batch import Batch, Opened, UnreadableError, open_file
 from .display import visible
+from .formats import endings, format_of
 from .objects import text_of
 from .verdict import BatchFacts
 
@@ -99,7 +100,7 @@ def _open(file: Path, folder: Path, contract: Contract, policy: Policy) -> Batch
         raise UnreadableError(observed, f"Deliver a file, or {_HIDE}.")
     if format_of(file) is None:
         observed = "a name that promises no format"
-        remedy = f"End the name in one of {', '.join(FORMATS)}; else {_HIDE}."
+        remedy = f"End the name in one of {endings()}; else {_HIDE}."
         raise UnreadableError(observed, remedy)
     return open_file(file, contract, policy)
 

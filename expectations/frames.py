@@ -17,10 +17,10 @@ import pyarrow as pa
 
 from .arrivals import RESERVED, type_name
 from .batch import Batch, numbered, sources_of
-from .cell_by_cell import Reading
 from .errors import UnsupportedBatch
 from .interchange import is_readable, readable
 from .object_columns import Carried, ObjectColumn, arrow_type, carry, columns_served
+from .object_leaves import Reading
 from .objects import text_of
 from .types import Anything
 from .verdict import BatchFacts

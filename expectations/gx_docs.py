@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
@@ -10,11 +11,13 @@ from pydantic import ValidationError
 
 from .display import slug
 from .errors import Misuse
-from .gx_results import answers, suite_of
+from .gx_results import answers, contract_of, safe, suite_of
 from .verdict import Verdict
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult
+
+_MARKUP = re.compile(r"<[a-zA-Z/!?]")
 
 
 def validation_result(verdict: Verdict) -> ExpectationSuiteValidationResult:
@@ -33,7 +36,7 @@ def validation_result(verdict: Verdict) -> ExpectationSuiteValidationResult:
     from .gx import result_of, suite_result
 
     said = {
-        "name": verdict.batch.name,
+        "name": safe(verdict.batch.name),
         "run": slug(verdict.batch.name),
         "model": str(verdict.model) if verdict.model else None,
         "disposition": verdict.disposition,
@@ -55,12 +58,13 @@ def publish_docs(verdict_path: str | Path, project_folder: str | Path) -> Path:
         The index page of the data docs. Nothing that was in the project is overwritten.
 
     Raises:
-        Misuse: No such verdict, one reached without a contract, or a project that cannot be opened
-            or has no data docs on this machine.
+        Misuse: No such verdict, one reached without a contract, a project that cannot be opened
+            or has no data docs on this machine, or a column whose name GX's pages would run.
     """
     from .gx import project, store
 
     verdict = _read(Path(verdict_path))
+    _refuse_markup(verdict)
     suite, result = suite_of(verdict, whole=True), validation_result(verdict)
     with project(Path(project_folder)) as context:
         key = store(context, suite, result)
@@ -75,6 +79,16 @@ def publish_docs(verdict_path: str | Path, project_folder: str | Path) -> Path:
         )
         raise Misuse(msg)
     return index[0]
+
+
+def _refuse_markup(verdict: Verdict) -> None:
+    marked = [column.name for column in contract_of(verdict).columns if _MARKUP.search(column.name)]
+    if marked:
+        msg = (
+            f"column {marked[0]!r} would be markup in GX's pages, which do not escape names. "
+            "Log the model with another name for it to publish its verdicts there."
+        )
+        raise Misuse(msg)
 
 
 def _read(path: Path) -> Verdict:

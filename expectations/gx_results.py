@@ -6,8 +6,9 @@ Plain data: ``gx`` makes GX's own objects of it.
 from __future__ import annotations
 
 import ast
+import html
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .contract import Contract
 from .errors import Misuse
@@ -34,7 +35,7 @@ class Answer(NamedTuple):
         looked_at: Those that it looked at; None for expectations on the whole.
         unexpected: Those that break it.
         positions: Where the first of them are.
-        values: What is there.
+        values: What is there; safe in GX's pages, like all that data can fill.
         observed: What was measured, for expectations on the whole.
         error: Why it could not be judged.
         messages: What the verdict says of it.
@@ -165,9 +166,9 @@ def _answer(expectation: Expectation, found: list[Violation], verdict: Verdict) 
         expectation,
         not found,
         rows=rows,
-        observed=_observed(expectation, found, verdict),
+        observed=safe(_observed(expectation, found, verdict)),
         messages=tuple(violation.message for violation in found),
-        error=next((v.message for v in found if v.kind == "unreadable"), None),
+        error=safe(next((v.message for v in found if v.kind == "unreadable"), None)),
     )
     by_row = expectation["type"] == "expect_column_values_to_not_be_null"
     return _with_rows(answer._replace(looked_at=rows), found) if by_row else answer
@@ -179,7 +180,7 @@ def _with_rows(answer: Answer, found: list[Violation]) -> Answer:
     return answer._replace(
         unexpected=found[0].count,
         positions=found[0].rows,
-        values=tuple(map(_value, found[0].sample)),
+        values=tuple(safe(_value(text)) for text in found[0].sample),
     )
 
 
@@ -204,7 +205,7 @@ def _of_rule(ruling: Ruling, verdict: Verdict) -> Answer:
         rows=(looked_at if conditional else None) or verdict.rows or 0,
         looked_at=looked_at,
         unexpected=ruling.unexpected or 0,
-        observed=_measured(ruling, found),
+        observed=safe(_measured(ruling, found)),
         messages=tuple(violation.message for violation in found),
     )
     return _with_rows(answer, found) if looked_at is not None else answer
@@ -214,6 +215,17 @@ def _measured(ruling: Ruling, found: list[Violation]) -> Any:
     if ruling.observed is not None or ruling.looked_at is not None:
         return ruling.observed
     return "; ".join(violation.observed for violation in found) or None
+
+
+def safe(value: Any) -> Any:
+    """Escape text, at any depth: GX's pages escape nothing."""
+    if isinstance(value, str):
+        return html.escape(value, quote=False)
+    if isinstance(value, dict):
+        return {safe(key): safe(inner) for key, inner in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [safe(inner) for inner in cast("list[Any]", value)]
+    return value
 
 
 def _value(text: str) -> Any:

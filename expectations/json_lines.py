@@ -19,9 +19,9 @@ import pyarrow as pa
 
 from .arrivals import RESERVED, type_name
 from .batch import ROW, Batch, UnreadableError, file_facts, sources_of
-from .cell_by_cell import Reading
 from .json_records import records_in
 from .object_columns import ObjectColumn, Outlook, arrow_type, columns_served
+from .object_leaves import Reading
 from .streams import lazy_stream
 from .types import Anything, Scalar
 

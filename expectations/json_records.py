@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _LONGEST_LINE = 64 << 20
 # Python's own limit depends on how deep the caller stands already; this one is always the same.
 _DEEPEST = 200
+_RETURN = "\r"
 _REMEDY = "Have the producer write it again, one JSON object in each line, in UTF-8."
 _HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 # Digits as zeros: what may be beyond a float is then found by plain search, which is fast.
@@ -141,7 +142,7 @@ def _decoded(line: str, decoder: json.JSONDecoder) -> Any:
 
 
 def _add_fault(records: Records, why: str, line: str) -> None:
-    records.faults[len(records.values)] = f"{why}: {line.rstrip()}"
+    records.faults[len(records.values)] = f"{why}: {line.rstrip(_RETURN)}"
     records.values.append({})
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import polars as pl
+
 from .applying import apply_rules, unjudged_rules
-from .batch import UnreadableError
+from .batch import ROW, UnreadableError
 from .merging import merge_evidence, merge_violations
 from .planning import Plan, plan_batch
 from .scanning import Scan, scan_batch
@@ -39,6 +41,10 @@ class Part:
     batch: Batch
     plan: Plan | None
     first_row: int = 0
+
+    def rows(self) -> pl.LazyFrame:
+        """Scan it, with ``_row`` as the position within the whole batch."""
+        return self.batch.scan().with_columns(pl.col(ROW).cast(pl.Int64) + self.first_row)
 
 
 @dataclass(frozen=True)

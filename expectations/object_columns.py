@@ -17,9 +17,11 @@ import pyarrow as pa
 
 from .arrivals import type_name
 from .batch import ObjectCells
-from .cell_by_cell import STRUCTURAL, Judged, Reading, bit_of, dtype_of, judge_objects
+from .cell_by_cell import dtype_of, judge_objects
+from .grouping import typed_twin
 from .interchange import is_readable
-from .objects import is_missing, kind_of, kinds_of, text_of, typed_twin, words_for
+from .object_leaves import STRUCTURAL, Judged, Reading, bit_of
+from .objects import is_missing, kind_of, kinds_of, text_of, words_for
 from .types import Anything
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import polars as pl
 
-from .cell_by_cell import bit_of
 from .conforming import expectation_of_type
 from .faults import Fault
+from .object_leaves import bit_of
 from .types import Anything, Array, Map, Object
 
 if TYPE_CHECKING:

@@ -112,9 +112,7 @@ def load_example(model: ModelVersion, timeout: float | None = None) -> Example |
     path = local_path(model.pinned)
     if path is not None:
         return _example((path / MLMODEL).read_bytes(), model)
-    return _ask_registry(
-        model.uri, timeout, lambda client: _example(_mlmodel(client, model), model)
-    )
+    return _ask_registry(model.uri, timeout, lambda c: _example(_mlmodel(c, model), model))
 
 
 def registry_address(timeout: float | None = None) -> str:
@@ -236,8 +234,7 @@ def _example(mlmodel: bytes, model: ModelVersion) -> Example | None:
     meta = Model.from_dict({key: stated[key] for key in stated if key != "signature"})
     if meta.saved_input_example_info is None:
         return None
-    missing = f"{model}: the artifact store lacks the input example that its MLmodel file names."
-    with absence_means(lambda: f"{missing} Log the model again with it."):
+    with absence_means(lambda: f"{model} lacks the input example that its MLmodel file names."):
         data = meta.load_input_example(model.pinned)
         return Example(data, meta.load_input_example_params(model.pinned))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from .batch import ROW, UnreadableError
+from .objects import code_of
 from .verdict import Evidence, Violation
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _violation(owned: Owned, count: int, sample: pl.DataFrame) -> Violation:
 
 
 def _shown(value: object) -> str:
-    text = "null" if value is None else repr(value)
+    text = "null" if value is None else code_of(value)
     return text if len(text) <= _LONGEST_SAMPLE else f"{text[:_LONGEST_SAMPLE]}…"
 
 

@@ -6,11 +6,12 @@ import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 
 from ..expectations.errors import GateError, Misuse, NoContract
+from ..expectations.formats import formats_in_words
 from . import terminal
 
 if TYPE_CHECKING:
@@ -72,11 +73,18 @@ def _options(
 @app.command()
 def check(
     model: Model,
-    batch: Annotated[str, typer.Argument(help="Parquet or CSV file, gzip too.")],
+    batch: Annotated[str, typer.Argument(help=f"{formats_in_words()}; or a folder of files.")],
     policy: PolicyFile = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(help="GX suite JSON with rules of your own, in place of policy's."),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write the report, one HTML page, to this file.")
     ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="polars|gx", help="What judges; gx is slow, and the reference.")
+    ] = "polars",
     as_json: AsJson = False,
     timeout: Timeout = None,
 ) -> None:
@@ -89,8 +97,12 @@ def check(
     try:
         with terminal.busy(f"reading the contract of {model}"):
             contract = _load(model, timeout)
+        if rules:
+            chosen = (chosen or contract.policy or Policy()).model_copy(
+                update={"rules": str(rules)}
+            )
         with terminal.busy(f"judging {batch}"):
-            verdict = judge(batch, contract, chosen).verdict
+            verdict = judge(batch, contract, chosen, cast("Any", engine)).verdict
     except NoContract as error:
         verdict = refuse(batch, error, chosen).verdict
     _deliver(verdict, report, as_json=as_json)
@@ -182,6 +194,21 @@ def preflight(
     else:
         terminal.show_preflight(found)
     raise typer.Exit(PASSED if found.passed else NOT_PASSED)
+
+
+@app.command()
+def docs(
+    verdict: Annotated[Path, typer.Argument(help="Verdict that `check --json` printed.")],
+    project: Annotated[
+        Path, typer.Option(help="Folder of a GX project; one is begun there if it has none.")
+    ],
+) -> None:
+    """Put a verdict into a Great Expectations project, and bring its data docs up to date."""
+    from ..expectations.gx_docs import publish_docs
+
+    with terminal.busy(f"publishing {verdict}"):
+        index = publish_docs(verdict, project)
+    terminal.say(f"data docs  {index}")
 
 
 @app.command()

@@ -33,7 +33,8 @@ def gate_batch(
     """Judge one batch by a model's contract, and set it apart if it does not fit.
 
     Args:
-        batch: A path or ``file://`` URL of a Parquet or CSV file.
+        batch: A path or ``file://`` URL of a file in a format that the gate reads, or of a folder
+            of such files.
         model: An MLflow model URI, an MLmodel folder or a suite JSON.
         policy: What the contract leaves open.
         quarantine: The folder into which a batch that does not fit is moved; without one it stays

@@ -615,6 +615,12 @@ SAID: dict[str, tuple[Any, Contract, Policy, str]] = {
         split(non_finite="forbid"),
         "non_finite: allow",
     ),
+    "nested_mismatch": (
+        pa.table({"a": [[1], [2, None], []]}),
+        contract(a={"type": "array", "items": {"type": "long"}}),
+        SAMPLES,
+        "such parts of 'a'",
+    ),
     "row_count": (pa.table({"a": [1]}), contract(a="long"), split(min_rows=2), "min_rows"),
 }
 
@@ -651,7 +657,7 @@ def test_what_the_suite_can_state_is_named_as_its_expectation(
 ) -> None:
     """Violations name the GX expectation that failed, if one states the rule."""
     for violation in check(batch, judged_by, policy).violations:
-        if violation.kind not in ("extra_column", "non_finite"):
+        if violation.kind not in ("extra_column", "non_finite", "nested_mismatch"):
             assert violation.expectation is not None
             assert violation.expectation["type"].startswith("expect_")
             assert violation.expectation["kwargs"]

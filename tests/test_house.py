@@ -81,7 +81,7 @@ def test_imports_run_one_way(path: Path) -> None:
 
 @pytest.mark.parametrize("library", WHO_MAY_IMPORT)
 def test_heavy_libraries_have_a_door_of_their_own(library: str) -> None:
-    """Within expectations only the registry's side knows MLflow, only gx and gx_docs GX, nobody Prefect."""
+    """Only the registry's side knows MLflow, only gx and gx_docs know GX, nobody knows Prefect."""
     importers = {
         path.name
         for path in (ROOT / "expectations").glob("*.py")

@@ -51,7 +51,7 @@ TYPES = {"i": "long", "j": "integer", "f": "float", "d": "double", "e": "double"
     "t": "datetime",
 }
 CONTRACT = contract(optional=("f", "d", "e", "s", "u", "t"), **TYPES)
-_DAYS = [dt.datetime(2020, 1, 1), dt.datetime(2021, 6, 1, 12), None, dt.datetime(2020, 1, 1)]  # noqa: DTZ001
+_DAYS = [dt.datetime(2020, 1, 1), dt.datetime(2021, 6, 1, 12), None, dt.datetime(2020, 1, 1)]
 FRAME = pl.DataFrame(
     {
         "i": [1, 2, 3, 4],
@@ -211,7 +211,7 @@ CASES: list[tuple[str, Rule, Rule]] = [
             },
         },
         {
-            "column": "i",
+            "column": "j",
             "quantile_ranges": {"quantiles": [0.5], "value_ranges": [[1, 2]]},
         },
     ),
@@ -536,7 +536,7 @@ def test_rules_of_the_policy_join_the_contract(tmp_path: Path) -> None:
 
 
 def test_what_is_added_to_a_suite_becomes_a_rule() -> None:
-    """Expectations beside the generated ones are the user's own, and come back with the contract."""
+    """Expectations beside the generated ones are the user's own; they come back as such."""
     suite = to_suite(SMALL)
     suite["expectations"].append(AT_MOST_9)
 

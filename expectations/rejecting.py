@@ -1,0 +1,63 @@
+"""Rejected rows: as they arrived, each with the reasons against it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from .batch import ROW
+
+if TYPE_CHECKING:
+    from .batch import Batch
+    from .judging import Part
+    from .planning import Owned, Plan
+    from .verdict import Verdict
+
+REASONS = "_violations"
+
+
+def rejected_rows(part: Part, verdict: Verdict) -> pl.LazyFrame:
+    """Select the bad rows of one file.
+
+    Args:
+        part: The file, with the ways of its columns.
+        verdict: What was found in the whole batch.
+
+    Returns:
+        ``_row``, the columns as they arrived, and ``_violations``; all rows after a violation of
+        the batch as a whole. Python objects that no one type could hold stand there in words.
+    """
+    arrived = [pl.col(ROW), *(_arrived(part.batch, source) for source in part.batch.sources)]
+    if part.plan is None or verdict.whole:
+        return part.rows().select(*arrived, _reasons(verdict, None))
+    bad = part.rows().filter(part.plan.bad())
+    return bad.select(*arrived, _reasons(verdict, part.plan))
+
+
+def _arrived(batch: Batch, source: str) -> pl.Expr:
+    cells = batch.objects.get(source)
+    return cells.words if cells and cells.faults else pl.col(source)
+
+
+def _reasons(verdict: Verdict, plan: Plan | None) -> pl.Expr:
+    reasons = [pl.lit(v.message) for v in verdict.blocking if v.level == "batch"]
+    found = {(v.kind, v.column) for v in verdict.blocking}
+    for owned in plan.owned() if plan else ():
+        fault = owned.fault
+        if fault.severity == "critical" and (fault.kind, owned.column) in found:
+            reasons.append(pl.when(fault.mask).then(_reason(owned, plan)))
+    none = pl.lit([], dtype=pl.List(pl.String))
+    listed = pl.concat_list(reasons).list.drop_nulls() if reasons else none
+    return listed.alias(REASONS)
+
+
+def _reason(owned: Owned, plan: Plan | None) -> pl.Expr:
+    fault = owned.fault
+    where = f" in {owned.column!r}" if owned.column else ""
+    if owned.rule is not None:
+        return pl.lit(f"{fault.because}{where}: expected {fault.expected}")
+    if plan and plan.told and fault in plan.records:
+        # What such a record holds stands in no column.
+        return pl.concat_str(pl.lit(f"{fault.kind}: "), pl.col(plan.told))
+    return pl.lit(f"{fault.kind}{where}: {fault.observed}" if where else fault.kind)
