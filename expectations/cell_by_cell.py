@@ -144,7 +144,8 @@ def _within(faults: Bits) -> Bits:
 
 def _as_lists(cells: pl.Series, lengths: NDArray[np.int64], there: NDArray[np.bool_]) -> pl.Series:
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    made = pa.LargeListArray.from_arrays(offsets, cells.to_arrow(), mask=pa.array(~there))
+    ends: Any = pa.array(offsets)
+    made = pa.LargeListArray.from_arrays(ends, cells.to_arrow(), mask=pa.array(~there))
     return cast("pl.Series", pl.from_arrow(made)).cast(pl.List(cells.dtype))
 
 

@@ -95,7 +95,7 @@ class CheckResult:
         """
         if not self._parts:
             return None
-        return stacked([rejected_rows(part, self.verdict) for part in self._parts])
+        return rejected_rows(self._parts, self.verdict)
 
     def model_input(self) -> ModelInput:
         """Return what ``predict`` receives: the accepted rows, whole.

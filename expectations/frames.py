@@ -131,7 +131,8 @@ def _carried(column: _Arrived, place: ObjectColumn) -> Carried:
         return carry(place, cells, column.said)
     if isinstance(place.target, Anything) and not is_readable(cells.type):
         return carry(place, cells.to_pylist(), column.said)
-    table = readable(pa.table({place.source: cells}))
+    arrived: Any = {place.source: cells}
+    table = readable(pa.table(arrived))
     series = cast("pl.DataFrame", pl.from_arrow(table)).to_series()
     return Carried(cells.type, type_name(cells.type), (series,))
 

@@ -97,7 +97,7 @@ def _decoded(kind: Any) -> pa.DataType:
     return kind
 
 
-def _decoded_field(field: pa.Field) -> pa.Field:
+def _decoded_field(field: pa.Field[Any]) -> pa.Field[Any]:
     return field.with_type(_decoded(field.type))
 
 

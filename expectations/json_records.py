@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .batch import UnreadableError
 from .csv_bytes import pieces_of
@@ -127,14 +127,15 @@ def _add(records: Records, line: str, decoder: json.JSONDecoder) -> None:
             return
         value, fault = None, _why(error)
     if fault is None:
-        records.values.append(value)
+        records.values.append(cast("dict[str, Any]", value))
     else:
         _add_fault(records, fault, line)
 
 
 def _decoded(line: str, decoder: json.JSONDecoder) -> Any:
     with suppress(StopIteration):
-        value, end = decoder.scan_once(line, 0)
+        scan: Any = getattr(decoder, "scan_once")  # noqa: B009 - the stubs do not know it
+        value, end = scan(line, 0)
         if end == len(line):
             return value
     # Spaces around it, or an error that the slower way names.

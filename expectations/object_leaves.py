@@ -146,7 +146,7 @@ def _without_cells(group: Group, target: Scalar | Tensor, reading: Reading) -> J
 def _wide_numbers(group: Group, name: str, reading: Reading) -> Judged:
     """Judge numbers of more than 38 digits, which no typed column holds."""
     judged = [_wide_number(value, name, reading.policy) for value in group.values]
-    faults = [0 if isinstance(one, float) else _BITS[one] for one in judged]
+    faults = [0 if isinstance(one, float) else _BITS[cast("Kind", one)] for one in judged]
     numbers = [one if isinstance(one, float) else None for one in judged]
     return Judged(pl.Series(numbers, dtype=pl.Float64), np.array(faults, np.uint32))
 

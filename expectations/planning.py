@@ -235,8 +235,6 @@ def _conversions(ways: list[Conformed], batch: Batch) -> tuple[Conversion, ...]:
     )
 
 
-
-
 def _is_formed(way: Conformed, batch: Batch) -> bool:
     return way.source in batch.objects and not isinstance(way.column.type, Anything)
 

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from .batch import ROW
+from .folders import stacked
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .batch import Batch
     from .judging import Part
     from .planning import Owned, Plan
@@ -17,17 +20,26 @@ if TYPE_CHECKING:
 REASONS = "_violations"
 
 
-def rejected_rows(part: Part, verdict: Verdict) -> pl.LazyFrame:
-    """Select the bad rows of one file.
+def rejected_rows(parts: Sequence[Part], verdict: Verdict) -> pl.LazyFrame:
+    """Select the bad rows of a batch.
 
     Args:
-        part: The file, with the ways of its columns.
-        verdict: What was found in the whole batch.
+        parts: Its files, with the ways of their columns.
+        verdict: What was found in it.
 
     Returns:
         ``_row``, the columns as they arrived, and ``_violations``; all rows after a violation of
         the batch as a whole. Python objects that no one type could hold stand there in words.
     """
+    rows = stacked([_rows_of(part, verdict) for part in parts])
+    if len(parts) == 1 or parts[0].plan is not None:
+        return rows
+    # All rows are there, and those of a file without a plan were never counted.
+    names = rows.collect_schema().names()
+    return rows.drop(ROW).with_row_index(ROW).cast({ROW: pl.Int64}).select(names)
+
+
+def _rows_of(part: Part, verdict: Verdict) -> pl.LazyFrame:
     arrived = [pl.col(ROW), *(_arrived(part.batch, source) for source in part.batch.sources)]
     if part.plan is None or verdict.whole:
         return part.rows().select(*arrived, _reasons(verdict, None))

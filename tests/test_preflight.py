@@ -443,6 +443,28 @@ def test_the_policy_of_a_feed_does_not_stand_in_the_way(
     assert preflight(house_price.uri, policy=Policy.parse(fields)).passed
 
 
+def test_users_own_rules_do_not_stand_in_the_way(house_price: Tutorial, tmp_path: Path) -> None:
+    """A suite's own rules bind batches, not examples and made-up rows."""
+    suite = to_suite(Contract.load(house_price.uri), Policy())
+    suite["expectations"].append(
+        {
+            "type": "expect_column_values_to_be_between",
+            "kwargs": {"column": "bedrooms", "min_value": 100},
+        }
+    )
+    file = tmp_path / "suite.json"
+    file.write_text(json.dumps(suite))
+    house_frame().to_parquet(tmp_path / "small.parquet")
+
+    found = preflight(str(file), tmp_path)
+
+    assert states(found) == ["ok"] * 5 + ["failed"]
+    assert {batch.file: batch.reason and batch.reason.kind for batch in found.batches} == {
+        "small.parquet": "rule",
+        "suite.json": "unreadable",
+    }
+
+
 # ----- recent batches -----
 
 
