@@ -20,11 +20,13 @@ help:  ## show this list
 demo: .venv/installed  ## a month of real flights, gated and scored
 	@$(BIN)/signature-gate demo
 
-test: .venv/installed  ## the whole suite
-	@$(BIN)/pytest
+test: .venv/installed  ## the whole suite, a process for each of two cores
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 prove: .venv/installed  ## every property with 20,000 examples, every dtype against every type
-	@SIGNATURE_GATE_EXAMPLES=20000 $(BIN)/pytest tests/test_properties.py tests/test_zoo.py
+	@SIGNATURE_GATE_EXAMPLES=20000 $(BIN)/pytest -n 2 tests/test_properties.py tests/test_tensors.py \
+		tests/test_zoo.py
+	@SIGNATURE_GATE_EXAMPLES=2000 $(BIN)/pytest tests/test_engines_agree.py
 
 bench: .venv/installed  ## time and peak memory on 10,000,000 rows
 	@$(BIN)/python tests/bench.py
