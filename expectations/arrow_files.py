@@ -133,7 +133,7 @@ class _Reader:
 
     def scan(self) -> pl.LazyFrame:
         names = list(self.positions)
-        empty = self.schema.empty_table().rename_columns(names)
+        empty = pa.Table.from_batches([], schema=self.schema).rename_columns(names)
         dtypes = pl.DataFrame(self._typed(empty)).schema
         objects = {n: t for column in self.objects.values() for n, t in column.dtypes.items()}
         return lazy_stream(self._frames, pl.Schema({ROW: pl.Int64(), **dtypes, **objects}))

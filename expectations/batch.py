@@ -169,6 +169,13 @@ def sources_of(schema: pa.Schema) -> tuple[str, ...]:
     return tuple(unique(schema.names))
 
 
+def exactly(name: str) -> pl.Expr:
+    """Mean the column of this very name: Polars takes some, such as ``*``, for patterns."""
+    import polars.selectors as cs
+
+    return cs.by_name(name).as_expr()
+
+
 def without_reserved(schema: pa.Schema) -> pa.Schema:
     """Leave out the columns that an earlier split added."""
     return pa.schema([field for field in schema if field.name not in RESERVED])

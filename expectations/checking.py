@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import polars as pl
 
 from .applying import Asked, unjudged_rules
-from .batch import ROW, UnreadableError, describe_batch, open_batch
+from .batch import ROW, UnreadableError, describe_batch, exactly, open_batch
 from .errors import BatchChanged, BatchRejected, Misuse
 from .folders import stacked
 from .handing import hand_over, together
@@ -151,7 +151,7 @@ class CheckResult:
         carried = [name for name, _ in plan.kept]
         named = self.contract is not None and self.contract.named
         made = with_objects(hand_over(frame, columns, named=named), frame, plan)
-        return Chunk(frame.select(ROW, *carried), made)
+        return Chunk(frame.select(ROW, *map(exactly, carried)), made)
 
     def _plans(self) -> list[tuple[Part, Plan]]:
         return [(part, part.plan) for part in self._parts if part.plan is not None]
@@ -161,6 +161,7 @@ class CheckResult:
     ) -> Iterator[tuple[pl.DataFrame, Plan]]:
         seen = rejected = 0
         for part, plan in plans:
+            _refuse_other_types(part, plan, self.verdict)
             wanted = (*plan.conformed(), *objects_to_hand_over(plan))
             query = part.rows().select(*wanted, plan.bad().alias(_BAD))
             for frame in _in_chunks(query, rows):
@@ -274,6 +275,18 @@ def _changed(verdict: Verdict, seen: int, rejected: int) -> BatchChanged:
         "or its statistics are false: deliver it whole, or set policy trust_statistics: false."
     )
     return BatchChanged(msg)
+
+
+def _refuse_other_types(part: Part, plan: Plan, verdict: Verdict) -> None:
+    """Casts verify values of the types that were judged: other types they would bend."""
+    try:
+        found = part.batch.scan().collect_schema()
+    except READ_ERRORS as error:
+        raise BatchChanged(str(unreadable(error))) from error
+    other = [w.column.name for w in plan.columns if found.get(w.source) != w.cells.dtype]
+    if other:
+        msg = f"{verdict.batch.name} is not what was judged: {other} are of other types now."
+        raise BatchChanged(msg)
 
 
 def _in_chunks(query: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import polars as pl
 
+from .batch import exactly
 from .cells import POLARS_DTYPES
 from .errors import BatchChanged
 from .types import Anything, Array, Map, Object, Scalar, Tensor, Vector
@@ -105,7 +106,7 @@ def to_pandas(rows: pl.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
         arrays as 1-d ndarrays (outer levels as lists), objects and maps as dictionaries of numpy
         scalars, ``any`` as pandas makes it.
     """
-    frame = rows.select(column.name for column in columns).to_pandas()
+    frame = rows.select(exactly(column.name) for column in columns).to_pandas()
     for column in columns:
         if not isinstance(column.type, Scalar | Anything):
             made = objects(rows[column.name], column.type)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from .batch import ROW
+from .batch import ROW, exactly
 from .cells import Cells, NoWay
 from .conforming import Conformed, conform, expectation_of_type
 from .faults import Fault
@@ -75,7 +75,7 @@ class Plan:
 
     def _shown(self, source: str) -> pl.Expr:
         cells = self.objects.get(source)
-        return pl.col(cells.objects if cells else source)
+        return exactly(cells.objects if cells else source)
 
     def bad(self) -> pl.Expr:
         """True in rows that break a blocking rule."""
@@ -85,7 +85,7 @@ class Plan:
     def conformed(self) -> list[pl.Expr]:
         """Select ``_row``, the contract's columns in its types, and the kept columns."""
         taken = {way.column.name for way in self.columns}
-        kept = [pl.col(source).alias(name) for name, source in self.kept if name not in taken]
+        kept = [exactly(source).alias(name) for name, source in self.kept if name not in taken]
         return [pl.col(ROW).cast(pl.Int64), *(way.value for way in self.columns), *kept]
 
 
@@ -147,7 +147,7 @@ def _cells(batch: Batch, column: Column, position: int, dtypes: pl.Schema, polic
     source = batch.sources[position]
     arrow = batch.schema.field(position).type
     text = batch.text or policy.parse_text == "allow"
-    return Cells(column.name, pl.col(source), arrow, dtypes[source], text, batch.nullable)
+    return Cells(column.name, exactly(source), arrow, dtypes[source], text, batch.nullable)
 
 
 def _way(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from .batch import ROW
+from .batch import ROW, exactly
 from .folders import stacked
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _rows_of(part: Part, verdict: Verdict) -> pl.LazyFrame:
 
 def _arrived(batch: Batch, source: str) -> pl.Expr:
     cells = batch.objects.get(source)
-    return cells.words if cells and cells.faults else pl.col(source)
+    return cells.words if cells and cells.faults else exactly(source)
 
 
 def _reasons(verdict: Verdict, plan: Plan | None) -> pl.Expr:

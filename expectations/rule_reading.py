@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from .errors import Misuse
 from .rule_conditions import as_mapping, columns_of
 from .rules import SEVERITIES, SUBJECTS, Rule, polars_knows
+from .shape_rules import SHAPE_RULES
 from .terms import instant, is_number
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ _DEFAULTS: dict[str, Any] = {
 }
 _ABOUT_OUTPUT = ("batch_id", "result_format", "catch_exceptions", "include_config", "windows")
 _KEPT = ("description", "notes")
+# Expectations that an absent column does not leave open, but breaks.
+_ABOUT_ABSENCE = set(SHAPE_RULES) - {"expect_column_type_to_be"}
 
 
 def plain(expectation: Expectation) -> Expectation:
@@ -112,6 +115,8 @@ def parse_rule(stated: Any, contract: Contract, origin: str) -> Rule:
     subjects = tuple(_subjects(expectation))
     expectation = {**expectation, "kwargs": _with_midnights(kwargs, kinds, subjects)}
     needed = tuple(dict.fromkeys((*subjects, *(columns_of(condition) if condition else ()))))
+    if expectation["type"] in _ABOUT_ABSENCE:
+        needed = ()
     rule = Rule(expectation, subjects, needed, "polars", origin, condition)
     if polars_knows(rule, kinds):
         return rule

@@ -68,7 +68,7 @@ def settle(rules: list[Rule], whole: Whole, *, redact: bool, by_gx: bool) -> lis
     there = {
         number: rule
         for number, rule in enumerate(rules)
-        if rule.type in SHAPE_RULES or set(rule.columns) <= set(whole.terms)
+        if set(rule.columns) <= set(whole.terms)
     }
     outcomes |= {n: unjudged(rule) for n, rule in enumerate(rules) if n not in there}
     to_gx = {n: rule for n, rule in there.items() if by_gx or rule.engine == "gx"}

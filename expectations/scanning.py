@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 
 _LONGEST_SAMPLE = 80
+# Days around 1970 for which Python has dates, whatever the zone.
+_CALENDAR = (-719_161, 2_932_895)
+_A_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def _samples(batch: Batch, failing: Sequence[Owned], policy: Policy) -> list[pl.
 
 def _violation(owned: Owned, count: int, sample: pl.DataFrame) -> Violation:
     fault = owned.fault
-    values = sample["value"].to_list() if "value" in sample.columns else []
+    values = _listed(sample["value"]) if "value" in sample.columns else []
     return Violation(
         kind=fault.kind,
         column=owned.column,
@@ -148,6 +151,16 @@ def _violation(owned: Owned, count: int, sample: pl.DataFrame) -> Violation:
         expectation=fault.expectation,
         engine=fault.engine,
     )
+
+
+def _listed(values: pl.Series) -> list[object]:
+    """List values as Python has them; instants beyond its calendar as the numbers they are."""
+    if not isinstance(values.dtype, pl.Date | pl.Datetime):
+        return values.to_list()
+    numbers = values.to_physical()
+    day = _A_DAY[values.dtype.time_unit] if isinstance(values.dtype, pl.Datetime) else 1
+    known = (numbers // day).is_between(*_CALENDAR)
+    return [values[i] if known[i] else numbers[i] for i in range(len(values))]
 
 
 def _shown(value: object) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from .arrivals import arrival
+from .batch import exactly
 from .cells import Cells
 from .conforming import Conformed
 from .faults import Fault
@@ -58,7 +59,7 @@ def _stacked(batch: Batch, contract: Contract, positions: list[int], policy: Pol
     for position in positions:
         source = batch.sources[position]
         arrow = batch.schema.field(position).type
-        cells = Cells(source, pl.col(source), arrow, dtypes[source], nullable=batch.nullable)
+        cells = Cells(source, exactly(source), arrow, dtypes[source], nullable=batch.nullable)
         one = Tensor(getattr(column.type, "dtype", ""), (-1,))
         way = way_into(cells, one, policy)
         if isinstance(way, NoWay):
@@ -69,7 +70,7 @@ def _stacked(batch: Batch, contract: Contract, positions: list[int], policy: Pol
         ]
     dtype = pl.Array(TENSOR_DTYPES[getattr(column.type, "dtype", "")], len(values))
     first = batch.sources[positions[0]]
-    cells = Cells(column.name, pl.col(first), batch.schema.field(positions[0]).type, dtypes[first])
+    cells = Cells(column.name, exactly(first), batch.schema.field(positions[0]).type, dtypes[first])
     value = pl.concat_arr(values).alias(column.name)
     return Conformed(column, first, cells, value, dtype, tuple(faults))
 

@@ -30,7 +30,6 @@ from .errors import Misuse
 from .missing import WITH_NAN, why_null_is_forbidden
 from .policy import Policy
 from .rule_reading import identity, parse_rule, plain
-from .shape_rules import SHAPE_RULES
 from .types import Scalar
 
 if TYPE_CHECKING:
@@ -169,7 +168,7 @@ def _rules_in(path: Path) -> list[Any]:
 
 
 def _applies(rule: Rule, columns: Collection[str] | None) -> bool:
-    return columns is None or rule.type in SHAPE_RULES or set(rule.columns) <= set(columns)
+    return columns is None or set(rule.columns) <= set(columns)
 
 
 def _read(path: Path, what: str) -> dict[str, Any]:

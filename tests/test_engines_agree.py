@@ -79,7 +79,7 @@ def frames(draw: st.DrawFn) -> pl.DataFrame:
 _LIMIT = st.one_of(_WHOLE, st.sampled_from([0.1, 0.5, -1.5]))
 # A deviation is rarely exact: limits that none can meet to the last digit.
 _ODD_LIMIT = st.integers(-3, 3).map(lambda number: number + 0.37)
-_INSTANT = st.sampled_from(["2020-01-01", "2020-01-01T00:00:00", "2020-01-01 00:00:00.5"])
+_INSTANT = st.sampled_from(["2020-01-01", "2020-01-01T00:00:00", "2020-01-01T00:00:00.5"])
 _SHARES = st.sampled_from([0, 0.25, 0.5, 1])
 PATTERNS = [
     "^a",
@@ -293,8 +293,8 @@ def test_rules_are_judged_as_stock_gx_judges_them(
     verdict = check(frame, replace(CONTRACT, rules=tuple(chosen)), policy).verdict
     handed: Any = check(frame, CONTRACT, policy).model_input()
 
-    for ruling in verdict.rules:
-        (answer,) = ask(handed, [ruling.expectation])
+    answers = ask(handed, [ruling.expectation for ruling in verdict.rules])
+    for ruling, answer in zip(verdict.rules, answers, strict=True):
         assert ruling.holds == answer.success, (ruling, answer)
         assert answer.unexpected in (None, ruling.unexpected), (ruling, answer)
 
