@@ -81,12 +81,13 @@ class _Stored:
         try:
             with pa.memory_map(str(self.path)) as source:
                 if self.is_stream:
-                    return ipc.open_stream(source).schema, None
+                    return _with_names(ipc.open_stream(source).schema), None
                 reader = ipc.open_file(source)
                 first = ipc.open_file(source, options=_only([0]))
                 batches = range(reader.num_record_batches)
-                return reader.schema, sum(first.get_batch(i).num_rows for i in batches)
-        except (pa.ArrowException, OSError) as error:
+                rows = sum(first.get_batch(i).num_rows for i in batches)
+                return _with_names(reader.schema), rows
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise self._unreadable(error) from error
 
     def batches(self, positions: Sequence[int]) -> Iterator[pa.RecordBatch]:
@@ -118,6 +119,12 @@ class _Stored:
         kind = "stream" if self.is_stream else "file"
         observed = f"{size:,} bytes that are no whole Arrow {kind} ({first})"
         return UnreadableError(observed, _REDELIVER)
+
+
+def _with_names(schema: pa.Schema) -> pa.Schema:
+    """Decode the names, at any depth, while an error still means an unreadable file."""
+    str(schema)
+    return schema
 
 
 def _only(positions: Sequence[int]) -> Any:

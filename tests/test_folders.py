@@ -373,7 +373,10 @@ def test_any_partition_into_files_gives_the_same_verdict(case: Any) -> None:
     assume(not any("struct<>" in str(kind) for kind in table.schema.types))  # Parquet has none
     with TemporaryDirectory() as root:
         whole, folder = Path(root, "whole.parquet"), Path(root, "parts")
-        pq.write_table(_partition(table, folder, cuts), whole)
+        try:
+            pq.write_table(_partition(table, folder, cuts), whole)
+        except pa.ArrowNotImplementedError:
+            assume(condition=False)  # Arrow writes no string views within null structs
 
         one, many = check(whole, judged_by, policy), check(folder, judged_by, policy)
 
