@@ -123,7 +123,13 @@ class _Stored:
 
 def _with_names(schema: pa.Schema) -> pa.Schema:
     """Decode the names, at any depth, while an error still means an unreadable file."""
-    str(schema)
+    kinds = [(field.name, field.type)[1] for field in schema]
+    while kinds:
+        kind: Any = kinds.pop()
+        if pa.types.is_dictionary(kind):
+            kinds.append(kind.value_type)
+        children = [kind.field(i) for i in range(kind.num_fields)]
+        kinds += [(child.name, child.type)[1] for child in children]
     return schema
 
 

@@ -66,9 +66,7 @@ def settle(rules: list[Rule], whole: Whole, *, redact: bool, by_gx: bool) -> lis
     """
     outcomes = {number: for_the_scan(rule) for number, rule in enumerate(rules)}
     there = {
-        number: rule
-        for number, rule in enumerate(rules)
-        if set(rule.columns) <= set(whole.terms)
+        number: rule for number, rule in enumerate(rules) if set(rule.columns) <= set(whole.terms)
     }
     outcomes |= {n: unjudged(rule) for n, rule in enumerate(rules) if n not in there}
     to_gx = {n: rule for n, rule in there.items() if by_gx or rule.engine == "gx"}
