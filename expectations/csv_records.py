@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from .policy import CsvDialect
 
-FAULT = "_fault"
+# No column of a file could be taken for it.
+FAULT = "\x1ffault"
 _FIRST_LOOK = 64 << 10
 LONGEST_RECORD = 64 << 20
 _RFC = "Write the file by RFC 4180, or deliver Parquet."

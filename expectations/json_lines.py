@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from .json_records import Records
     from .policy import Policy
 
-FAULT = "_fault"
+# No key of the lines could be taken for it.
+FAULT = "\x1ffault"
 _MOST_KEYS = 100_000
 _EXACT_IN_DOUBLE = 2**53
 _IN_JSON = {

@@ -469,3 +469,12 @@ def test_a_large_file_is_judged_in_bounded_memory(tmp_path: Path) -> None:
 
     small, large = map(int, done.stdout.split())
     assert large < small + 60
+
+
+@pytest.mark.parametrize("name", ["_fault", "fault", "_rowless"])
+def test_a_column_of_any_name_is_a_column(name: str, tmp_path: Path) -> None:
+    """No name that a producer may choose is taken for the reader's own marks."""
+    (tmp_path / "named.csv").write_text(f"{name},a\n1,2\n", "utf-8")
+    inputs = json.dumps([{"type": "long", "name": name}, {"type": "long", "name": "a"}])
+
+    assert check(tmp_path / "named.csv", Contract.from_signature({"inputs": inputs})).passed
