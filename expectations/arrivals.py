@@ -10,9 +10,6 @@ import pyarrow.types as is_
 # Columns of our own output: a batch that was split before carries them, and judging strips them.
 RESERVED = ("_row", "_violations")
 
-# A pandas object column whose values have no type in common.
-MIXED = pa.struct([pa.field("mixed", pa.null())])
-
 _BY_PREDICATE = (
     (is_.is_decimal, "decimal"),
     (is_.is_date, "date"),
@@ -82,7 +79,7 @@ def digits_of(decimal: Any) -> int:
 
 def type_name(kind: pa.DataType) -> str:
     """Name an Arrow type for a reader of a report."""
-    return "mixed Python objects" if kind == MIXED else str(kind)
+    return str(kind)
 
 
 def unique(names: list[str]) -> list[str]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from .cells import FLOATING, POLARS_DTYPES, Cells, Way, value_fault
+from .arrivals import digits_of
+from .cells import POLARS_DTYPES, Cells, Way, value_fault
 from .faults import Fault
 from .types import CONFORMS, How
 
@@ -125,11 +126,16 @@ def _inexact(cells: Cells, target: ScalarName, lossy: pl.Expr) -> Fault:
     words = (f"numbers that {target} represents exactly", f"{cells.kind} that it can only round")
     fault = value_fault(cells, target, "not_representable", lossy, words)
     limit = _EXACT_INTEGERS[target]
+    short = cells.kind == "decimal" and digits_of(cells.arrow) <= _EXACT_DIGITS[target]
+
+    def absent(known: ColumnStatistics) -> bool:
+        return short or ("int" in cells.kind and _within(known, -limit, limit))
+
     return replace(
         fault,
         remedy=f"Deliver {cells.name!r} as {target}, or accept rounding by policy "
         "lossy_floats: allow.",
-        absent=lambda known: cells.kind not in FLOATING and _within(known, -limit, limit),
+        absent=absent,
     )
 
 

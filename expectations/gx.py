@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .errors import Misuse
 from .gx_answers import Judged, judged, statistics
+from .gx_apart import named_back, names_apart, renamed, rounds
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
     import pandas as pd
-    from great_expectations.core import (
-        ExpectationSuiteValidationResult,
-        ExpectationValidationResult,
-    )
+    from great_expectations.core import ExpectationSuiteValidationResult
     from great_expectations.data_context.types.resource_identifiers import (
         ValidationResultIdentifier,
     )
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 _ONE_AT_A_TIME = Lock()
 _NUMBER = "signature_gate_number"
 _BATCH = "signature-gate"
-_QUANTILES = "expect_column_quantile_values_to_be_between"
+_CONFIG = "great_expectations.yml"
 _FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
 
 
@@ -50,28 +48,23 @@ def judge_frame(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> lis
     """
     import great_expectations as gx
 
+    names = names_apart(list(frame.columns))
     numbered = [
-        {**expectation, "meta": {_NUMBER: number}}
+        {**renamed(expectation, names), "meta": {_NUMBER: number}}
         for number, expectation in enumerate(expectations)
     ]
     found = dict[int, Judged]()
     with _in_memory() as context:
         source = context.data_sources.add_pandas("signature-gate")
         whole = source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("all")
-        batch = whole.get_batch({"dataframe": frame})
-        for together in _rounds(numbered):
+        batch = whole.get_batch({"dataframe": frame.rename(columns=names)})
+        for together in rounds(numbered):
             suite = gx.ExpectationSuite(name="signature-gate", expectations=cast("Any", together))
             results: Any = batch.validate(suite, result_format=cast("Any", _FORMAT)).results
             # GX lists errors first: results are told by what they carry, not by their place.
             found |= {r.expectation_config.meta[_NUMBER]: judged(r) for r in results}
-    return [found[number] for number in range(len(expectations))]
-
-
-def _rounds(expectations: list[Expectation]) -> list[list[Expectation]]:
-    """GX answers all quantile expectations on a column with the quantiles of the first."""
-    apart = [e for e in expectations if e["type"] == _QUANTILES]
-    together = [e for e in expectations if e["type"] != _QUANTILES]
-    return [part for part in (together, *([e] for e in apart)) if part]
+    judgements = [found[number] for number in range(len(expectations))]
+    return [j._replace(observed=named_back(j.observed, names)) for j in judgements]
 
 
 def why_refused(expectation: Expectation) -> str | None:
@@ -137,69 +130,29 @@ def _giving_back() -> Generator[Any]:
         project_manager.set_project(before)
 
 
-# ----- results made of a verdict -----
-
-
-def result_of(answer: Answer) -> ExpectationValidationResult:
-    """Make GX's own result of an answer; its percentages are GX's own arithmetic.
-
-    Args:
-        answer: What became of an expectation.
-
-    Returns:
-        The result, as stock GX would have returned it.
-    """
-    from great_expectations.core import ExpectationValidationResult
-    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-
-    kept: Any = {key: answer.expectation[key] for key in ("type", "kwargs", "severity")}
-    stated: Any = ExpectationConfiguration(**kept).to_domain_obj()
-    config = stated.configuration
-    config.kwargs["batch_id"] = _BATCH
-    return ExpectationValidationResult(
-        success=answer.holds,
-        expectation_config=config,
-        result=_result(stated, answer),
-        meta={"signature_gate": list(answer.messages)} if answer.messages else {},
-        exception_info=cast("Any", answer.exception_info),
-    )
-
-
-def _result(stated: Any, answer: Answer) -> dict[str, Any]:
-    metric = getattr(stated, "map_metric", None)
-    if answer.looked_at is None or metric is None or answer.error is not None:
-        return {} if answer.observed is None else {"observed_value": answer.observed}
-    found: dict[str, Any] = stated._validate(  # noqa: SLF001 - the hook of every expectation
-        metrics=answer.metrics(metric),
-        runtime_configuration={"result_format": "BASIC"},
-        execution_engine=None,
-    )["result"]
-    return {**found, "partial_unexpected_index_list": list(answer.positions)}
-
-
 def suite_result(
-    suite: str, found: Sequence[ExpectationValidationResult], meta: dict[str, Any]
+    suite: str, answers: Sequence[Answer], meta: dict[str, Any]
 ) -> ExpectationSuiteValidationResult:
-    """Put results together, as a validation does.
+    """Make GX's own result of a validation; its percentages are GX's own arithmetic.
 
     Args:
         suite: The suite's name.
-        found: One result for each expectation that was judged.
+        answers: One for each expectation that was judged.
         meta: What else is known; ``name`` of the batch and ``run`` at least.
 
     Returns:
-        GX's own result of a validation.
+        The result, as stock GX would have returned it.
     """
     import great_expectations as gx
     from great_expectations.core import ExpectationSuiteValidationResult, RunIdentifier
 
     now = datetime.now(UTC)
     return ExpectationSuiteValidationResult(
-        success=all(result.success for result in found),
-        results=list(found),
+        success=all(answer.holds for answer in answers),
+        results=[_result(answer) for answer in answers],
         suite_name=suite,
         suite_parameters={},
-        statistics=cast("Any", statistics([bool(result.success) for result in found])),
+        statistics=cast("Any", statistics([answer.holds for answer in answers])),
         meta={
             "great_expectations_version": gx.__version__,
             "run_id": RunIdentifier(run_name=meta["run"], run_time=now),
@@ -211,7 +164,33 @@ def suite_result(
     )
 
 
-# ----- projects -----
+def _result(answer: Answer) -> Any:
+    from great_expectations.core import ExpectationValidationResult
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    kept: Any = {key: answer.expectation[key] for key in ("type", "kwargs", "severity")}
+    stated: Any = ExpectationConfiguration(**kept).to_domain_obj()
+    config = stated.configuration
+    config.kwargs["batch_id"] = _BATCH
+    return ExpectationValidationResult(
+        success=answer.holds,
+        expectation_config=config,
+        result=_details(stated, answer),
+        meta={"signature_gate": list(answer.messages)} if answer.messages else {},
+        exception_info=cast("Any", answer.exception_info),
+    )
+
+
+def _details(stated: Any, answer: Answer) -> dict[str, Any]:
+    metric = getattr(stated, "map_metric", None)
+    if answer.looked_at is None or metric is None or answer.error is not None:
+        return {} if answer.observed is None else {"observed_value": answer.observed}
+    found: dict[str, Any] = stated._validate(  # noqa: SLF001 - the hook of every expectation
+        metrics=answer.metrics(metric),
+        runtime_configuration={"result_format": "BASIC"},
+        execution_engine=None,
+    )["result"]
+    return {**found, "partial_unexpected_index_list": list(answer.positions)}
 
 
 @contextmanager
@@ -229,15 +208,8 @@ def project(folder: Path) -> Generator[Any]:
     """
     import great_expectations as gx
 
-    root = next(
-        (
-            f
-            for f in (folder, folder / "great_expectations")
-            if (f / "great_expectations.yml").is_file()
-        ),
-        None,
-    )
-    where: Any = {"context_root_dir": root} if root else {"project_root_dir": folder}
+    roots = [f for f in (folder, folder / "great_expectations") if (f / _CONFIG).is_file()]
+    where: Any = {"context_root_dir": roots[0]} if roots else {"project_root_dir": folder}
     with _giving_back():
         try:
             context = gx.get_context(mode="file", **where)

@@ -15,7 +15,7 @@ from .gx_results import answers, contract_of, safe, suite_of
 from .verdict import Verdict
 
 if TYPE_CHECKING:
-    from great_expectations.core import ExpectationSuiteValidationResult
+    from .gx import ExpectationSuiteValidationResult
 
 _MARKUP = re.compile(r"<[a-zA-Z/!?]")
 
@@ -33,7 +33,7 @@ def validation_result(verdict: Verdict) -> ExpectationSuiteValidationResult:
     Raises:
         Misuse: The verdict was reached without a contract.
     """
-    from .gx import result_of, suite_result
+    from .gx import suite_result
 
     said = {
         "name": safe(verdict.batch.name),
@@ -43,8 +43,7 @@ def validation_result(verdict: Verdict) -> ExpectationSuiteValidationResult:
         "engine": verdict.engine,
         "violations": [violation.message for violation in verdict.violations],
     }
-    found = [result_of(answer) for answer in answers(verdict)]
-    return suite_result(suite_of(verdict)["name"], found, said)
+    return suite_result(suite_of(verdict)["name"], answers(verdict), said)
 
 
 def publish_docs(verdict_path: str | Path, project_folder: str | Path) -> Path:

@@ -13,7 +13,7 @@ import polars as pl
 
 from .applying import apply_rules, unjudged_rules
 from .batch import ROW, UnreadableError
-from .merging import merge_evidence, merge_violations
+from .merging import merge_evidence, merge_violations, rule_of
 from .planning import Plan, plan_batch
 from .scanning import Scan, scan_batch
 from .shapes import shape_violations
@@ -97,7 +97,7 @@ def judge(
         [(scan.violations, first_row) for scan, first_row in scans],
         names,
         policy,
-        [(owned.fault.kind, owned.column) for s in schemas if s.plan for owned in s.plan.owned()],
+        [rule_of(o.fault, o.column) for s in schemas if s.plan for o in s.plan.owned()],
     )
     rows, rejected = (sum(scan.rows for scan, _ in scans), sum(s.rejected for s, _ in scans))
     whole = () if broken else shape_violations(parts, rows - rejected)

@@ -9,28 +9,35 @@ from .verdict import Evidence, Violation
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from .faults import Fault
     from .policy import Policy
 
 _STAGES: tuple[Evidence, ...] = get_args(Evidence)
 _Key = tuple[str, str | None, str, str, str]
+Rule = tuple[str, str | None, str, str]
+
+
+def rule_of(rule: Fault | Violation, column: str | None) -> Rule:
+    """Tell apart the rules of a batch, and the violations that come of them."""
+    return rule.kind, column, rule.expected, rule.observed
 
 
 def merge_violations(
     found: Sequence[tuple[Sequence[Violation], int]],
     names: Sequence[str],
     policy: Policy,
-    order: Sequence[tuple[str, str | None]] = (),
+    order: Sequence[Rule] = (),
 ) -> tuple[Violation, ...]:
     """Put the violations of several files together.
 
-    Row-level ones of one kind and column become one: counts add up, rows are positions in the whole
-    batch. Batch-level ones that say the same become one that names its files.
+    Those that say the same become one that names its files: counts add up, and rows are positions
+    in the whole batch.
 
     Args:
         found: For each file, its violations and the position of its first row in the batch.
         names: The files' names.
         policy: Says how many rows are shown.
-        order: Kinds and columns in the order in which a single file is judged by them.
+        order: The rules in the order in which a single file is judged by them.
 
     Returns:
         The violations in that order; those without a place in it as they were first met.
@@ -43,7 +50,7 @@ def merge_violations(
             earlier = merged.get(_key(placed))
             merged[_key(placed)] = _together(earlier, placed, policy) if earlier else placed
     turns = {rule: turn for turn, rule in reversed(list(enumerate(order)))}
-    return tuple(sorted(merged.values(), key=lambda v: turns.get((v.kind, v.column), -1)))
+    return tuple(sorted(merged.values(), key=lambda v: turns.get(rule_of(v, v.column), -1)))
 
 
 def merge_evidence(
@@ -66,10 +73,10 @@ def merge_evidence(
 
 
 def _key(violation: Violation) -> _Key:
-    observed = violation.observed if violation.level == "batch" else violation.because
+    words = f"{violation.observed} {violation.because}"
     # Rules of one type on one column may differ in what their words leave out.
     own = f"{violation.expectation} {violation.severity}" if violation.kind == "rule" else ""
-    return violation.kind, violation.column, violation.expected, observed, own
+    return violation.kind, violation.column, violation.expected, words, own
 
 
 def _placed(violation: Violation, first_row: int, files: tuple[str, ...]) -> Violation:

@@ -140,8 +140,6 @@ def _as_arrived(arrived: Any, formed: Any, target: Type) -> Any:
             return [_as_arrived(one, other, items) for one, other in pairs]
         case Map(values):
             return {k: _as_arrived(arrived[k], formed[k], values) for k in arrived}
-        case Object(properties):
-            there = (p for p in properties if p.name in arrived)
-            return {p.name: _as_arrived(arrived[p.name], formed[p.name], p.type) for p in there}
         case _:
-            return formed
+            there = [p for p in cast("Object", target).properties if p.name in arrived]
+            return {p.name: _as_arrived(arrived[p.name], formed[p.name], p.type) for p in there}

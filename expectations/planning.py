@@ -18,10 +18,11 @@ from .types import Anything, Scalar
 from .verdict import Conversion, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .batch import Batch, ObjectCells
     from .contract import Column, Contract
+    from .footer import ColumnStatistics
     from .policy import Policy
 
 
@@ -71,7 +72,7 @@ class Plan:
             for way in self.columns
             for fault in way.faults
         ]
-        return [*of_records, *of_columns, *self.rules]
+        return [*of_records, *_distinct(of_columns), *self.rules]
 
     def _shown(self, source: str) -> pl.Expr:
         cells = self.objects.get(source)
@@ -87,6 +88,24 @@ class Plan:
         taken = {way.column.name for way in self.columns}
         kept = [exactly(source).alias(name) for name, source in self.kept if name not in taken]
         return [pl.col(ROW).cast(pl.Int64), *(way.value for way in self.columns), *kept]
+
+
+def _distinct(owned: Sequence[Owned]) -> list[Owned]:
+    """Join the rules that say the same of a column, so that a row breaks it once."""
+    joined = dict[tuple[str | None, ...], Owned]()
+    for one in owned:
+        fault = one.fault
+        same = (one.column, fault.kind, fault.expected, fault.observed, fault.because)
+        earlier = joined.get(same)
+        joined[same] = replace(one, fault=_either(earlier.fault, fault)) if earlier else one
+    return list(joined.values())
+
+
+def _either(one: Fault, other: Fault) -> Fault:
+    def absent(known: ColumnStatistics) -> bool:
+        return one.absent(known) and other.absent(known)
+
+    return replace(one, failing=one.mask | other.mask, absent=absent)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,13 @@ if TYPE_CHECKING:
 
 def unjudged(rule: Rule) -> Outcome:
     """Say nothing about a rule but that it is there."""
-    return Outcome(Ruling(expectation=rule.stated, engine=rule.engine))
+    scope = "row" if _stands_alone(rule) else "batch"
+    return Outcome(Ruling(expectation=rule.stated, scope=scope, engine=rule.engine))
+
+
+def _stands_alone(rule: Rule) -> bool:
+    known = ROW_RULES.get(rule.type)
+    return rule.engine == "polars" and known is not None and not known.repeats and rule.mostly == 1
 
 
 def for_the_scan(rule: Rule) -> Outcome:
@@ -44,9 +50,7 @@ def for_the_scan(rule: Rule) -> Outcome:
     Returns:
         An open outcome; of a rule that needs the whole batch, that it is not judged.
     """
-    known = ROW_RULES.get(rule.type)
-    alone = rule.engine == "polars" and known is not None and not known.repeats and rule.mostly == 1
-    return replace(unjudged(rule), scanned=alone)
+    return replace(unjudged(rule), scanned=_stands_alone(rule))
 
 
 def settle(rules: list[Rule], whole: Whole, *, redact: bool, by_gx: bool) -> list[Outcome]:

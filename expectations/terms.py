@@ -135,7 +135,7 @@ def members(values: object, kind: str) -> pl.Series | None:
         kind: The column's type.
 
     Returns:
-        Distinct values, to be compared with ``comparable``; None where pandas may see it otherwise.
+        Distinct values, to be looked up with ``within``; None where pandas may see it otherwise.
     """
     if not isinstance(values, list):
         return None

@@ -111,6 +111,7 @@ class Ruling(BaseModel):
         looked_at: Rows that it looked at, for rules about rows.
         unexpected: Rows that break it.
         observed: What was measured, for rules about the whole; empty under ``redact``.
+        scope: ``row`` if each row is judged by itself, ``batch`` if the whole had to be looked at.
         engine: What judged it.
     """
 
@@ -121,6 +122,7 @@ class Ruling(BaseModel):
     looked_at: int | None = None
     unexpected: int | None = None
     observed: Any = None
+    scope: Literal["row", "batch"] = "batch"
     engine: Engine = "polars"
 
 

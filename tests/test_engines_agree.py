@@ -355,6 +355,8 @@ def test_what_is_handed_over_meets_its_suite_in_stock_gx(case: Any) -> None:
     if result.disposition not in ("passed", "split") or not result.verdict.accepted:
         return
     columns = list(result.verdict.evidence)
+    if len({name.casefold() for name in columns}) < len(columns):
+        return  # GX takes names that differ in case for one another
     suite = json.loads(json.dumps(to_suite(judged_by, policy, columns)))
     frame: Any = result.model_input()
     frame.columns = [str(label) for label in frame.columns]

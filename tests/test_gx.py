@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import polars as pl
 import pytest
 import verdicts
@@ -19,6 +21,7 @@ from signature_gate import Contract, Policy, check
 from signature_gate.expectations.errors import Misuse
 from signature_gate.expectations.gx_docs import publish_docs, validation_result
 from signature_gate.expectations.suite import to_suite
+from signature_gate.expectations.types import PANDAS_DTYPES
 from signature_gate.expectations.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -112,6 +115,66 @@ def test_texts_that_stand_for_null_are_null_to_gx() -> None:
         ("unparseable", "a", (2,)),
         ("null", "s", (0,)),
     ]
+
+
+def test_names_that_gx_confuses_are_told_apart() -> None:
+    """GX looks names up without regard to case and quotes; its answers are about the right ones."""
+    twins = contract(a="long", A="double", **{'"a"': "string"})
+    rows = pl.DataFrame({"a": [1, 2], "A": [0.5, 0.7], '"a"': ["x", "y"]})
+    rules = tuple(
+        {"type": f"expect_{kind}", "kwargs": kwargs}
+        for kind, kwargs in (
+            ("column_values_to_be_between", {"column": "A", "min_value": 0.6}),
+            ("column_pair_values_to_be_equal", {"column_A": "a", "column_B": "A"}),
+            ("column_type_to_be", {"column": '"a"', "type_": "str"}),
+            (
+                "column_values_to_be_null",
+                {
+                    "column": "a",
+                    "row_condition": {
+                        "type": "comparison",
+                        "column": {"name": '"a"'},
+                        "operator": "==",
+                        "parameter": "y",
+                    },
+                },
+            ),
+            ("table_columns_to_match_set", {"column_set": ["a", "A"]}),
+        )
+    )
+
+    for engine in ("polars", "gx"):
+        result = check(rows, replace(twins, rules=rules), SPLIT, engine=engine)
+
+        assert [v.rows for v in result.violations] == [(0,), (0, 1), (1,), ()]
+        assert {"a", "A", '"a"'} == set(ast.literal_eval(f"[{result.violations[-1].observed}]"))
+
+
+def test_objects_are_null_to_gx_where_they_are_none() -> None:
+    """Cells of a pandas column of objects that fit no type are there all the same."""
+    cells = {"a": [1, None, "x", [2]], "s": ["x", None, 3, "y"]}
+
+    ours, theirs = (
+        check(pd.DataFrame(cells, dtype=object), _SMALL, SPLIT, engine=engine)
+        for engine in ("polars", "gx")
+    )
+
+    assert [(v.kind, v.column, v.rows) for v in ours.violations] == [
+        (v.kind, v.column, v.rows) for v in theirs.violations
+    ]
+    assert [v.rows for v in theirs.violations if v.engine == "gx"] == [(1,), (1,)]
+
+
+def test_gx_would_catch_a_frame_that_the_gate_got_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reference judges the frame that is handed over: a wrong type in it does not pass."""
+    monkeypatch.setitem(PANDAS_DTYPES, "long", "int32")
+
+    result = check(GOOD, _SMALL, engine="gx")
+
+    assert [(v.kind, v.column, v.engine) for v in result.violations] == [
+        ("type_mismatch", "a", "gx")
+    ]
+    assert result.violations[0].observed == "int64"
 
 
 def test_a_batch_of_the_wrong_shape_never_reaches_gx() -> None:
@@ -219,6 +282,22 @@ def test_a_verdict_without_a_contract_has_no_result(fare: str) -> None:
     """Without a signature there is no suite; the text says what to do."""
     with pytest.raises(Misuse, match="has no suite"):
         validation_result(verdicts.FARES[fare]())
+
+
+def test_what_no_expectation_states_is_laid_to_the_columns(tmp_path: Path) -> None:
+    """Each blocking violation makes some expectation fail, and is told there."""
+    (tmp_path / "rows.csv").write_text("a,b,s\n1,2,x\n1,2,x,4\n2,q,y\n", "utf-8")
+    verdict = check(tmp_path / "rows.csv", _SMALL).verdict
+
+    failed = [r for r in validation_result(verdict).results if not r.success]
+
+    assert [v.kind for v in verdict.violations] == ["malformed_row", "unparseable"]
+    assert [r.expectation_config.type for r in failed] == [  # type: ignore[union-attr]
+        "expect_table_columns_to_match_set",
+        "expect_column_type_to_be",
+    ]
+    told = [message for r in failed for message in r.meta["signature_gate"]]
+    assert told == [v.message for v in verdict.violations]
 
 
 def test_checkpoint_actions_run_on_a_result(tmp_path: Path) -> None:
@@ -368,6 +447,19 @@ def test_values_of_the_batch_are_data_in_data_docs(tmp_path: Path) -> None:
     assert len(pages) == 4
     assert [page for page in pages if "&lt;script&gt;" in page]
     assert not [page for page in pages if "<script>window" in page or "<img src=x" in page]
+
+
+def test_a_project_without_data_docs_says_so(tmp_path: Path) -> None:
+    """The result is stored, and the text says what is missing."""
+    import great_expectations as gx
+
+    context = gx.get_context(mode="file", project_root_dir=tmp_path)
+    context.delete_data_docs_site("local_site")
+
+    with pytest.raises(Misuse, match="no data docs on this machine"):
+        publish_docs(_saved(tmp_path, check(GOOD, CONTRACT).verdict), tmp_path)
+
+    assert len(list((tmp_path / "gx/uncommitted/validations").rglob("*.json"))) == 1
 
 
 def test_a_column_whose_name_is_markup_is_not_published(tmp_path: Path) -> None:

@@ -352,6 +352,51 @@ def test_any_within_an_array_is_handed_over_as_it_is() -> None:
     assert made["a"].tolist() == [[1, "x", None, {"k": 2}], []]
 
 
+def test_absent_keys_and_open_types_are_kept_at_any_depth() -> None:
+    """Within arrays and maps of objects as at the top; null objects stay null."""
+    inner = {"x": {"type": "long"}, "y": {"type": "any", "required": False}}
+    spec = {
+        "type": "map",
+        "values": {"type": "array", "items": {"type": "object", "properties": inner}},
+    }
+    cells = [{"k": [{"x": 1}, {"x": 2, "y": {1}}]}, {}, None]
+
+    made = check(frame(*cells), contract(("a",), a=spec)).model_input()
+
+    assert made["a"].tolist() == cells
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint64", "float16", "float32", "float64"])
+def test_arrays_of_one_dtype_are_judged_by_it(dtype: str) -> None:
+    """A column of numpy arrays conforms as lists of their elements do."""
+    target = "boolean" if dtype == "bool" else "double"
+    cells = [np.array([0, 1], dtype), np.array([], dtype), None]
+
+    result = check(frame(*cells), contract(a={"type": "array", "items": {"type": target}}), split())
+
+    assert found(result) == [("null", "a", 1)]
+    assert [one.tolist() for one in result.model_input()["a"]] == [[0, 1], []]
+
+
+def test_an_object_without_properties_is_an_empty_dictionary() -> None:
+    """The least that a signature can ask of a record."""
+    result = check(
+        frame({}, {"x": 1}, 5), contract(a={"type": "object", "properties": {}}), split()
+    )
+
+    assert found(result) == [("nested_mismatch", "a", 2)]
+    assert result.model_input()["a"].tolist() == [{}]
+
+
+def test_instants_before_the_calendar_are_out_of_range() -> None:
+    """A zone may push the first day of the first year out of any calendar."""
+    first = dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=5)))
+
+    result = check(frame(IN_UTC, first, MOMENT), contract(a="datetime"), split(timezone="utc"))
+
+    assert found(result) == [("out_of_range", "a", 1)]
+
+
 def test_a_key_that_is_absent_stays_absent() -> None:
     """An optional property that a cell lacks is not handed over as one that is None."""
     made = check(frame({"x": 1}, {"x": 2, "y": None}), contract(a=POINT)).model_input()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from stock_gx import Answer, ask
 
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.errors import Misuse
+from signature_gate.expectations.patterns import translate
 from signature_gate.expectations.suite import from_suite, to_suite
 
 if TYPE_CHECKING:
@@ -339,8 +341,10 @@ def test_a_rule_splits_the_rows_like_the_contract() -> None:
 
 def test_a_violation_of_a_rule_says_all_that_others_say() -> None:
     """Kind, reason, words, rows, sample, remedy and the expectation itself."""
-    (violation,) = check(ROWS, under(SMALL, AT_MOST_9)).violations
+    verdict = check(ROWS, under(SMALL, AT_MOST_9)).verdict
 
+    (violation,) = verdict.violations
+    assert verdict.rules[0].scope == "row"
     assert (violation.kind, violation.column, violation.count) == ("rule", "a", 2)
     assert (violation.rows, violation.sample) == ((2, 3), ("50", "60"))
     assert violation.because == "rule expect_column_values_to_be_between"
@@ -454,6 +458,7 @@ def test_repeated_values_are_found_across_files(tmp_path: Path) -> None:
 
     assert rows_of(result, "rule") == [0, 2]
     assert [r.observed for r in result.verdict.rules] == [None, 113]
+    assert {r.scope for r in result.verdict.rules} == {"batch"}
 
 
 def test_an_unreadable_file_of_a_folder_leaves_rules_open(tmp_path: Path) -> None:
@@ -709,6 +714,7 @@ def test_a_rule_that_gx_cannot_judge_blocks() -> None:
         ),
         (rule("column_values_to_be_null", column="a", row_condition="a > 5"), "cannot be read"),
         (rule("column_values_to_be_between", column="a"), "cannot both be None"),
+        (rule("column_max_to_be_between", column="a", max_value="2020-13-01"), "not a valid float"),
         (rule("column_values_to_be_between", column="a", max_value=1, upto=2), "extra fields"),
         (rule("column_to_be_blue", column="a"), "GX knows no expectation of this name"),
         ({"kwargs": {}}, "it has no type"),
@@ -762,3 +768,166 @@ assert verdict.rules[0].holds is False
 assert not {{"great_expectations", "pandas", "mlflow"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ----- what pandas and Polars see alike -----
+
+_TEXTS = ["", "a", "a\n", "\n", "ab", "a.b", "é", "e\u0301", "½", "²", "٣", "a\x1cb", "1-2"]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("^a", "a$", "^$", "a|b$", "(a|b)$", "(?:a$|b)", r"\Aa\Z", "a{1,2}b?", "a??", "[^ab]+"),
+        *(
+            r"\d",
+            r"\D",
+            r"\w",
+            r"\W",
+            r"\s",
+            r"\S",
+            r"[\w.-]",
+            r"[^\W\d]",
+            "[a&&b]",
+            "[[a]",
+            "[a-c]",
+        ),
+        *("a{", ".", "(?s).", "(?x) a  b # ab", "(?P<x>a)", "[^a]", "", "a|", r"\x61"),
+    ],
+)
+def test_patterns_find_what_python_finds(pattern: str) -> None:
+    """A pattern that Polars takes over is found in the texts in which `re.search` finds it."""
+    translated = translate(pattern)
+
+    assert translated is not None
+    assert pl.Series(_TEXTS).str.contains(translated).to_list() == [
+        bool(re.search(pattern, text)) for text in _TEXTS
+    ]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?=a)",
+        "(?<!a)b",
+        r"(a)\1",
+        r"\ba",
+        "a$b",
+        "(a$)*",
+        "(?i)a",
+        "(?m)^a",
+        "(?i:a)",
+        "(?>a)b",
+        "(?:a{999}){999}",
+    ],
+)
+def test_patterns_with_another_meaning_are_left_to_gx(pattern: str) -> None:
+    """Lookaround, references, word edges, case: Polars has none of them, or others."""
+    assert translate(pattern) is None
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        rule("column_values_to_be_between", column="b", max_value=1),
+        rule("column_values_to_be_in_set", column="s", value_set=["x", 1]),
+        rule("column_values_to_be_in_set", column="i", value_set=[1.5]),
+        rule("column_values_to_be_in_set", column="t", value_set=["2020-01-01"]),
+        rule("column_value_lengths_to_equal", column="i", value=1),
+        rule("column_values_to_match_regex", column="i", regex="1"),
+        rule("column_pair_values_to_be_equal", column_A="i", column_B="s"),
+        rule("multicolumn_sum_to_equal", column_list=["i", "f"], sum_total=1),
+        rule("column_max_to_be_between", column="b", max_value=1),
+        rule("column_type_to_be", column="t", type_="datetime64"),
+        rule("column_values_to_be_null", column="i", row_condition=where("t", "==", "2020-01-01")),
+        rule("column_values_to_be_null", column="i", row_condition=where("f", "IN", [0.1])),
+        rule("column_values_to_be_null", column="i", row_condition=where("i", "==", "x")),
+        rule(
+            "column_values_to_be_null",
+            column="i",
+            row_condition={
+                "type": "and",
+                "conditions": [
+                    where("i", ">", 1),
+                    {"type": "pass_through", "pass_through_filter": "i > 1"},
+                ],
+            },
+        ),
+        rule(
+            "column_quantile_values_to_be_between",
+            column="i",
+            allow_relative_error="linear",
+            quantile_ranges={"quantiles": [0.5], "value_ranges": [[1, 2]]},
+        ),
+    ],
+)
+def test_what_pandas_may_see_otherwise_is_left_to_gx(stated: Rule) -> None:
+    """Outside of what both engines mean alike, stock GX judges: no guess of ours stands in."""
+    verdict = check(FRAME, under(CONTRACT, stated)).verdict
+    handed: Any = check(FRAME, CONTRACT).model_input()
+
+    (ruling,) = verdict.rules
+    (answer,) = ask(handed, [ruling.expectation])
+    assert ruling.engine == "gx"
+    assert _agrees(ruling, answer)
+
+
+@pytest.mark.parametrize(
+    ("method", "half"), [("nearest", 3.0), ("lower", 2.0), ("higher", 3.0), (False, 3.0)]
+)
+def test_quantiles_are_taken_where_numpy_takes_them(method: Any, half: float) -> None:
+    """Between two values the even position, or the side that is asked for."""
+    ranges = {"quantiles": [0.5], "value_ranges": [[half, half]]}
+    stated = rule(
+        "column_quantile_values_to_be_between",
+        column="i",
+        quantile_ranges=ranges,
+        allow_relative_error=method,
+    )
+
+    (ruling,) = check(FRAME, under(CONTRACT, stated)).verdict.rules
+    handed: Any = check(FRAME, CONTRACT).model_input()
+
+    assert (ruling.engine, ruling.holds) == ("polars", True)
+    assert _agrees(ruling, ask(handed, [ruling.expectation])[0])
+
+
+def test_no_name_of_a_column_gets_in_the_way() -> None:
+    """Columns may be called what the gate calls its own."""
+    names = ["#good", "##0", "file", "#row", "rows", "value"]
+    frame = pl.DataFrame({name: [1, 2] for name in names})
+    rules = (
+        *(rule("column_values_to_be_between", column=name, max_value=1) for name in names),
+        rule("compound_columns_to_be_unique", column_list=names),
+    )
+
+    for engine in ("polars", "gx"):
+        judged_by = under(contract(**dict.fromkeys(names, "long")), *rules)
+        result = check(frame, judged_by, SPLIT, engine=engine)
+
+        assert [v.rows for v in result.violations] == [(1,)] * len(names)
+
+
+def _with_a_corrupt_page(path: Path) -> None:
+    ROWS.write_parquet(path, compression="uncompressed", statistics=False)
+    data = bytearray(path.read_bytes())
+    data[4:40] = b"\xff" * 36
+    path.write_bytes(bytes(data))
+
+
+def test_content_that_breaks_off_under_a_rule_is_unreadable(tmp_path: Path) -> None:
+    """A whole footer does not save a broken page; in a folder the other files are judged."""
+    mean = rule("column_mean_to_be_between", column="a", max_value=99)
+    _with_a_corrupt_page(tmp_path / "1.parquet")
+
+    alone = check(tmp_path / "1.parquet", under(SMALL, AT_MOST_9, mean)).verdict
+    ROWS.write_parquet(tmp_path / "0.parquet")
+    folder = check(tmp_path, under(SMALL, AT_MOST_9, mean)).verdict
+
+    assert [v.kind for v in alone.violations] == ["unreadable"]
+    assert [r.holds for r in alone.rules] == [None, None]
+    assert [(v.kind, v.files) for v in folder.violations] == [
+        ("unreadable", ("1.parquet",)),
+        ("rule", ("0.parquet",)),
+    ]
+    assert [r.holds for r in folder.rules] == [False, None]

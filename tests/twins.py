@@ -67,10 +67,14 @@ def assert_same_verdict(
     if any(v.kind in _OF_NAMES for v in untyped.verdict.blocking):
         return  # a fault of names ends the judgement before any object is looked at
     types = {column.name: column.type for column in contract.columns}
-    for name in refused & set(table.column_names):
-        cells = python_cells(table[name])
-        if any(_has_value(cell) for cell in cells):
-            assert _is_refused(untyped, name, types[name]), (name, cells)
+    sure = [
+        name
+        for name in refused & set(table.column_names)
+        if any(_has_value(cell) for cell in python_cells(table[name]))
+    ]
+    refusals = [_is_refused(untyped, name, types[name]) for name in sure]
+    # Cells are looked at only where no other column is refused as a whole.
+    assert any(refusals) if untyped.verdict.whole and sure else all(refusals)
 
 
 def _of(result: CheckResult, columns: set[str]) -> Faults:
