@@ -13,6 +13,17 @@ import typer
 from ..expectations.errors import GateError, Misuse, NoContract
 from ..expectations.formats import formats_in_words
 from . import terminal
+from .options import (
+    BROKEN,
+    NOT_PASSED,
+    PASSED,
+    WRONG_USAGE,
+    AsJson,
+    FeedFile,
+    Model,
+    PolicyFile,
+    Timeout,
+)
 
 if TYPE_CHECKING:
     from ..expectations.contract import Contract
@@ -31,27 +42,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-PASSED, NOT_PASSED, WRONG_USAGE, BROKEN = range(4)
 _EXIT_CODES: tuple[tuple[type[GateError], int], ...] = (
     (NoContract, NOT_PASSED),
     (Misuse, WRONG_USAGE),
     (GateError, BROKEN),
 )
-
-Model = Annotated[str, typer.Argument(help="MLflow model URI, MLmodel folder or suite JSON.")]
-PolicyFile = Annotated[
-    Path | None, typer.Option("--policy", help="YAML file with the policy's fields.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-Timeout = Annotated[
-    float | None,
-    typer.Option(
-        "--registry-timeout",
-        help="Seconds to go on trying while the registry does not answer.",
-        envvar="SIGNATURE_GATE_REGISTRY_TIMEOUT",
-        show_default="30",
-    ),
-]
 
 
 def _version(wanted: bool) -> None:
@@ -227,7 +222,7 @@ def doctor(as_json: AsJson = False, timeout: Timeout = None) -> None:
 
 @app.command()
 def score(
-    feed: Annotated[Path, typer.Argument(help="YAML file of the feed.")],
+    feed: FeedFile,
     again: Annotated[
         bool, typer.Option("--again", help="Score anew what another model version has scored.")
     ] = False,
