@@ -42,6 +42,8 @@ def stack_columns(batch: Batch, contract: Contract, policy: Policy) -> Conformed
     kinds = [arrival(batch.schema.field(i).type) for i in positions]
     if not isinstance(tensor, Tensor) or len(tensor.shape) != _DIMENSIONS:
         return None
+    if not batch.nullable:
+        return None  # an array has dimensions of its own, which say what is a row
     if len(contract.columns) > 1 or not kinds or any(k not in TENSOR_DTYPES for k in kinds):
         return None
     width = tensor.shape[1]

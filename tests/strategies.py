@@ -169,29 +169,29 @@ POLICIES = st.builds(
 
 
 @st.composite
-def arriving_types(draw: st.DrawFn, target: Type) -> pa.DataType:
-    """Arrow types that a producer who nearly got it right would deliver for a type."""
+def arriving_types(draw: st.DrawFn, target: Type, *, exact: bool = False) -> pa.DataType:
+    """Arrow types that a producer who got it right, or nearly so, would deliver for a type."""
     match target:
         case Scalar(name):
-            return draw(st.sampled_from(NEAR[name]))
+            return NEAR[name][0] if exact else draw(st.sampled_from(NEAR[name]))
         case Anything():
             return draw(st.sampled_from(list(ARRIVING)))
         case Vector():
             return pa.list_(pa.float64())
         case Array(items):
-            inner = draw(arriving_types(items))
+            inner = draw(arriving_types(items, exact=exact))
             return draw(
                 st.sampled_from([pa.list_(inner), pa.large_list(inner), pa.list_(inner, 2)])
             )
         case Map(values):
-            inner = draw(arriving_types(values))
+            inner = draw(arriving_types(values, exact=exact))
             as_struct = pa.struct([("k", inner), ("l", inner)])
             return draw(st.sampled_from([pa.map_(pa.string(), inner), as_struct]))
         case Object(properties):
             names = [p for p in properties if p.required or draw(st.booleans())]
-            fields = [pa.field(p.name, draw(arriving_types(p.type))) for p in names]
-            extra = [pa.field("undeclared", pa.int64())] if draw(st.integers(0, 9)) == 0 else []
-            return pa.struct(fields + extra)
+            fields = [pa.field(p.name, draw(arriving_types(p.type, exact=exact))) for p in names]
+            stray = not exact and draw(st.integers(0, 9)) == 0
+            return pa.struct(fields + [pa.field("undeclared", pa.int64())] * stray)
 
 
 def values_of(kind: pa.DataType) -> st.SearchStrategy[Any]:
@@ -220,16 +220,18 @@ def cells_of(kind: pa.DataType) -> st.SearchStrategy[Any]:
 
 @st.composite
 def tables(draw: st.DrawFn, contract: Contract) -> pa.Table:
-    """Batches for a contract: mostly of types that nearly fit, sometimes of any."""
+    """Batches for a contract: of the right types, of types that nearly fit, and of any."""
+    quality = draw(st.sampled_from(["fits", "nearly", "nearly", "any"]))
     rows = draw(st.integers(0, 5))
     columns: dict[str, pa.Array[Any]] = {}
     for column in contract.columns:
-        anything = draw(st.integers(0, 5)) == 0
-        kind = draw(st.sampled_from(list(ARRIVING)) if anything else arriving_types(column.type))
-        cell = cells_of(kind) if draw(st.booleans()) else values_of(kind)
+        stray = quality == "any" and draw(st.integers(0, 2)) == 0
+        fitting = arriving_types(column.type, exact=quality == "fits")
+        kind = draw(st.sampled_from(list(ARRIVING)) if stray else fitting)
+        cell = cells_of(kind) if quality != "fits" and draw(st.booleans()) else values_of(kind)
         values = draw(st.lists(cell, min_size=rows, max_size=rows))
         columns[column.name] = pa.array(values, kind)
-    absent = draw(st.sampled_from([None, None, None, *columns]))
+    absent = draw(st.sampled_from([None, None, *columns])) if quality == "any" else None
     kept = {name: column for name, column in columns.items() if name != absent}
     if draw(st.booleans()):
         kept["extra"] = pa.array(range(rows), pa.int64())

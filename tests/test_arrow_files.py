@@ -209,6 +209,10 @@ def cases(draw: st.DrawFn) -> tuple[pa.Table, Contract, Policy, bool]:
 def test_a_file_is_judged_as_its_table(case: Any) -> None:
     """Violations, rows and model input are those of the table in memory; MLflow accepts it."""
     table, judged_by, policy, stream = case
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid:
+        return  # PyArrow makes lists of nulls whose hidden elements point outside a dictionary
     with TemporaryDirectory() as root:
         path = write(Path(root, "b.arrow"), table, stream=stream)
 

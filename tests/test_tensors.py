@@ -116,6 +116,8 @@ def test_rows_of_another_length_are_set_apart() -> None:
         (_ROWS, (None, "float64", [2, 4]), "shape_mismatch"),
         (pl.DataFrame({"x": [[1.0], [1.0, 2.0]]}), ("x", "float64", [-1, -1]), "shape_mismatch"),
         (np.array(1.0), (None, "float64", [-1]), "shape_mismatch"),
+        (np.ones(3), (None, "float64", [-1, -1]), "nested_mismatch"),
+        ({"x": np.ones(3)}, ("x", "float64", [-1, 1]), "nested_mismatch"),
         (pl.DataFrame({"x": [[1.0, None, 1.0, 1.0]]}), FOUR, "null"),
         (np.array(["a\0b", "c"]).astype(object), (None, "float64", [-1]), "nested_mismatch"),
     ],
