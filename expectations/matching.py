@@ -64,7 +64,7 @@ def match_columns(batch: Batch, contract: Contract, policy: Policy) -> Matching:
         *_missing_kept(policy, positions),
         *_duplicates(contract, arrived),
         *_none_at_all(contract, pairs),
-        *_extra([name for name in extra if contract.named], policy),
+        *_extra(extra, policy),
         *_order(contract, pairs, policy),
     ]
     return Matching(tuple(pairs), tuple(kept), tuple(found))

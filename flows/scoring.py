@@ -25,7 +25,7 @@ from ..tasks.candidates import due
 from ..tasks.contracts import fetch_intent
 from ..tasks.feed import Feed
 from ..tasks.lifecycle import Progress, record_failure, score_feed
-from ..tasks.publishing import announce, publish_run
+from ..tasks.publishing import announce, log_in_mlflow, publish_run
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -78,6 +78,7 @@ def score_batches(feed: Feed | Path, again: bool = False) -> Any:
     outcomes = _scored(feed, intent, list(todo.candidates), again)
     summary = todo.summary(feed, intent.model, outcomes)
     publish_run(summary)
+    log_in_mlflow(feed, summary)
     return ended(summary)
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
 
 from ..expectations.display import for_markdown, slug, visible
 from .infrastructure import TASK
+from .tracking import track_run
 
 if TYPE_CHECKING:
     from ..expectations.verdict import Verdict
+    from .feed import Feed
     from .receipts import Cell, Receipt
     from .summaries import RunSummary
 
@@ -84,6 +86,18 @@ def publish_run(summary: RunSummary) -> None:
     title = f"What became of the batches of {summary.feed}"
     create_markdown_artifact(key=key, markdown=describe_run(summary), description=title)
     create_table_artifact(key=f"{key}-batches", table=tabulate(summary), description=title)
+
+
+@task(**TASK)
+def log_in_mlflow(feed: Feed, summary: RunSummary) -> None:
+    """Log what a run did as a run of MLflow, if the feed names an experiment.
+
+    Args:
+        feed: The feed.
+        summary: What the run did.
+    """
+    if run := track_run(feed, summary):
+        get_run_logger().info("logged in MLflow's experiment %s as run %s", feed.experiment, run)
 
 
 @task(**TASK)
@@ -164,7 +178,7 @@ def tabulate(summary: RunSummary) -> list[dict[str, Cell]]:
     Returns:
         At most 200 rows, whose cells are all that Prefect can store.
     """
-    order = ("errored", "failed", "quarantined", "split", "passed")
+    order = ("errored", "failed", "quarantined", "discarded", "split", "passed")
     worst_first = sorted(summary.receipts, key=lambda receipt: order.index(receipt.disposition))
     return [_row(receipt) for receipt in worst_first[:_ROWS]]
 

@@ -335,11 +335,12 @@ def test_a_batch_of_no_declared_column_is_refused() -> None:
 
 
 def test_columns_without_names_are_taken_by_position() -> None:
-    """A contract without names takes the first columns, whatever they are called."""
+    """A contract without names takes the first columns, whatever they are called; more are told."""
     judged_by = unnamed("long", "string")
 
     result = check(pa.table({"p": [1], "q": ["x"], "r": [0.5]}), judged_by)
 
+    assert found(result) == [("extra_column", None, None)]
     assert result.model_input().to_dict("records") == [{0: 1, 1: "x"}]
     mlflow_accepts(result.model_input(), judged_by)
 
