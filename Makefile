@@ -12,7 +12,7 @@ export GX_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 
-.PHONY: help demo test prove bench table lint format lock clean
+.PHONY: help demo test prove chaos bench table schema lint format lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,16 +23,23 @@ demo: .venv/installed  ## a month of real flights, gated and scored
 test: .venv/installed  ## the whole suite, a process for each of two cores
 	@$(BIN)/pytest -n 2 --dist loadfile
 
-prove: .venv/installed  ## every property with 20,000 examples, every dtype against every type
+prove: .venv/installed  ## every property with 20,000 examples, through GX with 2,000
 	@SIGNATURE_GATE_EXAMPLES=20000 $(BIN)/pytest -n 2 tests/test_properties.py tests/test_tensors.py \
-		tests/test_zoo.py
-	@SIGNATURE_GATE_EXAMPLES=2000 $(BIN)/pytest tests/test_engines_agree.py
+		tests/test_zoo.py tests/test_folders.py::test_any_partition_into_files_gives_the_same_verdict
+	@SIGNATURE_GATE_EXAMPLES=2000 $(BIN)/pytest -n 2 tests/test_engines_agree.py
 
-bench: .venv/installed  ## time and peak memory on 10,000,000 rows
+chaos: .venv/installed  ## 300 workers killed at any instant, and one at each named write
+	@$(BIN)/python tests/chaos.py
+
+bench: .venv/installed  ## time and peak memory: a judgement of 10,000,000 rows, a feed of 30,000,000
 	@$(BIN)/python tests/bench.py
+	@$(BIN)/python tests/bench_feed.py
 
 table: .venv/installed  ## write docs/conformity.md anew, from a run
 	@PYTHONPATH=tests $(BIN)/python tests/conformity_table.py > docs/conformity.md
+
+schema: .venv/installed  ## write deployments/feeds/feed.schema.json anew, from the models
+	@PYTHONPATH=tests $(BIN)/python tests/feed_schema.py > deployments/feeds/feed.schema.json
 
 lint: .venv/installed  ## ruff and pyright strict
 	@$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from .candidates import Candidate, Survey, survey
 from .inbox import LeftAlone
 from .infrastructure import TASK
 from .lifecycle import score_one
+from .progress import SECONDS_APART, Pace, ProgressArtifact
 from .publishing import announce
 from .receipts import Receipt
 
@@ -62,7 +63,8 @@ def score_batch(
         OSError: A file or disk failed, retries included.
         RegistryUnavailable: The model cannot be fetched, retries included.
     """
-    outcome = score_one(feed, intent, candidate, again=again)
+    pace = Pace(ProgressArtifact(f"Scoring {candidate.batch.id}").show, SECONDS_APART)
+    outcome = score_one(feed, intent, candidate, again=again, watch=pace.tell)
     if isinstance(outcome, Receipt):
         announce(outcome)
     get_run_logger().info("%s: %s", candidate.batch.id, _told(outcome))

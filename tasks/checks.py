@@ -12,6 +12,7 @@ from ..expectations.display import for_terminal
 from .infrastructure import TASK
 
 if TYPE_CHECKING:
+    from ..expectations.checking import CheckResult
     from ..expectations.policy import Policy
     from ..expectations.verdict import Verdict
 
@@ -43,9 +44,37 @@ def check_batch(
         NoContract: The model's signature decides nothing.
         RegistryUnavailable: No answer within the timeout, retries included.
     """
-    contract = model if isinstance(model, Contract) else Contract.load(model)
-    result = check(batch, contract, policy)
-    get_run_logger().info("%s", for_terminal(result.verdict.summary().partition("\n")[0]))
+    result = _checked(batch, model, policy)
     if raise_if_rejected:
         result.raise_if_rejected()
     return result.verdict
+
+
+@task(**TASK)
+def check_rows(batch: Any, model: str | Contract, policy: Policy | None = None) -> CheckResult:
+    """Judge a batch, and return its rows on either side of the verdict.
+
+    For a flow that scores them itself, in the same process; see ``deployments/etl.py``. Between
+    processes use ``check_batch``, whose verdict can travel.
+
+    Args:
+        batch: As for ``check_batch``.
+        model: As for ``check_batch``.
+        policy: What the contract leaves open.
+
+    Returns:
+        The result: ``verdict``, ``chunks`` of what ``predict`` receives, ``rejected`` rows.
+
+    Raises:
+        BatchNotFound: No such file.
+        NoContract: The model's signature decides nothing.
+        RegistryUnavailable: No answer within the timeout, retries included.
+    """
+    return _checked(batch, model, policy)
+
+
+def _checked(batch: Any, model: str | Contract, policy: Policy | None) -> CheckResult:
+    contract = model if isinstance(model, Contract) else Contract.load(model)
+    result = check(batch, contract, policy)
+    get_run_logger().info("%s", for_terminal(result.verdict.summary().partition("\n")[0]))
+    return result

@@ -94,12 +94,18 @@ class Feed(BaseModel):
         60, ge=0, description="Pause after a failed attempt; it doubles with each further one."
     )
     max_backoff_seconds: float = Field(3600, ge=0, description="The longest such pause.")
+    experiment: str | None = Field(
+        None,
+        min_length=1,
+        description="MLflow experiment in which each run that did something is logged.",
+    )
 
     @model_validator(mode="after")
     def _tell_folders_apart(self) -> Self:
         homes: dict[Path, str] = {}
         for name in Folders.model_fields:
-            other = homes.setdefault(self._folder(name), name)
+            # The same folder may be spelt in several ways, or be reached through a link.
+            other = homes.setdefault(self._folder(name).resolve(), name)
             if other != name:
                 msg = f"{other} and {name} are the same folder, {self._folder(name)}"
                 raise ValueError(msg)

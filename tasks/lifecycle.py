@@ -17,6 +17,7 @@ from .outcomes import errored
 from .plans import is_planned
 from .receipts import Ledger, Receipt
 from .storage import Attempt, begin, give_up
+from .tracking import track_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,7 @@ class Progress:
         position: Its number in this run, from 1.
         batches: How many batches this run attempts.
         scored: Rows of it that are scored so far.
+        rows: Rows of it that are to be scored; None where that is not known yet, or no more.
         outcome: What became of it; None while it is under way.
     """
 
@@ -43,6 +45,7 @@ class Progress:
     position: int
     batches: int
     scored: int = 0
+    rows: int | None = None
     outcome: Receipt | LeftAlone | None = None
 
 
@@ -85,9 +88,13 @@ def score_feed(
         progress = _Reporter(candidate.batch.path, position, len(todo.candidates), on_progress)
         progress.tell()
         outcome = _score_in_any_case(feed, intent, candidate, again, progress)
-        progress.tell(outcome.outputs.scored if isinstance(outcome, Receipt) else 0, outcome)
+        progress.tell(
+            outcome.outputs.scored if isinstance(outcome, Receipt) else 0, outcome=outcome
+        )
         outcomes.append(outcome)
-    return todo.summary(feed, intent.model, outcomes)
+    summary = todo.summary(feed, intent.model, outcomes)
+    track_run(feed, summary, timeout)
+    return summary
 
 
 def current_intent(feed: Feed, timeout: float | None = None) -> Intent:
@@ -113,7 +120,7 @@ def score_one(
     candidate: Candidate,
     *,
     again: bool = False,
-    watch: Callable[[int], None] | None = None,
+    watch: Callable[[int, int], None] | None = None,
 ) -> Receipt | LeftAlone:
     """Take one batch from its claim to its receipt.
 
@@ -122,7 +129,7 @@ def score_one(
         intent: What to do, unless a crashed attempt is bound to something else.
         candidate: The batch.
         again: Whether a receipt of another version leaves it undone.
-        watch: Told the number of rows scored so far, after each piece.
+        watch: Told after each piece how many rows are scored, and how many are to be.
 
     Returns:
         The receipt; or why the batch was left alone after all.
@@ -193,7 +200,7 @@ def _overtaken(
         return "unfinished"
     begun = unfinished(feed, batch.id)
     version = (begun or intent).version
-    finals = [r for r in Ledger(feed).of(batch.id) if r.final]
+    finals = [r for r in Ledger(feed).of(batch.id) if r.settles]
     if any(r.version == version for r in finals) or (finals and not again and not begun):
         return "claimed"
     if not path.exists() or identify(path, batch.path) != batch:
@@ -226,6 +233,9 @@ class _Reporter:
     batches: int
     listener: Callable[[Progress], None] | None
 
-    def tell(self, scored: int = 0, outcome: Receipt | LeftAlone | None = None) -> None:
+    def tell(
+        self, scored: int = 0, rows: int | None = None, outcome: Receipt | LeftAlone | None = None
+    ) -> None:
         if self.listener:
-            self.listener(Progress(self.batch, self.position, self.batches, scored, outcome))
+            told = Progress(self.batch, self.position, self.batches, scored, rows, outcome)
+            self.listener(told)

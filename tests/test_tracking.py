@@ -32,10 +32,14 @@ SPLIT = {"on_mismatch": "split", "max_rejected": 0.5}
 
 @pytest.fixture
 def make_tracked(
-    make_feed: FeedMaker, line: str, registry: str, request: pytest.FixtureRequest
+    make_feed: FeedMaker, line: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> FeedMaker:
-    """Make feeds that log into an experiment of the test's own."""
-    return lambda **fields: make_feed(experiment=f"scoring {request.node.name}", **fields)
+    """Make feeds that log into an experiment of the test's own, which is there already."""
+    import mlflow
+
+    name = f"scoring {request.node.name}"
+    mlflow.MlflowClient().create_experiment(name, str(tmp_path / "artifacts"))
+    return lambda **fields: make_feed(experiment=name, **fields)
 
 
 def runs_of(feed: Feed) -> list[Any]:
@@ -121,9 +125,8 @@ def test_an_experiment_that_takes_no_runs_stops_nothing(make_tracked: FeedMaker)
     import mlflow
 
     feed = make_tracked()
-    mlflow.MlflowClient().delete_experiment(
-        mlflow.MlflowClient().create_experiment(str(feed.experiment))
-    )
+    client = mlflow.MlflowClient()
+    client.delete_experiment(client.get_experiment_by_name(str(feed.experiment)).experiment_id)
     deliver(feed, "good.parquet", rows(3))
 
     (receipt,) = score_feed(feed).receipts
@@ -143,7 +146,7 @@ def test_under_redact_no_value_reaches_mlflow(make_tracked: FeedMaker, tmp_path:
 
     (run,) = runs_of(feed)
     assert run.data.tags["signature_gate.kinds"] == "unparseable"
-    assert PLANTED not in json.dumps(run.to_dictionary())
+    assert PLANTED not in json.dumps(run.to_dictionary(), default=str)
     folder = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, dst_path=str(tmp_path))
     written = [path.read_text("utf-8") for path in Path(folder).rglob("*.html")]
     assert written
