@@ -63,7 +63,7 @@ def way_into_tensor(cells: Cells, tensor: Tensor) -> Way | str:
     value = expr if target == cells.dtype else expr.cast(target, strict=False)
     depth = _depth(_storage(cells.dtype))
     faults = [*_null_faults(flat, depth), *_shape_faults(flat, shape, tensor)]
-    if not _always_exact(source, tensor.dtype):
+    if not always_exact(source, tensor.dtype):
         lossy = value.cast(_storage(cells.dtype), strict=False).ne_missing(expr)
         faults.append(_inexact(flat, tensor, source, lossy & expr.is_not_null()))
     if tensor.dtype == "str":
@@ -84,7 +84,13 @@ def castable(source: str, target: str) -> bool:
     return source == target or not {source, target} & {"bool", "str"}
 
 
-def _always_exact(source: str, target: str) -> bool:
+def always_exact(source: str, target: str) -> bool:
+    """Tell whether every value of one numpy dtype is a value of another, exactly.
+
+    Args:
+        source: What arrives.
+        target: What the tensor holds.
+    """
     if source == target:
         return True
     if "str" in (source, target):

@@ -1,0 +1,46 @@
+"""Watch a feed: what changed in its batches, in its model, and between the two."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - Prefect resolves it when the flow runs
+from typing import Any
+
+from prefect import flow
+from prefect.states import Completed
+
+from ..tasks.drift_publishing import look_for_drift, publish_drift, tell_news
+from ..tasks.feed import Feed
+from ..tasks.watches import watch_feed
+
+__all__ = ["watch_feed", "watch_schema"]
+
+
+@flow(name="watch-schema")
+def watch_schema(feed: Feed | Path, last: int = 60, model: str | None = None) -> Any:
+    """Tell what has changed around a feed, once for each change of state.
+
+    Emits ``signature-gate.schema.drifted``, ``signature-gate.schema.recovered`` and
+    ``signature-gate.contract.changed``. A named model makes it a rehearsal, of which no event
+    tells.
+
+    Args:
+        feed: The feed, or the path of its YAML file.
+        last: Batches to look back on.
+        model: A version to forecast for, such as ``models:/flights@challenger``, in place of the
+            one that the feed's model URI means now.
+
+    Returns:
+        A ``Drift``. The run's state is ``Completed``, or ``Drifted`` if a change could be noticed
+        or a batch would not pass, which is of type completed too.
+
+    Raises:
+        GateError: Machinery broke: no such feed or model, or no answer from the registry.
+    """
+    feed = feed if isinstance(feed, Feed) else Feed.load(feed)
+    found = look_for_drift(feed, last, model)
+    if found.found:
+        publish_drift(found)
+    if not found.named:
+        tell_news(feed, found)
+    name = "Drifted" if found.drifted else "Completed"
+    return Completed(name=name, message=found.message().partition("\n")[0], data=found)

@@ -1,0 +1,88 @@
+"""What has been told of a feed's drift, so that the same is told once.
+
+It stands in a small file beside the receipts. News is told first and noted after: whoever dies in
+between tells it twice, never not at all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..expectations.changes import fingerprint_of
+from .durable import make_folder, write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .drifts import Drift
+    from .feed import Feed
+
+News = Literal["schema.drifted", "schema.recovered", "contract.changed"]
+
+_FILE = ".drift.json"
+
+
+class Told(BaseModel):
+    """What was told last.
+
+    Attributes:
+        schema_drift: Fingerprint of the noticeable changes of what arrives; empty for none.
+        contract: Fingerprint of the contract of the version that the feed's model URI meant.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_drift: str = ""
+    contract: str | None = None
+
+
+def told_of(feed: Feed) -> Told:
+    """Read what was told last; nothing, if the file is not there or not whole.
+
+    Raises:
+        OSError: It is there and cannot be read.
+    """
+    try:
+        return Told.model_validate_json(_place(feed).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return Told()
+
+
+def news_of(drift: Drift, told: Told) -> tuple[tuple[News, ...], Told]:
+    """Tell what is new about a drift.
+
+    A version that has judged no batch yet says nothing of what arrives: until it has, its departure
+    from the batches is news of the contract alone.
+
+    Args:
+        drift: What has changed.
+        told: What was told last.
+
+    Returns:
+        The news, each a change of state; and what is told once they are.
+    """
+    schema = told.schema_drift
+    if drift.previous_contract == drift.contract:
+        schema = fingerprint_of(drift.of_schema) if drift.of_schema else ""
+    news = list[News]()
+    if schema != told.schema_drift:
+        news.append("schema.drifted" if schema else "schema.recovered")
+    if (told.contract or drift.previous_contract or drift.contract) != drift.contract:
+        news.append("contract.changed")
+    return tuple(news), Told(schema_drift=schema, contract=drift.contract)
+
+
+def note_told(feed: Feed, told: Told) -> None:
+    """Write down what is told.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    make_folder(feed.receipts)
+    write_whole(_place(feed), told.model_dump_json(indent=2))
+
+
+def _place(feed: Feed) -> Path:
+    return feed.receipts / _FILE
