@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-from .display import visible
 from .findings import (
     EVIDENCE_IN_WORDS,
     KINDS_IN_WORDS,
     column_findings,
-    counted,
-    percent,
     ranked,
     why,
 )
+from .pages import pictures_of, render_page, write_page
 from .policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from .overlaps import Overlaps
+    from .past import Past
     from .verdict import Conversion, Verdict
 
-_LONGEST_TEXT = 600  # characters of any one text from data; the page counts the rest
 _LINKED_SCHEMES = frozenset({"http", "https", "file"})
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 @dataclass(frozen=True)
@@ -75,39 +67,50 @@ class _Choice:
         return self.value != self.default
 
 
-def render_report(verdict: Verdict, destinations: Sequence[Destination] = ()) -> str:
+def render_report(
+    verdict: Verdict,
+    destinations: Sequence[Destination] = (),
+    past: Past | None = None,
+    overlaps: Overlaps | None = None,
+) -> str:
     """Make the page that shows a verdict.
 
     Args:
         verdict: What was found. Under ``redact`` no sample is shown, even if it holds one.
         destinations: What became of the batch, and where that lies.
+        past: The feed's last batches, this one last of all.
+        overlaps: Which violations fall on the same rows.
 
     Returns:
         A complete HTML document.
     """
     violations = ranked(verdict.violations)
     findings = column_findings(verdict)
-    return (
-        _templates()
-        .get_template("report.html.jinja")
-        .render(
-            verdict=verdict,
-            why=why(verdict),
-            violations=violations,
-            blocking=[v for v in violations if v.severity == "critical"],
-            at_fault=[f for f in findings if f.kinds],
-            faultless=[f for f in findings if not f.kinds],
-            conversions=_grouped(verdict.conversions),
-            choices=_choices(verdict.policy),
-            destinations=destinations,
-            kinds=KINDS_IN_WORDS,
-            evidence=EVIDENCE_IN_WORDS,
-        )
+    return render_page(
+        "report.html.jinja",
+        verdict=verdict,
+        why=why(verdict),
+        violations=violations,
+        blocking=[v for v in violations if v.severity == "critical"],
+        at_fault=[f for f in findings if f.kinds],
+        faultless=[f for f in findings if not f.kinds],
+        conversions=_grouped(verdict.conversions),
+        choices=_choices(verdict.policy),
+        destinations=destinations,
+        kinds=KINDS_IN_WORDS,
+        evidence=EVIDENCE_IN_WORDS,
+        past=past,
+        overlaps=overlaps,
+        pictures=pictures_of(past) if past and past.batches else None,
     )
 
 
 def write_report(
-    path: str | Path, verdict: Verdict, destinations: Sequence[Destination] = ()
+    path: str | Path,
+    verdict: Verdict,
+    destinations: Sequence[Destination] = (),
+    past: Past | None = None,
+    overlaps: Overlaps | None = None,
 ) -> Path:
     """Write the page that shows a verdict; a reader sees the whole page or none.
 
@@ -115,6 +118,8 @@ def write_report(
         path: Where the page shall be; its folder is made if need be, an older page is replaced.
         verdict: What was found.
         destinations: What became of the batch, and where that lies.
+        past: The feed's last batches, this one last of all.
+        overlaps: Which violations fall on the same rows.
 
     Returns:
         The path.
@@ -122,39 +127,7 @@ def write_report(
     Raises:
         OSError: The page cannot be written there.
     """
-    target = Path(path)
-    page = render_report(verdict, destinations)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staged = target.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with staged.open("x", encoding="utf-8") as file:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(target)
-    finally:
-        staged.unlink(missing_ok=True)
-    return target
-
-
-@cache
-def _templates() -> Environment:
-    templates = Environment(
-        loader=PackageLoader(__package__ or "", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_finalized,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters = cast("dict[str, object]", templates.filters)
-    filters |= {"percent": percent, "counted": counted, "size": _size}
-    return templates
-
-
-def _finalized(value: object) -> object:
-    # Jinja passes every expression through here, so that no name or value can be forgotten.
-    return value if isinstance(value, Markup) else visible(value, limit=_LONGEST_TEXT)
+    return write_page(path, render_report(verdict, destinations, past, overlaps))
 
 
 def _grouped(conversions: tuple[Conversion, ...]) -> dict[tuple[str, str], list[str]]:
@@ -180,10 +153,3 @@ def _choices(policy: Policy) -> list[_Choice]:
 def _written(value: Any) -> str:
     plain = value.model_dump() if hasattr(value, "model_dump") else value
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
-
-
-def _size(count: int) -> str:
-    size, unit = float(count), 0
-    while size >= 1000 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what SI prefixes mean
-        size, unit = size / 1000, unit + 1
-    return f"{size:,.{1 if unit else 0}f} {_UNITS[unit]}"

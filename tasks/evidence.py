@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ..expectations.overlaps import Overlaps
+    from ..expectations.past import Past
     from ..expectations.report import Destination
     from ..expectations.verdict import Verdict
 
@@ -17,13 +19,21 @@ VERDICT = "verdict.json"
 REPORT = "report.html"
 
 
-def explain(folder: Path, verdict: Verdict, became: Sequence[Destination]) -> None:
+def explain(
+    folder: Path,
+    verdict: Verdict,
+    became: Sequence[Destination],
+    past: Past | None = None,
+    overlaps: Overlaps | None = None,
+) -> None:
     """Write ``verdict.json`` and ``report.html``, and flush the folder with all that is in it.
 
     Args:
         folder: Where; it is made if need be.
         verdict: What was found.
         became: What became of the batch.
+        past: The feed's last batches, this one last of all.
+        overlaps: Which violations fall on the same rows.
 
     Raises:
         OSError: They cannot be written there.
@@ -32,5 +42,5 @@ def explain(folder: Path, verdict: Verdict, became: Sequence[Destination]) -> No
 
     make_folder(folder)
     (folder / VERDICT).write_text(verdict.to_json(), "utf-8")
-    write_report(folder / REPORT, verdict, became)
+    write_report(folder / REPORT, verdict, became, past, overlaps)
     flush_tree(folder)
