@@ -22,7 +22,7 @@ from .suite import rules_of
 from .verdict import BatchFacts, Engine, Verdict, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .contract import Contract
     from .errors import NoContract
@@ -163,8 +163,7 @@ class CheckResult:
         for part, plan in plans:
             _refuse_other_types(part, plan, self.verdict)
             wanted = (*plan.conformed(), *objects_to_hand_over(plan))
-            query = part.rows().select(*wanted, plan.bad().alias(_BAD))
-            for frame in _in_chunks(query, rows):
+            for frame in _in_chunks(part, (*wanted, plan.bad().alias(_BAD)), rows):
                 seen += frame.height
                 rejected += int(frame[_BAD].sum())
                 if rejected > self.verdict.rejected:
@@ -289,8 +288,8 @@ def _refuse_other_types(part: Part, plan: Plan, verdict: Verdict) -> None:
         raise BatchChanged(msg)
 
 
-def _in_chunks(query: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
+def _in_chunks(part: Part, wanted: Sequence[pl.Expr], rows: int) -> Iterator[pl.DataFrame]:
     try:
-        yield from query.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming")
+        yield from part.in_pieces(wanted, rows)
     except READ_ERRORS as error:
         raise BatchChanged(str(unreadable(error))) from error

@@ -17,10 +17,11 @@ from .merging import merge_evidence, merge_violations, rule_of
 from .planning import Plan, plan_batch
 from .scanning import Scan, scan_batch
 from .shapes import shape_violations
+from .streams import ReadInPieces
 from .verdict import Conversion, Evidence, Ruling, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from .applying import Asked
     from .batch import Batch
@@ -44,7 +45,22 @@ class Part:
 
     def rows(self) -> pl.LazyFrame:
         """Scan it, with ``_row`` as the position within the whole batch."""
-        return self.batch.scan().with_columns(pl.col(ROW).cast(pl.Int64) + self.first_row)
+        return self._numbered(self.batch.scan())
+
+    def in_pieces(self, wanted: Sequence[pl.Expr], rows: int) -> Iterator[pl.DataFrame]:
+        """Read expressions of its rows, in order and so many at a time, in bounded memory."""
+        scan = self.batch.scan
+        pieces = scan.pieces(rows) if isinstance(scan, ReadInPieces) else None
+        if pieces is None:
+            query = self.rows().select(*wanted)
+            pieces = query.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming")
+            yield from pieces
+            return
+        for piece in pieces:
+            yield self._numbered(piece.lazy()).select(*wanted).collect()
+
+    def _numbered(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.with_columns(pl.col(ROW).cast(pl.Int64) + self.first_row)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from polars.io.plugins import register_io_source
 
@@ -10,6 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import polars as pl
+
+
+@runtime_checkable
+class ReadInPieces(Protocol):
+    """A scan that can also be read piece by piece, in less memory than Polars' readers take."""
+
+    def pieces(self, rows: int) -> Iterator[pl.DataFrame] | None:
+        """Read all columns, so many rows at a time at most; None if only the scan can."""
+        ...
 
 
 def lazy_stream(
