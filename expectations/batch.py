@@ -105,8 +105,8 @@ def open_batch(batch: Any, contract: Contract, policy: Policy) -> Opened:
 
     Args:
         batch: A path or ``file://`` URL of a file or of a folder of files, a pandas, Polars or
-            Arrow frame, an ndarray, or a dictionary of ndarrays. ``formats.FORMATS`` lists
-            the files.
+            Arrow frame, an ndarray, or a dictionary of ndarrays; or one that is open already.
+            ``formats.FORMATS`` lists the files.
         contract: Says how a bare array is to be named, and what cells of objects are to become.
         policy: Says how CSV is written, and how text is understood.
 
@@ -118,6 +118,8 @@ def open_batch(batch: Any, contract: Contract, policy: Policy) -> Opened:
         UnsupportedBatch: An object or a format that the gate does not read.
         UnreadableError: The content is not what its format promises.
     """
+    if isinstance(batch, Opened):
+        return batch
     if isinstance(batch, str | Path):
         return _open_path(_local_path(batch), contract, policy)
     if _is_array(batch):
@@ -188,7 +190,7 @@ def numbered(frame: pl.LazyFrame, arrived: list[str]) -> pl.LazyFrame:
 
 
 def _open_path(path: Path, contract: Contract, policy: Policy) -> Opened:
-    if path.is_dir():
+    if _is_folder(path):
         from .folders import open_folder
 
         return open_folder(path, contract, policy)
@@ -212,8 +214,11 @@ def open_file(path: Path, contract: Contract, policy: Policy) -> Batch:
         UnreadableError: The content is not what its format promises.
     """
     if not path.exists():
-        msg = f"no such batch: {path}. Check the path; relative ones start at {Path.cwd()}."
-        raise BatchNotFound(msg)
+        raise _nowhere(path)
+    if not path.is_file():
+        # Pipes have readers wait for ever, and some devices never end.
+        msg = f"cannot read {path} as a batch: it is a pipe, a socket or a device. Deliver a file."
+        raise UnsupportedBatch(msg)
     kind = format_of(path)
     if kind is None:
         msg = f"cannot read {path} as a batch: its name ends in none of {endings()}."
@@ -221,8 +226,28 @@ def open_file(path: Path, contract: Contract, policy: Policy) -> Batch:
     try:
         return _openers(path, contract, policy)[kind]()
     except PermissionError as error:
-        msg = f"may not read {path}: {error.strerror}. Give this process the right to."
-        raise UnsupportedBatch(msg) from error
+        raise _forbidden(path, error) from error
+    except FileNotFoundError as error:
+        raise _nowhere(path) from error
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except PermissionError as error:
+        raise _forbidden(path, error) from error
+    except OSError as error:  # a name that no file can have
+        raise _nowhere(path) from error
+
+
+def _nowhere(path: Path) -> BatchNotFound:
+    msg = f"no such batch: {path}. Check the path; relative ones start at {Path.cwd()}."
+    return BatchNotFound(msg)
+
+
+def _forbidden(path: Path, error: PermissionError) -> UnsupportedBatch:
+    msg = f"may not read {path}: {error.strerror}. Give this process the right to."
+    return UnsupportedBatch(msg)
 
 
 def _openers(path: Path, contract: Contract, policy: Policy) -> dict[str, Callable[[], Batch]]:

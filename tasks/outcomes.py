@@ -20,10 +20,15 @@ from .evidence import explain
 from .profiles import profile
 from .receipts import Failure, Outputs, Receipt, ScoredBatch
 from .storage import PREDICTIONS, QUARANTINE, Attempt
+from .timelines import past_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import polars as pl
+
+    from ..expectations.checking import CheckResult
+    from ..expectations.report import Destination
     from ..expectations.verdict import Verdict
     from .predictions import Scored
 
@@ -33,7 +38,7 @@ _MACHINERY = (OSError, RegistryUnavailable, ModelNotFound, ContractChanged)
 
 
 def lay_ready(
-    attempt: Attempt, verdict: Verdict, scored: Scored | None
+    attempt: Attempt, verdict: Verdict, scored: Scored | None, judged: CheckResult | None = None
 ) -> tuple[list[tuple[Path, Path]], Outputs]:
     """Complete the staging folder, and name the moves that publish it.
 
@@ -41,6 +46,7 @@ def lay_ready(
         attempt: The attempt; predictions and rejected rows lie in its staging folder.
         verdict: What was found.
         scored: What was predicted, if anything was.
+        judged: What the verdict was made from, to look into its rejected rows once more.
 
     Returns:
         Each thing to move with its free new place, in order; and what there is once it is moved.
@@ -59,7 +65,7 @@ def lay_ready(
         if not scored:
             place = folder / batch.file
             moves.append((attempt.path, attempt.staging / QUARANTINE / batch.file))
-        _explain(attempt, verdict, scored, published)
+        _explain(attempt, verdict, _became(attempt, verdict, scored, published), judged)
         moves.append((attempt.staging / QUARANTINE, folder))
     if scored and feed.archive and attempt.path.is_relative_to(feed.inbox):
         place = feed.archived(batch.file)
@@ -89,18 +95,37 @@ def _free_quarantine(attempt: Attempt) -> Path:
     return folder.with_name(f"{folder.name}@{version}.{attempt.number}")
 
 
-def _explain(
+def _became(
     attempt: Attempt, verdict: Verdict, scored: Scored | None, published: Path | None
-) -> None:
+) -> list[Destination]:
     from ..expectations.report import Destination
 
-    became = [Destination("The batch", attempt.batch.file, verdict.rows)]
-    if scored and published:
-        became = [
-            Destination("Predictions", str(published), scored.rows),
-            Destination("Rejected rows", REJECTED, verdict.rejected),
-        ]
-    explain(attempt.staging / QUARANTINE, verdict, became)
+    if not (scored and published):
+        return [Destination("The batch", attempt.batch.file, verdict.rows)]
+    return [
+        Destination("Predictions", str(published), scored.rows),
+        Destination("Rejected rows", REJECTED, verdict.rejected),
+    ]
+
+
+def _explain(
+    attempt: Attempt, verdict: Verdict, became: list[Destination], judged: CheckResult | None
+) -> None:
+    from ..expectations.overlaps import overlaps_in
+
+    folder = attempt.staging / QUARANTINE
+    past = past_of(attempt.feed, receipt_for(attempt, verdict, Outputs()))
+    explain(folder, verdict, became, past, overlaps_in(_rejected(folder, judged), verdict))
+
+
+def _rejected(folder: Path, judged: CheckResult | None) -> pl.LazyFrame | None:
+    """What is rejected, from where it costs least to read."""
+    import polars as pl
+
+    written = folder / REJECTED
+    if is_there(written):
+        return pl.scan_parquet(written, use_statistics=False)
+    return judged.rejected if judged else None
 
 
 # ----- the receipt -----

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..expectations.errors import GateError
-from .durable import create_whole, discard, is_there, move, partial_of, write_whole
+from .durable import (
+    create_whole,
+    discard,
+    give_back,
+    is_remnant,
+    is_there,
+    move,
+    partial_of,
+    write_whole,
+)
 from .inbox import identify, marker_of
 from .order import reached
 from .receipts import Receipt
@@ -16,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .feed import Feed
+    from .inbox import Identity
 
 _PLAN = "plan.json"
 _RECEIPT = "receipt.json"
@@ -90,11 +100,13 @@ def carry_out(feed: Feed, plan: Plan) -> Receipt:
     Raises:
         OSError: A step failed; the next recovery makes it.
     """
-    plan = _without_replaced_batch(feed, plan)
-    batch = plan.receipt.batch.id
-    for step in _remaining(feed, plan.moves):
+    _give_back_what_came_later(feed, plan)
+    batch, todo = plan.receipt.batch.id, _without_what_is_gone(feed, plan)
+    for step in _remaining(feed, todo.moves):
         move(feed.resolve(step.source), feed.resolve(step.destination))
         reached(batch, "moved")
+        if _give_back_what_came_later(feed, todo):
+            return carry_out(feed, plan)
     receipt = _true_to_facts(feed, plan.receipt)
     if not (feed.receipts / receipt.file).exists():
         publish_receipt(feed, receipt)
@@ -112,14 +124,44 @@ def _remaining(feed: Feed, moves: tuple[Move, ...]) -> tuple[Move, ...]:
     return moves
 
 
-def _without_replaced_batch(feed: Feed, plan: Plan) -> Plan:
-    """Leave alone what a producer put in the batch's place between crash and recovery."""
+def _without_what_is_gone(feed: Feed, plan: Plan) -> Plan:
+    """Leave out what a producer took back, or put something else in its place."""
     known = plan.receipt.batch.identity
-    place = feed.relative(feed.inbox / known.path)
-    path = feed.resolve(place)
-    if not is_there(path) or identify(path, known.path) == known:
-        return plan
-    return plan.model_copy(update={"moves": tuple(m for m in plan.moves if m.source != place)})
+    moves = tuple(step for step in plan.moves if not _is_gone(feed, step, known))
+    return plan.model_copy(update={"moves": moves})
+
+
+def _is_gone(feed: Feed, step: Move, known: Identity) -> bool:
+    source, destination = feed.resolve(step.source), feed.resolve(step.destination)
+    # What is staged only the gate touches: where it is gone it has been moved.
+    if source.is_relative_to(feed.staging):
+        return False
+    if not is_there(source):
+        return not is_there(destination)
+    if source != feed.inbox / known.path or identify(source, known.path) == known:
+        return False
+    return not (source.is_dir() and is_there(destination) and is_remnant(source, destination))
+
+
+def _give_back_what_came_later(feed: Feed, plan: Plan) -> bool:
+    """Return to the inbox what a producer put in the batch's place an instant before the move."""
+    known = plan.receipt.batch.identity
+    place = feed.inbox / known.path
+    taken = next(
+        (feed.resolve(m.destination) for m in plan.moves if feed.resolve(m.source) == place), place
+    )
+    if taken == place or not is_there(taken):
+        return False
+    found = identify(taken, known.path)
+    # A copy onto another disk may keep a coarser stamp than the original had.
+    same_disk = taken.lstat().st_dev == feed.inbox.stat().st_dev
+    if found == (known if same_disk else known.model_copy(update={"stamp": found.stamp})):
+        return False
+    try:
+        give_back(taken, place)
+    except FileExistsError:
+        give_back(taken, feed.inbox / found.file)
+    return True
 
 
 def _true_to_facts(feed: Feed, receipt: Receipt) -> Receipt:

@@ -46,7 +46,7 @@ def score_rows(
     intent: Intent,
     file: GrowingParquet,
     chunk_rows: int,
-    watch: Callable[[int], None] | None = None,
+    watch: Callable[[int, int], None] | None = None,
 ) -> Scored:
     """Score the accepted rows of a batch with the version that judged it.
 
@@ -55,7 +55,7 @@ def score_rows(
         intent: The pinned version, and the inference parameters.
         file: Takes ``_row``, the kept columns and the predictions.
         chunk_rows: Rows handed to the model at a time.
-        watch: Told the number of rows scored so far, after each piece.
+        watch: Told after each piece how many rows are scored, and how many are to be.
 
     Returns:
         How many rows were scored, and the names of the prediction columns.
@@ -78,7 +78,7 @@ def score_rows(
         rows += table.num_rows
         columns = tuple(table.column_names[chunk.rows.width :])
         if watch:
-            watch(rows)
+            watch(rows, result.verdict.accepted)
     return Scored(rows, columns)
 
 

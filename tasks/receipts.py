@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import defaultdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
 
@@ -13,14 +14,18 @@ from ..expectations.contract import ModelVersion
 from ..expectations.display import slug
 from ..expectations.errors import GateError
 from ..expectations.verdict import BatchFacts, Disposition, Verdict
+from .handled import Discard, Release
 from .inbox import Identity  # noqa: TC001 - pydantic resolves it when the class is made
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from .feed import Feed
 
-Outcome = Disposition | Literal["errored"]
+Form = TypeVar("Form", bound=BaseModel)
+
+Outcome = Disposition | Literal["errored", "discarded"]
 Cell = str | int | float | bool | None
 
 
@@ -91,12 +96,14 @@ class Receipt(BaseModel):
         contract: Fingerprint of its contract.
         policy: Fingerprint of the policy.
         verdict: What was found; None if the attempt ended before.
-        disposition: What the policy made of the verdict, or ``errored``.
+        disposition: What the policy made of the verdict; or ``errored``, or ``discarded``.
         final: Whether the batch is done.
         attempt: The how manieth attempt it was, under this version.
         previous: File name of the receipt that this one follows up.
         outputs: What it left behind.
         error: Why it came to nothing; None unless ``errored``.
+        release: What of the quarantine was judged again; None if the batch came from elsewhere.
+        discard: What of the quarantine was given up; None unless ``discarded``.
         started: When the attempt began, in UTC.
         finished: When it ended, in UTC.
         try_again: Before when the batch is left alone, in UTC; None if it is done.
@@ -117,6 +124,8 @@ class Receipt(BaseModel):
     previous: str | None = None
     outputs: Outputs = Field(default_factory=Outputs)
     error: Failure | None = None
+    release: Release | None = None
+    discard: Discard | None = None
     started: datetime
     finished: datetime
     try_again: datetime | None = None
@@ -138,8 +147,20 @@ class Receipt(BaseModel):
         return self.batch.rows
 
     @property
+    def handled(self) -> Release | Discard | None:
+        """What was done at the quarantine desk, if the receipt is of there."""
+        return self.release or self.discard
+
+    @property
+    def settles(self) -> bool:
+        """Whether the batch as a whole is done by it, and not some of its rows only."""
+        return self.final and (self.handled is None or self.handled.holds == "batch")
+
+    @property
     def reason(self) -> str:
         """Why the batch did not simply pass, in one sentence; empty if it did."""
+        if self.discard:
+            return self.discard.reason
         if self.error:
             return f"{self.error.kind}: {self.error.message}"
         blocking = self.verdict.blocking if self.verdict else ()
@@ -163,10 +184,12 @@ class Ledger:
 
     def __init__(self, feed: Feed) -> None:
         """List the file names as they are now."""
-        self._files: dict[str, list[Path]] = defaultdict(list)
-        if feed.receipts.is_dir():
-            for path in feed.receipts.glob("*.json"):
-                self._files[path.name.partition("@")[0]].append(path)
+        self._folder = feed.receipts
+        self._files: dict[str, list[str]] = defaultdict(list)
+        # A feed gathers tens of thousands of them: listed as bare names they cost next to nothing.
+        for entry in os.scandir(self._folder) if self._folder.is_dir() else ():
+            if entry.name.endswith(".json") and not entry.name.startswith("."):
+                self._files[entry.name.partition("@")[0]].append(entry.name)
 
     def batches(self) -> list[str]:
         """The ids of all batches that have a receipt."""
@@ -178,17 +201,30 @@ class Ledger:
         Raises:
             GateError: One of them cannot be read.
         """
-        receipts = [read_receipt(path) for path in self._files.get(batch, ())]
-        return sorted(receipts, key=lambda receipt: (receipt.finished, receipt.attempt))
+        names = self._files.get(batch, ())
+        return _in_order({name: read_receipt(self._folder / name) for name in names})
+
+    def is_settled(self, batch: str) -> bool:
+        """Whether a batch has a final receipt; of each file no more is understood than that.
+
+        Raises:
+            GateError: One of those that were looked at cannot be read.
+        """
+        return any(_is_final(self._folder / name) for name in self._files.get(batch, ()))
 
     def next_attempt(self, batch: str, version: str) -> int:
         """Number the next attempt on a batch under a version, from 1."""
         start = _prefix(batch, version)
-        names = [path.name for path in self._files.get(batch, ())]
         numbers = [
-            n.removeprefix(start).removesuffix(".json") for n in names if n.startswith(start)
+            name.removeprefix(start).removesuffix(".json")
+            for name in self._files.get(batch, ())
+            if name.startswith(start)
         ]
         return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
+
+
+class _Finality(BaseModel):
+    final: bool
 
 
 def read_receipt(path: Path) -> Receipt:
@@ -198,11 +234,39 @@ def read_receipt(path: Path) -> Receipt:
         GateError: The file is no receipt; the text names it.
         OSError: It cannot be read.
     """
+    return _understood(path, Receipt)
+
+
+def _is_final(path: Path) -> bool:
+    return _understood(path, _Finality).final
+
+
+def _understood(path: Path, form: type[Form]) -> Form:
     try:
-        return Receipt.model_validate_json(path.read_text("utf-8"))
+        return form.model_validate_json(path.read_bytes())
     except (ValidationError, UnicodeDecodeError) as error:
         msg = f"{path} is no receipt that this version of signature-gate can read: {error}"
         raise GateError(msg) from error
+
+
+def _in_order(by_file: Mapping[str, Receipt]) -> list[Receipt]:
+    """Sort by what follows up what: clocks are set back, and differ from worker to worker."""
+    places = _places(by_file)
+    files = sorted(by_file, key=lambda f: (places[f], by_file[f].finished, by_file[f].attempt))
+    return [by_file[file] for file in files]
+
+
+def _places(by_file: Mapping[str, Receipt]) -> dict[str, int]:
+    """Tell how many receipts each one follows up, one after the other."""
+    places: dict[str, int] = {}
+    for file in by_file:
+        chain, link = dict[str, None](), file
+        while link in by_file and link not in places and link not in chain:
+            chain[link] = None
+            link = by_file[link].previous or ""
+        before = places.get(link, -1)
+        places |= {link: before + n for n, link in enumerate(reversed(chain), 1)}
+    return places
 
 
 def version_label(model: ModelVersion, contract: str) -> str:
@@ -215,5 +279,5 @@ def _prefix(batch: str, version: str) -> str:
 
 
 def last_final(receipts: list[Receipt]) -> Receipt | None:
-    """The newest final receipt of a batch, if it is done."""
-    return next((r for r in reversed(receipts) if r.final), None)
+    """The newest final receipt of a batch as a whole, if it is done."""
+    return next((r for r in reversed(receipts) if r.settles), None)

@@ -37,6 +37,7 @@ class Attempt:
         number: The how manieth attempt it is, under the intent's version.
         previous: File name of the batch's latest receipt.
         started: When it began, in UTC.
+        judged: Identity of what is judged, where that is not the batch as it arrived.
     """
 
     feed: Feed
@@ -46,11 +47,20 @@ class Attempt:
     number: int
     previous: str | None
     started: datetime
+    judged: Identity | None = None
 
     @property
     def staging(self) -> Path:
         """The folder for its unfinished outputs."""
         return self.feed.staged(self.batch.id)
+
+    def is_altered(self) -> bool:
+        """Look whether what is judged is no longer what it was.
+
+        Raises:
+            OSError: It is gone.
+        """
+        return identify(self.path, self.batch.path) != (self.judged or self.batch)
 
 
 def prepare(feed: Feed) -> None:
@@ -101,8 +111,26 @@ def commit(attempt: Attempt, moves: list[tuple[Path, Path]], receipt: Receipt) -
     """
     feed, batch = attempt.feed, attempt.batch
     reached(batch.id, "staged")
-    if identify(attempt.path, batch.path) != batch:
+    if attempt.is_altered():
         raise changed(batch)
+    return publish(feed, moves, receipt)
+
+
+def publish(feed: Feed, moves: list[tuple[Path, Path]], receipt: Receipt) -> Receipt:
+    """Write down what is to be moved and recorded for a claimed batch, and do it.
+
+    Args:
+        feed: The feed.
+        moves: As ``commit`` takes them.
+        receipt: What became of the batch.
+
+    Returns:
+        The receipt, as it stands in the feed.
+
+    Raises:
+        FileExistsError: A new place is taken; nothing is published or overwritten.
+        OSError: A write failed. After the plan stands, recovery makes what is missing.
+    """
     for _, destination in moves:
         _make_way(destination)
     steps = tuple(
@@ -184,7 +212,7 @@ def _is_wanted(feed: Feed, batch: str, in_inbox: bool) -> bool:
     """Whether an intent is still to be carried out: not yet done, and the batch is there."""
     intent = unfinished(feed, batch)
     receipts = Ledger(feed).of(batch)
-    if intent is None or any(r.final and r.version == intent.version for r in receipts):
+    if intent is None or any(r.settles and r.version == intent.version for r in receipts):
         return False
     done = last_final(receipts)
     place = done.outputs.batch if done else None

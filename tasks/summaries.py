@@ -62,8 +62,8 @@ class RunSummary(BaseModel):
 
     @property
     def unfinished(self) -> tuple[LeftAlone, ...]:
-        """Batches that a crash left half done and that could not be completed."""
-        return tuple(entry for entry in self.left if entry.why == "unfinished")
+        """Batches that could not be completed after a crash, or not be read from the disk."""
+        return tuple(entry for entry in self.left if entry.why in ("unfinished", "inaccessible"))
 
     def message(self) -> str:
         """Say in one line how the batches fared, the worst first, each kind with an example."""
@@ -91,4 +91,11 @@ class RunSummary(BaseModel):
         return f" ({listed})" if listed else ""
 
 
-_WORST_FIRST: tuple[Outcome, ...] = ("errored", "failed", "quarantined", "split", "passed")
+_WORST_FIRST: tuple[Outcome, ...] = (
+    "errored",
+    "failed",
+    "quarantined",
+    "discarded",
+    "split",
+    "passed",
+)

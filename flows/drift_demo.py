@@ -1,0 +1,95 @@
+"""The demo's second half: drift told before it hurts, alerted once, and shown in a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..expectations.errors import GateError
+from . import terminal
+from .diffing import table_of_changes
+
+if TYPE_CHECKING:
+    from ..tasks.drifts import Drift
+
+
+def foresee(feed_file: Path, champion: str, challenger: str) -> None:
+    """Show what a new version changes, and how the last batches would fare under it.
+
+    Args:
+        feed_file: The feed, which the champion scores.
+        champion: URI of the version that scores.
+        challenger: URI of the version that may be promoted.
+
+    Raises:
+        GateError: The change is not found to be breaking, or no batch to suffer from it.
+    """
+    from ..expectations.contract import Contract
+    from ..expectations.drift import compare
+    from ..tasks.watches import watch_feed
+
+    changes = compare(Contract.load(champion), Contract.load(challenger))
+    terminal.gap()
+    terminal.say(f"diff {champion} {challenger}")
+    terminal.out.print(table_of_changes(changes))
+    found = watch_feed(feed_file, model=challenger)
+    worse = sorted((entry for entry in found.forecast if entry.worse), key=lambda e: e.name)
+    terminal.gap()
+    terminal.say(f"were {challenger} promoted tonight: {found.forecast_in_words}")
+    for entry in (*worse[:2], *worse[-1:]):
+        why = entry.reason.partition(":")[0]
+        terminal.say(f"  {entry.name}  {entry.was}, would be {entry.would_be}: {why}")
+    if not worse or not any(change.effect == "breaking" for change in changes):
+        msg = "a required column more is not seen as breaking, or not to reject a batch."
+        raise GateError(msg)
+
+
+def tell_of_drift(feed_file: Path) -> None:
+    """Alert about what drifted, look again to alert no second time, and write the overview.
+
+    Args:
+        feed_file: The feed, whose newest batch has drifted.
+
+    Raises:
+        GateError: There was not exactly one alert.
+    """
+    from ..tasks.feed import Feed
+    from ..tasks.told import news_of, note_told, told_of
+    from ..tasks.watches import watch_feed
+
+    feed, alerts = Feed.load(feed_file), list[str]()
+    for _ in range(2):
+        found = watch_feed(feed)
+        news, told = news_of(found, told_of(feed))
+        note_told(feed, told)
+        alerts += [found.message() for _ in news]
+    terminal.gap()
+    for line in alerts[0].splitlines():
+        terminal.say(line)
+    terminal.say(f"alerts after looking twice: {len(alerts)}")
+    terminal.gap()
+    terminal.say(f"overview     {near(_overview(feed_file, found))}")
+    if len(alerts) != 1:
+        msg = f"one drift made {len(alerts)} alerts."
+        raise GateError(msg)
+
+
+def _overview(feed_file: Path, found: Drift) -> Path:
+    from ..expectations.overview import DriftNote
+    from ..tasks.feed import Feed
+    from ..tasks.overviews import write_overview
+
+    feed = Feed.load(feed_file)
+    note = DriftNote(
+        title=found.message().partition("\n")[0],
+        severity="critical" if found.breaking else "warning",
+        changes=tuple(change.message for change in found.noticeable),
+        forecast=found.forecast_in_words,
+    )
+    return write_overview([feed], feed_file.parent / "pages", {feed.name: [note]})
+
+
+def near(path: Path) -> Path:
+    """Show a path from here if it lies below."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -1,0 +1,73 @@
+"""What becomes of what lies in quarantine: released, or given up."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - Prefect resolves it when the flow runs
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow
+
+from ..expectations.policy import Policy  # noqa: TC001 - Prefect resolves it when the flow runs
+from ..tasks.desk import discard_entry, release_entry
+from ..tasks.feed import Feed
+from ..tasks.publishing import publish_run
+from ..tasks.releases import Terms
+from ..tasks.summaries import RunSummary
+from .scoring import ended
+
+if TYPE_CHECKING:
+    from ..tasks.receipts import Receipt
+
+
+@flow(name="release-quarantined")
+def release_quarantined(
+    feed: Feed | Path,
+    batch: str,
+    model: str | None = None,
+    policy: Policy | Path | None = None,
+    file: Path | None = None,
+) -> Any:
+    """Judge again what lies in quarantine, and score what fits.
+
+    Args:
+        feed: The feed, or the path of its YAML file.
+        batch: The entry, as ``quarantine list`` shows it, or the batch's name as it arrived.
+        model: MLflow URI of the version to judge and score by; by default the feed's.
+        policy: The policy, or the path of its YAML file; by default the feed's.
+        file: A repaired file to judge in place of what lies there; it is copied.
+
+    Returns:
+        A ``RunSummary`` with one receipt. The run's state is ``Completed``, or ``Quarantined`` if
+        the batch stays there, which is of type completed too.
+
+    Raises:
+        BatchRejected: The policy is ``on_mismatch: fail`` and the batch still does not fit.
+        GateError: There is no such batch, another worker has it, or machinery broke.
+    """
+    feed = feed if isinstance(feed, Feed) else Feed.load(feed)
+    return _ended(release_entry(feed, batch, Terms(model, policy, file)))
+
+
+@flow(name="discard-quarantined")
+def discard_quarantined(feed: Feed | Path, batch: str, reason: str = "") -> Any:
+    """Move what lies in quarantine to the archive; nothing is deleted.
+
+    Args:
+        feed: The feed, or the path of its YAML file.
+        batch: The entry, as ``quarantine list`` shows it, or the batch's name as it arrived.
+        reason: Why, for the record.
+
+    Returns:
+        A ``RunSummary`` with one receipt; the run's state is ``Completed``.
+
+    Raises:
+        GateError: There is no such batch, or another worker has it.
+    """
+    feed = feed if isinstance(feed, Feed) else Feed.load(feed)
+    return _ended(discard_entry(feed, batch, reason))
+
+
+def _ended(receipt: Receipt) -> Any:
+    summary = RunSummary(feed=receipt.feed, model=receipt.model, receipts=(receipt,))
+    publish_run(summary)
+    return ended(summary)
