@@ -26,8 +26,8 @@ from .flights import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Generator
+    from pathlib import Path
 
     import polars as pl
 
@@ -70,9 +70,9 @@ def run_demo(folder: Path) -> None:
         "the next version, trained with one column more",
         lambda: _model(folder, flights, CHALLENGER),
     )
-    foresee(feed_file, f"models:/{MODEL}/{version}", f"models:/{MODEL}/{challenger}")
+    foreseen = foresee(feed_file, f"models:/{MODEL}/{version}", f"models:/{MODEL}/{challenger}")
     _step("the first of August arrives, a column renamed", lambda: _drifted(feed_file, flights))
-    tell_of_drift(feed_file)
+    tell_of_drift(feed_file, foreseen)
     terminal.gap()
     terminal.say(f"Try: MLFLOW_TRACKING_URI={os.environ['MLFLOW_TRACKING_URI']} \\")
     terminal.say(f"  signature-gate drift {near(feed_file)} --model models:/{MODEL}@{CHALLENGER}")

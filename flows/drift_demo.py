@@ -10,16 +10,20 @@ from . import terminal
 from .diffing import table_of_changes
 
 if TYPE_CHECKING:
+    from ..expectations.overview import DriftNote
     from ..tasks.drifts import Drift
 
 
-def foresee(feed_file: Path, champion: str, challenger: str) -> None:
+def foresee(feed_file: Path, champion: str, challenger: str) -> Drift:
     """Show what a new version changes, and how the last batches would fare under it.
 
     Args:
         feed_file: The feed, which the champion scores.
         champion: URI of the version that scores.
         challenger: URI of the version that may be promoted.
+
+    Returns:
+        The forecast.
 
     Raises:
         GateError: The change is not found to be breaking, or no batch to suffer from it.
@@ -42,13 +46,15 @@ def foresee(feed_file: Path, champion: str, challenger: str) -> None:
     if not worse or not any(change.effect == "breaking" for change in changes):
         msg = "a required column more is not seen as breaking, or not to reject a batch."
         raise GateError(msg)
+    return found
 
 
-def tell_of_drift(feed_file: Path) -> None:
+def tell_of_drift(feed_file: Path, foreseen: Drift) -> None:
     """Alert about what drifted, look again to alert no second time, and write the overview.
 
     Args:
         feed_file: The feed, whose newest batch has drifted.
+        foreseen: What ``foresee`` found, for the overview.
 
     Raises:
         GateError: There was not exactly one alert.
@@ -58,35 +64,41 @@ def tell_of_drift(feed_file: Path) -> None:
     from ..tasks.watches import watch_feed
 
     feed, alerts = Feed.load(feed_file), list[str]()
-    for _ in range(2):
-        found = watch_feed(feed)
-        news, told = news_of(found, told_of(feed))
+    found = watch_feed(feed)
+    for looked in (found, watch_feed(feed)):
+        news, told = news_of(looked, told_of(feed))
         note_told(feed, told)
-        alerts += [found.message() for _ in news]
+        alerts += [looked.message() for _ in news]
     terminal.gap()
     for line in alerts[0].splitlines():
         terminal.say(line)
     terminal.say(f"alerts after looking twice: {len(alerts)}")
     terminal.gap()
-    terminal.say(f"overview     {near(_overview(feed_file, found))}")
+    terminal.say(f"overview     {near(_overview(feed_file, found, foreseen))}")
     if len(alerts) != 1:
         msg = f"one drift made {len(alerts)} alerts."
         raise GateError(msg)
 
 
-def _overview(feed_file: Path, found: Drift) -> Path:
-    from ..expectations.overview import DriftNote
+def _overview(feed_file: Path, *findings: Drift) -> Path:
     from ..tasks.feed import Feed
     from ..tasks.overviews import write_overview
 
     feed = Feed.load(feed_file)
-    note = DriftNote(
-        title=found.message().partition("\n")[0],
+    notes = {feed.name: [_noted(found) for found in findings]}
+    return write_overview([feed], feed_file.parent / "pages", notes)
+
+
+def _noted(found: Drift) -> DriftNote:
+    from ..expectations.overview import DriftNote
+
+    title = f"Were {found.model} promoted" if found.named else f"Since {found.since or 'of late'}"
+    return DriftNote(
+        title=title,
         severity="critical" if found.breaking else "warning",
         changes=tuple(change.message for change in found.noticeable),
         forecast=found.forecast_in_words,
     )
-    return write_overview([feed], feed_file.parent / "pages", {feed.name: [note]})
 
 
 def near(path: Path) -> Path:

@@ -35,7 +35,9 @@ def workplace(
     except mlflow.MlflowException:
         client.create_registered_model("flights")
         client.create_model_version("flights", f"models:/{house_price.model_id}")
+        client.create_model_version("flights", f"models:/{house_price.model_id}")
         client.set_registered_model_alias("flights", "champion", "1")
+        client.set_registered_model_alias("flights", "challenger", "2")
     frame = house_price.batch.assign(carrier="UA", flight=1)
     frame.to_csv(tmp_path / "2013-07-12.csv", index=False)
     (tmp_path / "feeds" / "inbox").mkdir(parents=True)
@@ -84,6 +86,14 @@ def test_the_policy_table_names_every_field() -> None:
 
     for name in Policy.model_fields:
         assert f"`{name}`" in README
+
+
+def test_what_it_points_to_is_there() -> None:
+    """Each relative link and picture leads to a file of the repository."""
+    named = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+
+    assert named
+    assert all((ROOT / path).is_file() for path in named)
 
 
 def test_it_stays_short() -> None:
