@@ -32,6 +32,8 @@ _BY_NAME = {
     "double": "float64",
 }
 WIDEST_DECIMAL = 38
+# Levels of nesting in a schema. Libraries, and Python, overflow their stack where there is no bound.
+DEEPEST = 100
 
 
 def arrival(kind: pa.DataType) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.types as is_
 from pyarrow import ipc
 
 from .arrivals import RESERVED
+from .arrow_messages import walk_file, walk_stream
 from .batch import ROW, Batch, UnreadableError, file_facts, sources_of, without_reserved
-from .interchange import is_readable, readable
+from .interchange import is_readable, pc, readable
 from .object_columns import ObjectColumn, columns_served
 from .object_leaves import Reading
 from .streams import lazy_stream
@@ -27,6 +30,14 @@ if TYPE_CHECKING:
 
 _FILE, _FEATHER_1 = b"ARROW1", b"FEA1"
 _ROWS = 262_144
+# A message is unpacked whole, so a small file may not claim much; nor may columns that take no
+# bytes, such as those of nulls, claim rows without end.
+_MUCH, _MANIFOLD = 256 << 20, 32
+_MOST_ROWS = 2**31
+# Text of one piece, and of one record batch, each value counted as often as it is repeated.
+_PIECE_TEXT, _MOST_TEXT = 64 << 20, 64 << 30
+_CLOSE = "Have the producer close the writer, which marks the end, and deliver each file by itself."
+_SMALLER = "Have the producer write smaller record batches."
 _REDELIVER = "Have the producer write the file again, and deliver it by rename once it is complete."
 
 
@@ -81,14 +92,33 @@ class _Stored:
         try:
             with pa.memory_map(str(self.path)) as source:
                 if self.is_stream:
-                    return _with_names(ipc.open_stream(source).schema), None
+                    schema = _with_names(ipc.open_stream(source).schema)
+                    self._examine(source)
+                    return schema, None
                 reader = ipc.open_file(source)
+                self._examine(source)
                 first = ipc.open_file(source, options=_only([0]))
                 batches = range(reader.num_record_batches)
                 rows = sum(first.get_batch(i).num_rows for i in batches)
                 return _with_names(reader.schema), rows
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError, struct.error) as error:
             raise self._unreadable(error) from error
+
+    def _examine(self, source: Any) -> None:
+        found = walk_stream(source) if self.is_stream else walk_file(source)
+        if found.unpacked > max(_MUCH, _MANIFOLD * source.size()):
+            observed = f"a record batch that unpacks into {found.unpacked >> 20:,} MiB"
+            raise UnreadableError(observed, _SMALLER)
+        if found.rows > _MOST_ROWS:
+            observed = f"a record batch that claims {found.rows:,} rows"
+            raise UnreadableError(observed, _SMALLER)
+        if not found.ended:
+            observed = "a stream without the mark of its end"
+            raise UnreadableError(observed, _CLOSE)
+        if found.beyond:
+            # Of files that were put together only one would be read.
+            observed = f"{found.beyond:,} bytes more than its own parts make"
+            raise UnreadableError(observed, _CLOSE)
 
     def batches(self, positions: Sequence[int]) -> Iterator[pa.RecordBatch]:
         """Read the columns at these positions; those that the file has keep its order."""
@@ -97,7 +127,7 @@ class _Stored:
                 for batch in self._batches(source, _only(positions or [0])):
                     # Nothing else guards against content that points outside of itself.
                     batch.validate(full=True)
-                    yield from pa.Table.from_batches([batch]).to_batches(_ROWS)
+                    yield from pa.Table.from_batches([batch]).to_batches(_rows_in_piece(batch))
         except (pa.ArrowException, OSError) as error:
             raise self._unreadable(error) from error
 
@@ -117,8 +147,25 @@ class _Stored:
             return UnreadableError("a file of zero bytes", _REDELIVER)
         first = str(error).splitlines()[0]
         kind = "stream" if self.is_stream else "file"
-        observed = f"{size:,} bytes that are no whole Arrow {kind} ({first})"
-        return UnreadableError(observed, _REDELIVER)
+        observed = f"{size:,} bytes that are no whole Arrow {kind}"
+        return UnreadableError(observed, _REDELIVER, quoted=first)
+
+
+def _rows_in_piece(batch: pa.RecordBatch) -> int:
+    """Take fewer rows where they repeat long values of a dictionary: each is written out."""
+    longest = 0
+    for column in batch.columns:
+        if isinstance(column, pa.DictionaryArray) and _is_text(column.type.value_type):
+            longest += pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+    if longest * batch.num_rows > _MOST_TEXT:
+        observed = f"{batch.num_rows:,} rows of values of up to {longest >> 20:,} MiB"
+        raise UnreadableError(observed, "Have the producer write each of these values once.")
+    return min(_ROWS, max(1, _PIECE_TEXT // max(longest, 1)))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    texts = (is_.is_string, is_.is_large_string, is_.is_binary, is_.is_large_binary)
+    return any(test(kind) for test in texts)
 
 
 def _with_names(schema: pa.Schema) -> pa.Schema:

@@ -32,12 +32,26 @@ ROW = "_row"
 class UnreadableError(Exception):
     """The content is not what its format promises; judging turns this into a violation."""
 
-    def __init__(self, observed: str, remedy: str, kind: Kind = "unreadable") -> None:
-        """Keep the parts from which the violation is made."""
-        super().__init__(observed)
+    def __init__(
+        self, observed: str, remedy: str, kind: Kind = "unreadable", quoted: str = ""
+    ) -> None:
+        """Keep the parts from which the violation is made.
+
+        Args:
+            observed: What was found, in words that hold no value of the batch.
+            remedy: What to do about it.
+            kind: Of which kind the violation is.
+            quoted: What a library said of it, which may hold values.
+        """
+        super().__init__(f"{observed} ({quoted})" if quoted else observed)
         self.observed = observed
         self.remedy = remedy
         self.kind: Kind = kind
+        self.quoted = quoted
+
+    def told(self, *, redact: bool) -> str:
+        """Say what was found; under redact without what a library said."""
+        return self.observed if redact else str(self)
 
 
 @dataclass(frozen=True)
@@ -153,12 +167,17 @@ def describe_batch(batch: Any) -> BatchFacts:
 def file_facts(path: Path, written_as: str, schema: pa.Schema) -> BatchFacts:
     """Describe a file by its name, place, size and columns."""
     return BatchFacts(
-        name=path.name,
+        name=_in_unicode(path.name),
         format=written_as,
-        uri=str(path),
+        uri=_in_unicode(str(path)),
         bytes=path.stat().st_size if path.is_file() else None,
         columns=columns_of(schema),
     )
+
+
+def _in_unicode(name: str) -> str:
+    """Name the bytes that are no UTF-8: Python has them as half characters, which no file takes."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def columns_of(schema: pa.Schema) -> tuple[tuple[str, str], ...]:
@@ -173,9 +192,12 @@ def sources_of(schema: pa.Schema) -> tuple[str, ...]:
 
 def exactly(name: str) -> pl.Expr:
     """Mean the column of this very name: Polars takes some, such as ``*``, for patterns."""
+    import polars as pl
     import polars.selectors as cs
 
-    return cs.by_name(name).as_expr()
+    # Selectors look at every column each time: with hundreds of columns that takes minutes.
+    is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
+    return cs.by_name(name).as_expr() if is_pattern else pl.col(name)
 
 
 def without_reserved(schema: pa.Schema) -> pa.Schema:
@@ -218,6 +240,9 @@ def open_file(path: Path, contract: Contract, policy: Policy) -> Batch:
     if not path.is_file():
         # Pipes have readers wait for ever, and some devices never end.
         msg = f"cannot read {path} as a batch: it is a pipe, a socket or a device. Deliver a file."
+        raise UnsupportedBatch(msg)
+    if (named := _in_unicode(str(path))) != str(path):
+        msg = f"cannot read {named} as a batch: its name is no UTF-8. Rename it."
         raise UnsupportedBatch(msg)
     kind = format_of(path)
     if kind is None:

@@ -17,7 +17,7 @@ from .judging import Judgement, Part, judge, unreadable_violation
 from .object_rules import objects_to_hand_over, with_objects
 from .policy import Policy
 from .rejecting import rejected_rows
-from .scanning import READ_ERRORS, collect, unreadable
+from .scanning import READ_ERRORS, collect, raise_if_changed
 from .suite import rules_of
 from .verdict import BatchFacts, Engine, Verdict, Violation
 
@@ -163,7 +163,7 @@ class CheckResult:
         for part, plan in plans:
             _refuse_other_types(part, plan, self.verdict)
             wanted = (*plan.conformed(), *objects_to_hand_over(plan))
-            for frame in _in_chunks(part, (*wanted, plan.bad().alias(_BAD)), rows):
+            for frame in _read(part, (*wanted, plan.bad().alias(_BAD)), rows, self.verdict):
                 seen += frame.height
                 rejected += int(frame[_BAD].sum())
                 if rejected > self.verdict.rejected:
@@ -262,7 +262,7 @@ def _verdict(facts: BatchFacts, asked: Asked, found: Judgement) -> Verdict:
 
 
 def _unreadable(facts: BatchFacts, asked: Asked, error: UnreadableError) -> CheckResult:
-    violation = unreadable_violation(error, facts.format, ())
+    violation = unreadable_violation(error, facts.format, (), asked.policy)
     found = Judgement((), (violation,), rulings=unjudged_rules(asked))
     return CheckResult(_verdict(facts, asked, found), asked.contract)
 
@@ -278,18 +278,22 @@ def _changed(verdict: Verdict, seen: int, rejected: int) -> BatchChanged:
 
 def _refuse_other_types(part: Part, plan: Plan, verdict: Verdict) -> None:
     """Casts verify values of the types that were judged: other types they would bend."""
+    found, unread = pl.Schema(), None
     try:
         found = part.batch.scan().collect_schema()
     except READ_ERRORS as error:
-        raise BatchChanged(str(unreadable(error))) from error
+        unread = error
+    raise_if_changed(unread, redact=verdict.policy.redact)
     other = [w.column.name for w in plan.columns if found.get(w.source) != w.cells.dtype]
     if other:
         msg = f"{verdict.batch.name} is not what was judged: {other} are of other types now."
         raise BatchChanged(msg)
 
 
-def _in_chunks(part: Part, wanted: Sequence[pl.Expr], rows: int) -> Iterator[pl.DataFrame]:
+def _read(part: Part, wanted: Sequence[pl.Expr], rows: int, of: Verdict) -> Iterator[pl.DataFrame]:
+    unread = None
     try:
         yield from part.in_pieces(wanted, rows)
     except READ_ERRORS as error:
-        raise BatchChanged(str(unreadable(error))) from error
+        unread = error
+    raise_if_changed(unread, redact=of.policy.redact)

@@ -89,5 +89,5 @@ def _opened(path: Path, contract: Contract, policy: Policy | None) -> BatchFacts
     try:
         return open_file(path, contract, policy or contract.policy or Policy()).facts
     except UnreadableError as error:
-        msg = f"cannot read the schema of {path}: {error.observed}. {error.remedy}"
+        msg = f"cannot read the schema of {path}: {error}. {error.remedy}"
         raise UnsupportedBatch(msg) from error

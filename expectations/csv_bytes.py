@@ -16,11 +16,18 @@ if TYPE_CHECKING:
 
     from .policy import CsvDialect
 
-CHUNK = 8 << 20
+CHUNK = 2 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _BOM = "\ufeff"
 _UTF8 = ("utf-8", "utf-8-sig")
-_FOREIGN_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+# The longer marks first: that of UTF-32 in little endian begins with that of UTF-16.
+_FOREIGN_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_LONGEST_MARK = max(map(len, _FOREIGN_MARKS))
 
 
 def pieces_of(path: Path, dialect: CsvDialect, first: int | None = None) -> Iterator[bytes]:
@@ -50,9 +57,9 @@ def _read(stream: BinaryIO, size: int) -> bytes:
         return stream.read(size)
     except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeError) as error:
         first = str(error).splitlines()[0]
-        observed = f"content that breaks off or cannot be decoded ({first})"
+        observed = "content that breaks off or cannot be decoded"
         remedy = "Have the producer write it again; policy csv.encoding names the encoding."
-        raise UnreadableError(observed, remedy) from error
+        raise UnreadableError(observed, remedy, quoted=first) from error
 
 
 def _open(path: Path, dialect: CsvDialect) -> BinaryIO:
@@ -62,9 +69,10 @@ def _open(path: Path, dialect: CsvDialect) -> BinaryIO:
     stream = cast("BinaryIO", opened)
     if codecs.lookup(dialect.encoding).name not in _UTF8:
         return cast("BinaryIO", _Transcoded(stream, dialect.encoding))
-    start = _read(stream, len(codecs.BOM_UTF8))
-    stream.seek(len(start) if start == codecs.BOM_UTF8 else 0)
-    if named := _FOREIGN_MARKS.get(start[:2]):
+    start = _read(stream, _LONGEST_MARK)
+    stream.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)
+    named = next((name for mark, name in _FOREIGN_MARKS.items() if start.startswith(mark)), None)
+    if named:
         stream.close()
         observed = f"text in {named}"
         raise UnreadableError(observed, f"Set policy csv.encoding: {named}.")

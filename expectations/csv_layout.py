@@ -6,6 +6,7 @@ inside them. A quote that neither opens nor closes a field spoils its own record
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
 
     from .policy import CsvDialect
 
-    Positions = NDArray[np.int64]
+    # Pieces are far below 2 GiB, and bytes that are nothing but quotes have a position for each.
+    Positions = NDArray[np.int32]
+    Mask = NDArray[np.bool_]
 
 _NEWLINE, _RETURN, _ASCII = 10, 13, 128
-_NONE = np.empty(0, np.int64)
+_NONE = np.empty(0, np.int32)
 
 
 class Layout:
@@ -47,8 +50,8 @@ class Layout:
         self.open = bool(len(self._toggles) % 2)
         ends = self._outside(self._where(_NEWLINE)) + 1
         unended = last and len(data) > (ends[-1] if len(ends) else 0)
-        self.ends = np.append(ends, len(data)) if unended else ends
-        self._starts = np.append([0], self.ends)[:-1]
+        self.ends = np.append(ends, np.int32(len(data))) if unended else ends
+        self._starts = np.append(np.zeros(1, np.int32), self.ends)[:-1]
         delimiters = self._outside(self._where(self._delimiter))
         self.fields = np.diff(np.searchsorted(delimiters, self.ends), prepend=0) + 1
 
@@ -57,47 +60,45 @@ class Layout:
         """Where the last whole record ends."""
         return int(self.ends[-1]) if len(self.ends) else 0
 
-    def blank(self) -> list[int]:
-        """List the records without any character."""
-        lengths, first = self.ends - self._starts, self._bytes[self._starts]
+    @property
+    def lengths(self) -> Positions:
+        """How many bytes each record has, its line end included."""
+        return self.ends - self._starts
+
+    def blank(self) -> Mask:
+        """Tell the records without any character."""
+        lengths, first = self.lengths, self._bytes[self._starts]
         returns = (lengths == 2) & (first == _RETURN)  # noqa: PLR2004 - "\r\n"
-        newlines = (lengths == 1) & (first == _NEWLINE)
-        return np.flatnonzero(returns | newlines).tolist()
+        return returns | ((lengths == 1) & (first == _NEWLINE))
 
-    def faults(self, width: int) -> dict[int, str]:
-        """Say of each malformed record what is wrong with it.
+    @cached_property
+    def stray(self) -> Mask:
+        """Tell the records with a quote that neither opens nor closes a field."""
+        return self._records_at(self._strays)
 
-        Args:
-            width: How many fields a record must have.
-
-        Returns:
-            Position of the record and the reason.
-        """
-        wrong = np.flatnonzero(self.fields != width).tolist()
-        found = {i: f"{_fields(self.fields[i])} where the header has {width}" for i in wrong}
-        found |= dict.fromkeys(self._records_at(self._strays), "a quote inside an unquoted field")
-        return found | dict.fromkeys(
-            self._undecodable(), "bytes that are not text in the file's encoding"
-        )
+    @cached_property
+    def undecodable(self) -> Mask:
+        """Tell the records that are no UTF-8."""
+        found = np.zeros(len(self.ends), bool)
+        if not _is_utf8(self.data[: self.end]):
+            suspects = self._records_at(np.flatnonzero(self._bytes >= _ASCII))
+            found[
+                [i for i in np.flatnonzero(suspects).tolist() if not _is_utf8(self.record(i))]
+            ] = True
+        return found
 
     def record(self, position: int) -> bytes:
         """Return the bytes of one record."""
         return self.data[self._starts[position] : self.ends[position]]
 
-    def text(self, position: int) -> str:
-        """Return one record without its line end; bytes that are no text become escapes."""
-        return self.record(position).rstrip(b"\r\n").decode(errors="backslashreplace")
-
-    def without(self, left_out: set[int]) -> bytes:
-        """Return the bytes of all whole records but some."""
-        pieces, start = list[bytes](), 0
-        for i in sorted(left_out):
-            pieces.append(self.data[start : self._starts[i]])
-            start = self.ends[i]
-        return b"".join([*pieces, self.data[start : self.end]])
+    def only(self, chosen: Mask) -> bytes:
+        """Return the bytes of some records, one behind the other."""
+        if chosen.all():
+            return self.data[: self.end]
+        return self._bytes[: self.end][np.repeat(chosen, self.lengths)].tobytes()
 
     def _where(self, byte: int) -> Positions:
-        return np.flatnonzero(self._bytes == byte)
+        return np.flatnonzero(self._bytes == byte).astype(np.int32)
 
     def _outside(self, positions: Positions) -> Positions:
         """Keep the positions outside quotes."""
@@ -112,15 +113,16 @@ class Layout:
         if _alternate(quotes, opening, closing):
             return quotes, _NONE
         # A quote that is no boundary of a field is rare: only then is each looked at in turn.
-        toggles, strays = _walk(quotes.tolist(), opening.tolist(), closing.tolist())
-        return np.array(toggles, np.int64), np.array(strays, np.int64)
+        doubled = np.append(np.diff(quotes) == 1, np.zeros(1, bool))
+        toggles, strays = _walk(opening.tobytes(), closing.tobytes(), doubled.tobytes())
+        return quotes[np.frombuffer(toggles, bool)], quotes[np.frombuffer(strays, bool)]
 
-    def _before(self, quotes: Positions) -> NDArray[np.bool_]:
+    def _before(self, quotes: Positions) -> Mask:
         """Tell whether a field may open at each position."""
         before = self._bytes[quotes - 1]
         return (quotes == 0) | (before == _NEWLINE) | (before == self._delimiter)
 
-    def _after(self, quotes: Positions) -> NDArray[np.bool_]:
+    def _after(self, quotes: Positions) -> Mask:
         """Tell whether a field may close at each position."""
         one, two = quotes + 1, quotes + 2
         after, second = self._bytes.take(one, mode="clip"), self._bytes.take(two, mode="clip")
@@ -128,20 +130,16 @@ class Layout:
         returned = (after == _RETURN) & (two >= len(self._bytes))
         return line | returned | (after == self._delimiter) | (one >= len(self._bytes))
 
-    def _records_at(self, positions: Positions) -> list[int]:
-        records = np.unique(np.searchsorted(self.ends, positions, "right"))
-        return records[records < len(self.ends)].tolist()
-
-    def _undecodable(self) -> list[int]:
-        if _is_utf8(self.data[: self.end]):
-            return []
-        suspects = self._records_at(np.flatnonzero(self._bytes >= _ASCII))
-        return [i for i in suspects if not _is_utf8(self.record(i))]
+    def _records_at(self, positions: NDArray[np.integer]) -> Mask:
+        found = np.zeros(len(self.ends) + 1, bool)
+        found[np.searchsorted(self.ends, positions, "right")] = True
+        return found[:-1]
 
 
-def _alternate(quotes: Positions, opening: NDArray[np.bool_], closing: NDArray[np.bool_]) -> bool:
+def _alternate(quotes: Positions, opening: Mask, closing: Mask) -> bool:
     """Tell whether the quotes open and close fields by turns, but for doubled ones."""
-    opens = np.arange(len(quotes)) % 2 == 0
+    opens = np.zeros(len(quotes), bool)
+    opens[::2] = True
     doubled = np.zeros(len(quotes), bool)
     adjacent = np.diff(quotes) == 1
     doubled[1:] |= adjacent & opens[1:]
@@ -149,27 +147,26 @@ def _alternate(quotes: Positions, opening: NDArray[np.bool_], closing: NDArray[n
     return bool(np.all(np.where(opens, opening, closing) | doubled))
 
 
-def _walk(
-    quotes: list[int], opening: list[bool], closing: list[bool]
-) -> tuple[list[int], list[int]]:
-    toggles, strays, inside, i = list[int](), list[int](), False, 0
-    while i < len(quotes):
-        if inside and quotes[i + 1 : i + 2] == [quotes[i] + 1]:
+def _walk(opening: bytes, closing: bytes, doubled: bytes) -> tuple[bytearray, bytearray]:
+    """Mark the quotes that open or close a field, and the strays; one byte for each quote.
+
+    Bytes, because as Python's numbers millions of quotes would take a hundred times their room.
+    """
+    toggles, strays = bytearray(len(opening)), bytearray(len(opening))
+    inside, i = False, 0
+    while i < len(opening):
+        if inside and doubled[i]:
             i += 2
             continue
         fits = closing[i] if inside else opening[i]
         if not fits:
-            strays.append(quotes[i])
+            strays[i] = 1
         # Inside a field the quote closes it all the same, so that the damage ends here.
         if fits or inside:
-            toggles.append(quotes[i])
+            toggles[i] = 1
             inside = not inside
         i += 1
     return toggles, strays
-
-
-def _fields(count: int) -> str:
-    return "1 field" if count == 1 else f"{count} fields"
 
 
 def _is_utf8(data: bytes) -> bool:

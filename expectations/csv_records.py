@@ -21,6 +21,7 @@ from polars.selectors import by_name
 from .arrivals import RESERVED
 from .batch import ROW, Batch, UnreadableError, file_facts, sources_of
 from .csv_bytes import pieces_of
+from .csv_faults import malformed, reasons, told
 from .csv_layout import Layout
 from .streams import lazy_stream
 
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from .csv_layout import Mask
     from .policy import CsvDialect
 
 # No column of a file could be taken for it.
 FAULT = "\x1ffault"
 _FIRST_LOOK = 64 << 10
-LONGEST_RECORD = 64 << 20
+# Whole records are needed at once: without these bounds a small gzip file would take all memory.
+LONGEST_RECORD = 16 << 20
+MOST_COLUMNS = 100_000
 _RFC = "Write the file by RFC 4180, or deliver Parquet."
 
 
@@ -48,7 +52,8 @@ def open_csv(path: Path, dialect: CsvDialect) -> Batch:
         The batch, every column of it text.
 
     Raises:
-        UnreadableError: No header, or bytes that are not text in the stated encoding.
+        UnreadableError: No header, more columns than can be, or bytes that are not text in the
+            stated encoding.
     """
     names = _header(path, dialect)
     kept = [i for i, name in enumerate(names) if name not in RESERVED]
@@ -71,6 +76,9 @@ def _header(path: Path, dialect: CsvDialect) -> list[str]:
         if position is None:
             continue
         width = int(layout.fields[position])
+        if width > MOST_COLUMNS:
+            observed = f"{width:,} columns, which are more than {MOST_COLUMNS:,}"
+            raise UnreadableError(observed, _RFC)
         if not dialect.header:
             return [str(i) for i in range(width)]
         _refuse_malformed(layout, position)
@@ -82,13 +90,15 @@ def _header(path: Path, dialect: CsvDialect) -> list[str]:
 
 def _first_record(layout: Layout) -> int | None:
     """Find the first record with a character: lines above the header hold none."""
-    blank = set(layout.blank())
-    return next((i for i in range(len(layout.ends)) if i not in blank), None)
+    filled = np.flatnonzero(~layout.blank())
+    return int(filled[0]) if len(filled) else None
 
 
 def _refuse_malformed(layout: Layout, position: int) -> None:
-    record = layout.record(position)
-    observed = layout.faults(int(layout.fields[position])).get(position)
+    record, width = layout.record(position), int(layout.fields[position])
+    alone = np.arange(len(layout.ends)) == position
+    faulty = malformed(layout, width) & alone
+    observed = str(reasons(layout, faulty, width)[0]) if faulty.any() else ""
     if b"\r" in record.replace(b"\r\n", b""):
         observed = "carriage returns that end no line"
     if observed:
@@ -110,30 +120,27 @@ class _Reader:
     def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
         row, header = 0, self.dialect.header
         for layout in _layouts(self.path, self.dialect):
-            skipped = set(layout.blank()) if self.width > 1 else set[int]()
+            skipped = layout.blank() if self.width > 1 else np.zeros(len(layout.ends), bool)
             if header:
                 first = _first_record(layout)
-                skipped |= set(range(len(layout.ends) if first is None else first + 1))
+                skipped[: None if first is None else first + 1] = True
                 header = first is None
             yield self._frame(layout, skipped, columns, row)
-            row += len(layout.ends) - len(skipped)
+            row += int(np.count_nonzero(~skipped))
 
-    def _frame(
-        self, layout: Layout, skipped: set[int], columns: list[str], row: int
-    ) -> pl.DataFrame:
-        faults = {i: why for i, why in layout.faults(self.width).items() if i not in skipped}
-        texts = self._texts(layout.without(skipped | faults.keys()), columns)
-        records = np.delete(np.arange(len(layout.ends)), list(skipped))
-        malformed = np.isin(records, list(faults))
-        expected = len(records) - len(faults)
+    def _frame(self, layout: Layout, skipped: Mask, columns: list[str], row: int) -> pl.DataFrame:
+        faulty = malformed(layout, self.width) & ~skipped
+        texts = self._texts(layout.only(~(skipped | faulty)), columns)
+        bad = faulty[~skipped]
+        expected = int(np.count_nonzero(~bad))
         if texts.height != expected:
             observed = f"{texts.height:,} records where its line ends and quotes make {expected:,}"
             raise UnreadableError(observed, _RFC)
-        rows = np.arange(row, row + len(records))
-        reasons = [f"{faults[i]}: {layout.text(i)}" for i in records[malformed].tolist()]
+        rows = np.arange(row, row + len(bad))
+        why = told(layout, faulty, self.width)
         parts = (
-            texts.with_columns(pl.Series(ROW, rows[~malformed], pl.Int64)),
-            pl.DataFrame({ROW: rows[malformed], FAULT: pl.Series(reasons, dtype=pl.String)}),
+            texts.with_columns(pl.Series(ROW, rows[~bad], pl.Int64)),
+            pl.DataFrame({ROW: pl.Series(rows[bad], dtype=pl.Int64), FAULT: why}),
         )
         return pl.concat(parts, how="diagonal").sort(ROW).select(by_name(columns))
 

@@ -24,6 +24,13 @@ _MARKDOWN = re.compile(r"[\\`*{}\[\]()<>#~|!$^&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-
 _NUMBERED_ITEM = re.compile(r"^(\d+)\.")
 # GitHub's autolinks look at text after escapes are undone; only a node in between stops them.
 _AUTOLINK = re.compile(r"(?:@|:(?=//)|(?<=www)\.)+", re.IGNORECASE)
+# What acts within a line: code, emphasis, links, tags, references; and at a line's beginning.
+_ACTS_IN_TABLES = re.compile(
+    r"[`*~\\]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\](?=[(\[:])|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])"
+    r"|(?<=http):(?=//)|(?<=https):(?=//)|(?<=ftp):(?=//)|(?<=www)\.|(?<=\w)@(?=\w)"
+    r"|^(?:>|[#+-](?=[#\s+-]|$)|={2}| +|\[)|(?<=^\d)[.)](?=\s)",
+    re.IGNORECASE,
+)
 _OUTER_SPACES = re.compile(r"^ +| +$")
 _NOT_SLUG = re.compile(r"[^A-Za-z0-9._]+")
 _SLUG_LENGTH = 80
@@ -65,8 +72,9 @@ def for_terminal(text: object, *, limit: int | None = None) -> str:
 def for_markdown(text: object, *, limit: int | None = None) -> str:
     """Show a name or value as mere text within a paragraph, list item or table cell of Markdown.
 
-    Whatever has a meaning in CommonMark or GitHub's dialect becomes a character reference, which
-    stands for itself only: no pipe ends a cell, no bracket makes a link, no tag reaches HTML.
+    Whatever has a meaning in CommonMark or GitHub's dialect gets a backslash, so that it stands for
+    itself only: no pipe ends a cell, no bracket makes a link, no tag reaches HTML. Character
+    references would do the same, but Prefect's older pages show them as they are written.
     Web and mail addresses, which GitHub's dialect links by themselves, are held apart by a code
     span round their ``:`` or ``@``.
 
@@ -75,11 +83,28 @@ def for_markdown(text: object, *, limit: int | None = None) -> str:
         limit: Most characters to show; the rest is counted instead.
 
     Returns:
-        One line of Markdown. It must not stand inside backticks, where references do not count.
+        One line of Markdown. It must not stand inside backticks, where backslashes do not count.
     """
     shown = _OUTER_SPACES.sub(_named_spaces, visible(text, limit=limit))
-    referenced = _NUMBERED_ITEM.sub(r"\1&#46;", _MARKDOWN.sub(_reference, shown))
+    referenced = _NUMBERED_ITEM.sub(r"\1\.", _MARKDOWN.sub(r"\\\g<0>", shown))
     return _AUTOLINK.sub(r"`\g<0>`", referenced)
+
+
+def for_table(text: object, *, limit: int | None = None) -> str:
+    """Show a name or value as mere text in a table that some pages take for Markdown, some not.
+
+    An escape would be shown by the latter, so that what acts in Markdown is named instead, and
+    nothing else: in ``<b>`` the bracket reads ``⟨U+003C⟩``.
+
+    Args:
+        text: A name or value.
+        limit: Most characters to show; the rest is counted instead.
+
+    Returns:
+        One line of text.
+    """
+    shown = visible(text, limit=limit)
+    return _ACTS_IN_TABLES.sub(lambda match: "".join(map(_code_point, match[0])), shown)
 
 
 def slug(text: object) -> str:
@@ -123,7 +148,3 @@ def _python_escape(character: str) -> str:
 
 def _named_spaces(spaces: re.Match[str]) -> str:
     return _code_point(" ") * len(spaces[0])
-
-
-def _reference(match: re.Match[str]) -> str:
-    return f"&#{ord(match[0])};"

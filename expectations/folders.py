@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from .batch import Batch, Opened, UnreadableError, open_file
 from .display import visible
+from .errors import BatchNotFound
 from .formats import endings, format_of
 from .objects import text_of
 from .verdict import BatchFacts
@@ -49,13 +50,16 @@ def open_folder(path: Path, contract: Contract, policy: Policy) -> Opened:
     files, unreadable = list[Batch](), list[tuple[str, UnreadableError]]()
     sizes = list[int]()
     for name, file in _files_in(path):
-        sizes.append(file.lstat().st_size)
         try:
-            batch = _open(file, path.resolve(), contract, policy)
+            sizes.append(file.lstat().st_size)
+            batch = _open(file, _resolved(path), contract, policy)
             files.append(replace(batch, facts=batch.facts.model_copy(update={"name": name})))
         except UnreadableError as error:
             unreadable.append((name, error))
-    if not sizes:
+        except (BatchNotFound, FileNotFoundError):
+            gone = UnreadableError("a file that went away meanwhile", "Deliver the folder at once.")
+            unreadable.append((name, gone))
+    if not sizes and not unreadable:
         remedy = "Deliver its files first; names that begin with `_` or `.` do not count as data."
         observed = "a folder without files"
         raise UnreadableError(observed, remedy)
@@ -80,19 +84,24 @@ def _files_in(folder: Path) -> list[tuple[str, Path]]:
         here = Path(root)
         links = [name for name in folders if (here / name).is_symlink()]
         found += [here / name for name in (*files, *links) if not name.startswith(_NOT_DATA)]
-    whole = {file.resolve() for file in found if not file.is_symlink()}
+    whole = {_resolved(file) for file in found if not file.is_symlink()}
     # A link to a file that is listed anyway would read its rows twice.
     once = (file for file in found if not (file.is_symlink() and _within(file, folder, whole)))
     return [(visible(file.relative_to(folder).as_posix()), file) for file in sorted(once)]
 
 
 def _within(link: Path, folder: Path, listed: set[Path]) -> bool:
-    target = link.resolve()
-    return target in listed or (target.is_dir() and target.is_relative_to(folder.resolve()))
+    target = _resolved(link)
+    return target in listed or (target.is_dir() and target.is_relative_to(_resolved(folder)))
+
+
+def _resolved(path: Path) -> Path:
+    """Follow links to their end; unlike ``Path.resolve`` also those that lead in a circle."""
+    return Path(os.path.realpath(path))
 
 
 def _open(file: Path, folder: Path, contract: Contract, policy: Policy) -> Batch:
-    if not file.resolve().is_relative_to(folder):
+    if not _resolved(file).is_relative_to(folder):
         observed = "a symbolic link that leads out of the folder"
         raise UnreadableError(observed, f"Deliver the file itself, or {_HIDE}.")
     if not file.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ class Footer:
 
     metadata: pq.FileMetaData
 
+    @cached_property
+    def _leaves(self) -> dict[str, list[int]]:
+        places = dict[str, list[int]]()
+        for place in range(self.metadata.num_columns):
+            places.setdefault(self.metadata.schema.column(place).path, []).append(place)
+        return places
+
     def statistics(self, name: str) -> ColumnStatistics | None:
         """Merge a flat column's statistics over the row groups.
 
@@ -38,11 +46,7 @@ class Footer:
             What they say together; None if the footer knows no single such column, or a row group
             has no statistics for it.
         """
-        leaves = [
-            i
-            for i in range(self.metadata.num_columns)
-            if self.metadata.schema.column(i).path == name
-        ]
+        leaves = self._leaves.get(name, [])
         if len(leaves) != 1:
             return None
         groups = [

@@ -211,5 +211,6 @@ class _Lines:
         try:
             return [one for field in self.fields for one in field.series(records, wanted)]
         except (TypeError, OverflowError) as error:
-            observed = f"values of another kind than when it was opened ({error})"
-            raise UnreadableError(observed, "Deliver the file by rename once complete.") from error
+            observed = "values of another kind than when it was opened"
+            remedy = "Deliver the file by rename once complete."
+            raise UnreadableError(observed, remedy, quoted=str(error)) from error

@@ -11,6 +11,8 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from .batch import UnreadableError
 from .csv_bytes import pieces_of
 from .policy import CsvDialect
@@ -19,10 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_LONGEST_LINE = 64 << 20
+# As Python objects some lines take thirty times their bytes, so neither may a line be very long nor
+# very many lines be turned into objects at once: a small gzip file would take all memory.
+_LONGEST_LINE = 16 << 20
+_LINES = 65_536
 # Python's own limit depends on how deep the caller stands already; this one is always the same.
 _DEEPEST = 200
-_RETURN = "\r"
+_RETURN, _NEWLINE = "\r", 10
+_BLANK_LINES = re.compile(rb"\n[ \t\r\n]*\n")
 _REMEDY = "Have the producer write it again, one JSON object in each line, in UTF-8."
 _HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 # Digits as zeros: what may be beyond a float is then found by plain search, which is fast.
@@ -72,7 +78,7 @@ def records_in(path: Path) -> Iterator[Records]:
         The lines in order, many at once.
 
     Raises:
-        UnreadableError: The content breaks off, or has no line end for 64 MiB.
+        UnreadableError: The content breaks off, or has no line end for 16 MiB.
     """
     rest = b""
     for piece in _pieces(path):
@@ -82,16 +88,26 @@ def records_in(path: Path) -> Iterator[Records]:
             observed = f"no line end within {_LONGEST_LINE >> 20} MiB"
             raise UnreadableError(observed, _REMEDY, kind="malformed_row")
         if newline:
-            yield _parsed(lines)
+            yield from map(_parsed, _portions(lines))
     if rest:
-        yield _parsed(rest)
+        yield from map(_parsed, _portions(rest))
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
     try:
         yield from pieces_of(path, CsvDialect())
     except UnreadableError as error:
-        raise UnreadableError(error.observed, _REMEDY) from error
+        raise UnreadableError(error.observed, _REMEDY, quoted=error.quoted) from error
+
+
+def _portions(lines: bytes) -> Iterator[bytes]:
+    """Cut lines into portions of no more than so many; blank ones in a row count as one."""
+    filled = _BLANK_LINES.sub(b"\n", lines)
+    ends = np.flatnonzero(np.frombuffer(filled, np.uint8) == _NEWLINE)[_LINES - 1 :: _LINES]
+    start = 0
+    for end in (*ends.tolist(), len(filled)):
+        yield filled[start:end]
+        start = end + 1
 
 
 def _parsed(lines: bytes) -> Records:

@@ -103,7 +103,7 @@ def judge(
         parts = tuple(Part(batch, None) for batch in batches)
         rows = [batch.rows for batch in batches]
         known = None if None in rows or unreadable else sum(row or 0 for row in rows)
-        found = (*of_schema, *_unread(unreadable))
+        found = (*of_schema, *_unread(unreadable, policy))
         return Judgement(parts, found, rows=known, rulings=unjudged_rules(asked))
     applied = apply_rules(batches, schemas, asked, readable=not unreadable)
     batches, schemas = applied.batches, applied.schemas
@@ -122,7 +122,7 @@ def judge(
         parts,
         (
             *of_schema,
-            *_unread(broken),
+            *_unread(broken, policy),
             *(() if broken else _too_few(rows, policy, applied.enough)),
             *row_faults,
             *whole,
@@ -162,18 +162,18 @@ def _scan_files(
     return _Scanned(scans, tuple(parts), tuple(unreadable))
 
 
-def _unread(files: Sequence[tuple[str, UnreadableError]]) -> list[Violation]:
-    return [unreadable_violation(error, "file in the", (name,)) for name, error in files]
+def _unread(files: Sequence[tuple[str, UnreadableError]], policy: Policy) -> list[Violation]:
+    return [unreadable_violation(error, "file in the", (name,), policy) for name, error in files]
 
 
 def unreadable_violation(
-    error: UnreadableError, written_as: str, names: Sequence[str]
+    error: UnreadableError, written_as: str, names: Sequence[str], policy: Policy
 ) -> Violation:
     """State that content cannot be read."""
     return Violation(
         kind=error.kind,
         expected=f"a whole {written_as} batch",
-        observed=error.observed,
+        observed=error.told(redact=policy.redact),
         remedy=error.remedy,
         because="what cannot be read cannot be judged",
         files=tuple(names),

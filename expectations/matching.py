@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _CLOSE_ENOUGH = 75
 _SEVERITIES: dict[str, Severity] = {"warn": "warning", "forbid": "critical"}
 _SHOWN = 20
+# Where a hundred columns are missing it is another table: no slip of the pen explains the others,
+# and to compare all names with all, or to tell them all to each, would take minutes.
+_GUESSED = 100
+_LONGEST_GUESS = 200
 
 
 @dataclass(frozen=True)
@@ -73,17 +77,20 @@ def match_columns(batch: Batch, contract: Contract, policy: Policy) -> Matching:
 def _missing(
     contract: Contract, present: list[Column], extra: Sequence[str]
 ) -> Iterable[Violation]:
-    for column in contract.columns:
-        if column.required and column not in present:
-            yield Violation(
-                kind="missing_column",
-                column=column.name,
-                expected=f"a column of type {column.type}",
-                observed="no such column",
-                remedy=_remedy_for_missing(column.name, extra),
-                because="the signature requires it",
-                expectation=_match_set(contract),
-            )
+    arrived = {column.name for column in present}
+    lacking = [c for c in contract.columns if c.required and c.name not in arrived]
+    expectation = _match_set(contract)
+    for position, column in enumerate(lacking):
+        guesses = extra if position < _GUESSED else ()
+        yield Violation(
+            kind="missing_column",
+            column=column.name,
+            expected=f"a column of type {column.type}",
+            observed="no such column",
+            remedy=_remedy_for_missing(column.name, guesses),
+            because="the signature requires it",
+            expectation=expectation if position < _GUESSED else None,
+        )
 
 
 def _remedy_for_missing(name: str, extra: Sequence[str]) -> str:
@@ -105,6 +112,9 @@ def closest(name: str, candidates: Sequence[str]) -> str | None:
         The one that is closest by edit distance, case, spaces and punctuation aside; None if none
         is close.
     """
+    if len(name) > _LONGEST_GUESS:
+        return None
+    candidates = [other for other in candidates if len(other) <= _LONGEST_GUESS]
     best = process.extractOne(
         name, candidates, scorer=fuzz.ratio, processor=_folded, score_cutoff=_CLOSE_ENOUGH
     )

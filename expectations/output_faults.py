@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .returned import described
 from .verdict import Violation
+
+if TYPE_CHECKING:
+    from .policy import Policy
 
 _REMEDY = "Mend the model, or log it again with the output that it really returns."
 _BECAUSE = "predictions that cannot be told apart or joined back are not published"
@@ -40,19 +43,21 @@ def mismatch(expected: str, observed: str, remedy: str = _REMEDY) -> Violation:
     )
 
 
-def as_mismatch(found: Violation, rows: int, returned: Any) -> Violation:
+def as_mismatch(found: Violation, rows: int, returned: Any, policy: Policy) -> Violation:
     """Say of predictions what was found in them as if they had been a batch.
 
     Args:
         found: A violation of the contract that was made from the output schema.
         rows: How many predictions there are.
         returned: What the model returned.
+        policy: Under ``redact`` no name is told that the model gave: it may be a value.
 
     Returns:
         A batch-level violation of kind ``output_mismatch``, in words that fit a model.
     """
     if found.count is None:
-        observed = f"{found.observed}; it returned {described(returned)}"
+        more = "others" if policy.redact and found.kind == "extra_column" else found.observed
+        observed = f"{more}; it returned {described(returned, names=not policy.redact)}"
     else:
         observed = f"{found.observed} in {found.count:,} of {rows:,} predictions"
     return found.model_copy(

@@ -32,7 +32,6 @@ from .policy import Policy
 from .returned import (
     NotPredictionsError,
     Returned,
-    described,
     take_apart,
     to_arrow,
     to_pandas,
@@ -102,7 +101,7 @@ def judge_output(
             return Output(_arrays(_by_own_names(found), policy))
         return _judged(returned, schema, rows, policy)
     except NotPredictionsError as error:
-        return Output({}, (mismatch(error.expected, error.observed),))
+        return Output({}, (mismatch(error.expected, error.told(redact=policy.redact)),))
     except NoContract as error:
         expected = "an output schema that decides what the model returns"
         return Output({}, (mismatch(expected, error.reason, error.remedy),))
@@ -142,7 +141,7 @@ def _judged(returned: Any, schema: Contract, rows: int, policy: Policy) -> Outpu
     stated = replace(schema, named=True, columns=named.columns)
     frame = to_pandas(named.values, redact=policy.redact)
     result = check(frame, stated, policy.model_copy(update=_NOT_OF_OUTPUTS))
-    violations = tuple(as_mismatch(v, rows, returned) for v in result.violations)
+    violations = tuple(as_mismatch(v, rows, returned, policy) for v in result.violations)
     if result.accepted is None or not result.passed:
         return Output({}, violations)
     open_names = [c.name for c in named.columns if isinstance(c.type, Anything)]
@@ -190,7 +189,7 @@ def _refuse_other_count(found: Returned, schema: Contract, returned: Any) -> Non
         return
     names = f" ({', '.join(c.name for c in schema.columns)})" if _is_named(schema) else ""
     expected = f"{len(schema.columns)} columns, as the output schema says{names}"
-    raise NotPredictionsError(expected, f"{len(found.columns)}: {described(returned)}")
+    raise NotPredictionsError.on(expected, returned, f"{len(found.columns)}: ")
 
 
 def _is_named(schema: Contract) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from .arrivals import RESERVED
 from .batch import (
+    ROW,
     Batch,
     UnreadableError,
     file_facts,
@@ -19,7 +20,9 @@ from .batch import (
     without_reserved,
 )
 from .footer import Footer
+from .footer_bytes import contradiction
 from .interchange import is_readable, readable
+from .scanning import READ_ERRORS
 from .streams import lazy_stream
 
 if TYPE_CHECKING:
@@ -29,7 +32,8 @@ if TYPE_CHECKING:
 _REDELIVER = "Have the producer write the file again, and deliver it by rename once it is complete."
 
 
-_ROWS = 65_536
+_ROWS, _BUFFER = 65_536, 2**20
+_CELL, _MUCH, _MANIFOLD = 8, 256 << 20, 32
 _FULL, _NO_INSTANT = 2**63 - 1, -(2**63)
 
 
@@ -43,32 +47,45 @@ def open_parquet(path: Path) -> Batch:
         The batch, with row count and statistics.
 
     Raises:
-        UnreadableError: Not a Parquet file, or a truncated one.
+        UnreadableError: Not a Parquet file, a truncated one, or one whose footer contradicts
+            itself.
     """
+    if observed := contradiction(path):
+        encrypted = "Deliver it unencrypted." if "encrypted" in observed else _REDELIVER
+        raise UnreadableError(observed, encrypted)
     try:
         with pq.ParquetFile(path) as file:
             metadata, schema = file.metadata, file.schema_arrow
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, PermissionError):
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, PermissionError | FileNotFoundError):
             raise
-        raise UnreadableError(_why(path, error), _REDELIVER) from error
+        raise _unreadable(path, error) from error
     arrived = without_reserved(schema)
+    try:
+        scan = _Scan(path, schema, _int96(path, metadata), _swells(path, metadata))
+        # Polars reads the footer for itself, and refuses some that PyArrow takes.
+        scan().collect_schema()
+    except READ_ERRORS as error:
+        raise _unreadable(path, error) from error
     return Batch(
         facts=file_facts(path, "parquet", arrived),
         schema=arrived,
         sources=sources_of(arrived),
-        scan=_Scan(path, schema, _int96(path, metadata)),
+        scan=scan,
         rows=metadata.num_rows,
         footer=Footer(metadata),
     )
 
 
-def _why(path: Path, error: Exception) -> str:
+def _unreadable(path: Path, error: Exception) -> UnreadableError:
     size = path.stat().st_size
     if size == 0:
-        return "a file of zero bytes"
+        return UnreadableError("a file of zero bytes", _REDELIVER)
     first = str(error).splitlines()[0]
-    return f"{size:,} bytes that are no whole Parquet file ({first})"
+    if "encrypted" in first:
+        return UnreadableError("a file that is encrypted", _REDELIVER)
+    observed = f"{size:,} bytes that are no whole Parquet file"
+    return UnreadableError(observed, _REDELIVER, quoted=first)
 
 
 def _int96(path: Path, metadata: pq.FileMetaData) -> tuple[str, ...]:
@@ -79,35 +96,75 @@ def _int96(path: Path, metadata: pq.FileMetaData) -> tuple[str, ...]:
     return tuple(name for name in names if dtypes.get(name) == pl.Datetime("ns"))
 
 
+def _swells(path: Path, metadata: pq.FileMetaData) -> bool:
+    """Tell whether a row group unpacks into far more than all of the file.
+
+    One value may stand for a billion rows. Polars unpacks row groups whole, Arrow in pieces.
+    """
+    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
+    unpacked = max(
+        (max(g.total_byte_size, g.num_rows * _CELL * g.num_columns) for g in groups), default=0
+    )
+    return unpacked > max(_MUCH, _MANIFOLD * path.stat().st_size)
+
+
 @dataclass(frozen=True)
 class _Scan:
     path: Path
     schema: pa.Schema
     int96: tuple[str, ...]
+    swells: bool = False
 
     def __call__(self) -> pl.LazyFrame:
         names = self.schema.names
-        if len(set(names)) < len(names) or not all(map(is_readable, self.schema.types)):
+        foreign = len(set(names)) < len(names) or not all(map(is_readable, self.schema.types))
+        if foreign or (self.swells and not self.int96):
             return numbered(self._through_arrow(), [])
         # Polars' filters trust lying statistics and drop rows from both sides of a split.
         lazy = pl.scan_parquet(self.path, use_statistics=False, glob=False, hive_partitioning=False)
         return numbered(lazy.with_columns(map(_out_of_range_if_full, self.int96)), names)
 
+    def pieces(self, rows: int) -> Iterator[pl.DataFrame] | None:
+        """Read piece by piece through Arrow, if that gives the very types that Polars' scan does.
+
+        Polars reads several row groups ahead of a slow consumer, and Arrow, asked for all of a
+        file, as far as it can: a gibibyte where one row group after the other takes a tenth.
+        """
+        sources = sources_of(without_reserved(self.schema))
+        usual = self().collect_schema()
+        if self.int96 or self._frame(self.schema.empty_table(), sources).schema != pl.Schema(
+            {name: dtype for name, dtype in usual.items() if name != ROW}
+        ):
+            return None
+        return self._numbered_pieces(sources, rows)
+
+    def _numbered_pieces(self, sources: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+        first = 0
+        for frame in self._pieces(sources, rows):
+            yield frame.select(pl.int_range(first, first + pl.len()).alias(ROW), pl.all())
+            first += frame.height
+
     def _through_arrow(self) -> pl.LazyFrame:
-        """Read what Polars refuses, repeated names and some types, through Arrow."""
+        """Read what Polars refuses, repeated names and some types, or would unpack all at once."""
+        sources = sources_of(without_reserved(self.schema))
+        schema = self._frame(self.schema.empty_table(), sources).schema
+        return lazy_stream(lambda columns: self._pieces(columns, _ROWS), schema)
+
+    def _frame(self, table: pa.Table, columns: Sequence[str]) -> pl.DataFrame:
         sources = sources_of(without_reserved(self.schema))
         positions = [i for i, name in enumerate(self.schema.names) if name not in RESERVED]
+        named = table.select(positions).rename_columns(list(sources))
+        return cast("pl.DataFrame", pl.from_arrow(readable(named.select(columns))))
 
-        def frame(table: pa.Table, columns: Sequence[str]) -> pl.DataFrame:
-            named = table.select(positions).rename_columns(list(sources))
-            return cast("pl.DataFrame", pl.from_arrow(readable(named.select(columns))))
-
-        def pieces(columns: list[str]) -> Iterator[pl.DataFrame]:
-            with pq.ParquetFile(self.path, coerce_int96_timestamp_unit="us") as file:
-                for part in file.iter_batches(_ROWS):
-                    yield frame(pa.Table.from_batches([part]), columns)
-
-        return lazy_stream(pieces, frame(self.schema.empty_table(), sources).schema)
+    def _pieces(self, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+        arguments: Any = {"coerce_int96_timestamp_unit": "us", "buffer_size": _BUFFER}
+        try:
+            with pq.ParquetFile(self.path, **arguments) as file:
+                for group in range(file.num_row_groups):
+                    for part in file.iter_batches(rows, row_groups=[group]):
+                        yield self._frame(pa.Table.from_batches([part]), columns)
+        except pa.ArrowException as error:
+            raise _unreadable(self.path, error) from error
 
 
 def _out_of_range_if_full(name: str) -> pl.Expr:

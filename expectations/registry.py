@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
+from .downloads import brief_download, new_download
 from .errors import (
     ContractChanged,
     ModelFailed,
@@ -156,13 +155,14 @@ def load_model(model: ModelVersion, fingerprint: str, timeout: float | None = No
     folder = local_path(model.pinned)
     if folder is not None:
         return _loaded(folder, model, fingerprint)
-    download = tempfile.mkdtemp(prefix="signature-gate-model-")
+    download = new_download()
     try:
-        loaded = _loaded(_downloaded(model, download, limit_of(timeout)), model, fingerprint)
+        stored = _downloaded(model, str(download.folder), limit_of(timeout))
+        loaded = _loaded(stored, model, fingerprint)
     except BaseException:
-        shutil.rmtree(download, ignore_errors=True)
+        download.discard()
         raise
-    weakref.finalize(loaded, shutil.rmtree, download, ignore_errors=True)
+    weakref.finalize(loaded, download.discard)
     return loaded
 
 
@@ -215,7 +215,7 @@ def _mlmodel(client: MlflowClient, model: ModelVersion) -> bytes:
     folder = model.pinned if is_registered else _location(client, model)
     missing = f"{model.uri}: the artifact store has no MLmodel file for {model}."
     with (
-        tempfile.TemporaryDirectory(prefix="signature-gate-") as destination,
+        brief_download() as destination,
         absence_means(lambda: f"{missing} Restore it, or log the model again."),
     ):
         file = mlflow.artifacts.download_artifacts(f"{folder}/{MLMODEL}", dst_path=destination)

@@ -22,11 +22,29 @@ _TWO_DIMENSIONS = 2
 class NotPredictionsError(Exception):
     """What the model returned is no set of columns; judging it turns this into a violation."""
 
-    def __init__(self, expected: str, observed: str) -> None:
-        """Keep the parts from which the violation is made."""
+    def __init__(self, expected: str, observed: str, nameless: str | None = None) -> None:
+        """Keep the parts from which the violation is made.
+
+        Args:
+            expected: What should have been returned.
+            observed: What was.
+            nameless: The same without the names that the model gave, where ``observed`` has some:
+                it may have made them of values.
+        """
         super().__init__(observed)
         self.expected = expected
-        self.observed = observed
+        self._observed = observed
+        self._nameless = observed if nameless is None else nameless
+
+    @classmethod
+    def on(cls, expected: str, returned: Any, counted: str = "") -> NotPredictionsError:
+        """Describe what was returned instead."""
+        nameless = described(returned, names=False)
+        return cls(expected, f"{counted}{described(returned)}", f"{counted}{nameless}")
+
+    def told(self, *, redact: bool) -> str:
+        """Say what was returned; under redact without its names."""
+        return self._nameless if redact else self._observed
 
 
 class Returned(NamedTuple):
@@ -60,7 +78,7 @@ def take_apart(returned: Any, rows: int, *, matrix: bool = False) -> Returned:
     if any(len(values) != rows for values in found.columns):
         lengths = sorted({len(values) for values in found.columns})
         counted = " or ".join(f"{length:,}" for length in lengths)
-        raise NotPredictionsError(_predictions(rows), f"{counted}: {described(returned)}")
+        raise NotPredictionsError.on(_predictions(rows), returned, f"{counted}: ")
     return found
 
 
@@ -81,8 +99,9 @@ def to_arrow(name: str, values: Any, *, redact: bool = False) -> pa.Array[Any]:
     try:
         array = _array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        why = "" if redact else f" ({visible(error, limit=_LONGEST_ERROR)})"
-        observed = f"values in {name!r} that no column can hold{why}"
+        said = f"values in {name!r} that no column can hold"
+        why = f"{said} ({visible(error, limit=_LONGEST_ERROR)})"
+        observed = "values that no column can hold" if redact else why
         raise NotPredictionsError(
             expected="values of one type in each column", observed=observed
         ) from None
@@ -107,20 +126,21 @@ def to_pandas(columns: Mapping[str, Any], *, redact: bool = False) -> pd.DataFra
     return pd.DataFrame({name: _series(name, v, redact) for name, v in columns.items()})
 
 
-def described(returned: Any) -> str:
+def described(returned: Any, *, names: bool = True) -> str:
     """Say what kind of object a model returned: type, shape and names, and none of its values."""
     kind, shape = type(returned).__name__, getattr(returned, "shape", None)
     said = f"{'an' if kind.startswith('nd') else 'a'} {kind}"
     if isinstance(returned, dict):
-        return f"{said} of {_listed(cast('dict[Any, Any]', returned))}"
+        by_name = cast("dict[Any, Any]", returned)
+        return f"{said} of {_listed(by_name) if names else f'{len(by_name):,}'}"
     if isinstance(returned, list | tuple):
         return f"{said} of {len(cast('list[Any]', returned)):,}"
     if shape is None:
         return f"an object of type {kind}"
     of = getattr(returned, "dtype", None)
     columns = getattr(returned, "columns", getattr(returned, "column_names", None))
-    names = "" if columns is None else f", with {_listed(columns)}"
-    return f"{said}{f' of {of}' if of is not None else ''}, shape {tuple(shape)}{names}"
+    listed = f", with {_listed(columns)}" if names and columns is not None else ""
+    return f"{said}{f' of {of}' if of is not None else ''}, shape {tuple(shape)}{listed}"
 
 
 def _listed(names: Any) -> str:
@@ -172,7 +192,7 @@ def _columns(returned: Any, rows: int, *, matrix: bool) -> Returned:
         case pd.Series() | np.ndarray() | list() | tuple() | pa.Array() | pa.ChunkedArray():
             return Returned([returned], None)
         case _:
-            raise NotPredictionsError(_predictions(rows), described(returned))
+            raise NotPredictionsError.on(_predictions(rows), returned)
 
 
 def _named(columns: Sequence[Any], names: list[Any]) -> Returned:
@@ -181,7 +201,9 @@ def _named(columns: Sequence[Any], names: list[Any]) -> Returned:
     twice = sorted({str(name) for name in names if names.count(name) > 1})
     if twice:
         raise NotPredictionsError(
-            expected="columns that differ in name", observed=f"{_listed(twice)} more than once"
+            expected="columns that differ in name",
+            observed=f"{_listed(twice)} more than once",
+            nameless=f"{len(twice):,} of the names more than once",
         )
     # Numbers are positions, not names.
     is_named = all(isinstance(name, str) for name in names)
@@ -191,7 +213,7 @@ def _named(columns: Sequence[Any], names: list[Any]) -> Returned:
 def _sized(values: Any) -> Any:
     if hasattr(values, "__len__") and not isinstance(values, str | bytes):
         return _familiar(values)
-    raise NotPredictionsError(expected="an array for each name", observed=described(values))
+    raise NotPredictionsError.on(expected="an array for each name", returned=values)
 
 
 # ----- values -----

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from .batch import ROW, UnreadableError
+from .errors import BatchChanged
 from .objects import code_of
 from .verdict import Evidence, Violation
 
@@ -186,6 +187,19 @@ def collect(frame: pl.LazyFrame) -> pl.DataFrame:
         raise unreadable(error) from error
 
 
+def raise_if_changed(error: BaseException | None, *, redact: bool) -> None:
+    """Say that content could be read when it was judged.
+
+    Called outside of ``except``, so that under redact no chain of causes carries a library's words.
+
+    Raises:
+        BatchChanged: There is an error.
+    """
+    if error:
+        told = unreadable(error).told(redact=redact)
+        raise BatchChanged(told) from (None if redact else error)
+
+
 READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, UnreadableError)
 
 
@@ -194,5 +208,5 @@ def unreadable(error: BaseException) -> UnreadableError:
     if isinstance(error, UnreadableError):
         return error
     first = str(error).splitlines()[0] if str(error) else type(error).__name__
-    observed = f"content that cannot be read to its end ({first})"
-    return UnreadableError(observed, "Have the producer write it again, and deliver it by rename.")
+    remedy = "Have the producer write it again, and deliver it by rename."
+    return UnreadableError("content that cannot be read to its end", remedy, quoted=first)

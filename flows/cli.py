@@ -116,7 +116,7 @@ def _deliver(verdict: Verdict, report: Path | None, *, as_json: bool) -> None:
 
         write_report(report, verdict)
     if as_json:
-        typer.echo(verdict.to_json())
+        terminal.say_json(verdict.to_json())
         return
     terminal.show_verdict(verdict)
     if report:
@@ -191,7 +191,7 @@ def preflight(
     with terminal.busy(f"trying {model}"), redirect_stdout(sys.stderr):
         found = try_out(model, batches, chosen, timeout)
     if as_json:
-        typer.echo(found.model_dump_json(indent=2))
+        terminal.say_json(found.model_dump_json(indent=2))
     else:
         terminal.show_preflight(found)
     raise typer.Exit(PASSED if found.passed else NOT_PASSED)
@@ -244,7 +244,7 @@ def score(
     with terminal.progress() as told:
         summary = score_feed(known, again=again, timeout=timeout, on_progress=told)
     if as_json:
-        typer.echo(summary.model_dump_json(indent=2))
+        terminal.say_json(summary.model_dump_json(indent=2))
     else:
         terminal.show_summary(summary)
     tell_of_run(known, summary, notified)

@@ -13,7 +13,7 @@ import yaml
 
 from ..expectations.errors import GateError
 from . import terminal
-from .drift_demo import foresee, near, tell_of_drift
+from .drift_demo import alert_once, foresee, near
 from .flights import (
     ALIAS,
     CHALLENGER,
@@ -72,7 +72,7 @@ def run_demo(folder: Path) -> None:
     )
     foreseen = foresee(feed_file, f"models:/{MODEL}/{version}", f"models:/{MODEL}/{challenger}")
     _step("the first of August arrives, a column renamed", lambda: _drifted(feed_file, flights))
-    tell_of_drift(feed_file, foreseen)
+    alert_once(feed_file, foreseen)
     terminal.gap()
     terminal.say(f"Try: MLFLOW_TRACKING_URI={os.environ['MLFLOW_TRACKING_URI']} \\")
     terminal.say(f"  signature-gate drift {near(feed_file)} --model models:/{MODEL}@{CHALLENGER}")

@@ -100,7 +100,7 @@ def release(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     with terminal.busy(f"releasing {batch}"), redirect_stdout(sys.stderr):
         receipt = release_batch(known, batch, Terms(model, policy, file), timeout)
     if as_json:
-        typer.echo(receipt.model_dump_json(indent=2))
+        terminal.say_json(receipt.model_dump_json(indent=2))
     else:
         show_release(known, receipt)
     raise typer.Exit(PASSED if receipt.disposition == "passed" else NOT_PASSED)
@@ -120,7 +120,7 @@ def discard(
     known = Feed.load(feed)
     receipt = discard_batch(known, batch, reason)
     if as_json:
-        typer.echo(receipt.model_dump_json(indent=2))
+        terminal.say_json(receipt.model_dump_json(indent=2))
     else:
         show_discard(known, receipt)
 

@@ -40,7 +40,7 @@ def diff(
         sides = read_comparands(before, after, chosen, timeout)
         found = Comparison(before=before, after=after, changes=compare(*sides, chosen))
     if as_json:
-        typer.echo(found.model_dump_json(indent=2))
+        terminal.say_json(found.model_dump_json(indent=2))
     elif found.changes:
         terminal.out.print(table_of_changes(found.changes))
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..expectations.errors import GateError
 from . import terminal
+from .demo_webhook import webhook
 from .diffing import table_of_changes
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def foresee(feed_file: Path, champion: str, challenger: str) -> Drift:
     return found
 
 
-def tell_of_drift(feed_file: Path, foreseen: Drift) -> None:
+def alert_once(feed_file: Path, foreseen: Drift) -> None:
     """Alert about what drifted, look again to alert no second time, and write the overview.
 
     Args:
@@ -59,24 +60,24 @@ def tell_of_drift(feed_file: Path, foreseen: Drift) -> None:
     Raises:
         GateError: There was not exactly one alert.
     """
+    from ..tasks.alerts import receivers_of, tell_of_drift
     from ..tasks.feed import Feed
-    from ..tasks.told import news_of, note_told, told_of
     from ..tasks.watches import watch_feed
 
-    feed, alerts = Feed.load(feed_file), list[str]()
+    feed = Feed.load(feed_file)
     found = watch_feed(feed)
-    for looked in (found, watch_feed(feed)):
-        news, told = news_of(looked, told_of(feed))
-        note_told(feed, told)
-        alerts += [looked.message() for _ in news]
+    with webhook() as (address, messages):
+        receivers = receivers_of([address])
+        for looked in (found, watch_feed(feed)):
+            tell_of_drift(feed, looked, receivers)
     terminal.gap()
-    for line in alerts[0].splitlines():
-        terminal.say(line)
-    terminal.say(f"alerts after looking twice: {len(alerts)}")
+    terminal.say(f"looked twice, alerts that a webhook on loopback received: {len(messages)}")
+    for line in "\n".join(messages).splitlines():
+        terminal.say(f"  {line}")
     terminal.gap()
     terminal.say(f"overview     {near(_overview(feed_file, found, foreseen))}")
-    if len(alerts) != 1:
-        msg = f"one drift made {len(alerts)} alerts."
+    if len(messages) != 1:
+        msg = f"one drift made {len(messages)} alerts."
         raise GateError(msg)
 
 

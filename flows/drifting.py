@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import terminal
+from .alerting import Notify, receivers, tell_of_watch
 from .diffing import table_of_changes
 from .options import NOT_PASSED, PASSED, AsJson, FeedFile, Timeout
 
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from ..tasks.drifts import Drift, Forecast
 
 
-def drift(
+def drift(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     feed: FeedFile,
     last: Annotated[int, typer.Option(min=1, help="Batches to look back on.")] = 60,
     model: Annotated[
         str | None,
         typer.Option(help="Forecast for this version, such as models:/flights@challenger."),
     ] = None,
+    notify: Notify = None,
     as_json: AsJson = False,
     timeout: Timeout = None,
 ) -> None:
@@ -32,17 +34,20 @@ def drift(
 
     Compares the last batches with each other and with the contract, sees whether the model's alias
     has moved, and forecasts which of the last batches the new version would have rejected. Nothing
-    is moved or told to anybody. Exits with 1 if a change is breaking or the forecast rejects a
-    batch.
+    is moved. With --notify, each change of state is told once; a named model makes it a rehearsal,
+    of which nobody is told. Exits with 1 if a change is breaking or the forecast rejects a batch.
     """
+    from ..tasks.feed import Feed
     from ..tasks.watches import watch_feed
 
+    known, told = Feed.load(feed), receivers(notify)
     with terminal.busy(f"looking back on {feed}"):
-        found = watch_feed(feed, last=last, model=model, timeout=timeout)
+        found = watch_feed(known, last=last, model=model, timeout=timeout)
     if as_json:
-        typer.echo(found.model_dump_json(indent=2))
+        terminal.say_json(found.model_dump_json(indent=2))
     else:
         _show(found)
+    tell_of_watch(known, found, told)
     raise typer.Exit(NOT_PASSED if found.breaking or found.rejecting else PASSED)
 
 

@@ -106,7 +106,7 @@ def _outcome(
     if not isinstance(outcome, BaseException):
         return outcome
     receipt = record_failure(feed, intent, candidate, outcome)
-    announce(receipt)
+    announce(feed, receipt)
     return receipt
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as Bar
@@ -35,6 +38,7 @@ _STYLES: dict[Disposition, str] = {
 _STATES = {"ok": "green", "failed": "bold red", "skipped": "yellow"}
 _SEVERITY_STYLES = {"critical": "red", "warning": "yellow"}
 _LONGEST_CELL = 400
+_FOREIGN = re.compile(r"[^\n -~]")
 
 
 @contextmanager
@@ -59,6 +63,11 @@ def plain(text: object, style: str = "") -> Text:
 def say(text: str) -> None:
     """Print one line of our own words and names from data."""
     out.print(plain(text), soft_wrap=True)
+
+
+def say_json(document: str) -> None:
+    """Print one JSON document in ASCII: no character of a name or value acts on a terminal."""
+    typer.echo(_FOREIGN.sub(lambda found: json.dumps(found[0])[1:-1], document))
 
 
 def gap() -> None:

@@ -33,7 +33,7 @@ def list_batches(feed: Feed, again: bool = False) -> Survey:
     """
     found = survey(feed, again=again)
     for receipt in found.recovered:
-        announce(receipt)
+        announce(feed, receipt)
     get_run_logger().info("%d batches may be scored", len(found.candidates))
     return found
 
@@ -66,7 +66,7 @@ def score_batch(
     pace = Pace(ProgressArtifact(f"Scoring {candidate.batch.id}").show, SECONDS_APART)
     outcome = score_one(feed, intent, candidate, again=again, watch=pace.tell)
     if isinstance(outcome, Receipt):
-        announce(outcome)
+        announce(feed, outcome)
     get_run_logger().info("%s: %s", candidate.batch.id, _told(outcome))
     return outcome
 

@@ -101,10 +101,10 @@ def survey(feed: Feed, *, again: bool = False) -> Survey:
     left = [*inbox.left, *(r for r in resumed if isinstance(r, LeftAlone))]
     found, done = list[Candidate](), 0
     settled = {receipt.batch.id for receipt in recovered}
-    ledger = Ledger(feed)
+    ledger, begun = Ledger(feed), _begun(feed)
     for batch in inbox.ready:
         try:
-            if again or _is_open(feed, ledger, batch.id):
+            if again or batch.id in begun or not ledger.is_settled(batch.id):
                 found.append(Candidate(batch=batch, place=feed.relative(feed.inbox / batch.path)))
             elif batch.id not in settled:
                 done += 1
@@ -159,14 +159,13 @@ def _turn(
     return 0 if again else _not_yet(feed, candidate, receipts) or 0
 
 
-def _is_open(feed: Feed, ledger: Ledger, batch: str) -> bool:
-    return not ledger.is_settled(batch) or unfinished(feed, batch) is not None
+def _begun(feed: Feed) -> set[str]:
+    return {path.stem for path in feed.claims.glob("*.intent")}
 
 
 def _elsewhere(feed: Feed, ledger: Ledger, in_inbox: set[str], again: bool) -> Iterator[Candidate]:
     """Find batches that left the inbox and are to be scored once more."""
-    begun = {path.stem for path in feed.claims.glob("*.intent")}
-    for batch in sorted((set(ledger.batches()) if again else begun) - in_inbox):
+    for batch in sorted((set(ledger.batches()) if again else _begun(feed)) - in_inbox):
         done = last_final(ledger.of(batch))
         if done is None or done.disposition not in ("passed", "split"):
             continue

@@ -8,9 +8,9 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 
-from ..expectations.changes import fingerprint_of
 from ..expectations.display import for_markdown, visible
 from .infrastructure import TASK
+from .notices import notice_of_drift
 from .publishing import artifact_key
 from .told import news_of, note_told, told_of
 from .watches import watch_feed
@@ -79,24 +79,29 @@ def tell_news(feed: Feed, drift: Drift) -> tuple[News, ...]:
     told = told_of(feed)
     news, now = news_of(drift, told)
     for event in news:
-        announce_drift(drift, event)
+        announce_drift(drift, event, told.schema_drift)
     if now != told:
         note_told(feed, now)
     return news
 
 
-def announce_drift(drift: Drift, news: News) -> None:
-    """Emit ``signature-gate.<news>`` for a feed; equal changes carry equal fingerprints."""
+def announce_drift(drift: Drift, news: News, ended: str = "") -> None:
+    """Emit ``signature-gate.<news>`` for a feed.
+
+    Equal changes carry equal fingerprints, and the end of a drift carries that of the drift.
+    """
     changes = drift.of_contract if news == "contract.changed" else drift.of_schema
+    notice = notice_of_drift(drift, news, ended)
     emit_event(
         event=f"signature-gate.{news}",
         resource={
             "prefect.resource.id": f"signature-gate.feed.{drift.feed}",
             "prefect.resource.name": drift.feed,
-            "signature-gate.fingerprint": fingerprint_of(changes),
+            "signature-gate.fingerprint": notice.fingerprint,
             "signature-gate.model": str(drift.model or drift.version),
         },
         payload={
+            **notice.payload,
             "summary": drift.message(),
             "breaking": any(change.effect == "breaking" for change in changes),
             "changes": [_in_payload(change) for change in changes[:_LISTED]],

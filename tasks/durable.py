@@ -91,6 +91,12 @@ def is_moved(source: Path, destination: Path) -> bool:
     return is_there(destination) and not is_there(source)
 
 
+def is_remnant(source: Path, destination: Path) -> bool:
+    """Whether a source is what is left of one that was copied to another disk, and then removed."""
+    same_disk = source.lstat().st_dev == destination.lstat().st_dev
+    return not same_disk and _equal(source, destination)
+
+
 def move(source: Path, destination: Path) -> None:
     """Move a file or a folder to a name that is free.
 
@@ -121,6 +127,31 @@ def move(source: Path, destination: Path) -> None:
     flush(source.parent)
 
 
+def give_back(source: Path, destination: Path) -> None:
+    """Move a file or a folder to a name that somebody else may take at any moment.
+
+    Args:
+        source: What to move.
+        destination: Its new name, on the same file system if that is to be safe.
+
+    Raises:
+        FileExistsError: The name is taken; what stands there is untouched.
+    """
+    try:
+        os.link(source, destination, follow_symlinks=False)
+    except FileExistsError:
+        # An interrupted move left both names to one file.
+        if not source.samefile(destination):
+            raise
+    except OSError:
+        # A folder, or a disk without hard links.
+        move(source, destination)
+        return
+    flush(destination.parent)
+    source.unlink()
+    flush(source.parent)
+
+
 def discard(path: Path) -> None:
     """Remove a file or folder of the gate's own, if it is there."""
     if path.is_dir() and not path.is_symlink():
@@ -143,8 +174,7 @@ def _copy_across(source: Path, destination: Path) -> None:
 
 
 def _finish_copy(source: Path, destination: Path) -> None:
-    same_disk = source.lstat().st_dev == destination.lstat().st_dev
-    if same_disk or not _equal(source, destination):
+    if not is_remnant(source, destination):
         taken = "is taken already; nothing is overwritten. Move what stands there elsewhere"
         raise FileExistsError(errno.EEXIST, taken, str(destination))
     discard(source)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..expectations.display import visible
 from ..expectations.errors import ModelFailed
 from ..expectations.output_faults import mismatch
 from .outputs import OutputMismatch, named_columns
@@ -127,16 +128,16 @@ def _predict(model: Any, chunk: Chunk, intent: Intent) -> Any:
             return model.predict(chunk.model_input, params=intent.params or None)
     except Exception as error:  # noqa: BLE001 - a model may raise anything
         _log.debug("%s raised", intent.model, exc_info=not _redact(intent))
-        raised = _failure(error, chunk, intent)
-        # Under redact not even the chain of causes may carry the model's words.
-        raise raised from (None if _redact(intent) else error)
+        raised = error
+    # Out here, so that under redact not even the chain of causes carries the model's words.
+    raise _failure(raised, chunk, intent) from (None if _redact(intent) else raised)
 
 
 def _failure(error: Exception, chunk: Chunk, intent: Intent) -> ModelFailed:
     first, last = chunk.rows["_row"][0], chunk.rows["_row"][-1]
     words = " (its words are withheld by policy redact)"
     if not _redact(intent):
-        words = f": {error}"[:_LONGEST_ERROR]
+        words = f": {visible(error, limit=_LONGEST_ERROR)}"
     msg = (
         f"{intent.model} raised {type(error).__name__} while it predicted rows {first} to {last}"
         f"{words}. The rows meet its signature: mend the model, or log it with the signature "

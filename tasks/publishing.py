@@ -9,27 +9,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from prefect import get_run_logger, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
 from prefect.events import emit_event
 
-from ..expectations.display import for_markdown, slug, visible
+from ..expectations.display import for_markdown, for_table, slug, visible
+from .evidence import REPORT
 from .infrastructure import TASK
+from .notices import notice_of_batch
+from .run_tables import address_of_report, tabulate, worst_first
 from .tracking import track_run
 
 if TYPE_CHECKING:
     from ..expectations.verdict import Verdict
     from .feed import Feed
-    from .receipts import Cell, Receipt
+    from .receipts import Receipt
     from .summaries import RunSummary
 
-_ROWS = 200  # of the table
 _BATCHES = 50  # told in words
 _VIOLATIONS = 20  # of one batch
 _LONGEST = 300  # characters of one violation
 _MARKDOWN = 64_000  # characters of the whole
 
 
-def announce(receipt: Receipt) -> None:
+def announce(feed: Feed, receipt: Receipt) -> None:
     """Emit ``signature-gate.batch.<disposition>`` for a batch.
 
     Equal faults carry equal fingerprints, by which an automation tells one alert from the next.
@@ -43,6 +49,7 @@ def announce(receipt: Receipt) -> None:
             "signature-gate.model": receipt.model.pinned,
         },
         payload={
+            **notice_of_batch(feed, receipt).payload,
             "batch": receipt.batch.id,
             "receipt": receipt.file,
             "rows": receipt.rows_in,
@@ -79,6 +86,8 @@ def announce_verdict(verdict: Verdict, model: str) -> None:
 def publish_run(summary: RunSummary) -> None:
     """Publish what a run did for a feed as one Markdown and one table artifact.
 
+    Where reports are served, a link leads to the one on the batch that fared worst.
+
     Args:
         summary: What it did.
     """
@@ -86,6 +95,16 @@ def publish_run(summary: RunSummary) -> None:
     title = f"What became of the batches of {summary.feed}"
     create_markdown_artifact(key=key, markdown=describe_run(summary), description=title)
     create_table_artifact(key=f"{key}-batches", table=tabulate(summary), description=title)
+    _link_report(key, summary)
+
+
+def _link_report(key: str, summary: RunSummary) -> None:
+    for receipt in worst_first(summary):
+        if url := address_of_report(receipt):
+            # Prefect makes Markdown of it, in which a slug is always itself.
+            of = f"The report on {slug(receipt.batch.name)}"
+            create_link_artifact(key=f"{key}-report", link=url, link_text=of, description=of)
+            return
 
 
 @task(**TASK)
@@ -111,7 +130,11 @@ def publish_verdict(verdict: Verdict, model: str) -> None:
     key = artifact_key(verdict.model.name if verdict.model and verdict.model.name else model)
     title = f"The verdict on {slug(verdict.batch.name)}"
     create_markdown_artifact(key=key, markdown=describe_verdict(verdict), description=title)
-    create_table_artifact(key=f"{key}-violations", table=_violations(verdict), description=title)
+    violations = [
+        {name: for_table(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+        for row in _violations(verdict)
+    ]
+    create_table_artifact(key=f"{key}-violations", table=violations, description=title)
     announce_verdict(verdict, model)
 
 
@@ -169,41 +192,19 @@ def describe_verdict(verdict: Verdict) -> str:
     return "\n".join([head, "", counted, "", *_listed(verdict)])[:_MARKDOWN]
 
 
-def tabulate(summary: RunSummary) -> list[dict[str, Cell]]:
-    """Lay out a run as a table, one row per batch, the worst first.
-
-    Args:
-        summary: What it did.
-
-    Returns:
-        At most 200 rows, whose cells are all that Prefect can store.
-    """
-    order = ("errored", "failed", "quarantined", "discarded", "split", "passed")
-    worst_first = sorted(summary.receipts, key=lambda receipt: order.index(receipt.disposition))
-    return [_row(receipt) for receipt in worst_first[:_ROWS]]
-
-
-def _row(receipt: Receipt) -> dict[str, Cell]:
-    quarantine = receipt.outputs.quarantine
-    return {
-        "batch": visible(receipt.batch.name, limit=_LONGEST),
-        "disposition": receipt.disposition,
-        "rows": receipt.rows_in,
-        "scored": receipt.outputs.scored,
-        "rejected": receipt.outputs.rejected,
-        "version": visible(receipt.version, limit=_LONGEST),
-        "reason": visible(receipt.reason, limit=_LONGEST),
-        "report": f"{quarantine}/report.html" if quarantine else None,
-    }
-
-
 def _told(receipt: Receipt) -> list[str]:
     head = ["", f"## {for_markdown(receipt.batch.name)}: {receipt.disposition}", ""]
     if receipt.error:
         return [*head, for_markdown(receipt.reason, limit=_LONGEST)]
     place = receipt.outputs.quarantine
-    report = [f"- report: {for_markdown(place)}/report.html"] if place else []
+    report = [f"- report: {_place_of_report(place, receipt)}"] if place else []
     return [*head, *(_listed(receipt.verdict) if receipt.verdict else []), *report]
+
+
+def _place_of_report(folder: str, receipt: Receipt) -> str:
+    place, url = for_markdown(f"{folder}/{REPORT}"), address_of_report(receipt)
+    # Within a link's text Prefect's older pages show escapes as they are written.
+    return f"{place} ([open]({url}))" if url else place
 
 
 def _listed(verdict: Verdict) -> list[str]:

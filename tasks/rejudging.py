@@ -49,7 +49,8 @@ def _judged_rows(job: Job) -> CheckResult:
     try:
         reopened = reopen_rejected(attempt.path, arrived, intent.contract, intent.judged_by)
     except UnreadableError as error:
-        msg = f"{attempt.path} cannot be judged again: {error.observed}. {error.remedy}"
+        told = error.told(redact=intent.policy.redact)
+        msg = f"{attempt.path} cannot be judged again: {told}. {error.remedy}"
         raise GateError(msg) from error
     result = judge_batch(attempt, reopened.opened)
     return _with(result, {"violations": (*result.verdict.violations, *reopened.violations)})

@@ -7,7 +7,6 @@ before its plan stood is dropped by whoever comes next; one that died later is c
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +29,7 @@ from .released import Job, lay_released
 from .storage import begin, commit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from ..expectations.verdict import Verdict
     from .claims import Intent
@@ -114,30 +113,38 @@ def release_batch(
         return name
     file = terms.existing_file()
     intent = terms.intent(feed, name, timeout)
-    with taken_up(feed, name) as taken, _swept(taken, redact=intent.policy.redact):
-        job = _begun(taken, intent, file)
-        result = judge_again(job)
-        # A split that would leave all rows behind is none.
-        fits = result.passed or result.verdict.accepted > 0
-        finding = score_accepted(job.attempt, result, watch) if fits else Finding(result.verdict)
-        moves, outputs = lay_released(job, finding)
-        return commit(job.attempt, moves, _receipt(job, finding.verdict, outputs))
+    with taken_up(feed, name) as taken:
+        try:
+            return _released(_begun(taken, intent, file), watch)
+        except Exception as error:  # noqa: BLE001 - a model or a library may raise anything
+            failed = _swept(taken, error, redact=intent.policy.redact)
+        # Out here, so that under redact it takes nothing along that a library said.
+        raise failed
 
 
-@contextmanager
-def _swept(taken: TakenUp, *, redact: bool) -> Generator[None]:
+def _released(job: Job, watch: Callable[[int, int], None] | None) -> Receipt:
+    result = judge_again(job)
+    # A split that would leave all rows behind is none.
+    fits = result.passed or result.verdict.accepted > 0
+    finding = score_accepted(job.attempt, result, watch) if fits else Finding(result.verdict)
+    moves, outputs = lay_released(job, finding)
+    return commit(job.attempt, moves, _receipt(job, finding.verdict, outputs))
+
+
+def _swept(taken: TakenUp, error: Exception, *, redact: bool) -> Exception:
     """Leave no trace of a release that came to nothing, and tell what broke in words."""
-    try:
-        yield
-    except Exception as error:
-        # After the plan stands, only recovery may touch it.
-        if not is_planned(taken.feed, taken.entry.batch):
-            sweep(taken.feed, taken.entry.batch)
-        if isinstance(error, GateError | OSError):
-            raise
+    # After the plan stands, only recovery may touch it.
+    if not is_planned(taken.feed, taken.entry.batch):
+        sweep(taken.feed, taken.entry.batch)
+    failed, cause = error, error.__cause__
+    if not isinstance(error, GateError | OSError):
         words = "its text is withheld by policy redact" if redact else str(error)
         msg = f"{taken.entry.name} cannot be released: {type(error).__name__}: {words}"
-        raise GateError(msg) from (None if redact else error)
+        failed, cause = GateError(msg), error
+    failed.__cause__ = None if redact else cause
+    if redact:
+        failed.__context__ = None
+    return failed
 
 
 def _begun(taken: TakenUp, intent: Intent, file: Path | None) -> Job:

@@ -10,8 +10,13 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
+import tempfile
+from multiprocessing import forkserver
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +27,11 @@ if TYPE_CHECKING:
 _SLOW = [
     "mlflow.pyfunc",
     "mlflow.store.tracking.sqlalchemy_store",
+    "signature_gate.expectations.report",
+    "signature_gate.flows.cli",
     "signature_gate.tasks.lifecycle",
     "sklearn.linear_model",
+    "warm",
 ]
 
 
@@ -69,6 +77,10 @@ def score_side_by_side(feed: Feed, workers: int) -> list[int | None]:
 def _start(work: Callable[..., None], *arguments: object) -> BaseProcess:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_SLOW)
+    with pytest.MonkeyPatch.context() as patch:
+        # The server knows no other way to the modules of the tests.
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        forkserver.ensure_running()
     worker = context.Process(target=work, args=arguments)
     worker.start()
     return worker
@@ -79,9 +91,7 @@ def _work(feed: str, point: str, times: int, environment: dict[str, str]) -> Non
     from signature_gate.tasks.lifecycle import score_feed
 
     os.environ.update(environment)
-    logger = logging.getLogger("signature_gate.storage")
-    logger.setLevel(logging.DEBUG)
-    logger.addHandler(_Killer(point, times))
+    _listen(point, times)
     score_feed(Feed.model_validate_json(feed))
 
 
@@ -97,3 +107,41 @@ def _hold(feed: str, batch: str, holding: str) -> None:
     with claimed(Feed.model_validate_json(feed), batch) as won:
         Path(holding).write_text(str(won))
         signal.pause()
+
+
+def start_command(arguments: list[str], log: Path, point: str = "never", times: int = 1) -> Any:
+    """Run ``signature-gate`` in another process, which may die at a point of the order of writes.
+
+    Args:
+        arguments: Of the command, without the program's name.
+        log: Where what it prints is appended.
+        point: Where it dies.
+        times: The how manieth time it gets there.
+
+    Returns:
+        The process, under way.
+    """
+    return _start(_command, arguments, str(log), point, times, dict(os.environ))
+
+
+def _command(
+    arguments: list[str], log: str, point: str, times: int, environment: dict[str, str]
+) -> None:
+    from signature_gate.flows.cli import main
+
+    os.environ.update(environment)
+    tempfile.tempdir = None
+    with Path(log).open("ab") as printed:
+        os.dup2(printed.fileno(), 1)
+        os.dup2(printed.fileno(), 2)
+    _listen(point, times)
+    sys.argv = ["signature-gate", *arguments]
+    main()
+
+
+def _listen(point: str, times: int) -> None:
+    logger = logging.getLogger("signature_gate.storage")
+    logger.setLevel(logging.DEBUG)
+    # Without one of its own the command line would have logging set up to print all of it.
+    logger.propagate = False
+    logger.addHandler(_Killer(point, times))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -98,6 +99,16 @@ def test_heavy_libraries_have_a_door_of_their_own(library: str) -> None:
 def test_a_module_is_a_room_one_can_overlook(path: Path) -> None:
     """No module is longer than three hundred lines."""
     assert len(path.read_text("utf-8").splitlines()) <= 300
+
+
+@pytest.mark.parametrize("package", ["expectations", "tasks"])
+def test_the_map_of_a_package_names_each_room_once(package: str) -> None:
+    """A newcomer finds every module in the package's docstring, in one neighbourhood."""
+    folder = ROOT / package
+    map_ = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8"))) or ""
+    listed = re.findall(r"``(\w+)``", map_.partition("\n- ")[2])
+
+    assert sorted(listed) == sorted(p.stem for p in folder.glob("*.py") if p.stem != "__init__")
 
 
 def _public(tree: ast.Module | ast.ClassDef) -> list[ast.ClassDef | ast.FunctionDef]:

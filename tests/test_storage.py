@@ -318,7 +318,7 @@ def test_a_batch_that_was_altered_meanwhile_is_not_published(
     attempt = started(feed, current_intent(feed))
 
     with pytest.raises(BatchChanged):
-        complete(attempt, watch=lambda _: deliver(feed, "a.parquet", rows(3)) and None)
+        complete(attempt, watch=lambda *_: deliver(feed, "a.parquet", rows(3)) and None)
 
     assert everything_below(Path(feed.root)) - {f"inbox/{attempt.batch.path}"} == {
         f"claims/{attempt.batch.id}.intent",

@@ -1,0 +1,52 @@
+"""One real ``prefect server``, a process of its own with its user interface, for the session."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from live_platform import Platform, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(name="live_server", scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Start the server; nothing of this process speaks to it yet."""
+    platform = Platform(tmp_path_factory.mktemp("live"))
+    platform.environment["PREFECT_SERVER_UI_ENABLED"] = "true"
+    try:
+        platform.start("prefect server start")
+        wait_for(platform.is_healthy, "the Prefect server", seconds=240)
+        yield platform
+    finally:
+        platform.stop()
+
+
+@contextmanager
+def speaking_to(platform: Platform) -> Iterator[None]:
+    """Have flows, events and logs of this process go to that server."""
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
+
+    settings = {PREFECT_API_URL: platform.api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    _hang_up()
+    with temporary_settings(settings):
+        try:
+            yield
+        finally:
+            _hang_up()
+
+
+def _hang_up() -> None:
+    """Send what waits; the workers that send keep the address with which they began."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    EventsWorker.drain_all(timeout=30, at_exit=False)
+    APILogWorker.drain_all(timeout=30, at_exit=False)

@@ -1,0 +1,161 @@
+"""What a run shows of itself in Prefect's own pages, old and new, seen through a real browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import polars as pl
+import pytest
+from browser import browser  # noqa: F401 - a fixture
+from feeds import (
+    deliver,
+    gaps,
+    line_model,  # noqa: F401 - a fixture
+    rows,
+)
+from live_prefect import server, speaking_to  # noqa: F401 - a fixture
+
+from signature_gate.tasks.feed import Feed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from live_platform import Platform
+    from playwright.sync_api import Browser, Page
+
+HOSTILE = "cut|<b>x<i>[l](javascript:alert(1))`_*d* http:"
+COLUMN = "<img src=x onerror=alert(1)>|a`b`[l](http://x.example)"
+REPORTS = "https://reports.example"
+
+
+class Shown(NamedTuple):
+    """Where a run can be seen.
+
+    Attributes:
+        site: The address of Prefect's pages.
+        run: The flow run's id.
+        artifacts: The run's artifacts' ids by their keys.
+    """
+
+    site: str
+    run: str
+    artifacts: dict[str, str]
+
+
+# The browser's event loop forbids flows while it lives: the run is over before it starts.
+@pytest.fixture(scope="module")
+def shown(live_server: Platform, line: str, tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """Score a good, a split, a broken and a hostile batch, on a server of the test's own."""
+    from signature_gate.flows.scoring import score_batches
+
+    root = tmp_path_factory.mktemp("seen")
+    (root / "inbox").mkdir()
+    policy = {"on_mismatch": "split", "max_rejected": 0.5, "extra_columns": "forbid"}
+    fields = {"name": "seen", "model": line, "root": str(root), "settle_seconds": 0}
+    feed = Feed.parse({**fields, "policy": {"keep": ["key"], **policy}})
+    deliver(feed, "good.parquet", rows(5))
+    deliver(feed, "gaps.parquet", gaps(10, 3))
+    deliver(feed, f"{HOSTILE}.parquet", b"PAR1, and no more")
+    deliver(feed, "evil.parquet", rows(4).with_columns(pl.lit(1).alias(COLUMN)))
+    with pytest.MonkeyPatch.context() as patch, speaking_to(live_server):
+        patch.setenv("SIGNATURE_GATE_REPORTS_URL", REPORTS)
+        state = score_batches(feed, return_state=True)
+    run = str(state.state_details.flow_run_id)
+    wanted = {"flow_run_id": {"any_": [run]}}
+    found = live_server.ask("artifacts/filter", artifacts=wanted)
+    artifacts = {artifact["key"]: artifact["id"] for artifact in found}
+    return Shown(live_server.api.removesuffix("/api"), run, artifacts)
+
+
+@pytest.fixture
+def look(shown: Shown, browser: Browser) -> Iterator[Callable[[str, str], Page]]:  # noqa: F811
+    """Open a page once it shows a text; what the page runs of ours, or complains of, is a fault."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    faults = list[str]()
+    page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+
+    def at(path: str, text: str) -> Page:
+        page.goto(f"{shown.site}{path}")
+        page.get_by_text(text).first.wait_for(timeout=60_000)
+        return page
+
+    yield at
+    page.close()
+    assert faults == []
+
+
+PAGES = pytest.mark.parametrize("ui", ["", "/v2"], ids=["older", "newer"])
+
+
+@PAGES
+def test_the_markdown_report_looks_like_one(
+    shown: Shown, look: Callable[[str, str], Page], ui: str
+) -> None:
+    """Headings and lists; names are text, character by character; reports are links."""
+    page = look(f"{ui}/artifacts/artifact/{shown.artifacts['signature-gate-seen']}", "rows in: 19")
+
+    headings = page.locator("h1, h2").all_inner_texts()
+    for heading in ("seen", f"{HOSTILE}.parquet: quarantined", "gaps.parquet: split"):
+        assert heading in headings
+    listed = "\n".join(page.locator("li").all_inner_texts())
+    assert "scored: 12; rejected: 7" in listed
+    assert f"observed 1 more: '{COLUMN}'" in listed
+    assert "&#" not in page.inner_text("body")
+    links = page.locator(f"li a[href^='{REPORTS}']").evaluate_all("all => all.map(a => a.href)")
+    assert len(links) == 3
+    assert all(link.startswith(f"{REPORTS}/seen/quarantine/") for link in links)
+    assert page.locator("li img, li b, h2 b").count() == 0
+
+
+@PAGES
+def test_the_table_of_batches_can_be_read(
+    shown: Shown, look: Callable[[str, str], Page], ui: str
+) -> None:
+    """One row per batch, the worst first; what would act in a cell is named instead."""
+    artifact = shown.artifacts["signature-gate-seen-batches"]
+    page = look(f"{ui}/artifacts/artifact/{artifact}", "gaps.parquet")
+
+    cells = [
+        [cell.strip() for cell in row.locator("td").all_inner_texts()]
+        for row in page.locator("tbody tr").all()
+    ]
+    named = "cut|⟨U+003C⟩b>x⟨U+003C⟩i>[l⟨U+005D⟩(javascript:alert(1))⟨U+0060⟩"
+    assert [row[1] for row in cells] == ["quarantined", "quarantined", "split", "passed"]
+    assert cells[0][0].startswith(named)
+    assert cells[2][:7] == ["gaps.parquet", "split", "null in a", "10", "7", "3", "1"]
+    assert cells[2][7].endswith("report.html")
+    assert cells[1][2] == "extra_column"
+    assert page.locator("td a, td b, td em, td img, td code").count() == 0
+
+
+@PAGES
+def test_the_run_names_its_state_and_artifacts(
+    shown: Shown, look: Callable[[str, str], Page], ui: str
+) -> None:
+    """State, tasks named after their batches, and the three artifacts with what they are."""
+    page = look(f"{ui}/runs/flow-run/{shown.run}", "Quarantined")
+    page.get_by_role("tab", name="Artifacts").or_(page.get_by_text("Artifacts")).last.click()
+
+    for text in (*shown.artifacts, "What became of the batches of seen"):
+        page.get_by_text(text).locator("visible=true").first.wait_for()
+    assert sorted(shown.artifacts) == [
+        "signature-gate-seen",
+        "signature-gate-seen-batches",
+        "signature-gate-seen-report",
+    ]
+
+
+@PAGES
+def test_the_link_leads_to_the_worst_batchs_report(
+    shown: Shown, look: Callable[[str, str], Page], ui: str
+) -> None:
+    """A link of http, for browsers follow none from a page to a file."""
+    artifact = shown.artifacts["signature-gate-seen-report"]
+    page = look(f"{ui}/artifacts/artifact/{artifact}", "The report on")
+
+    link = page.locator(f"a[href^='{REPORTS}']").first
+    target = link.get_attribute("href") or ""
+    assert target.startswith(f"{REPORTS}/seen/quarantine/")
+    assert target.endswith("/report.html")
+    assert "The report on cut-b-x-i-l-javascript-alert" in link.inner_text()
