@@ -32,7 +32,7 @@ _BY_NAME = {
     "double": "float64",
 }
 WIDEST_DECIMAL = 38
-# Levels of nesting in a schema. Libraries, and Python, overflow their stack where there is no bound.
+# Levels of nesting in a schema: without a bound libraries, and Python, overflow their stack.
 DEEPEST = 100
 
 

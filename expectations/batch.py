@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import unquote, urlparse
@@ -12,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from .arrivals import RESERVED, type_name, unique
-from .errors import BatchNotFound, UnsupportedBatch
-from .formats import endings, format_of
+from .errors import UnsupportedBatch
+from .formats import format_of
 from .verdict import BatchFacts
 
 if TYPE_CHECKING:
@@ -135,7 +134,9 @@ def open_batch(batch: Any, contract: Contract, policy: Policy) -> Opened:
     if isinstance(batch, Opened):
         return batch
     if isinstance(batch, str | Path):
-        return _open_path(_local_path(batch), contract, policy)
+        from .opening import open_path
+
+        return open_path(local_path(batch), contract, policy)
     if _is_array(batch):
         from .arrays import open_arrays
 
@@ -159,7 +160,7 @@ def describe_batch(batch: Any) -> BatchFacts:
     """Say what can be said of a batch that could not be opened."""
     if not isinstance(batch, str | Path):
         return BatchFacts(name=type(batch).__name__, format=type(batch).__module__.split(".")[0])
-    path = _local_path(batch)
+    path = local_path(batch)
     written_as = "folder" if path.is_dir() else format_of(path) or path.suffix.lstrip(".")
     return file_facts(path, written_as, pa.schema([]))
 
@@ -167,15 +168,15 @@ def describe_batch(batch: Any) -> BatchFacts:
 def file_facts(path: Path, written_as: str, schema: pa.Schema) -> BatchFacts:
     """Describe a file by its name, place, size and columns."""
     return BatchFacts(
-        name=_in_unicode(path.name),
+        name=in_unicode(path.name),
         format=written_as,
-        uri=_in_unicode(str(path)),
+        uri=in_unicode(str(path)),
         bytes=path.stat().st_size if path.is_file() else None,
         columns=columns_of(schema),
     )
 
 
-def _in_unicode(name: str) -> str:
+def in_unicode(name: str) -> str:
     """Name the bytes that are no UTF-8: Python has them as half characters, which no file takes."""
     return name.encode("utf-8", "backslashreplace").decode()
 
@@ -211,87 +212,12 @@ def numbered(frame: pl.LazyFrame, arrived: list[str]) -> pl.LazyFrame:
     return frame.drop(stale).with_row_index(ROW)
 
 
-def _open_path(path: Path, contract: Contract, policy: Policy) -> Opened:
-    if _is_folder(path):
-        from .folders import open_folder
-
-        return open_folder(path, contract, policy)
-    return _alone(open_file(path, contract, policy))
-
-
-def open_file(path: Path, contract: Contract, policy: Policy) -> Batch:
-    """Open one file by the format that its name promises.
-
-    Args:
-        path: The file.
-        contract: Says how a bare array is to be named, and what cells of objects are to become.
-        policy: Says how CSV is written, and how text is understood.
-
-    Returns:
-        The batch.
+def local_path(batch: str | Path) -> Path:
+    """Turn a path or a ``file://`` URL into a path.
 
     Raises:
-        BatchNotFound: No such file.
-        UnsupportedBatch: A format that the gate does not read, or a file that it may not read.
-        UnreadableError: The content is not what its format promises.
+        UnsupportedBatch: A URL of another scheme.
     """
-    if not path.exists():
-        raise _nowhere(path)
-    if not path.is_file():
-        # Pipes have readers wait for ever, and some devices never end.
-        msg = f"cannot read {path} as a batch: it is a pipe, a socket or a device. Deliver a file."
-        raise UnsupportedBatch(msg)
-    if (named := _in_unicode(str(path))) != str(path):
-        msg = f"cannot read {named} as a batch: its name is no UTF-8. Rename it."
-        raise UnsupportedBatch(msg)
-    kind = format_of(path)
-    if kind is None:
-        msg = f"cannot read {path} as a batch: its name ends in none of {endings()}."
-        raise UnsupportedBatch(msg)
-    try:
-        return _openers(path, contract, policy)[kind]()
-    except PermissionError as error:
-        raise _forbidden(path, error) from error
-    except FileNotFoundError as error:
-        raise _nowhere(path) from error
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except PermissionError as error:
-        raise _forbidden(path, error) from error
-    except OSError as error:  # a name that no file can have
-        raise _nowhere(path) from error
-
-
-def _nowhere(path: Path) -> BatchNotFound:
-    msg = f"no such batch: {path}. Check the path; relative ones start at {Path.cwd()}."
-    return BatchNotFound(msg)
-
-
-def _forbidden(path: Path, error: PermissionError) -> UnsupportedBatch:
-    msg = f"may not read {path}: {error.strerror}. Give this process the right to."
-    return UnsupportedBatch(msg)
-
-
-def _openers(path: Path, contract: Contract, policy: Policy) -> dict[str, Callable[[], Batch]]:
-    from .arrays import open_npy
-    from .arrow_files import open_arrow
-    from .csv_records import open_csv
-    from .json_lines import open_json_lines
-    from .parquet import open_parquet
-
-    return {
-        "parquet": partial(open_parquet, path),
-        "csv": partial(open_csv, path, policy.csv),
-        "json lines": partial(open_json_lines, path, contract, policy),
-        "arrow": partial(open_arrow, path, contract, policy),
-        "numpy": partial(open_npy, path, contract),
-    }
-
-
-def _local_path(batch: str | Path) -> Path:
     text = str(batch)
     if text.startswith("file://"):
         return Path(unquote(urlparse(text).path))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from .batch import UnreadableError, open_file
+from .batch import UnreadableError
 from .contract import Contract
 from .errors import Misuse, UnsupportedBatch
 from .formats import format_of
+from .opening import open_file
 from .policy import Policy, describe_invalid
 from .stored import MLMODEL, local_path
 from .verdict import BatchFacts

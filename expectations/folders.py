@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pyarrow as pa
 
-from .batch import Batch, Opened, UnreadableError, open_file
+from .batch import Batch, Opened, UnreadableError
 from .display import visible
 from .errors import BatchNotFound
 from .formats import endings, format_of
 from .objects import text_of
+from .opening import open_file
 from .verdict import BatchFacts
 
 if TYPE_CHECKING:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 _LONGEST_SAMPLE = 80
+# Each sample is a query of its own: where thousands of columns fail, those of the first must do.
+_MOST_SAMPLES = 200
 # Days around 1970 for which Python has dates, whatever the zone.
 _CALENDAR = (-719_161, 2_932_895)
 _A_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
@@ -132,7 +134,9 @@ def _samples(batch: Batch, failing: Sequence[Owned], policy: Policy) -> list[pl.
         rows = batch.scan().filter(owned.fault.mask).select(pl.col(ROW), *shown)
         return rows.head(policy.sample_rows)
 
-    return [collect(first(owned)) for owned in failing]
+    none = pl.DataFrame(schema={ROW: pl.Int64})
+    rest = [none for _ in failing[_MOST_SAMPLES:]]
+    return [*(collect(first(owned)) for owned in failing[:_MOST_SAMPLES]), *rest]
 
 
 def _violation(owned: Owned, count: int, sample: pl.DataFrame) -> Violation:

@@ -46,9 +46,9 @@ class Struct:
 
     def __setitem__(self, number: int, value: Any) -> None:
         """Replace the value of a field that is there."""
-        self.values[number] = (self.values[number][0], value) if (
-            self.kinds[number] == _LIST
-        ) else value
+        self.values[number] = (
+            (self.values[number][0], value) if (self.kinds[number] == _LIST) else value
+        )
 
 
 def forge(path: Path, lie: Callable[[Struct], None]) -> None:
@@ -149,10 +149,10 @@ def _struct(made: Struct) -> bytes:
     written, last = bytearray(), 0
     for number, kind in made.kinds.items():
         value = made.values[number]
-        kind = (_TRUE if value else _FALSE) if kind in (_TRUE, _FALSE) else kind
+        said = (_TRUE if value else _FALSE) if kind in (_TRUE, _FALSE) else kind
         step = number - last
-        written += bytes([step << 4 | kind]) if step < 16 else bytes([kind]) + _zigzag(number)
-        written += _value(kind, value)
+        written += bytes([step << 4 | said]) if step < 16 else bytes([said]) + _zigzag(number)
+        written += _value(said, value)
         last = number
     return bytes(written) + b"\0"
 
