@@ -6,10 +6,11 @@ Read ``types`` (the table of what conforms to what), ``checking`` (the public ca
 - The contract, and where it comes from: ``contract``, ``signature``, ``types``, ``policy``,
   ``params``, ``registry``, ``pinning``, ``stored``, ``patience``, ``downloads``.
 - What arrives: ``batch``, ``opening``, ``formats``, ``arrivals``, ``parquet``, ``footer``,
-  ``footer_bytes``, ``csv_records``, ``csv_layout``, ``csv_bytes``, ``csv_faults``, ``json_lines``, ``json_records``,
-  ``arrow_files``, ``arrow_messages``, ``arrays``, ``array_files``, ``frames``, ``folders``,
-  ``interchange``, ``streams``, ``reopening``; Python objects: ``objects``, ``object_columns``,
-  ``object_leaves``, ``object_rules``, ``cell_by_cell``, ``grouping``, ``instants``.
+  ``footer_bytes``, ``csv_records``, ``csv_layout``, ``csv_bytes``, ``csv_faults``, ``json_lines``,
+  ``json_records``, ``arrow_files``, ``arrow_messages``, ``arrays``, ``array_files``, ``frames``,
+  ``folders``, ``interchange``, ``streams``, ``reopening``; Python objects: ``objects``,
+  ``object_columns``, ``object_leaves``, ``object_rules``, ``cell_by_cell``, ``grouping``,
+  ``instants``.
 - A column's way into its type: ``conforming``, ``cells``, ``casting``, ``parsing``, ``missing``,
   ``nesting``, ``records``, ``tensors``, ``stacking``, ``shapes``, ``faults``, ``handing``.
 - The judgement: ``checking``, ``matching``, ``planning``, ``judging``, ``scanning``, ``merging``,
