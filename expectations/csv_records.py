@@ -96,6 +96,9 @@ def _first_record(layout: Layout) -> int | None:
 
 def _refuse_malformed(layout: Layout, position: int) -> None:
     record, width = layout.record(position), int(layout.fields[position])
+    if b"\0" in record:
+        observed = "a header with NUL bytes, which text in UTF-16 or UTF-32 has"
+        raise UnreadableError(observed, "Set policy csv.encoding, to utf-16-le for example.")
     alone = np.arange(len(layout.ends)) == position
     faulty = malformed(layout, width) & alone
     observed = str(reasons(layout, faulty, width)[0]) if faulty.any() else ""

@@ -99,7 +99,7 @@ def _examine(footer: Fields, end: int) -> None:
 def _end_of_parts(footer: Fields, start: int) -> int:
     """Tell where columns and indexes end; in a file by itself the footer starts there."""
     ends = [
-        *(chunk[3][9] + chunk[3][7] for group in footer[4] for chunk in group[1]),
+        *(_start_of(chunk[3]) + chunk[3][7] for group in footer[4] for chunk in group[1]),
         *(
             chunk.get(offset, 0) + chunk.get(offset + 1, 0)
             for group in footer[4]
@@ -108,6 +108,11 @@ def _end_of_parts(footer: Fields, start: int) -> int:
         ),
     ]
     return max(ends, default=start)
+
+
+def _start_of(chunk: Fields) -> int:
+    # Some writers state an offset of 0 for a dictionary that there is not.
+    return min(chunk[9], chunk.get(11) or chunk[9])
 
 
 def _leaves(elements: list[Fields]) -> Iterator[_Leaf]:
@@ -134,8 +139,7 @@ def _examine_chunk(chunk: Fields, leaf: _Leaf, rows: int, end: int) -> None:
     if chunk[1] != leaf.physical:
         msg = "a column of another type than its schema says"
         raise _ContradictionError(msg)
-    # Some writers state an offset of 0 for a dictionary that there is not.
-    start = min(chunk[9], chunk.get(11) or chunk[9])
+    start = _start_of(chunk)
     if not (0 <= start <= start + chunk[7] <= end and chunk[9] <= end):
         msg = "a column that lies beyond the end of the file"
         raise _ContradictionError(msg)

@@ -161,8 +161,13 @@ class _Scan:
         try:
             with pq.ParquetFile(self.path, **arguments) as file:
                 for group in range(file.num_row_groups):
+                    missing = file.metadata.row_group(group).num_rows
                     for part in file.iter_batches(rows, row_groups=[group]):
+                        missing -= part.num_rows
                         yield self._frame(pa.Table.from_batches([part]), columns)
+                    if missing:  # of which Arrow says nothing
+                        observed = f"pages that lack {missing:,} of the rows that the footer counts"
+                        raise UnreadableError(observed, _REDELIVER)
         except pa.ArrowException as error:
             raise _unreadable(self.path, error) from error
 

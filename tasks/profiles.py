@@ -34,12 +34,17 @@ def profile(path: Path, written_as: str, *, redact: bool) -> Profile:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from ..expectations.footer_bytes import contradiction
+
     known = Profile({}, {})
     if written_as != "parquet" or not path.is_file():
         return known
     try:
+        # PyArrow would end the process over some footers, instead of raising.
+        if contradiction(path):
+            return known
         metadata = pq.read_metadata(path)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
         return known
     for position in range(metadata.num_columns):
         name = metadata.schema.column(position).path
@@ -57,7 +62,10 @@ def _note(known: Profile, name: str, groups: list[Any], *, redact: bool) -> None
         known.null_counts[name] = sum(group.null_count for group in groups)
     filled = [group for group in groups if group.num_values]
     if filled and not redact and all(group.has_min_max for group in filled):
-        low, high = min(g.min for g in filled), max(g.max for g in filled)
+        try:
+            low, high = min(g.min for g in filled), max(g.max for g in filled)
+        except (ValueError, OverflowError):
+            return  # instants for which Python has no date
         if isinstance(low, bool | int | float | str | date | datetime):
             known.ranges[name] = (_cell(low), _cell(high))
 

@@ -44,6 +44,9 @@ MODEL = "fussy"
 RAISES = 666.0  # a value at which the model raises
 MAX_ATTEMPTS = 2
 _POLICY = {"on_mismatch": "split", "max_rejected": 0.5, "keep": ["key"]}
+# Of the time that a feed takes in peace: long enough to get to the writes, and short enough for
+# several deaths in each feed.
+_SHARE = 0.7
 # What the command may say at its end: passed, not passed, and broken, for a model raises.
 _SOBER_ENDS = {0, 1, 3}
 
@@ -323,7 +326,7 @@ def unleash(
     while todo:
         place = folder / f"feed-{toll.feeds}"
         ordeal = Ordeal(place, batches, next(archive), luck)
-        for dealt in _dealt(ordeal, todo, longest / 2, luck):
+        for dealt in _dealt(ordeal, todo, longest * _SHARE, luck):
             toll.kills[dealt.point or "random instant"] += 1
             told(toll)
         ordeal.finish()
