@@ -14,7 +14,7 @@ from pyarrow import ipc
 
 from .arrivals import RESERVED
 from .arrow_messages import walk_file, walk_stream
-from .batch import ROW, Batch, UnreadableError, file_facts, sources_of, without_reserved
+from .batch import ROW, Batch, UnreadableError, exactly, file_facts, sources_of, without_reserved
 from .interchange import is_readable, pc, readable
 from .object_columns import ObjectColumn, columns_served
 from .object_leaves import Reading
@@ -212,7 +212,7 @@ class _Reader:
             for name in names:
                 if name in self.objects:
                     made += self.objects[name].series(table[name].to_pylist(), columns)
-            yield pl.DataFrame(made).select(columns)
+            yield pl.DataFrame(made).select(map(exactly, columns))
 
     def _typed(self, table: pa.Table) -> list[pl.Series]:
         names = [name for name in table.column_names if name not in self.objects]

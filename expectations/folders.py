@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pyarrow as pa
 
-from .batch import Batch, Opened, UnreadableError
+from .batch import Batch, Opened, UnreadableError, exactly
 from .display import visible
 from .errors import BatchNotFound
 from .formats import endings, format_of
@@ -194,4 +194,4 @@ def _in_words(name: str) -> pl.Expr:
     def words(cells: pl.Series) -> pl.Series:
         return pl.Series(map(text_of, cells.to_list()), dtype=pl.String)
 
-    return pl.col(name).map_batches(words, return_dtype=pl.String, is_elementwise=True)
+    return exactly(name).map_batches(words, return_dtype=pl.String, is_elementwise=True)

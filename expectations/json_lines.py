@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 
 from .arrivals import RESERVED, type_name
-from .batch import ROW, Batch, UnreadableError, file_facts, sources_of
+from .batch import ROW, Batch, UnreadableError, exactly, file_facts, sources_of
 from .json_records import records_in
 from .object_columns import ObjectColumn, Outlook, arrow_type, columns_served
 from .object_leaves import Reading
@@ -205,7 +205,7 @@ class _Lines:
             made = [pl.Series(ROW, rows, pl.Int64), *self._series(records, wanted)]
             faults = [records.faults.get(i) for i in range(len(rows))]
             made.append(pl.Series(FAULT, faults, pl.String))
-            yield pl.DataFrame(made).select(columns)
+            yield pl.DataFrame(made).select(map(exactly, columns))
 
     def _series(self, records: Records, wanted: Container[str]) -> Iterable[pl.Series]:
         try:

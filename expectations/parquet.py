@@ -14,6 +14,7 @@ from .batch import (
     ROW,
     Batch,
     UnreadableError,
+    exactly,
     file_facts,
     numbered,
     sources_of,
@@ -178,6 +179,6 @@ def _out_of_range_if_full(name: str) -> pl.Expr:
     Writers of 96-bit timestamps have a wider range than 64 bits of nanoseconds. The smallest
     number stands for no instant, so judging finds it out of range.
     """
-    nanoseconds = pl.col(name).to_physical()
+    nanoseconds = exactly(name).to_physical()
     marked = pl.when(nanoseconds == _FULL).then(_NO_INSTANT).otherwise(nanoseconds)
     return marked.cast(pl.Datetime("ns")).alias(name)

@@ -36,7 +36,7 @@ def rejected_rows(parts: Sequence[Part], verdict: Verdict) -> pl.LazyFrame:
         return rows
     # All rows are there, and those of a file without a plan were never counted.
     names = rows.collect_schema().names()
-    return rows.drop(ROW).with_row_index(ROW).cast({ROW: pl.Int64}).select(names)
+    return rows.drop(ROW).with_row_index(ROW).cast({ROW: pl.Int64}).select(map(exactly, names))
 
 
 def _rows_of(part: Part, verdict: Verdict) -> pl.LazyFrame:

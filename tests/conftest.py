@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from prefect_session import server  # noqa: F401 - a fixture, and one server for all
+from prefect_session import fresh_senders, server  # noqa: F401 - fixtures; one server for all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

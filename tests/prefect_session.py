@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,3 +24,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         quick = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
         with quick, prefect_test_harness(server_startup_timeout=120):
             yield
+
+
+@pytest.fixture(name="_fresh_senders", scope="module", autouse=True)
+def fresh_senders() -> None:
+    """Have no module's events go to a server of the module before: a sender keeps its address."""
+    if "prefect.events.worker" in sys.modules:
+        from prefect.events.worker import EventsWorker
+
+        EventsWorker.drain_all(timeout=5, at_exit=False)

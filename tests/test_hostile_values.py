@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import pasts
@@ -179,8 +180,12 @@ def test_prefect_shows_attacks_as_text(
             assert not re.search(r"\]\((?!http://reports\.example/)", data.replace("\\]", ""))
             assert not ACTING.search(data)
         wanted = {"filter": {"resource": {"id": [f"signature-gate.feed.{name}"]}}}
-        with get_client(sync_client=True) as client:
-            told = client.request("POST", "/events/filter", json=wanted).json()["events"]
+        for _ in range(100):
+            with get_client(sync_client=True) as client:
+                told = client.request("POST", "/events/filter", json=wanted).json()["events"]
+            if told:
+                break
+            time.sleep(0.1)
         payloads = [text for event in told for text in texts_in(event["payload"])]
         assert payloads
         assert not [text for text in payloads if ACTING.search(text)]
