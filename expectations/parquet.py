@@ -119,11 +119,16 @@ class _Scan:
     def __call__(self) -> pl.LazyFrame:
         names = self.schema.names
         foreign = len(set(names)) < len(names) or not all(map(is_readable, self.schema.types))
-        if foreign or (self.swells and not self.int96):
+        if foreign or (self.swells and self._suits_arrow):
             return numbered(self._through_arrow(), [])
         # Polars' filters trust lying statistics and drop rows from both sides of a split.
         lazy = pl.scan_parquet(self.path, use_statistics=False, glob=False, hive_partitioning=False)
         return numbered(lazy.with_columns(map(_out_of_range_if_full, self.int96)), names)
+
+    @property
+    def _suits_arrow(self) -> bool:
+        # Of lists of a fixed size Arrow reads none that is null, and of INT96 fewer instants.
+        return not self.int96 and not any(map(_has_fixed_lists, self.schema.types))
 
     def pieces(self, rows: int) -> Iterator[pl.DataFrame] | None:
         """Read piece by piece through Arrow, if that gives the very types that Polars' scan does.
@@ -133,9 +138,9 @@ class _Scan:
         """
         sources = sources_of(without_reserved(self.schema))
         usual = self().collect_schema()
-        if self.int96 or self._frame(self.schema.empty_table(), sources).schema != pl.Schema(
-            {name: dtype for name, dtype in usual.items() if name != ROW}
-        ):
+        if not self._suits_arrow or self._frame(
+            self.schema.empty_table(), sources
+        ).schema != pl.Schema({name: dtype for name, dtype in usual.items() if name != ROW}):
             return None
         return self._numbered_pieces(sources, rows)
 
@@ -171,6 +176,11 @@ class _Scan:
                         raise UnreadableError(observed, _REDELIVER)
         except pa.ArrowException as error:
             raise _unreadable(self.path, error) from error
+
+
+def _has_fixed_lists(kind: pa.DataType) -> bool:
+    children = (kind.field(i).type for i in range(kind.num_fields))
+    return pa.types.is_fixed_size_list(kind) or any(map(_has_fixed_lists, children))
 
 
 def _out_of_range_if_full(name: str) -> pl.Expr:
