@@ -12,7 +12,7 @@ export GX_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 
-.PHONY: help demo test prove chaos bench table schema screenshot lint format lock clean
+.PHONY: help demo test prove chaos bench table faults schema screenshot lint format lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ table: .venv/installed  ## write docs/conformity.md anew, from a run
 
 screenshot: demo  ## photograph the demo's feed page for the README (needs chromium)
 	@$(BIN)/python tests/screenshot.py .demo docs/overview.png
+
+faults: .venv/installed  ## write docs/faults.md anew, from the table of faults
+	@PYTHONPATH=tests $(BIN)/python tests/fault_table.py > docs/faults.md
 
 schema: .venv/installed  ## write deployments/feeds/feed.schema.json anew, from the models
 	@PYTHONPATH=tests $(BIN)/python tests/feed_schema.py > deployments/feeds/feed.schema.json

@@ -35,6 +35,7 @@ Evidence = Literal["schema", "footer", "scan"]
 Severity = Literal["critical", "warning"]
 Engine = Literal["polars", "gx"]
 _FILES_NAMED = 5
+_LISTED = 20
 
 
 class Violation(BaseModel):
@@ -241,12 +242,15 @@ class Verdict(BaseModel):
         return self.rejected / self.rows if self.rows else 0.0
 
     def summary(self) -> str:
-        """Say in one line how the batch fared, then list every violation on a line of its own."""
+        """Say in one line how the batch fared, then up to twenty violations, the worst first."""
         of = "" if self.rows is None else f" of {self.rows:,} rows"
         head = f"{self.batch.name}{of}: {self.disposition}"
         if self.rejected:
             head += f", {self.rejected:,} rejected"
-        return "\n".join([head, *(f" - {v.message}" for v in self.violations)])
+        worst = sorted(self.violations, key=lambda v: v.severity != "critical")
+        more = len(worst) - _LISTED
+        rest = [f" - and {more:,} more, all of them in the verdict"] if more > 0 else []
+        return "\n".join([head, *(f" - {v.message}" for v in worst[:_LISTED]), *rest])
 
     def to_json(self) -> str:
         """Return the verdict as one JSON document that ``from_json`` reads back."""

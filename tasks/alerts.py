@@ -140,7 +140,8 @@ def tell_of_drift(feed: Feed, drift: Drift, receivers: Sequence[Receiver]) -> li
 
 def _with_faults(known: Known, notices: list[Notice], now: datetime, window: float) -> Known:
     oldest = now - timedelta(seconds=window)
-    faults = {print_: told for print_, told in known.faults.items() if told > oldest}
+    # After a clock was set back, what was told in the future would else silence a fault for long.
+    faults = {print_: told for print_, told in known.faults.items() if oldest < told <= now}
     # What still waits is told with its own time, and once, however long the receiver is down.
     due, waiting = list(known.due), {notice.fingerprint for notice in known.due}
     for notice in notices:

@@ -84,3 +84,20 @@ def _visit(
         yield opened
     finally:
         context.close()
+
+
+def sticking_out(page: Page) -> dict[int, list[str]]:
+    """List what stands out of a page to the right, by width, from a small phone to a desktop."""
+    found: dict[int, list[str]] = {}
+    for width in (320, 360, 740, 1000, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        beyond = page.evaluate(_STANDING_OUT, width)
+        if beyond or page.evaluate("document.documentElement.scrollWidth") > width:
+            found[width] = beyond
+    return found
+
+
+_STANDING_OUT = """width => [...document.querySelectorAll('body *')]
+    .filter(e => !e.closest('thead, .unseen'))
+    .filter(e => e.getClientRects().length && e.getBoundingClientRect().right > width + 0.5)
+    .map(e => e.tagName + '.' + e.className)"""

@@ -3,6 +3,7 @@
 - ``registry``: the URI of a registry in SQLite, in use for the whole session once asked for.
 - ``iris_inferred``, ``iris_columns``, ``iris_tensor``, ``house_price``: each a
   ``tutorial_models.Tutorial``, logged once, when a test first asks for it.
+- ``make_feed``, ``line``, ``moody``, ``unsigned``: the feeds and models of ``feeds``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,12 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from feeds import (  # noqa: F401 - fixtures
+    feed_maker,
+    line_model,
+    moody_model,
+    unsigned_model,
+)
 from hypothesis import settings
 from prefect_session import fresh_senders, server  # noqa: F401 - fixtures; one server for all
 

@@ -14,8 +14,6 @@ from commands import run
 from feeds import (
     PLANTED,
     deliver,
-    feed_maker,  # noqa: F401 - a fixture
-    line_model,  # noqa: F401 - a fixture
     rows,
 )
 from live_platform import Platform, wait_for
@@ -130,6 +128,20 @@ def test_a_hundred_batches_with_one_fault_are_told_once(
     assert first["type"] == "failure"
     assert "model: models:/line/1" in first["message"]
     assert PLANTED not in str(first)
+
+
+def test_a_clock_that_was_set_back_silences_no_fault(
+    hundred: tuple[Feed, RunSummary], webhook: Webhook
+) -> None:
+    """What was told in what is now the future does not count as told."""
+    feed, summary = hundred
+    told = receivers_of([f"json://{webhook.host}/back"])
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    for when in (now, now - timedelta(days=365)):
+        tell_of_batches(feed, summary.receipts, told, now=when)
+
+    assert len(webhook.got("/back")) == 2
 
 
 def test_what_is_told_is_told_again_to_nobody_but_a_new_receiver(

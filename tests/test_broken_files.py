@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 from bounded import MIB, judge_apart
-from broken_files import LINE, PAIRS, TENSOR, ZOO, npy
+from broken import LINE, TENSOR
+from broken_arrays import PAIRS, npy
+from broken_files import ZOO
 from commands import run
 from feeds import (
     by_batch,
     deliver,
-    feed_maker,  # noqa: F401 - a fixture
-    line_model,  # noqa: F401 - a fixture
     rows,
 )
 from judged import contract, kinds
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from broken_files import Broken
+    from broken import Broken
     from pytest import CaptureFixture, MonkeyPatch  # noqa: PT013 - types only
 
     from signature_gate.tasks.feed import Feed

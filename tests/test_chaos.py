@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from balance import faults_of
-from chaos import MAX_ATTEMPTS, MODEL, deliver_all, register_fussy, schedule, unleash
+from chaos import MAX_ATTEMPTS, schedule, unleash
 from dying import score_side_by_side
-from feeds import deliver, feed_maker, rows  # noqa: F401 - a fixture among them
+from feeds import deliver, rows
+from mixed_batches import MODEL, deliver_all, register_fussy
 from reader import Reader
 
 from signature_gate.tasks.lifecycle import score_feed

@@ -15,9 +15,6 @@ from dying import score_and_die
 from feeds import (
     deliver,
     everything_below,
-    feed_maker,  # noqa: F401 - a fixture
-    line_model,  # noqa: F401 - a fixture
-    moody_model,  # noqa: F401 - a fixture
     rows,
 )
 from meddling import at_point

@@ -5,16 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chaos import move_alias, register_fussy
 from dying import score_and_die
 from feeds import (
     by_batch,
     deliver,
     everything_below,
-    feed_maker,  # noqa: F401 - a fixture
     rows,
 )
 from meddling import ANSWERS, at_point, ill_registry
+from mixed_batches import move_alias, register_fussy
 
 from signature_gate.expectations.errors import ModelNotFound, RegistryUnavailable
 from signature_gate.expectations.registry import resolve

@@ -9,9 +9,7 @@ import verdicts
 from feeds import (
     PLANTED,
     deliver,
-    feed_maker,  # noqa: F401 - a fixture
     gaps,
-    line_model,  # noqa: F401 - a fixture
     rows,
 )
 

@@ -19,8 +19,6 @@ import yaml
 from commands import run
 from feeds import (
     deliver,
-    feed_maker,  # noqa: F401 - a fixture
-    line_model,  # noqa: F401 - a fixture
     rows,
 )
 from markdown_it import MarkdownIt

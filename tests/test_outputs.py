@@ -12,7 +12,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from feeds import PLANTED, deliver, everything_below, feed_maker, rows  # noqa: F401 - a fixture
+from feeds import PLANTED, deliver, everything_below, rows
 from hypothesis import given
 from odd_models import register
 from scipy import sparse

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pasts
 import pytest
 import verdicts
+from browser import sticking_out
 
 from signature_gate.expectations.display import visible
 from signature_gate.expectations.overlaps import Overlaps, Reason
@@ -120,16 +121,7 @@ def test_an_accessibility_checker_finds_nothing_serious(
 def test_the_page_never_scrolls_sideways(name: str, pages: dict[str, Path], visit: Visitor) -> None:
     """From a small phone to a desktop, with every fold open, nothing stands out of the page."""
     with visit(pages[name], width=360) as opened:
-        for width in (320, 360, 740, 1000, 1280):
-            opened.page.set_viewport_size({"width": width, "height": 800})
-            assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
-            assert opened.page.evaluate(_STANDING_OUT, width) == []
-
-
-_STANDING_OUT = """width => [...document.querySelectorAll('body *')]
-    .filter(e => !e.closest('thead, .unseen'))
-    .filter(e => e.getClientRects().length && e.getBoundingClientRect().right > width + 0.5)
-    .map(e => e.tagName + '.' + e.className)"""
+        assert sticking_out(opened.page) == {}
 
 
 @every_page

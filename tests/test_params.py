@@ -15,8 +15,6 @@ import pytest
 from feeds import (
     deliver,
     everything_below,
-    feed_maker,  # noqa: F401 - a fixture
-    moody_model,  # noqa: F401 - a fixture
     rows,
 )
 from hypothesis import given

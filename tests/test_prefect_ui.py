@@ -10,7 +10,6 @@ from browser import browser  # noqa: F401 - a fixture
 from feeds import (
     deliver,
     gaps,
-    line_model,  # noqa: F401 - a fixture
     rows,
 )
 from live_prefect import server, speaking_to  # noqa: F401 - a fixture

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import run
-from feeds import unsigned_model  # noqa: F401 - a fixture
 from hypothesis import given
 from hypothesis import strategies as st
 from odd_models import quietly, register

@@ -18,10 +18,7 @@ from feeds import (
     by_batch,
     deliver,
     everything_below,
-    feed_maker,  # noqa: F401 - a fixture
     gaps,
-    line_model,  # noqa: F401 - a fixture
-    moody_model,  # noqa: F401 - a fixture
     rows,
 )
 from judged import contract, split

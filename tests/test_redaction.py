@@ -24,8 +24,6 @@ import yaml
 from commands import run
 from feeds import (
     deliver,
-    feed_maker,  # noqa: F401 - a fixture
-    line_model,  # noqa: F401 - a fixture
     truncated,
 )
 from forged_parquet import NULL_COUNT, STATISTICS, Struct, chunk, forge

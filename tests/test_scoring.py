@@ -12,13 +12,9 @@ from feeds import (
     by_batch,
     deliver,
     everything_below,
-    feed_maker,  # noqa: F401 - a fixture
     gaps,
-    line_model,  # noqa: F401 - a fixture
-    moody_model,  # noqa: F401 - a fixture
     rows,
     truncated,
-    unsigned_model,  # noqa: F401 - a fixture
 )
 
 from signature_gate.expectations.errors import Misuse, NoContract, RegistryUnavailable

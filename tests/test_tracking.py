@@ -11,9 +11,7 @@ import pytest
 from feeds import (
     PLANTED,
     deliver,
-    feed_maker,  # noqa: F401 - a fixture
     gaps,
-    line_model,  # noqa: F401 - a fixture
     rows,
 )
 

@@ -179,6 +179,17 @@ def test_a_verdict_does_not_change() -> None:
         verdict().rows = 3
 
 
+def test_a_summary_of_very_many_violations_stays_readable() -> None:
+    """Twenty are listed, those that block first, and the rest is counted."""
+    warnings = [violation(severity="warning", column=f"w{i}") for i in range(30)]
+
+    lines = verdict(*warnings, violation(column="last")).summary().splitlines()
+
+    assert len(lines) == 1 + 20 + 1
+    assert "'last'" in lines[1]
+    assert lines[-1] == " - and 11 more, all of them in the verdict"
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"batch": 1}'])
 def test_what_is_no_verdict_is_refused(text: str) -> None:
     """Other JSON is not taken for a verdict."""

@@ -14,12 +14,9 @@ from feeds import (
     PLANTED,
     deliver,
     everything_below,
-    feed_maker,  # noqa: F401 - a fixture
     gaps,
-    line_model,  # noqa: F401 - a fixture
     rows,
 )
-from prefect_session import server  # noqa: F401 - a fixture
 from test_flows import artifact, events
 
 from signature_gate.expectations.errors import ModelNotFound
