@@ -21,7 +21,7 @@ demo: .venv/installed  ## a month of real flights, gated and scored
 	@$(BIN)/signature-gate demo
 
 test: .venv/installed  ## the whole suite, a process for each of two cores
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 prove: .venv/installed  ## every property with 20,000 examples, through GX with 2,000
 	@SIGNATURE_GATE_EXAMPLES=20000 $(BIN)/pytest -n 2 tests/test_properties.py tests/test_tensors.py \

@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from forked import forked
+
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
@@ -60,11 +62,8 @@ def judge_apart(path: Path, inputs: str, policy: dict[str, Any]) -> Outcome:
     Returns:
         What became of it.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_SLOW)
-    ours, theirs = context.Pipe(duplex=False)
-    worker = context.Process(target=_work, args=(theirs, str(path), inputs, policy))
-    worker.start()
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    worker = forked(_work, theirs, str(path), inputs, policy, preload=_SLOW)
     theirs.close()
     outcome = _awaited(ours, worker)
     worker.join()

@@ -65,7 +65,7 @@ def _sections() -> Iterator[str]:
     yield _headed("pandas columns", _TYPES + _COLUMN_TENSORS)
     for name, column in zoo.columns().items():
         frame = pd.DataFrame({"c": column})
-        yield _row(name, [_cell(frame, frame, s) for s in _TYPES + _COLUMN_TENSORS])
+        yield _row(name, [_alike([frame], frame, s) for s in _TYPES + _COLUMN_TENSORS])
     yield from _files(
         "Arrow types: Parquet files, Arrow files, Arrow tables and Polars frames",
         arrivals_zoo.arrow_types(),
@@ -98,8 +98,9 @@ def _files(
 
 
 def _alike(batches: list[Any], in_pandas: Any, spec: dict[str, Any]) -> str:
-    cells = {_cell(batch, in_pandas, spec) for batch in batches}
-    return " or ".join(sorted(cells))
+    inputs = _inputs(spec)
+    mlflow = _PASSED if _accepted_by_mlflow(in_pandas, inputs) else _REFUSED
+    return " or ".join(sorted({f"{_by_gate(batch, inputs)} {mlflow}" for batch in batches}))
 
 
 def _arrays_alike(array: Any, spec: dict[str, Any]) -> str:
@@ -108,12 +109,14 @@ def _arrays_alike(array: Any, spec: dict[str, Any]) -> str:
         return _alike(batches, {"c": array}, spec)
 
 
-def _cell(batch: Any, in_pandas: Any, spec: dict[str, Any]) -> str:
+def _inputs(spec: dict[str, Any]) -> str:
     stated = spec if spec["type"] == "tensor" else {**spec, "required": True}
-    inputs = json.dumps([{**stated, "name": "c"}])
+    return json.dumps([{**stated, "name": "c"}])
+
+
+def _by_gate(batch: Any, inputs: str) -> str:
     verdict = check(batch, Contract.from_signature({"inputs": inputs})).verdict
-    gate = _PASSED if verdict.passed else _REFUSED if verdict.whole else _PER_ROW
-    return f"{gate} {_PASSED if _accepted_by_mlflow(in_pandas, inputs) else _REFUSED}"
+    return _PASSED if verdict.passed else _REFUSED if verdict.whole else _PER_ROW
 
 
 def _accepted_by_mlflow(batch: Any, inputs: str) -> bool:

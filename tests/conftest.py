@@ -56,6 +56,22 @@ class _RootIsAFolder:
         return pytest.Dir.from_parent(parent, path=path) if is_root else None
 
 
+# These files begin first, or one of two processes would wait for the last long one of the other.
+_LONGEST = (
+    "test_end_to_end",
+    "test_demo",
+    "test_prefect_ui",
+    "test_alerts",
+    "test_chaos",
+    "test_zoo",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first."""
+    items.sort(key=lambda item: item.path.stem not in _LONGEST)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register what pytest heeds only from a plugin: a conftest's word holds below it."""
     config.pluginmanager.register(_RootIsAFolder())

@@ -7,16 +7,14 @@ little more than its work.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
 import sys
 import tempfile
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from forked import forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,15 +73,7 @@ def score_side_by_side(feed: Feed, workers: int) -> list[int | None]:
 
 
 def _start(work: Callable[..., None], *arguments: object) -> BaseProcess:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_SLOW)
-    with pytest.MonkeyPatch.context() as patch:
-        # The server knows no other way to the modules of the tests.
-        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-        forkserver.ensure_running()
-    worker = context.Process(target=work, args=arguments)
-    worker.start()
-    return worker
+    return forked(work, *arguments, preload=_SLOW)
 
 
 def _work(feed: str, point: str, times: int, environment: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ from feeds import (
     rows,
 )
 from live_prefect import server, speaking_to  # noqa: F401 - a fixture
+from playwright.sync_api import expect
 
 from signature_gate.tasks.feed import Feed
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from live_platform import Platform
     from playwright.sync_api import Browser, Page
+
+# Prefect's pages draw themselves piece by piece: what they come to show is awaited, never assumed.
+expect.set_options(timeout=60_000)
 
 HOSTILE = "cut|<b>x<i>[l](javascript:alert(1))`_*d* http:"
 COLUMN = "<img src=x onerror=alert(1)>|a`b`[l](http://x.example)"
@@ -94,15 +98,14 @@ def test_the_markdown_report_looks_like_one(
     """Headings and lists; names are text, character by character; reports are links."""
     page = look(f"{ui}/artifacts/artifact/{shown.artifacts['signature-gate-seen']}", "rows in: 19")
 
-    headings = page.locator("h1, h2").all_inner_texts()
     for heading in ("seen", f"{HOSTILE}.parquet: quarantined", "gaps.parquet: split"):
-        assert heading in headings
-    listed = "\n".join(page.locator("li").all_inner_texts())
-    assert "scored: 12; rejected: 7" in listed
-    assert f"observed 1 more: '{COLUMN}'" in listed
+        expect(page.locator("h1, h2").get_by_text(heading, exact=True)).to_be_visible()
+    for item in ("scored: 12; rejected: 7", f"observed 1 more: '{COLUMN}'"):
+        expect(page.locator("li").filter(has_text=item).first).to_be_visible()
     assert "&#" not in page.inner_text("body")
-    links = page.locator(f"li a[href^='{REPORTS}']").evaluate_all("all => all.map(a => a.href)")
-    assert len(links) == 3
+    reports = page.locator(f"li a[href^='{REPORTS}']")
+    expect(reports).to_have_count(3)
+    links = reports.evaluate_all("all => all.map(a => a.href)")
     assert all(link.startswith(f"{REPORTS}/seen/quarantine/") for link in links)
     assert page.locator("li img, li b, h2 b").count() == 0
 
@@ -115,6 +118,7 @@ def test_the_table_of_batches_can_be_read(
     artifact = shown.artifacts["signature-gate-seen-batches"]
     page = look(f"{ui}/artifacts/artifact/{artifact}", "gaps.parquet")
 
+    expect(page.locator("tbody tr")).to_have_count(4)
     cells = [
         [cell.strip() for cell in row.locator("td").all_inner_texts()]
         for row in page.locator("tbody tr").all()
