@@ -11,8 +11,9 @@ Read ``types`` (the table of what conforms to what), ``checking`` (the public ca
   ``folders``, ``interchange``, ``streams``, ``reopening``; Python objects: ``objects``,
   ``object_columns``, ``object_leaves``, ``object_rules``, ``cell_by_cell``, ``grouping``,
   ``instants``.
-- A column's way into its type: ``conforming``, ``cells``, ``casting``, ``parsing``, ``missing``,
-  ``nesting``, ``records``, ``tensors``, ``stacking``, ``shapes``, ``faults``, ``handing``.
+- A column's way into its type: ``conforming``, ``cells``, ``casting``, ``parsing``,
+  ``text_columns``, ``missing``, ``nesting``, ``records``, ``tensors``, ``stacking``, ``shapes``,
+  ``faults``, ``handing``.
 - The judgement: ``checking``, ``matching``, ``planning``, ``judging``, ``scanning``, ``merging``,
   ``rejecting``, ``overlaps``, ``verdict``, ``findings``, ``errors``.
 - The suite, users' rules and Great Expectations: ``suite``, ``rules``, ``rule_reading``,

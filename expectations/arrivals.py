@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.types as is_
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 # Columns of our own output: a batch that was split before carries them, and judging strips them.
 RESERVED = ("_row", "_violations")
+# Begins the name of the column that says why a record is malformed.
+FAULT = "\x1ffault"
 
 _BY_PREDICATE = (
     (is_.is_decimal, "decimal"),
@@ -95,3 +100,11 @@ def unique(names: list[str]) -> list[str]:
         taken.add(candidate)
         distinct.append(candidate)
     return distinct
+
+
+def mark_beside(names: Iterable[str], mark: str) -> str:
+    """Lengthen a mark until no name begins with it, so that columns of ours can."""
+    names = tuple(names)
+    while any(name.startswith(mark) for name in names):
+        mark += mark[0]
+    return mark

@@ -36,6 +36,8 @@ _MUCH, _MANIFOLD = 256 << 20, 32
 _MOST_ROWS = 2**31
 # Text of one piece, and of one record batch, each value counted as often as it is repeated.
 _PIECE_TEXT, _MOST_TEXT = 64 << 20, 64 << 30
+# What Arrow and the walk over its messages raise for content that is not as the format has it.
+_BROKEN = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, struct.error)
 _CLOSE = "Have the producer close the writer, which marks the end, and deliver each file by itself."
 _SMALLER = "Have the producer write smaller record batches."
 _REDELIVER = "Have the producer write the file again, and deliver it by rename once it is complete."
@@ -101,7 +103,7 @@ class _Stored:
                 batches = range(reader.num_record_batches)
                 rows = sum(first.get_batch(i).num_rows for i in batches)
                 return _with_names(reader.schema), rows
-        except (pa.ArrowException, OSError, UnicodeDecodeError, struct.error) as error:
+        except _BROKEN as error:
             raise self._unreadable(error) from error
 
     def _examine(self, source: Any) -> None:
@@ -128,7 +130,7 @@ class _Stored:
                     # Nothing else guards against content that points outside of itself.
                     batch.validate(full=True)
                     yield from pa.Table.from_batches([batch]).to_batches(_rows_in_piece(batch))
-        except (pa.ArrowException, OSError) as error:
+        except _BROKEN as error:
             raise self._unreadable(error) from error
 
     def _batches(self, source: Any, options: Any) -> Iterator[pa.RecordBatch]:

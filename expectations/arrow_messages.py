@@ -79,6 +79,7 @@ def walk_file(source: Any) -> Walk:
 
     Raises:
         pyarrow.ArrowInvalid: A message is not where the footer has it.
+        EOFError: The mark of a stream's end is where the footer has a message.
         struct.error: Footer or message are not as the format has them.
     """
     source.seek(source.size() - _TAIL)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .contract import Contract
     from .footer import Footer
+    from .parsing import Parsed
     from .policy import Policy
     from .verdict import Kind
 
@@ -85,6 +86,7 @@ class Batch:
         faults: Column of ``scan`` that says why a record is malformed, if there is one.
         nullable: Whether its cells can be null at all; those of numpy arrays cannot.
         objects: Columns of Python objects, by source.
+        parsed: Where ``scan`` has the values of columns of text, by source.
     """
 
     facts: BatchFacts
@@ -97,6 +99,7 @@ class Batch:
     faults: str | None = None
     nullable: bool = True
     objects: Mapping[str, ObjectCells] = field(default_factory=dict[str, ObjectCells])
+    parsed: Mapping[str, Parsed] = field(default_factory=dict[str, "Parsed"])
 
 
 class Opened(NamedTuple):

@@ -14,6 +14,7 @@ from .types import NEVER_NULL, PANDAS_DTYPES, Scalar
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from .parsing import Parsed
     from .types import ScalarName, Type
     from .verdict import Kind
 
@@ -41,6 +42,7 @@ class Cells:
         dtype: Their Polars type.
         text: Whether text among them stands for values.
         nullable: Whether they can hold null at all; numpy arrays cannot.
+        parsed: Where the scan has what their text stands for, if it was parsed before.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Cells:
     dtype: pl.DataType
     text: bool = False
     nullable: bool = True
+    parsed: Parsed | None = None
 
     @property
     def kind(self) -> str:

@@ -74,12 +74,17 @@ def expectation_of_type(column: Column) -> dict[str, Any]:
 
 def without_null_values(cells: Cells, policy: Policy) -> Cells:
     """Read as null the texts that the policy says stand for it."""
-    if cells.kind != "string":
+    if cells.kind != "string" or cells.parsed:
         return cells
-    text = cells.expr.cast(pl.String)
-    if policy.null_values:
-        text = pl.when(~text.is_in(list(policy.null_values))).then(text)
-    return replace(cells, expr=text)
+    return replace(cells, expr=null_where_stated(cells.expr, policy))
+
+
+def null_where_stated(cell: pl.Expr, policy: Policy) -> pl.Expr:
+    """Make text of cells, and null of the texts that the policy says stand for it."""
+    text = cell.cast(pl.String)
+    if not policy.null_values:
+        return text
+    return pl.when(~text.is_in(list(policy.null_values))).then(text)
 
 
 def _non_finite_faults(

@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 from polars.selectors import by_name
 
-from .arrivals import RESERVED
+from .arrivals import FAULT, RESERVED, mark_beside
 from .batch import ROW, Batch, UnreadableError, file_facts, sources_of
 from .csv_bytes import pieces_of
 from .csv_faults import malformed, reasons, told
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from .csv_layout import Mask
     from .policy import CsvDialect
 
-# No column of a file could be taken for it.
-FAULT = "\x1ffault"
 _FIRST_LOOK = 64 << 10
 # Whole records are needed at once: without these bounds a small gzip file would take all memory.
 LONGEST_RECORD = 16 << 20
@@ -59,14 +57,15 @@ def open_csv(path: Path, dialect: CsvDialect) -> Batch:
     kept = [i for i, name in enumerate(names) if name not in RESERVED]
     arrived = pa.schema([pa.field(names[i], pa.string()) for i in kept])
     sources = sources_of(arrived)
-    reader = _Reader(path, dialect, len(names), dict(zip(sources, kept, strict=True)))
+    places, fault = dict(zip(sources, kept, strict=True)), mark_beside(sources, FAULT)
+    reader = _Reader(path, dialect, len(names), places, fault)
     return Batch(
         facts=file_facts(path, "csv", arrived),
         schema=arrived,
         sources=sources,
         scan=reader.scan,
         text=True,
-        faults=FAULT,
+        faults=fault,
     )
 
 
@@ -115,10 +114,12 @@ class _Reader:
     dialect: CsvDialect
     width: int
     places: dict[str, int]
+    fault: str
 
     def scan(self) -> pl.LazyFrame:
         texts = dict.fromkeys(self.places, pl.String())
-        return lazy_stream(self._frames, pl.Schema({ROW: pl.Int64(), **texts, FAULT: pl.String()}))
+        schema = pl.Schema({ROW: pl.Int64(), **texts, self.fault: pl.String()})
+        return lazy_stream(self._frames, schema)
 
     def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
         row, header = 0, self.dialect.header
@@ -143,7 +144,7 @@ class _Reader:
         why = told(layout, faulty, self.width)
         parts = (
             texts.with_columns(pl.Series(ROW, rows[~bad], pl.Int64)),
-            pl.DataFrame({ROW: pl.Series(rows[bad], dtype=pl.Int64), FAULT: why}),
+            pl.DataFrame({ROW: pl.Series(rows[bad], dtype=pl.Int64), self.fault: why}),
         )
         return pl.concat(parts, how="diagonal").sort(ROW).select(by_name(columns))
 

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from .arrivals import RESERVED, type_name
+from .arrivals import FAULT, RESERVED, mark_beside, type_name
 from .batch import ROW, Batch, UnreadableError, exactly, file_facts, sources_of
 from .json_records import records_in
 from .object_columns import ObjectColumn, Outlook, arrow_type, columns_served
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from .json_records import Records
     from .policy import Policy
 
-# No key of the lines could be taken for it.
-FAULT = "\x1ffault"
 _MOST_KEYS = 100_000
 _EXACT_IN_DOUBLE = 2**53
 _IN_JSON = {
@@ -71,13 +69,14 @@ def open_json_lines(path: Path, contract: Contract, policy: Policy) -> Batch:
     fields = [seen.field() for name, seen in survey.seen.items() if name not in RESERVED]
     schema = pa.schema([pa.field(field.key, field.arrow) for field in fields])
     said = tuple((field.key, field.said) for field in fields)
+    fault = mark_beside(schema.names, FAULT)
     return Batch(
         facts=file_facts(path, "json lines", schema).model_copy(update={"columns": said}),
         schema=schema,
         sources=sources_of(schema),
-        scan=_Lines(path, tuple(fields)).scan,
+        scan=_Lines(path, tuple(fields), fault).scan,
         rows=rows,
-        faults=FAULT,
+        faults=fault,
         objects={f.key: f.outlook.cells for f in fields if f.dtype is None},
     )
 
@@ -191,10 +190,11 @@ class _Field:
 class _Lines:
     path: Path
     fields: tuple[_Field, ...]
+    fault: str
 
     def scan(self) -> pl.LazyFrame:
         dtypes = {name: dtype for field in self.fields for name, dtype in field.dtypes.items()}
-        schema = pl.Schema({ROW: pl.Int64(), **dtypes, FAULT: pl.String()})
+        schema = pl.Schema({ROW: pl.Int64(), **dtypes, self.fault: pl.String()})
         return lazy_stream(self._frames, schema)
 
     def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
@@ -204,7 +204,7 @@ class _Lines:
             first += len(rows)
             made = [pl.Series(ROW, rows, pl.Int64), *self._series(records, wanted)]
             faults = [records.faults.get(i) for i in range(len(rows))]
-            made.append(pl.Series(FAULT, faults, pl.String))
+            made.append(pl.Series(self.fault, faults, pl.String))
             yield pl.DataFrame(made).select(map(exactly, columns))
 
     def _series(self, records: Records, wanted: Container[str]) -> Iterable[pl.Series]:

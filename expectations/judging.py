@@ -97,6 +97,7 @@ def judge(
     """
     policy = asked.policy
     schemas = [plan_batch(batch, asked.contract, policy) for batch in batches]
+    batches = [schema.batch for schema in schemas]
     names = [batch.facts.name for batch in batches]
     of_schema = merge_violations([(s.violations, 0) for s in schemas], names, policy)
     if any(schema.plan is None for schema in schemas):

@@ -83,7 +83,7 @@ def _into_scalar(cells: Cells, target: ScalarName, policy: Policy) -> Way | NoWa
 
 
 def _parsed(cells: Cells, target: ScalarName, policy: Policy) -> Way:
-    parsed = parse(cells.expr, target, policy)
+    parsed = cells.parsed or parse(cells.expr, target, policy)
     masks: tuple[tuple[Kind, pl.Expr, tuple[str, str]], ...] = (
         ("unparseable", parsed.unparseable, (parsed.example, "text that is none")),
         ("out_of_range", parsed.out_of_range, (f"magnitudes that {target} has", "one beyond them")),

@@ -12,14 +12,13 @@ text does, and never for an integer type.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .policy import Policy
     from .types import ScalarName
 
@@ -47,6 +46,7 @@ class Parsed(NamedTuple):
     """Cells of text as values.
 
     Attributes:
+        cell: The text, null where the cell is null.
         value: The value in the model's type; null where the cell holds none.
         unparseable: True where the text is not of the type's grammar.
         out_of_range: True where the type has no such magnitude.
@@ -54,6 +54,7 @@ class Parsed(NamedTuple):
         example: What such text looks like.
     """
 
+    cell: pl.Expr
     value: pl.Expr
     unparseable: pl.Expr
     out_of_range: pl.Expr
@@ -61,34 +62,71 @@ class Parsed(NamedTuple):
     example: str
 
 
-# Fields of a struct, each an expression over the fields of the stages before; and what such text
-# looks like. Stages, because Polars evaluates a text function again for each mention of it.
+# Named expressions over those of the stages before; and what such text looks like. Stages, because
+# Polars evaluates a text function again for each mention of it.
 Stage = dict[str, pl.Expr]
 Reading = tuple[list[Stage], str]
+# Where a name of an earlier stage is found.
+Place = Callable[[str], pl.Expr]
 
 
 def parse(cell: pl.Expr, target: ScalarName, policy: Policy) -> Parsed:
-    """Parse a column of text into the model's type.
+    """Parse cells of text into the model's type.
 
     Args:
-        cell: A text column, null where the cell is null.
+        cell: Text, null where the cell is null: a column, or an element of one.
         target: A scalar type other than string and binary.
         policy: Says whether datetimes may carry an offset, and how decimals are written.
 
     Returns:
         The values and the masks of cells that have none.
     """
-    stages, example = PARSERS[target](policy)
+    stages, example = PARSERS[target](pl.field, policy)
     parts = pl.struct(text=cell.str.strip_chars())
     for stage in stages:
         parts = parts.struct.with_fields(**stage)
-    found = {name: parts.struct.field(name) for stage in stages for name in stage}
+    return _parsed(cell, stages, parts.struct.field, example)
+
+
+def parse_column(
+    cell: pl.Expr, target: ScalarName, policy: Policy, prefix: str
+) -> tuple[list[Stage], Parsed]:
+    """Parse a column of text into the model's type, by further columns of its frame.
+
+    The frame evaluates each stage once, whatever is asked of the outcome; fields of structs it
+    evaluates again for each mention, and for each it looks at every column that there is.
+
+    Args:
+        cell: The column, null where a cell is null.
+        target: A scalar type other than string and binary.
+        policy: Says whether datetimes may carry an offset, and how decimals are written.
+        prefix: Begins the names of the further columns, and of no other column.
+
+    Returns:
+        The further columns, each stage over those before; the values and masks in terms of them.
+    """
+
+    def place(name: str) -> pl.Expr:
+        return pl.col(f"{prefix}{name}")
+
+    stages, example = PARSERS[target](place, policy)
+    named = [
+        {f"{prefix}{name}": made for name, made in stage.items()}
+        for stage in ({"cell": cell}, {"text": place("cell").str.strip_chars()}, *stages)
+    ]
+    return named, _parsed(place("cell"), stages, place, example)
+
+
+def _parsed(cell: pl.Expr, stages: list[Stage], place: Place, example: str) -> Parsed:
+    made = {name for stage in stages for name in stage}
 
     def mask(name: str) -> pl.Expr:
-        return found.get(name, _NEVER).fill_null(value=False) & cell.is_not_null()
+        failing = place(name) if name in made else pl.lit(value=False)
+        return failing.fill_null(value=False) & cell.is_not_null()
 
     return Parsed(
-        value=found["value"],
+        cell=cell,
+        value=place("value"),
         unparseable=mask("unparseable"),
         out_of_range=mask("out_of_range"),
         not_representable=mask("not_representable"),
@@ -96,21 +134,17 @@ def parse(cell: pl.Expr, target: ScalarName, policy: Policy) -> Parsed:
     )
 
 
-_NEVER = pl.lit(value=False)
-_of = pl.field
-
-
-def _boolean(_: Policy) -> Reading:
-    known = _of("word").is_in(["true", "false", "1", "0"])
+def _boolean(of: Place, _: Policy) -> Reading:
+    known = of("word").is_in(["true", "false", "1", "0"])
     stages: list[Stage] = [
-        {"word": _of("text").str.to_lowercase()},
-        {"value": pl.when(known).then(_of("word").is_in(["true", "1"])), "unparseable": ~known},
+        {"word": of("text").str.to_lowercase()},
+        {"value": pl.when(known).then(of("word").is_in(["true", "1"])), "unparseable": ~known},
     ]
     return stages, "true, false, 1 or 0"
 
 
-def _number(policy: Policy) -> pl.Expr:
-    text = _of("text")
+def _number(of: Place, policy: Policy) -> pl.Expr:
+    text = of("text")
     if policy.csv.decimal == ".":
         return text
     # A point beside a decimal comma would group thousands, which is not in the grammar.
@@ -119,19 +153,23 @@ def _number(policy: Policy) -> pl.Expr:
 
 
 def _integer(
-    policy: Policy, *, dtype: type[pl.DataType] = pl.Int64, bounds: tuple[int, int] = _INT64
+    of: Place,
+    policy: Policy,
+    *,
+    dtype: type[pl.DataType] = pl.Int64,
+    bounds: tuple[int, int] = _INT64,
 ) -> Reading:
-    number, plain, rest, digits = map(_of, ("number", "plain", "rest", "digits"))
-    whole, wide, known = map(_of, ("whole", "wide", "known"))
+    number, plain, rest, digits = map(of, ("number", "plain", "rest", "digits"))
+    whole, wide, known = map(of, ("whole", "wide", "known"))
     exact = pl.when(whole.abs() <= _EXACT_IN_DOUBLE).then(whole)
     inside = wide.is_between(*bounds).fill_null(value=False)
     stages: list[Stage] = [
-        {"number": _number(policy)},
+        {"number": _number(of, policy)},
         {"plain": number.cast(dtype, strict=False)},
         # Nearly every cell is plain digits; only the others are looked at more closely.
         {"rest": pl.when(plain.is_null()).then(number)},
         {"digits": rest.str.extract(_WHOLE), "float": rest.cast(pl.Float64, strict=False)},
-        {"whole": pl.when(_is_whole()).then(_of("float"))},
+        {"whole": pl.when(_is_whole(of)).then(of("float"))},
         # Digits are read as integers, never through a float, which would round them.
         {"wide": pl.coalesce(part.cast(pl.Int128, strict=False) for part in (digits, exact))},
         {"known": plain.is_not_null() | digits.is_not_null() | whole.is_not_null()},
@@ -144,9 +182,9 @@ def _integer(
     return stages, "digits such as 42 or 42.0"
 
 
-def _is_whole() -> pl.Expr:
-    number = _of("float")
-    digits = _of("rest").str.replace_all(r"[eE].*$|[^0-9]", "").str.strip_chars("0")
+def _is_whole(of: Place) -> pl.Expr:
+    number = of("float")
+    digits = of("rest").str.replace_all(r"[eE].*$|[^0-9]", "").str.strip_chars("0")
     # With more digits, or where it underflows, a double may be whole though the number is not.
     faithful = digits.str.len_chars().is_between(1, _EXACT_DIGITS) & (number != 0)
     zero = (digits == "") & (number == 0)
@@ -154,19 +192,23 @@ def _is_whole() -> pl.Expr:
 
 
 def _floating(
-    policy: Policy, *, dtype: type[pl.DataType] = pl.Float64, limit: int = _EXACT_IN_DOUBLE
+    of: Place,
+    policy: Policy,
+    *,
+    dtype: type[pl.DataType] = pl.Float64,
+    limit: int = _EXACT_IN_DOUBLE,
 ) -> Reading:
     nearest, large, beyond, lossy = map(
-        _of, ("nearest", "large", "out_of_range", "not_representable")
+        of, ("nearest", "large", "out_of_range", "not_representable")
     )
     back = nearest.cast(pl.Float64).cast(pl.Int128, strict=False)
     rounded = (back != large.cast(pl.Int128, strict=False)).fill_null(value=True)
     strict = pl.lit(policy.lossy_floats == "forbid")
     stages: list[Stage] = [
-        {"number": _number(policy)},
+        {"number": _number(of, policy)},
         # Polars reads the grammar's numbers and words, and nothing else.
-        {"nearest": _of("number").cast(dtype, strict=False)},
-        {"large": pl.when(nearest.abs() >= limit).then(_of("number"))},
+        {"nearest": of("number").cast(dtype, strict=False)},
+        {"large": pl.when(nearest.abs() >= limit).then(of("number"))},
         {
             "unparseable": nearest.is_null(),
             "out_of_range": (nearest.is_infinite() & large.str.contains("[0-9]")).fill_null(False),
@@ -177,24 +219,24 @@ def _floating(
     return stages, "a number such as 4.2e1"
 
 
-def _datetime(policy: Policy) -> Reading:
-    day, hour, minute, second, zone = map(_of, ("day", "hour", "minute", "second", "zone"))
+def _datetime(of: Place, policy: Policy) -> Reading:
+    day, hour, minute, second, zone = map(of, ("day", "hour", "minute", "second", "zone"))
     on_the_clock = (hour <= 23) & (minute <= 59) & (second <= 59)  # noqa: PLR2004 - a clock
     zone_fits = zone.is_null() if policy.timezone == "forbid" else pl.lit(value=True)
-    seconds = day * 86_400 + (hour * 60 + minute - _of("east")) * 60 + second
-    known, instant = _of("known"), _of("instant")
+    seconds = day * 86_400 + (hour * 60 + minute - of("east")) * 60 + second
+    known, instant = of("known"), of("instant")
     inside = instant.is_between(*_NANOSECONDS).fill_null(value=False)
     stages: list[Stage] = [
-        {"part": _of("text").str.extract_groups(_ISO)},
-        {name: _of("part").struct.field(name) for name in ("date", *_CLOCK, "fraction", "zone")},
+        {"part": of("text").str.extract_groups(_ISO)},
+        {name: of("part").struct.field(name) for name in ("date", *_CLOCK, "fraction", "zone")},
         {
-            "day": _of("date").str.to_date("%Y-%m-%d", strict=False).to_physical().cast(pl.Int64),
-            **{name: _of(name).cast(pl.Int64).fill_null(0) for name in _CLOCK},
-            "nanosecond": _of("fraction").str.pad_end(9, "0").cast(pl.Int64).fill_null(0),
+            "day": of("date").str.to_date("%Y-%m-%d", strict=False).to_physical().cast(pl.Int64),
+            **{name: of(name).cast(pl.Int64).fill_null(0) for name in _CLOCK},
+            "nanosecond": of("fraction").str.pad_end(9, "0").cast(pl.Int64).fill_null(0),
             "east": _minutes_east(zone),
         },
         # 128 bits, because the instants that 64 bits cannot hold are the ones to find.
-        {"instant": seconds.cast(pl.Int128) * 1_000_000_000 + _of("nanosecond")},
+        {"instant": seconds.cast(pl.Int128) * 1_000_000_000 + of("nanosecond")},
         {"known": (day.is_not_null() & on_the_clock & zone_fits).fill_null(value=False)},
         {
             "value": pl.when(known & inside).then(instant).cast(pl.Int64).cast(pl.Datetime("ns")),
@@ -217,7 +259,7 @@ def _minutes_east(zone: pl.Expr) -> pl.Expr:
     return (sign * (hours * 60 + minutes)).fill_null(0)
 
 
-PARSERS: dict[ScalarName, Callable[[Policy], Reading]] = {
+PARSERS: dict[ScalarName, Callable[[Place, Policy], Reading]] = {
     "boolean": _boolean,
     "integer": partial(_integer, dtype=pl.Int32, bounds=_INT32),
     "long": _integer,

@@ -14,6 +14,7 @@ from .faults import Fault
 from .matching import match_columns
 from .object_rules import judged_by_cell
 from .stacking import stack_columns
+from .text_columns import with_values
 from .types import Anything, Scalar
 from .verdict import Conversion, Violation
 
@@ -113,11 +114,13 @@ class Schema:
     """What the schema stage found.
 
     Attributes:
+        batch: The file, to be scanned for the plan.
         plan: The ways of the columns; None if a violation of names or types makes rows meaningless.
         violations: All faults of names and types.
         conversions: Columns that arrive in another type.
     """
 
+    batch: Batch
     plan: Plan | None
     violations: tuple[Violation, ...]
     conversions: tuple[Conversion, ...] = ()
@@ -138,6 +141,8 @@ def plan_batch(batch: Batch, contract: Contract, policy: Policy) -> Schema:
     if stacked is not None:
         return _schema_of_stack(stacked, batch, policy)
     matching = match_columns(batch, contract, policy)
+    if batch.text:
+        batch = with_values(batch, matching.pairs, policy)
     dtypes = batch.scan().collect_schema()
     ways, violations = list[Conformed](), list(matching.violations)
     for column, position in matching.pairs:
@@ -148,25 +153,27 @@ def plan_batch(batch: Batch, contract: Contract, policy: Policy) -> Schema:
         else:
             violations.append(_mismatch(column, cells, batch, position, way.where))
     if any(violation.severity == "critical" for violation in violations):
-        return Schema(None, tuple(violations))
+        return Schema(batch, None, tuple(violations))
     kept = tuple((name, batch.sources[position]) for name, position in matching.kept)
     plan = Plan(tuple(ways), kept, _malformed(batch), batch.objects, batch.faults)
-    return Schema(plan, tuple(violations), _conversions(ways, batch))
+    return Schema(batch, plan, tuple(violations), _conversions(ways, batch))
 
 
 def _schema_of_stack(stacked: Conformed | Violation, batch: Batch, policy: Policy) -> Schema:
     if isinstance(stacked, Violation):
-        return Schema(None, (stacked,))
+        return Schema(batch, None, (stacked,))
     kept = tuple((name, name) for name in policy.keep)
     ways = (_on_whole_records(stacked, batch),)
-    return Schema(Plan(ways, kept, _malformed(batch), told=batch.faults), ())
+    return Schema(batch, Plan(ways, kept, _malformed(batch), told=batch.faults), ())
 
 
 def _cells(batch: Batch, column: Column, position: int, dtypes: pl.Schema, policy: Policy) -> Cells:
     source = batch.sources[position]
     arrow = batch.schema.field(position).type
     text = batch.text or policy.parse_text == "allow"
-    return Cells(column.name, exactly(source), arrow, dtypes[source], text, batch.nullable)
+    parsed = batch.parsed.get(source)
+    cell = parsed.cell if parsed else exactly(source)
+    return Cells(column.name, cell, arrow, dtypes[source], text, batch.nullable, parsed)
 
 
 def _way(

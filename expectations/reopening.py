@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 import pyarrow as pa
 
-from .arrivals import arrival
+from .arrivals import FAULT, arrival, mark_beside
 from .batch import ROW, Batch, Opened, UnreadableError, exactly
 from .errors import BatchNotFound, Misuse
 from .formats import format_of
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from .contract import Column, Contract
     from .policy import CsvDialect, Policy
 
-FAULT = "\x1ffault"
 _MALFORMED = "malformed_row"
 _TEXTS = re.compile(r"(large_)?(string|utf8)(_view)?|JSON: text|null|dictionary<values=\w*string.*")
 _WITH_RECORDS = ("csv", "json lines")
@@ -83,15 +82,16 @@ def reopen_rejected(
         if column and arrival(kind) == "string"
     ]
     written_as = _written_as(arrived)
-    faults = FAULT if written_as in _WITH_RECORDS and _any_malformed(path) else None
+    any_malformed = written_as in _WITH_RECORDS and _any_malformed(path)
+    fault = mark_beside(file.sources, FAULT) if any_malformed else None
     rows = replace(
         file,
         facts=file.facts.model_copy(update={"format": written_as}),
-        scan=_Rows(path, file.sources, told=faults is not None).scan,
+        scan=_Rows(path, file.sources, fault).scan,
         # Statistics that prove a type's rules say nothing about text that stands for values.
         footer=None,
         text=_is_text(written_as, [column for _, column in texts]),
-        faults=faults,
+        faults=fault,
     )
     facts = arrived.model_copy(update={"uri": str(path), "bytes": file.facts.bytes})
     said = dict(arrived.columns)
@@ -202,12 +202,12 @@ def _fault() -> pl.Expr:
 class _Rows:
     path: Path
     sources: tuple[str, ...]
-    told: bool
+    fault: str | None
 
     def scan(self) -> pl.LazyFrame:
         # As in ``parquet``: lying statistics drop rows from both sides of a split.
         lazy = pl.scan_parquet(self.path, use_statistics=False, glob=False, hive_partitioning=False)
-        told = [_fault().alias(FAULT)] if self.told else []
+        told = [_fault().alias(self.fault)] if self.fault else []
         return lazy.select(pl.col(ROW).cast(pl.Int64), *map(exactly, self.sources), *told)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from .arrivals import mark_beside
 from .batch import ROW
 from .handing import to_pandas
 from .scanning import collect
@@ -73,10 +74,8 @@ class Whole:
 
     @cached_property
     def _mark(self) -> str:
-        mark, sources = "#", [s for batch, _ in self.files for s in batch.scan().collect_schema()]
-        while any(source.startswith(mark) for source in sources):
-            mark += "#"
-        return mark
+        sources = [s for batch, _ in self.files for s in batch.scan().collect_schema()]
+        return mark_beside(sources, "#")
 
     @property
     def good(self) -> str:

@@ -25,6 +25,7 @@ INT32 = {"a": "double", "n": "integer"}
 TEXT = {"a": "string"}
 ARRAY = {"a": {"type": "array", "items": {"type": "double"}}}
 WIDE = {f"c{i}": "double" for i in range(10_000)}
+WIDE_LINE = {f"c{i}": "double" for i in range(2_000)}
 TENSOR = [{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 2]}}]
 NAMED_TENSOR = [{**TENSOR[0], "name": "x"}]
 OPEN_TENSOR = [{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, -1]}}]

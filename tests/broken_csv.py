@@ -6,7 +6,7 @@ import gzip
 import zipfile
 from typing import TYPE_CHECKING
 
-from broken import HTML, MIB, PNG, WIDE, content, cut, refused, sound, spoilt
+from broken import HTML, MIB, PNG, WIDE, WIDE_LINE, content, cut, refused, sound, spoilt
 from broken_parquet import parquet
 
 if TYPE_CHECKING:
@@ -115,5 +115,8 @@ CSV = {
         "b.csv.gz", zipped(b"x\n" * 1_000_000, 1, HEAD), "records", "malformed_row"
     ),
     "a million columns": refused("b.csv", content(b"," * 1_000_000, b"\n"), "1,000,001 columns"),
+    "2,000 columns in CSV, all of them the model's": sound(
+        "b.csv", wide_csv(WIDE_LINE, "1.5"), 1, contract=WIDE_LINE
+    ),
     "10,000 columns in CSV": refused("b.csv", wide_csv(WIDE, "1.5"), "no such column", *MISSING),
 }

@@ -214,6 +214,7 @@ NAMES = [
     *("<script>alert(1)</script>", "<b>", "&amp;", "'; DROP TABLE batches; --", '"', "''"),
     *("# title", "| a | b |", "[link](http://localhost)", "`code`", "../../etc/passwd", "C:\\a"),
     *("\x1b[31mred\x1b[0m", "\u202egnp.exe", "\ufeffa", "null", "None", "NaN", "a\x1ffault"),
+    *("\x1ffault", "\x1fparsed 0 value", "\x1fparsed 0 cell"),
     *("_row_", "_violations_", "fault 0", "rows", "{}", "%s", "${HOME}", "n" * 1_000_000),
 ]
 
