@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, get_args
 
 import polars as pl
@@ -19,7 +18,7 @@ from .policy import Policy
 from .rejecting import rejected_rows
 from .scanning import READ_ERRORS, collect, raise_if_changed
 from .suite import rules_of
-from .verdict import BatchFacts, Engine, Verdict, Violation
+from .verdict import GATE_VERSION, BatchFacts, Engine, Verdict, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -237,7 +236,7 @@ def refuse(batch: Any, error: NoContract, policy: Policy | None = None) -> Check
             batch=describe_batch(batch),
             policy=policy or Policy(),
             violations=(violation,),
-            gate_version=version("signature-gate"),
+            gate_version=GATE_VERSION,
         )
     )
 
@@ -257,7 +256,7 @@ def _verdict(facts: BatchFacts, asked: Asked, found: Judgement) -> Verdict:
         rules=found.rulings,
         signature=asked.contract.signature,
         engine="polars+gx" if helped else asked.engine,
-        gate_version=version("signature-gate"),
+        gate_version=GATE_VERSION,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
@@ -34,6 +35,8 @@ Disposition = Literal["passed", "split", "quarantined", "failed"]
 Evidence = Literal["schema", "footer", "scan"]
 Severity = Literal["critical", "warning"]
 Engine = Literal["polars", "gx"]
+# Read once: it is looked up on disk, which takes longer than a small batch.
+GATE_VERSION = version("signature-gate")
 _FILES_NAMED = 5
 _LISTED = 20
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..expectations.checking import CheckResult, check
 from ..expectations.errors import BatchChanged, RegistryUnavailable, UnsupportedBatch
-from ..expectations.verdict import Verdict, Violation
+from ..expectations.verdict import GATE_VERSION, Verdict, Violation
 from .durable import discard, make_folder
 from .outcomes import REJECTED, facts_of, lay_ready, receipt_for
 from .outputs import OutputMismatch
@@ -94,7 +93,7 @@ def judge_batch(attempt: Attempt, batch: Any) -> CheckResult:
         contract=contract.fingerprint,
         policy=intent.policy,
         violations=(violation,),
-        gate_version=version("signature-gate"),
+        gate_version=GATE_VERSION,
     )
     return CheckResult(verdict, contract)
 

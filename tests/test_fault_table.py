@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from fault_table import FAULTS, page
 HERE = Path(__file__).parent
 
 
+@cache
 def proofs_in(pattern: str) -> dict[str, str]:
     """List the test functions of some files, each with its docstring."""
     return {
