@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -59,31 +59,47 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+# A page of its own for each visit would take longer than most visits do.
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    """Open the one page in which all visits of a module take place."""
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
 @pytest.fixture
-def visit(browser: Browser) -> Visitor:
-    """Hand out what opens a file in a context of its own, with every fold laid open.
+def visit(page: Page) -> Visitor:
+    """Hand out what opens a file, with every fold laid open.
 
     It takes the ``width`` of the window in CSS pixels and the colour ``scheme`` that the reader
     prefers: ``with visit(path, width=360, scheme="dark") as opened: …``.
     """
-    return partial(_visit, browser)
+    return partial(_visit, page)
 
 
 @contextmanager
 def _visit(
-    browser: Browser, path: Path, *, width: int = 1280, scheme: Literal["light", "dark"] = "light"
+    page: Page, path: Path, *, width: int = 1280, scheme: Literal["light", "dark"] = "light"
 ) -> Iterator[Visit]:
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    opened = Visit(context.new_page())
-    opened.page.on("request", lambda request: opened.requests.append(request.url))
-    opened.page.on("console", lambda message: opened.complaints.append(message.text))
-    opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
-    opened.page.goto(path.as_uri())
-    opened.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    opened = Visit(page)
+    listeners: dict[Any, Callable[[Any], None]] = {
+        "request": lambda request: opened.requests.append(request.url),
+        "console": lambda message: opened.complaints.append(message.text),
+        "pageerror": lambda error: opened.complaints.append(str(error)),
+    }
+    page.emulate_media(color_scheme=scheme, media="screen")
+    page.set_viewport_size({"width": width, "height": 900})
+    for event, listener in listeners.items():
+        page.on(event, listener)
     try:
+        page.goto(path.as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         yield opened
     finally:
-        context.close()
+        for event, listener in listeners.items():
+            page.remove_listener(event, listener)
+        page.goto("about:blank")
 
 
 def sticking_out(page: Page) -> dict[int, list[str]]:

@@ -102,8 +102,13 @@ def test_a_browser_shows_it_without_a_complaint_or_a_request(
         assert opened.complaints == []
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
-@every_page
+@pytest.mark.parametrize(
+    ("name", "scheme", "width"),
+    [
+        *((name, "light", 1280) for name in PAGES),
+        *((name, "dark", 360) for name in ("split", "unreadable", "feeds", "feed")),
+    ],
+)
 def test_an_accessibility_checker_finds_nothing_serious(
     name: str, scheme: str, width: int, pages: dict[str, Path], visit: Visitor
 ) -> None:
