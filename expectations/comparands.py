@@ -11,7 +11,7 @@ from .batch import UnreadableError
 from .contract import Contract
 from .errors import Misuse, UnsupportedBatch
 from .formats import format_of
-from .opening import open_file
+from .opening import open_path
 from .policy import Policy, describe_invalid
 from .stored import MLMODEL, local_path
 from .verdict import BatchFacts
@@ -30,7 +30,7 @@ def read_comparands(
 
     Args:
         before: An MLflow model URI, an MLmodel folder, a suite JSON; or a verdict or receipt JSON,
-            or a file with a batch, for the schema in which it arrived.
+            or a file or folder with a batch, for the schema in which it arrived.
         after: Likewise.
         policy: Says how CSV is written.
         timeout: As for ``Contract.load``.
@@ -46,7 +46,7 @@ def read_comparands(
         RegistryUnavailable: No answer within the timeout.
         UnsupportedBatch: A batch that cannot be read.
     """
-    sides = [_recorded(text) or _batch_file(text) or text for text in (before, after)]
+    sides = [_recorded(text) or _batch(text) or text for text in (before, after)]
     sides = [Contract.load(s, timeout=timeout) if isinstance(s, str) else s for s in sides]
     known = next((side for side in sides if isinstance(side, Contract)), None)
     judge = known or Contract.from_signature({"inputs": _ASKS_FOR_NOTHING})
@@ -62,9 +62,16 @@ def _file(text: str) -> Path | None:
     return path if path and path.is_file() and path.name != MLMODEL else None
 
 
-def _batch_file(text: str) -> Path | None:
-    path = _file(text)
-    return path if path and format_of(path) else None
+def _batch(text: str) -> Path | None:
+    path = _file(text) or _folder(text)
+    return path if path and (path.is_dir() or format_of(path)) else None
+
+
+def _folder(text: str) -> Path | None:
+    path = local_path(text)
+    if path is None or not path.is_dir() or any(path.rglob(MLMODEL)):
+        return None
+    return path if any(format_of(file) for file in path.rglob("*")) else None
 
 
 def _recorded(text: str) -> BatchFacts | None:
@@ -88,7 +95,13 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _opened(path: Path, contract: Contract, policy: Policy | None) -> BatchFacts:
     try:
-        return open_file(path, contract, policy or contract.policy or Policy()).facts
+        opened = open_path(path, contract, policy or contract.policy or Policy())
     except UnreadableError as error:
-        msg = f"cannot read the schema of {path}: {error}. {error.remedy}"
-        raise UnsupportedBatch(msg) from error
+        raise _unread(path, error) from error
+    for name, error in opened.unreadable:
+        raise _unread(path / name, error)
+    return opened.facts
+
+
+def _unread(path: Path, error: UnreadableError) -> UnsupportedBatch:
+    return UnsupportedBatch(f"cannot read the schema of {path}: {error}. {error.remedy}")

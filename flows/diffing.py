@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from ..expectations.changes import Change
 
 _STYLES = {"breaking": "bold red", "compatible": "yellow", "cosmetic": ""}
-_SIDE = "MODEL as above; or a verdict or receipt JSON, or a batch file, for the schema it holds."
+_SIDE = (
+    "MODEL as above; or a verdict or receipt JSON, or a batch's file or folder, for the schema it "
+    "holds."
+)
 
 
 def diff(

@@ -514,6 +514,23 @@ def test_diff_takes_batches_and_verdicts_too(
     assert run(capsys, "diff", str(batch), str(csv))[0] == 0
 
 
+def test_diff_takes_a_folder_of_files_too(tmp_path: Path, capsys: Any) -> None:
+    """Types that differ between its files are told together; a file without schema is named."""
+    import pyarrow.parquet as pq
+
+    days = tmp_path / "days"
+    days.mkdir()
+    for name, kind in (("1", pa.int64()), ("2", pa.float64())):
+        pq.write_table(pa.table({"a": pa.array([1], kind)}), days / f"{name}.parquet")
+
+    code, out, _ = run(capsys, "diff", str(days), str(days / "1.parquet"))
+    (days / "3.parquet").write_bytes(b"PAR1")
+    spoilt = run(capsys, "diff", str(days), str(days / "1.parquet"))
+
+    assert (code, "'a': int64 or double became" in out) == (0, True)
+    assert (spoilt[0], f"{days / '3.parquet'}" in spoilt[2].replace("\n", "")) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
