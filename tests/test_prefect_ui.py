@@ -38,11 +38,13 @@ class Shown(NamedTuple):
         site: The address of Prefect's pages.
         run: The flow run's id.
         artifacts: The run's artifacts' ids by their keys.
+        progress: Ids of the artifacts that show how far batches are.
     """
 
     site: str
     run: str
     artifacts: dict[str, str]
+    progress: dict[str, str]
 
 
 # The browser's event loop forbids flows while it lives: the run is over before it starts.
@@ -55,6 +57,7 @@ def shown(live_server: Platform, line: str, tmp_path_factory: pytest.TempPathFac
     (root / "inbox").mkdir()
     policy = {"on_mismatch": "split", "max_rejected": 0.5, "extra_columns": "forbid"}
     fields = {"name": "seen", "model": line, "root": str(root), "settle_seconds": 0}
+    fields["chunk_rows"] = 2
     feed = Feed.parse({**fields, "policy": {"keep": ["key"], **policy}})
     deliver(feed, "good.parquet", rows(5))
     deliver(feed, "gaps.parquet", gaps(10, 3))
@@ -62,12 +65,14 @@ def shown(live_server: Platform, line: str, tmp_path_factory: pytest.TempPathFac
     deliver(feed, "evil.parquet", rows(4).with_columns(pl.lit(1).alias(COLUMN)))
     with pytest.MonkeyPatch.context() as patch, speaking_to(live_server):
         patch.setenv("SIGNATURE_GATE_REPORTS_URL", REPORTS)
+        patch.setattr("signature_gate.tasks.batches.SECONDS_APART", 0)
         state = score_batches(feed, return_state=True)
     run = str(state.state_details.flow_run_id)
     wanted = {"flow_run_id": {"any_": [run]}}
     found = live_server.ask("artifacts/filter", artifacts=wanted)
-    artifacts = {artifact["key"]: artifact["id"] for artifact in found}
-    return Shown(live_server.api.removesuffix("/api"), run, artifacts)
+    artifacts = {a["key"]: a["id"] for a in found if a["key"]}
+    progress = {a["description"]: a["id"] for a in found if a["type"] == "progress"}
+    return Shown(live_server.api.removesuffix("/api"), run, artifacts, progress)
 
 
 @pytest.fixture
@@ -162,3 +167,16 @@ def test_the_link_leads_to_the_worst_batchs_report(
     assert target.startswith(f"{REPORTS}/seen/quarantine/")
     assert target.endswith("/report.html")
     assert "The report on cut-b-x-i-l-javascript-alert" in link.inner_text()
+
+
+@PAGES
+def test_progress_is_told_of_each_batch_that_is_scored(
+    shown: Shown, look: Callable[[str, str], Page], ui: str
+) -> None:
+    """Under the batch's name, and at 100 once it is scored."""
+    assert len(shown.progress) == 2
+    (name,) = (name for name in shown.progress if name.startswith("Scoring good-"))
+
+    page = look(f"{ui}/artifacts/artifact/{shown.progress[name]}", name)
+
+    expect(page.get_by_text("Progress: 100%")).to_be_visible()
