@@ -12,7 +12,7 @@ from ..expectations.display import for_markdown, visible
 from .infrastructure import TASK
 from .notices import notice_of_drift
 from .publishing import artifact_key
-from .told import news_of, note_told, told_of
+from .told import tell_once
 from .watches import watch_feed
 
 if TYPE_CHECKING:
@@ -76,13 +76,7 @@ def tell_news(feed: Feed, drift: Drift) -> tuple[News, ...]:
     Returns:
         What was told: ``schema.drifted`` or ``schema.recovered``, ``contract.changed``, or nothing.
     """
-    told = told_of(feed)
-    news, now = news_of(drift, told)
-    for event in news:
-        announce_drift(drift, event, told.schema_drift)
-    if now != told:
-        note_told(feed, now)
-    return news
+    return tell_once(feed, drift, announce_drift)
 
 
 def announce_drift(drift: Drift, news: News, ended: str = "") -> None:

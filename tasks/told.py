@@ -1,19 +1,21 @@
 """What has been told of a feed's drift, so that the same is told once.
 
-It stands in a small file beside the receipts. News is told first and noted after: whoever dies in
-between tells it twice, never not at all.
+It stands in a small file beside the receipts, which one watcher at a time holds. News is told first
+and noted after: whoever dies in between tells it twice, never not at all.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..expectations.changes import fingerprint_of
 from .durable import make_folder, write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from .drifts import Drift
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 News = Literal["schema.drifted", "schema.recovered", "contract.changed"]
 
 _FILE = ".drift.json"
+_PATIENCE = 120  # seconds to wait for another watcher that is telling
 
 
 class Told(BaseModel):
@@ -74,14 +77,35 @@ def news_of(drift: Drift, told: Told) -> tuple[tuple[News, ...], Told]:
     return tuple(news), Told(schema_drift=schema, contract=drift.contract)
 
 
-def note_told(feed: Feed, told: Told) -> None:
-    """Write down what is told.
+def tell_once(
+    feed: Feed, drift: Drift, announce: Callable[[Drift, News, str], None]
+) -> tuple[News, ...]:
+    """Announce what is new about a drift, and note it; of two watchers at once, one does.
+
+    Args:
+        feed: The feed.
+        drift: What has changed.
+        announce: Is given the drift, the news, and the fingerprint of the drift that was told last.
+
+    Returns:
+        What was told.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: What is told cannot be noted.
+        filelock.Timeout: Another watcher has been telling for two minutes.
     """
+    told = told_of(feed)
+    if news_of(drift, told)[1] == told:
+        return ()
     make_folder(feed.receipts)
-    write_whole(_place(feed), told.model_dump_json(indent=2))
+    with FileLock(feed.receipts / f"{_FILE}.lock", timeout=_PATIENCE):
+        told = told_of(feed)
+        news, now = news_of(drift, told)
+        for event in news:
+            announce(drift, event, told.schema_drift)
+        if now != told:
+            write_whole(_place(feed), now.model_dump_json(indent=2))
+    return news
 
 
 def _place(feed: Feed) -> Path:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -21,7 +24,7 @@ from test_flows import artifact, events
 
 from signature_gate.expectations.errors import ModelNotFound
 from signature_gate.tasks.lifecycle import score_feed
-from signature_gate.tasks.told import Told, news_of
+from signature_gate.tasks.told import Told, news_of, tell_once
 from signature_gate.tasks.watches import watch_feed
 
 if TYPE_CHECKING:
@@ -443,6 +446,27 @@ def test_news_is_told_once(make_feed: FeedMaker, point: Callable[[int], str]) ->
     score(feed, rows(3))
     news, told = news_of(watch_feed(feed), told)
     assert news == ("schema.drifted",)
+
+
+def test_two_watchers_at_once_tell_news_once(make_feed: FeedMaker, line: str) -> None:
+    """Whoever comes second finds it told, also while the first is still telling."""
+    feed = make_feed(model=line)
+    score(feed, rows(3), rows(3).with_columns(extra=pl.lit("x")))
+    drift, both, announced = watch_feed(feed), Barrier(2), list[str]()
+
+    def announce(_: Drift, news: str, __: str) -> None:
+        announced.append(news)
+        time.sleep(0.2)
+
+    def watch(_: int) -> tuple[str, ...]:
+        both.wait()
+        return tell_once(feed, drift, announce)
+
+    with ThreadPoolExecutor(2) as watchers:
+        told = sorted(watchers.map(watch, range(2)))
+
+    assert announced == ["schema.drifted"]
+    assert told == [(), ("schema.drifted",)]
 
 
 @pytest.mark.usefixtures("prefect_server")
