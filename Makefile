@@ -4,6 +4,9 @@
 PYTHON ?= python3
 UV := .uv/bin/uv
 BIN := .venv/bin
+PROPERTIES := tests/test_properties.py tests/test_tensors.py \
+	tests/test_folders.py::test_any_partition_into_files_gives_the_same_verdict
+THROUGH_GX := tests/test_engines_agree.py
 SOURCES := $(wildcard *.py */*.py */*.jinja)
 
 # No server of ours reports home, and none of them paints bars into a log.
@@ -23,10 +26,11 @@ demo: .venv/installed  ## a month of real flights, gated and scored
 test: .venv/installed  ## the whole suite, a process for each of two cores
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-prove: .venv/installed  ## every property with 20,000 examples, through GX with 2,000
-	@SIGNATURE_GATE_EXAMPLES=20000 $(BIN)/pytest -n 2 tests/test_properties.py tests/test_tensors.py \
-		tests/test_zoo.py tests/test_folders.py::test_any_partition_into_files_gives_the_same_verdict
-	@SIGNATURE_GATE_EXAMPLES=2000 $(BIN)/pytest -n 2 tests/test_engines_agree.py
+prove: .venv/installed  ## every property with 20,000 examples, through GX with 2,000, of readers with 5,000
+	@SIGNATURE_GATE_EXAMPLES=20000 $(BIN)/pytest -n 2 --dist worksteal $(PROPERTIES) tests/test_zoo.py
+	@SIGNATURE_GATE_EXAMPLES=2000 $(BIN)/pytest -n 2 --dist worksteal $(THROUGH_GX)
+	@SIGNATURE_GATE_EXAMPLES=5000 $(BIN)/pytest -n 2 --dist worksteal -m hypothesis \
+		$(addprefix --deselect ,$(PROPERTIES) $(THROUGH_GX))
 
 chaos: .venv/installed  ## 300 workers killed at any instant, and one at each named write
 	@$(BIN)/python tests/chaos.py
