@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+from threading import Condition
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from polars.io.plugins import register_io_source
@@ -10,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import polars as pl
+
+_PIECE_TAKES_AT_MOST = 60.0
+_THREAD_ENDS_WITHIN = 1.0
 
 
 @runtime_checkable
@@ -38,7 +43,7 @@ def lazy_stream(
         columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, _: int | None
     ) -> Iterator[pl.DataFrame]:
         wanted = [name for name in schema if columns is None or name in columns]
-        for piece in _first(rows, pieces(wanted)):
+        for piece in _READERS.supervised(_first(rows, pieces(wanted))):
             # Polars counts on the limit to be in force before the predicate.
             yield piece if predicate is None else piece.filter(predicate)
 
@@ -54,3 +59,48 @@ def _first(rows: int | None, pieces: Iterator[pl.DataFrame]) -> Iterator[pl.Data
         rows -= piece.height
         if rows <= 0:
             return
+
+
+class _Readers:
+    """Who reads pieces, in threads of Polars, which read on for a while when a query has enough.
+
+    A thread that comes back to Python while the interpreter shuts down is ended by it, which aborts
+    the whole process: so the interpreter waits for the piece in hand, and no further one is begun.
+    """
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._open = self._at_work = 0
+        self._leaving = False
+
+    def supervised(self, pieces: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        self._count(opened=1)
+        try:
+            while (piece := self._next(pieces)) is not None:
+                yield piece
+        finally:
+            self._count(opened=-1)
+
+    def _next(self, pieces: Iterator[pl.DataFrame]) -> pl.DataFrame | None:
+        self._count(at_work=1)
+        try:
+            return None if self._leaving else next(pieces, None)
+        finally:
+            self._count(at_work=-1)
+
+    def _count(self, opened: int = 0, at_work: int = 0) -> None:
+        with self._changed:
+            self._open += opened
+            self._at_work += at_work
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        self._leaving = True
+        with self._changed:
+            self._changed.wait_for(lambda: not self._at_work, _PIECE_TAKES_AT_MOST)
+            # A reader whose rows are still wanted stands by, and never ends.
+            self._changed.wait_for(lambda: not self._open, _THREAD_ENDS_WITHIN)
+
+
+_READERS = _Readers()
+atexit.register(_READERS.wait)
