@@ -67,14 +67,11 @@ def assert_same_verdict(
     if any(v.kind in _OF_NAMES for v in untyped.verdict.blocking):
         return  # a fault of names ends the judgement before any object is looked at
     types = {column.name: column.type for column in contract.columns}
-    sure = [
-        name
-        for name in refused & set(table.column_names)
-        if any(_has_value(cell) for cell in python_cells(table[name]))
-    ]
-    refusals = [_is_refused(untyped, name, types[name]) for name in sure]
+    there = refused & set(table.column_names)
+    found = {name for name in there if _is_refused(untyped, name, types[name])}
+    sure = {name for name in there if any(map(_has_value, python_cells(table[name])))}
     # Cells are looked at only where no other column is refused as a whole.
-    assert any(refusals) if untyped.verdict.whole and sure else all(refusals)
+    assert found if untyped.verdict.whole and sure else sure <= found
 
 
 def _of(result: CheckResult, columns: set[str]) -> Faults:
