@@ -91,12 +91,17 @@ def _cut_a_batch(feed: Feed) -> None:
 
 
 def _lose_a_receipt(feed: Feed) -> None:
-    next(feed.receipts.iterdir()).unlink()
+    _receipt_of_a_good_batch(feed).unlink()
 
 
 def _settle_twice(feed: Feed) -> None:
-    path = next(path for path in feed.receipts.iterdir() if '"final": true' in path.read_text())
+    path = _receipt_of_a_good_batch(feed)
     shutil.copy(path, path.with_name(path.name.replace(".1.json", ".2.json")))
+
+
+def _receipt_of_a_good_batch(feed: Feed) -> Path:
+    receipts = ((path, path.read_text()) for path in feed.receipts.glob("*.1.json"))
+    return next(path for path, text in receipts if '"disposition": "passed"' in text)
 
 
 def _leave_something(feed: Feed) -> None:
