@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from .arrivals import mark_beside
+from .arrivals import arrival, mark_beside
 from .batch import exactly
 from .conforming import null_where_stated
-from .parsing import PARSERS, Stage, parse_column
+from .parsing import PARSERS, Parsed, Stage, parse_column
 from .types import Scalar
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def with_values(batch: Batch, pairs: Iterable[tuple[Column, int]], policy: Polic
     """Have a file of text scanned with what its cells stand for.
 
     Args:
-        batch: The opened file, every column of it text.
+        batch: The opened file, whose text stands for values.
         pairs: Columns of the contract, with the position of the arriving column that serves each.
         policy: Says which texts are null, and decides about zones and decimals.
 
@@ -37,9 +37,11 @@ def with_values(batch: Batch, pairs: Iterable[tuple[Column, int]], policy: Polic
         The batch, whose scan has further columns, and which says where the values of a source are.
     """
     mark = mark_beside(batch.sources, _PARSED)
-    staged, parsed = list[list[Stage]](), dict(batch.parsed)
+    staged, parsed = list[list[Stage]](), dict[str, Parsed]()
     for column, position in pairs:
-        if isinstance(column.type, Scalar) and column.type.name in PARSERS:
+        # Numbers of JSON are numbers, though its datetimes are text.
+        is_text = arrival(batch.schema.field(position).type) == "string"
+        if is_text and isinstance(column.type, Scalar) and column.type.name in PARSERS:
             source, prefix = batch.sources[position], f"{mark} {position} "
             cell = null_where_stated(exactly(source), policy)
             stages, values = parse_column(cell, column.type.name, policy, prefix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -381,6 +382,27 @@ def test_rejected_rows_are_judged_as_they_were(tmp_path: Path, name: str) -> Non
     assert again.rejected is not None
     rejected = first.rejected.drop("_violations").collect()
     assert again.rejected.drop("_violations").collect().equals(rejected)
+
+
+def test_numbers_beside_text_that_stands_for_values_stay_numbers(tmp_path: Path) -> None:
+    """JSON has its datetimes as text and its numbers as numbers; both come back in their types."""
+    path, kept = tmp_path / "lines.jsonl", tmp_path / "rejected.parquet"
+    path.write_bytes(b'{"t":"2020-01-01T00:00:00Z","x":7,"y":8}\n{"t":"2020-01-01","x":1,"y":2}\n')
+    judge = contract(t="datetime", x="long", y="double")
+    first = check(path, judge, split())
+    assert first.rejected is not None
+    first.rejected.collect().write_parquet(kept)
+
+    policy = split(timezone="utc")
+    again = check(reopen_rejected(kept, first.verdict.batch, judge, policy).opened, judge, policy)
+
+    assert again.accepted is not None
+    assert again.accepted.collect().rows() == [(0, datetime(2020, 1, 1), 7, 8.0)]
+    assert [str(dtype) for dtype in again.model_input().dtypes] == [
+        "datetime64[ns]",
+        "int64",
+        "float64",
+    ]
 
 
 # ----- repaired files -----
