@@ -43,9 +43,11 @@ def lazy_stream(
         columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, _: int | None
     ) -> Iterator[pl.DataFrame]:
         wanted = [name for name in schema if columns is None or name in columns]
-        for piece in _READERS.supervised(_first(rows, pieces(wanted))):
-            # Polars counts on the limit to be in force before the predicate.
-            yield piece if predicate is None else piece.filter(predicate)
+        # Polars counts on the limit to be in force before the predicate.
+        found = _first(rows, pieces(wanted))
+        if predicate is not None:
+            found = (piece.filter(predicate) for piece in found)
+        return _READERS.supervised(found)
 
     return register_io_source(read, schema=schema)
 
@@ -65,7 +67,8 @@ class _Readers:
     """Who reads pieces, in threads of Polars, which read on for a while when a query has enough.
 
     A thread that comes back to Python while the interpreter shuts down is ended by it, which aborts
-    the whole process: so the interpreter waits for the piece in hand, and no further one is begun.
+    the whole process: so the interpreter waits for the piece in hand. To ask for a further one is
+    an error then, for an end would be taken for the end of the file.
     """
 
     def __init__(self) -> None:
@@ -84,7 +87,10 @@ class _Readers:
     def _next(self, pieces: Iterator[pl.DataFrame]) -> pl.DataFrame | None:
         self._count(at_work=1)
         try:
-            return None if self._leaving else next(pieces, None)
+            if self._leaving:
+                msg = "nothing is read while the interpreter shuts down"
+                raise OSError(msg)
+            return next(pieces, None)
         finally:
             self._count(at_work=-1)
 
