@@ -63,8 +63,8 @@ def _file(text: str) -> Path | None:
 
 
 def _batch(text: str) -> Path | None:
-    path = _file(text) or _folder(text)
-    return path if path and (path.is_dir() or format_of(path)) else None
+    file = _file(text)
+    return file if file and format_of(file) else _folder(text)
 
 
 def _folder(text: str) -> Path | None:

@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..expectations.errors import Misuse
-from .durable import make_folder, write_whole
+from .durable import held, write_whole
 from .notices import TROUBLED, Notice, notice_of_batch, notice_of_drift
 from .told import Told, news_of
 
@@ -35,7 +34,6 @@ WINDOW = 3600.0
 """Seconds for which one fault is told once, unless a user says otherwise."""
 
 _FILE = ".alerts.json"
-_PATIENCE = 120  # seconds to wait for another process that is sending
 _TYPES: dict[Severity, str] = {"critical": "failure", "warning": "warning", "info": "success"}
 
 
@@ -164,9 +162,8 @@ def _with_news(known: Known, drift: Drift) -> Known:
 def _tell(feed: Feed, receivers: Sequence[Receiver], learn: Callable[[Known], Known]) -> list[str]:
     if not receivers:
         return []
-    make_folder(feed.receipts)
     failures = list[str]()
-    with FileLock(feed.receipts / f"{_FILE}.lock", timeout=_PATIENCE):
+    with held(feed.receipts / _FILE):
         book = _read(feed)
         for receiver in receivers:
             known = learn(book.receivers.get(receiver.digest, Known()))

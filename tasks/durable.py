@@ -6,10 +6,16 @@ import errno
 import filecmp
 import os
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
+
+_PATIENCE = 120  # seconds to wait for another process that holds a file
 
 
 def make_folder(path: Path) -> None:
@@ -41,6 +47,27 @@ def flush_tree(path: Path) -> None:
             flush_tree(entry)
     if not path.is_symlink():
         flush(path)
+
+
+@contextmanager
+def held(path: Path) -> Generator[None]:
+    """Have a small file that several processes write be one process's, until it is done or dead.
+
+    Raises:
+        TimeoutError: Another process has held it for two minutes.
+    """
+    make_folder(path.parent)
+    # Where the disk knows no locks, a marker file of the dead would hold everybody: rather fail.
+    lock = FileLock(f"{path}.lock", timeout=_PATIENCE, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        msg = f"another process has held {path} for {_PATIENCE} seconds; end it if it hangs."
+        raise TimeoutError(msg) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def partial_of(path: Path) -> Path:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..expectations.changes import fingerprint_of
-from .durable import make_folder, write_whole
+from .durable import held, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 News = Literal["schema.drifted", "schema.recovered", "contract.changed"]
 
 _FILE = ".drift.json"
-_PATIENCE = 120  # seconds to wait for another watcher that is telling
 
 
 class Told(BaseModel):
@@ -91,14 +89,12 @@ def tell_once(
         What was told.
 
     Raises:
-        OSError: What is told cannot be noted.
-        filelock.Timeout: Another watcher has been telling for two minutes.
+        OSError: What is told cannot be noted, or another watcher has been telling for two minutes.
     """
     told = told_of(feed)
     if news_of(drift, told)[1] == told:
         return ()
-    make_folder(feed.receipts)
-    with FileLock(feed.receipts / f"{_FILE}.lock", timeout=_PATIENCE):
+    with held(_place(feed)):
         told = told_of(feed)
         news, now = news_of(drift, told)
         for event in news:

@@ -23,6 +23,7 @@ from feeds import (
 from test_flows import artifact, events
 
 from signature_gate.expectations.errors import ModelNotFound
+from signature_gate.tasks.durable import held
 from signature_gate.tasks.lifecycle import score_feed
 from signature_gate.tasks.told import Told, news_of, tell_once
 from signature_gate.tasks.watches import watch_feed
@@ -467,6 +468,21 @@ def test_two_watchers_at_once_tell_news_once(make_feed: FeedMaker, line: str) ->
 
     assert announced == ["schema.drifted"]
     assert told == [(), ("schema.drifted",)]
+
+
+def test_a_watcher_that_hangs_is_waited_for_and_then_told_of(
+    make_feed: FeedMaker, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for ever, and the error says for whom."""
+    monkeypatch.setattr("signature_gate.tasks.durable._PATIENCE", 0.1)
+    feed = make_feed(model=line)
+    score(feed, rows(3))
+    drift, news = watch_feed(feed), list[str]()
+
+    with held(feed.receipts / ".drift.json"), pytest.raises(TimeoutError, match="end it if it"):
+        tell_once(feed, drift, lambda _, event, __: news.append(event))
+
+    assert news == []
 
 
 @pytest.mark.usefixtures("prefect_server")
