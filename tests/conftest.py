@@ -61,7 +61,7 @@ _LONGEST = (
     "test_end_to_end",
     "test_demo",
     "test_prefect_ui",
-    "test_alerts",
+    "test_alerts_on_servers",
     "test_chaos",
     "test_zoo",
 )

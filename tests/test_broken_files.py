@@ -235,9 +235,7 @@ def _written(frame: pl.DataFrame, path: Path) -> None:
 @pytest.mark.parametrize("ending", ["parquet", "arrow", "csv", "jsonl"])
 def test_a_name_is_only_a_name(ending: str, tmp_path: Path) -> None:
     """Pattern, markup, query, path, escape or a megabyte long: a column is found by its name."""
-    # Text is parsed by expressions that mention its name again and again: not a megabyte of it.
-    fits = [name for name in NAMES if "\r" not in name and len(name) < MIB]
-    names = fits if ending == "csv" else NAMES
+    names = [name for name in NAMES if ending != "csv" or "\r" not in name]
     frame = pl.DataFrame({name: [i, i + 1] for i, name in enumerate(names)})
     _written(frame, tmp_path / f"b.{ending}")
 
