@@ -57,7 +57,7 @@ class Part:
             yield from pieces
             return
         for piece in pieces:
-            yield self._numbered(piece.lazy()).select(*wanted).collect()
+            yield self._numbered(piece).select(*wanted).collect()
 
     def _numbered(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         return rows.with_columns(pl.col(ROW).cast(pl.Int64) + self.first_row)

@@ -130,7 +130,7 @@ class _Scan:
         # Of lists of a fixed size Arrow reads none that is null, and of INT96 fewer instants.
         return not self.int96 and not any(map(_has_fixed_lists, self.schema.types))
 
-    def pieces(self, rows: int) -> Iterator[pl.DataFrame] | None:
+    def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
         """Read piece by piece through Arrow, if that gives the very types that Polars' scan does.
 
         Polars reads several row groups ahead of a slow consumer, and Arrow, asked for all of a
@@ -144,10 +144,10 @@ class _Scan:
             return None
         return self._numbered_pieces(sources, rows)
 
-    def _numbered_pieces(self, sources: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+    def _numbered_pieces(self, sources: Sequence[str], rows: int) -> Iterator[pl.LazyFrame]:
         first = 0
         for frame in self._pieces(sources, rows):
-            yield frame.select(pl.int_range(first, first + pl.len()).alias(ROW), pl.all())
+            yield frame.lazy().select(pl.int_range(first, first + pl.len()).alias(ROW), pl.all())
             first += frame.height
 
     def _through_arrow(self) -> pl.LazyFrame:

@@ -141,8 +141,7 @@ def plan_batch(batch: Batch, contract: Contract, policy: Policy) -> Schema:
     if stacked is not None:
         return _schema_of_stack(stacked, batch, policy)
     matching = match_columns(batch, contract, policy)
-    if batch.text:
-        batch = with_values(batch, matching.pairs, policy)
+    batch = with_values(batch, matching.pairs, policy)
     dtypes = batch.scan().collect_schema()
     ways, violations = list[Conformed](), list(matching.violations)
     for column, position in matching.pairs:

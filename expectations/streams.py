@@ -21,7 +21,7 @@ _THREAD_ENDS_WITHIN = 1.0
 class ReadInPieces(Protocol):
     """A scan that can also be read piece by piece, in less memory than Polars' readers take."""
 
-    def pieces(self, rows: int) -> Iterator[pl.DataFrame] | None:
+    def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
         """Read all columns, so many rows at a time at most; None if only the scan can."""
         ...
 

@@ -1,4 +1,4 @@
-"""The columns of a text file as values: parsed by stages, each for all of them at once."""
+"""Columns of text as values: parsed by stages, each for all of them at once."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from .arrivals import arrival, mark_beside
 from .batch import exactly
 from .conforming import null_where_stated
 from .parsing import PARSERS, Parsed, Stage, parse_column
+from .streams import ReadInPieces
 from .types import Scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from .batch import Batch
     from .contract import Column
@@ -26,23 +27,27 @@ _PARSED = "\x1fparsed"
 
 
 def with_values(batch: Batch, pairs: Iterable[tuple[Column, int]], policy: Policy) -> Batch:
-    """Have a file of text scanned with what its cells stand for.
+    """Have a file scanned with the values that its text stands for.
 
     Args:
-        batch: The opened file, whose text stands for values.
+        batch: The opened file.
         pairs: Columns of the contract, with the position of the arriving column that serves each.
-        policy: Says which texts are null, and decides about zones and decimals.
+        policy: Says whether text of typed sources stands for values, and which text is null, and
+            decides about zones and decimals.
 
     Returns:
         The batch, whose scan has further columns, and which says where the values of a source are.
     """
+    if not (batch.text or policy.parse_text == "allow"):
+        return batch
     mark = mark_beside(batch.sources, _PARSED)
     staged, parsed = list[list[Stage]](), dict[str, Parsed]()
     for column, position in pairs:
-        # Numbers of JSON are numbers, though its datetimes are text.
+        source, prefix = batch.sources[position], f"{mark} {position} "
+        # Numbers of JSON are numbers, though its datetimes are text; objects are judged by cell.
         is_text = arrival(batch.schema.field(position).type) == "string"
-        if is_text and isinstance(column.type, Scalar) and column.type.name in PARSERS:
-            source, prefix = batch.sources[position], f"{mark} {position} "
+        is_parsed = is_text and source not in batch.objects
+        if is_parsed and isinstance(column.type, Scalar) and column.type.name in PARSERS:
             cell = null_where_stated(exactly(source), policy)
             stages, values = parse_column(cell, column.type.name, policy, prefix)
             staged.append(stages)
@@ -51,7 +56,7 @@ def with_values(batch: Batch, pairs: Iterable[tuple[Column, int]], policy: Polic
         [made.alias(name) for stage in together for name, made in stage.items()]
         for together in zip_longest(*staged, fillvalue={})
     )
-    return replace(batch, scan=_Staged(batch.scan, stages), parsed=parsed)
+    return replace(batch, scan=_Staged(batch.scan, stages), parsed=parsed) if parsed else batch
 
 
 @dataclass(frozen=True)
@@ -60,4 +65,12 @@ class _Staged:
     stages: tuple[list[pl.Expr], ...]
 
     def __call__(self) -> pl.LazyFrame:
-        return reduce(pl.LazyFrame.with_columns, self.stages, self.scan())
+        return self._parsed(self.scan())
+
+    def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
+        """Read piece by piece, if what is parsed can be."""
+        pieces = self.scan.pieces(rows) if isinstance(self.scan, ReadInPieces) else None
+        return None if pieces is None else map(self._parsed, pieces)
+
+    def _parsed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return reduce(pl.LazyFrame.with_columns, self.stages, rows)

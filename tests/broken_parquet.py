@@ -17,6 +17,7 @@ from broken import (
     ROWS,
     TEXT,
     WIDE,
+    WIDE_LINE,
     content,
     cut,
     lying,
@@ -254,6 +255,13 @@ PARQUET = {
     ),
     "10,000 columns in Parquet": refused(
         "b.parquet", parquet(wide_table()), "no such column", "missing_column", "missing_column"
+    ),
+    "2,000 columns of text in Parquet, all of them numbers": sound(
+        "b.parquet",
+        parquet(pa.table(dict.fromkeys(WIDE_LINE, pa.array(["1.5"])))),
+        1,
+        contract=WIDE_LINE,
+        policy={"parse_text": "allow"},
     ),
     "10,000 columns, all missing": refused(
         "b.parquet", parquet(), "no such column", *["missing_column"] * 10_000, contract=WIDE
