@@ -11,7 +11,7 @@ import pyarrow.types as is_
 
 from .cells import Cells, NoWay, Way, below, instance, is_missing, structural_fault
 from .faults import Fault
-from .types import NEVER_NULL, Anything, Scalar
+from .types import Anything
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,13 +82,10 @@ def _field(cells: Cells, name: str) -> Cells:
 
 
 def _null_property(field: Cells, prop: Property) -> tuple[Fault, ...]:
-    target = prop.type
-    may_be_null = not prop.required or isinstance(target, Anything)
-    never = isinstance(target, Scalar) and target.name in NEVER_NULL
-    nan_in_integer = never and field.kind.startswith("float")
-    if may_be_null and not nan_in_integer:
+    # MLflow's enforcement makes None of NaN in an optional field, of whatever type.
+    if not prop.required or isinstance(prop.type, Anything):
         return ()
-    missing = field.expr.is_nan() if may_be_null else is_missing(field, target)
+    missing = is_missing(field, prop.type)
     return (structural_fault(field, missing, f"a value in required field {prop.name!r}", "null"),)
 
 

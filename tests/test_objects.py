@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from judged import accepted, contract, found, mlflow_accepts, rows_of, split
+from judged import accepted, contract, found, kinds, mlflow_accepts, rows_of, split
 from strategies import POLICIES, contracts, tables
 from twins import as_objects, assert_same_verdict
 
@@ -498,6 +498,24 @@ def test_a_column_of_an_odd_type_conforms_to_any(name: str) -> None:
 
     assert len(result.model_input()) == 2
     mlflow_accepts(result.model_input(), contract(a="any"))
+
+
+@pytest.mark.parametrize("form", ["typed", "objects"])
+@pytest.mark.parametrize(("required", "expected"), [(False, OK), (True, NESTED)])
+def test_nan_in_a_field_is_null_where_null_may_stand(
+    form: str, required: bool, expected: str
+) -> None:
+    """MLflow's own enforcement makes None of it in an optional field, and refuses it elsewhere."""
+    fields = {"x": {"type": "integer", "required": required}}
+    judged_by = contract(a={"type": "object", "properties": fields})
+    table = pa.table({"a": pa.array([{"x": NAN}, {"x": 1.0}])})
+
+    result = check(table if form == "typed" else as_objects(table), judged_by, split())
+
+    assert kinds(result) == ([] if expected == OK else [expected])
+    received = result.model_input()
+    assert received["a"].tolist() == [{"x": None}, {"x": 1}][required:]
+    mlflow_accepts(received, judged_by)
 
 
 # ----- properties -----
