@@ -2,10 +2,10 @@
 
 from importlib.metadata import version
 
-from .expectations.checking import check
-from .expectations.contract import Contract
+from .expectations.contract.contract import Contract
+from .expectations.contract.policy import Policy
 from .expectations.errors import BatchRejected, GateError
-from .expectations.policy import Policy
+from .expectations.judge.checking import check
 
 __all__ = ["BatchRejected", "Contract", "GateError", "Policy", "check"]
 __version__ = version("signature-gate")

@@ -23,20 +23,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from .conforming import expectation_of_type
-from .contract import Contract, ModelVersion
-from .display import slug
+from .conform.column import expectation_of_type
+from .conform.nulls import WITH_NAN, why_null_is_forbidden
+from .contract.contract import Contract, ModelVersion
+from .contract.policy import Policy
+from .contract.types import Scalar
 from .errors import Misuse
-from .missing import WITH_NAN, why_null_is_forbidden
-from .policy import Policy
-from .rule_reading import identity, parse_rule, plain
-from .types import Scalar
+from .escaping import slug
+from .rules.parse import identity, parse_rule, plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from .contract import Column
-    from .rules import Rule
+    from .contract.contract import Column
+    from .rules.rule import Rule
 
 META = "signature_gate"
 _GX_VERSION = "1.24.1"

@@ -1,1 +1,1 @@
-"""What happens in which order, and the command line."""
+"""What happens in which order: the Prefect flows, the command line, the demo."""

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow
 from prefect.states import Completed, Failed
 
-from ..expectations.checking import refuse
-from ..expectations.display import visible
+from ..expectations.contract.policy import Policy  # noqa: TC001 - Prefect resolves it when the flow runs
 from ..expectations.errors import BatchRejected, NoContract
-from ..expectations.policy import Policy  # noqa: TC001 - Prefect resolves it when the flow runs
-from ..tasks.checks import check_batch
-from ..tasks.contracts import fetch_contract
-from ..tasks.publishing import publish_verdict
-from ..tasks.quarantine import quarantine_batch
+from ..expectations.escaping import visible
+from ..expectations.judge.checking import refuse
+from ..tasks.prefect_tasks.contracts import fetch_contract
+from ..tasks.prefect_tasks.gate import check_batch
+from ..tasks.prefect_tasks.quarantine import quarantine_batch
+from ..tasks.prefect_tasks.run_artifacts import publish_verdict
 
 if TYPE_CHECKING:
-    from ..expectations.verdict import Verdict
+    from ..expectations.verdict.verdict import Verdict
 
 _LONGEST = 500
 

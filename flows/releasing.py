@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 
-from ..expectations.policy import Policy  # noqa: TC001 - Prefect resolves it when the flow runs
-from ..tasks.desk import discard_entry, release_entry
-from ..tasks.feed import Feed
-from ..tasks.publishing import publish_run
-from ..tasks.releases import Terms
-from ..tasks.summaries import RunSummary
+from ..expectations.contract.policy import Policy  # noqa: TC001 - Prefect resolves it when the flow runs
+from ..tasks.feed.feed import Feed
+from ..tasks.feed.run_summary import RunSummary
+from ..tasks.prefect_tasks.desk import discard_entry, release_entry
+from ..tasks.prefect_tasks.run_artifacts import publish_run
+from ..tasks.quarantine.release import Terms
 from .scoring import ended
 
 if TYPE_CHECKING:
-    from ..tasks.receipts import Receipt
+    from ..tasks.feed.receipt import Receipt
 
 
 @flow(name="release-quarantined")

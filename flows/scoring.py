@@ -20,22 +20,22 @@ from ..expectations.errors import (
     NoContract,
     RegistryUnavailable,
 )
-from ..tasks.batches import list_batches, score_batch
-from ..tasks.candidates import due
-from ..tasks.contracts import fetch_intent
-from ..tasks.feed import Feed
-from ..tasks.lifecycle import Progress, record_failure, score_feed
-from ..tasks.publishing import announce, log_in_mlflow, publish_run
+from ..tasks.feed.feed import Feed
+from ..tasks.prefect_tasks.contracts import fetch_intent
+from ..tasks.prefect_tasks.run_artifacts import announce, log_in_mlflow, publish_run
+from ..tasks.prefect_tasks.scoring import list_batches, score_batch
+from ..tasks.scoring.feed_run import Progress, record_failure, score_feed
+from ..tasks.scoring.selection import due
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
     from prefect.futures import PrefectFuture
 
-    from ..tasks.candidates import Candidate
-    from ..tasks.claims import Intent
-    from ..tasks.inbox import LeftAlone
-    from ..tasks.receipts import Receipt
-    from ..tasks.summaries import RunSummary
+    from ..tasks.feed.inbox import LeftAlone
+    from ..tasks.feed.receipt import Receipt
+    from ..tasks.feed.run_summary import RunSummary
+    from ..tasks.scoring.selection import Candidate
+    from ..tasks.storage.intent import Intent
 
 __all__ = ["Progress", "score_batches", "score_feed"]
 

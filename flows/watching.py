@@ -8,9 +8,9 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed
 
-from ..tasks.drift_publishing import look_for_drift, publish_drift, tell_news
-from ..tasks.feed import Feed
-from ..tasks.watches import watch_feed
+from ..tasks.feed.feed import Feed
+from ..tasks.monitoring.watch import watch_feed
+from ..tasks.prefect_tasks.drift import look_for_drift, publish_drift, tell_news
 
 __all__ = ["watch_feed", "watch_schema"]
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from signature_gate.tasks.receipts import Ledger
+from signature_gate.tasks.feed.receipt import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from signature_gate.tasks.feed import Feed
-    from signature_gate.tasks.receipts import Receipt
+    from signature_gate.tasks.feed.feed import Feed
+    from signature_gate.tasks.feed.receipt import Receipt
 
 
 class Delivery(NamedTuple):

@@ -76,8 +76,8 @@ def _write(path: Path, rows: int) -> None:
 
 def score(root: str, model: str) -> None:
     """Score the feed and print what became of the rows, seconds and peak MiB, as JSON."""
-    from signature_gate.tasks.feed import Feed
-    from signature_gate.tasks.lifecycle import score_feed
+    from signature_gate.tasks.feed.feed import Feed
+    from signature_gate.tasks.scoring.feed_run import score_feed
 
     feed = Feed.parse(
         {

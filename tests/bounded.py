@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 SECONDS, MIB = 30, 1024
 _SLOW = [
     "pandas",
-    "signature_gate.expectations.arrays",
-    "signature_gate.expectations.arrow_files",
-    "signature_gate.expectations.checking",
-    "signature_gate.expectations.csv_records",
-    "signature_gate.expectations.folders",
-    "signature_gate.expectations.json_lines",
-    "signature_gate.expectations.parquet",
+    "signature_gate.expectations.readers.numpy_arrays",
+    "signature_gate.expectations.readers.arrow_ipc",
+    "signature_gate.expectations.judge.checking",
+    "signature_gate.expectations.readers.csv_reader",
+    "signature_gate.expectations.readers.folder",
+    "signature_gate.expectations.readers.json_lines",
+    "signature_gate.expectations.readers.parquet",
 ]
 _PAGE = resource.getpagesize()
 

@@ -33,8 +33,8 @@ from reader import Reader
 from rich.console import Console
 from rich.progress import Progress
 
-from signature_gate.tasks.feed import Feed
-from signature_gate.tasks.order import ORDER_OF_WRITES
+from signature_gate.tasks.feed.feed import Feed
+from signature_gate.tasks.storage.order import ORDER_OF_WRITES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from signature_gate.flows.cli import main
+from signature_gate.flows.cli.main import main
 
 if TYPE_CHECKING:
     from pytest import CaptureFixture  # noqa: PT013 - a type only

@@ -19,7 +19,7 @@ import pandas as pd
 import zoo
 
 from signature_gate import Contract, check
-from signature_gate.expectations.types import SCALARS, parse_type
+from signature_gate.expectations.contract.types import SCALARS, parse_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.process import BaseProcess
 
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
 
 _SLOW = [
     "mlflow.pyfunc",
     "mlflow.store.tracking.sqlalchemy_store",
-    "signature_gate.expectations.report",
-    "signature_gate.flows.cli",
-    "signature_gate.tasks.lifecycle",
+    "signature_gate.expectations.report.batch_report",
+    "signature_gate.flows.cli.main",
+    "signature_gate.tasks.scoring.feed_run",
     "sklearn.linear_model",
     "warm",
 ]
@@ -77,8 +77,8 @@ def _start(work: Callable[..., None], *arguments: object) -> BaseProcess:
 
 
 def _work(feed: str, point: str, times: int, environment: dict[str, str]) -> None:
-    from signature_gate.tasks.feed import Feed
-    from signature_gate.tasks.lifecycle import score_feed
+    from signature_gate.tasks.feed.feed import Feed
+    from signature_gate.tasks.scoring.feed_run import score_feed
 
     os.environ.update(environment)
     _listen(point, times)
@@ -91,8 +91,8 @@ def hold_claim(feed: Feed, batch: str, holding: Path) -> BaseProcess:
 
 
 def _hold(feed: str, batch: str, holding: str) -> None:
-    from signature_gate.tasks.claims import claimed
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
+    from signature_gate.tasks.storage.intent import claimed
 
     with claimed(Feed.model_validate_json(feed), batch) as won:
         Path(holding).write_text(str(won))
@@ -117,7 +117,7 @@ def start_command(arguments: list[str], log: Path, point: str = "never", times: 
 def _command(
     arguments: list[str], log: str, point: str, times: int, environment: dict[str, str]
 ) -> None:
-    from signature_gate.flows.cli import main
+    from signature_gate.flows.cli.main import main
 
     os.environ.update(environment)
     tempfile.tempdir = None

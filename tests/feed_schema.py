@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from signature_gate.tasks.feed import Feed
+from signature_gate.tasks.feed.feed import Feed
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from signature_gate.tasks.feed import Feed
+from signature_gate.tasks.feed.feed import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from signature_gate.tasks.receipts import Receipt
-    from signature_gate.tasks.summaries import RunSummary
+    from signature_gate.tasks.feed.receipt import Receipt
+    from signature_gate.tasks.feed.run_summary import RunSummary
 
 PLANTED = "xyzzy-planted-value"
 

@@ -14,7 +14,7 @@ from feeds import rows
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
 
 MODEL = "fussy"
 RAISES = 666.0  # a value at which the model raises

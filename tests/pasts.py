@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import verdicts
 
-from signature_gate.expectations.contract import ModelVersion
-from signature_gate.expectations.past import Known, Past, PastBatch
-from signature_gate.tasks.feed import Feed
-from signature_gate.tasks.inbox import Identity
-from signature_gate.tasks.receipts import Failure, Outputs, Receipt, ScoredBatch
+from signature_gate.expectations.contract.contract import ModelVersion
+from signature_gate.expectations.report.feed_history import Known, Past, PastBatch
+from signature_gate.tasks.feed.feed import Feed
+from signature_gate.tasks.feed.inbox import Identity
+from signature_gate.tasks.feed.receipt import Failure, Outputs, Receipt, ScoredBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from signature_gate.expectations.verdict import Verdict
+    from signature_gate.expectations.verdict.verdict import Verdict
 
 BEGIN = datetime(2026, 1, 1, 6, tzinfo=UTC)
 

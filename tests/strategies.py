@@ -11,7 +11,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from signature_gate import Contract, Policy
-from signature_gate.expectations.types import (
+from signature_gate.expectations.contract.types import (
     SCALARS,
     Anything,
     Array,

@@ -18,10 +18,10 @@ from feeds import (
 )
 from receivers import receiver  # noqa: F401 - a fixture
 
-from signature_gate.tasks.alerts import receivers_of, tell_of_batches
-from signature_gate.tasks.feed import Feed
-from signature_gate.tasks.lifecycle import score_feed
-from signature_gate.tasks.notices import notice_of_batch
+from signature_gate.tasks.alerts.message import notice_of_batch
+from signature_gate.tasks.alerts.notifier import receivers_of, tell_of_batches
+from signature_gate.tasks.feed.feed import Feed
+from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pytest import CaptureFixture  # noqa: PT013 - a type only
     from receivers import Webhook
 
-    from signature_gate.tasks.summaries import RunSummary
+    from signature_gate.tasks.feed.run_summary import RunSummary
 
     FeedMaker = Callable[..., Feed]
 

@@ -22,8 +22,8 @@ from test_alerts import (
     hundred_batches,  # noqa: F401 - a fixture
 )
 
-from signature_gate.tasks.lifecycle import score_feed
-from signature_gate.tasks.notices import notice_of_batch
+from signature_gate.tasks.alerts.message import notice_of_batch
+from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from pytest import CaptureFixture  # noqa: PT013 - a type only
     from receivers import Webhook
 
-    from signature_gate.tasks.feed import Feed
-    from signature_gate.tasks.summaries import RunSummary
+    from signature_gate.tasks.feed.feed import Feed
+    from signature_gate.tasks.feed.run_summary import RunSummary
 
     FeedMaker = Callable[..., Feed]
 
@@ -119,7 +119,7 @@ def test_the_server_tells_once_per_fault_and_window(
     capsys: CaptureFixture[str],
 ) -> None:
     """A hundred events of equal batches give one message, in the words of the command line."""
-    from signature_gate.tasks.publishing import announce
+    from signature_gate.tasks.prefect_tasks.run_artifacts import announce
 
     feed, summary = hundred
     install(capsys, "--block", blocks[0], "--block", blocks[1])

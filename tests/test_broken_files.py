@@ -20,12 +20,12 @@ from feeds import (
 from judged import contract, kinds
 
 from signature_gate import Contract, Policy, check
-from signature_gate.expectations import opening
 from signature_gate.expectations.errors import BatchNotFound, UnsupportedBatch
+from signature_gate.expectations.readers import file as opening
 from signature_gate.expectations.suite import to_suite
-from signature_gate.expectations.verdict import Verdict
-from signature_gate.tasks.lifecycle import score_feed
-from signature_gate.tasks.receipts import Ledger
+from signature_gate.expectations.verdict.verdict import Verdict
+from signature_gate.tasks.feed.receipt import Ledger
+from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from broken import Broken
     from pytest import CaptureFixture, MonkeyPatch  # noqa: PT013 - types only
 
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
 
 # One for each way of being broken, all judged by the contract of ``a`` and ``n``.
 A_DOZEN = [

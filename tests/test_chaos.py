@@ -13,16 +13,16 @@ from feeds import deliver, rows
 from mixed_batches import MODEL, deliver_all, register_fussy
 from reader import Reader
 
-from signature_gate.tasks.lifecycle import score_feed
-from signature_gate.tasks.order import ORDER_OF_WRITES
-from signature_gate.tasks.receipts import Ledger
+from signature_gate.tasks.feed.receipt import Ledger
+from signature_gate.tasks.scoring.feed_run import score_feed
+from signature_gate.tasks.storage.order import ORDER_OF_WRITES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from balance import Delivery
 
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
 
 
 @pytest.fixture(scope="session")

@@ -23,8 +23,8 @@ from judged import (
 )
 
 from signature_gate import BatchRejected, Contract, Policy, check
-from signature_gate.expectations.checking import refuse
 from signature_gate.expectations.errors import NoContract
+from signature_gate.expectations.judge.checking import refuse
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -57,7 +57,7 @@ def test_json_is_one_document_and_nothing_else(
     house_price: Tutorial, gaps: Path, capsys: Any
 ) -> None:
     """--json prints one JSON document, which is the verdict."""
-    from signature_gate.expectations.verdict import Verdict
+    from signature_gate.expectations.verdict.verdict import Verdict
 
     code, out, err = run(capsys, "check", house_price.uri, str(gaps), "--json")
 
@@ -240,7 +240,7 @@ def test_names_from_data_do_not_act_on_the_terminal(
 def test_the_installed_command_answers() -> None:
     """The console script is there and knows its version."""
     answer = subprocess.run(
-        [sys.executable, "-m", "signature_gate.flows.cli", "--version"],
+        [sys.executable, "-m", "signature_gate.flows.cli.main", "--version"],
         capture_output=True,
         text=True,
         check=True,

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from signature_gate.expectations.contract import Column, Contract, ModelVersion
+from signature_gate.expectations.contract.contract import Column, Contract, ModelVersion
+from signature_gate.expectations.contract.types import SCALARS, Scalar
 from signature_gate.expectations.errors import NoContract
-from signature_gate.expectations.types import SCALARS, Scalar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -339,7 +339,7 @@ def test_a_folder_is_read_without_mlflow(house_price: Tutorial) -> None:
     """MLflow's import takes seconds, and a folder needs nothing of it."""
     script = f"""
 import sys
-from signature_gate.expectations.contract import Contract
+from signature_gate.expectations.contract.contract import Contract
 
 assert Contract.load({str(house_price.folder)!r}).columns[0].name == "sqft"
 heavy = {{"mlflow", "pandas", "great_expectations", "prefect", "sklearn"}} & set(sys.modules)

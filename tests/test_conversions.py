@@ -16,7 +16,7 @@ import pytest
 from judged import SPLIT, accepted, contract, fate_of, kinds, mlflow_accepts, rows_of, split
 
 from signature_gate import check
-from signature_gate.expectations.types import CONFORMS, PANDAS_DTYPES, SCALARS, How
+from signature_gate.expectations.contract.types import CONFORMS, PANDAS_DTYPES, SCALARS, How
 
 D = Decimal
 DAY = dt.date(2013, 7, 1)

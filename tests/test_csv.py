@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from judged import SPLIT, accepted, contract, found, kinds, rows_of, split
 
 from signature_gate import Contract, Policy, check
-from signature_gate.expectations import csv_bytes, csv_records
+from signature_gate.expectations.readers import csv_reader as csv_records
+from signature_gate.expectations.readers import text_stream as csv_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from signature_gate.expectations.checking import CheckResult
+    from signature_gate.expectations.judge.checking import CheckResult
 
 AB = contract(a="long", b="string")
 TEXTS = contract(a="string", b="string")
@@ -445,7 +446,7 @@ def test_the_first_rows_are_as_many_as_asked_for(
 MEASURE = """
 import resource, sys
 from signature_gate import Contract, check
-from signature_gate.expectations import csv_bytes
+from signature_gate.expectations.readers import text_stream as csv_bytes
 csv_bytes.CHUNK = 1 << 20
 contract = Contract.from_signature({"inputs": sys.argv[1]})
 for path in sys.argv[2:]:

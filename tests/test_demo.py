@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def transcript(folder: Path) -> str:
     ran = subprocess.run(
-        [sys.executable, "-m", "signature_gate.flows.cli", "demo", "--folder", str(folder)],
+        [sys.executable, "-m", "signature_gate.flows.cli.main", "demo", "--folder", str(folder)],
         capture_output=True,
         text=True,
         check=False,

@@ -20,7 +20,7 @@ from live_platform import Platform
 from test_end_to_end import COMMANDS, INBOX, MLFLOW_SERVER, PREFECT_SERVER, WORKER
 
 from signature_gate.expectations.errors import InvalidFeed
-from signature_gate.tasks.feed import Feed
+from signature_gate.tasks.feed.feed import Feed
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

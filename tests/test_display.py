@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from signature_gate.expectations.display import for_markdown, for_terminal, slug, visible
+from signature_gate.expectations.escaping import for_markdown, for_terminal, slug, visible
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 MARKS = st.text(alphabet="|`*_[](){}<>#!&;\\~$^+-=.:/@w1 \n\tax")

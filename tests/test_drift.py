@@ -13,14 +13,14 @@ from judged import contract
 from strategies import ARRIVING, POLICIES, contracts, tables
 
 from signature_gate import Contract, Policy, check
-from signature_gate.expectations.changes import fingerprint_of
-from signature_gate.expectations.drift import compare
-from signature_gate.expectations.recorded import judge_schema, parse_arrow_type
-from signature_gate.expectations.types import SCALARS
-from signature_gate.expectations.verdict import BatchFacts
+from signature_gate.expectations.contract.types import SCALARS
+from signature_gate.expectations.drift.change import fingerprint_of
+from signature_gate.expectations.drift.compare import compare
+from signature_gate.expectations.drift.recorded_schema import judge_schema, parse_arrow_type
+from signature_gate.expectations.verdict.verdict import BatchFacts
 
 if TYPE_CHECKING:
-    from signature_gate.expectations.changes import Change
+    from signature_gate.expectations.drift.change import Change
 
 
 def seen(changes: tuple[Change, ...]) -> list[tuple[str, str, str]]:

@@ -20,7 +20,7 @@ from signature_gate.expectations.suite import to_suite
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from signature_gate.expectations.verdict import Verdict
+    from signature_gate.expectations.verdict.verdict import Verdict
 
 # Stock GX takes a tenth of a second where Polars takes a hundredth: fewer examples, then.
 _EXAMPLES = settings.default.max_examples if settings.default else 200

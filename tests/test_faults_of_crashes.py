@@ -19,21 +19,22 @@ from feeds import (
 )
 from meddling import at_point
 
-from signature_gate.expectations.contract import Contract, ModelVersion
-from signature_gate.expectations.downloads import new_download
+from signature_gate.expectations.contract.contract import Contract, ModelVersion
 from signature_gate.expectations.errors import InvalidFeed, Misuse
-from signature_gate.tasks import candidates, outcomes
-from signature_gate.tasks.claims import Intent, bound_to
-from signature_gate.tasks.inbox import identify
-from signature_gate.tasks.lifecycle import score_feed
-from signature_gate.tasks.receipts import Ledger, read_receipt
-from signature_gate.tasks.storage import prepare
+from signature_gate.expectations.registry.downloads import new_download
+from signature_gate.tasks.feed.inbox import identify
+from signature_gate.tasks.feed.receipt import Ledger, read_receipt
+from signature_gate.tasks.scoring import outcome as outcomes
+from signature_gate.tasks.scoring import selection as candidates
+from signature_gate.tasks.scoring.feed_run import score_feed
+from signature_gate.tasks.storage.intent import Intent, bound_to
+from signature_gate.tasks.storage.transaction import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from signature_gate.tasks.feed import Feed
-    from signature_gate.tasks.receipts import Receipt
+    from signature_gate.tasks.feed.feed import Feed
+    from signature_gate.tasks.feed.receipt import Receipt
 
     MakeFeed = Callable[..., Feed]
 
@@ -70,7 +71,7 @@ def test_the_download_of_a_dead_worker_is_swept_and_that_of_a_living_one_is_not(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     program = (
         "import os, signal\n"
-        "from signature_gate.expectations.downloads import new_download\n"
+        "from signature_gate.expectations.registry.downloads import new_download\n"
         "(new_download().folder / 'model.pkl').write_text('x')\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )

@@ -17,10 +17,10 @@ from feeds import (
 )
 from meddling import at_point, disk_maker, unprivileged  # noqa: F401 - a fixture among them
 
-from signature_gate.tasks.candidates import survey
-from signature_gate.tasks.feed import Feed
-from signature_gate.tasks.lifecycle import score_feed
-from signature_gate.tasks.receipts import Ledger
+from signature_gate.tasks.feed.feed import Feed
+from signature_gate.tasks.feed.receipt import Ledger
+from signature_gate.tasks.scoring.feed_run import score_feed
+from signature_gate.tasks.scoring.selection import survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

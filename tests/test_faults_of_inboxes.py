@@ -16,12 +16,12 @@ from feeds import (
 from meddling import at_point
 
 from signature_gate.expectations.errors import InvalidFeed
-from signature_gate.tasks import plans
-from signature_gate.tasks.durable import give_back
-from signature_gate.tasks.feed import Feed
-from signature_gate.tasks.inbox import look_into
-from signature_gate.tasks.lifecycle import score_feed
-from signature_gate.tasks.receipts import Ledger, Receipt
+from signature_gate.tasks.feed.feed import Feed
+from signature_gate.tasks.feed.inbox import look_into
+from signature_gate.tasks.feed.receipt import Ledger, Receipt
+from signature_gate.tasks.scoring.feed_run import score_feed
+from signature_gate.tasks.storage import journal as plans
+from signature_gate.tasks.storage.atomic import give_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,16 +16,16 @@ from meddling import ANSWERS, at_point, ill_registry
 from mixed_batches import move_alias, register_fussy
 
 from signature_gate.expectations.errors import ModelNotFound, RegistryUnavailable
-from signature_gate.expectations.registry import resolve
-from signature_gate.tasks.claims import unfinished
-from signature_gate.tasks.lifecycle import score_feed
-from signature_gate.tasks.receipts import Ledger
+from signature_gate.expectations.registry.client import resolve
+from signature_gate.tasks.feed.receipt import Ledger
+from signature_gate.tasks.scoring.feed_run import score_feed
+from signature_gate.tasks.storage.intent import unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from signature_gate.tasks.feed import Feed
-    from signature_gate.tasks.receipts import Receipt
+    from signature_gate.tasks.feed.feed import Feed
+    from signature_gate.tasks.feed.receipt import Receipt
 
     MakeFeed = Callable[..., Feed]
 

@@ -10,8 +10,8 @@ import pytest
 from feeds import deliver, feed_maker, rows  # noqa: F401 - feed_maker is a fixture
 
 from signature_gate.expectations.errors import InvalidFeed
-from signature_gate.tasks.feed import Feed
-from signature_gate.tasks.inbox import identify, look_into
+from signature_gate.tasks.feed.feed import Feed
+from signature_gate.tasks.feed.inbox import identify, look_into
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,15 +6,15 @@ import pytest
 import verdicts
 from markupsafe import escape
 
-from signature_gate.expectations.findings import (
+from signature_gate.expectations.report.batch_report import render_report
+from signature_gate.expectations.verdict.explain import (
     EVIDENCE_IN_WORDS,
     KINDS_IN_WORDS,
     column_findings,
     percent,
     why,
 )
-from signature_gate.expectations.report import render_report
-from signature_gate.expectations.verdict import KINDS, Verdict, Violation
+from signature_gate.expectations.verdict.verdict import KINDS, Verdict, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

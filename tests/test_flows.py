@@ -16,18 +16,18 @@ from feeds import (
     truncated,
 )
 
+from signature_gate.expectations.contract.policy import Policy
 from signature_gate.expectations.errors import (
     BatchRejected,
     ModelFailed,
     NoContract,
     RegistryUnavailable,
 )
-from signature_gate.expectations.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
 
     FeedMaker = Callable[..., Feed]
 
@@ -209,7 +209,7 @@ def test_a_disk_that_fails_is_tried_again_then_recorded(
 ) -> None:
     """Machinery that breaks in a task is no traceback but a receipt; the batch stays."""
     from signature_gate.flows import scoring
-    from signature_gate.tasks.batches import score_batch
+    from signature_gate.tasks.prefect_tasks.scoring import score_batch
 
     asked: list[str] = []
 
@@ -218,7 +218,7 @@ def test_a_disk_that_fails_is_tried_again_then_recorded(
         message = "Input/output error"
         raise OSError(message)
 
-    monkeypatch.setattr("signature_gate.tasks.lifecycle.complete", no_disk)
+    monkeypatch.setattr("signature_gate.tasks.scoring.feed_run.complete", no_disk)
     quick = score_batch.with_options(retry_delay_seconds=0)
     monkeypatch.setattr(scoring, "score_batch", quick)
     feed = make_feed()
@@ -247,7 +247,7 @@ def test_only_machinery_is_asked_twice(error: Exception, worth_it: bool) -> None
     """A verdict, a misuse or a bug would come again however often one asked."""
     from prefect.states import Failed
 
-    from signature_gate.tasks.infrastructure import is_worth_a_retry
+    from signature_gate.tasks.prefect_tasks.options import is_worth_a_retry
 
     assert is_worth_a_retry(None, None, Failed(data=error)) is worth_it
 
@@ -312,7 +312,7 @@ def test_the_check_stands_in_anybodys_flow(line: str) -> None:
     """A frame in memory is judged by a task; one that does not fit stops the flow."""
     from prefect import flow
 
-    from signature_gate.tasks.checks import check_batch
+    from signature_gate.tasks.prefect_tasks.gate import check_batch
 
     @flow
     def load(a: list[Any]) -> Any:

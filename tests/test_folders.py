@@ -21,11 +21,11 @@ from strategies import POLICIES, contracts, tables
 from typer.testing import CliRunner
 
 from signature_gate import Contract, Policy, check
+from signature_gate.expectations.batch.formats import FORMAT_NAMES, FORMATS
 from signature_gate.expectations.errors import BatchChanged, UnsupportedBatch
-from signature_gate.expectations.formats import FORMAT_NAMES, FORMATS
 
 if TYPE_CHECKING:
-    from signature_gate.expectations.checking import CheckResult
+    from signature_gate.expectations.judge.checking import CheckResult
 
 AB = contract(a="long", b="string")
 
@@ -161,7 +161,7 @@ def test_every_format_of_the_table_opens(folder: Path) -> None:
 
 def test_the_formats_are_told_wherever_they_are_listed(tmp_path: Path) -> None:
     """The error, the docstring and the command's help name every format, and no other."""
-    from signature_gate.flows.cli import app
+    from signature_gate.flows.cli.main import app
 
     (tmp_path / "a.xlsx").touch()
     with pytest.raises(UnsupportedBatch) as refused:

@@ -18,11 +18,11 @@ from commands import run
 from judged import SPLIT, contract, found, split
 
 from signature_gate import Contract, Policy, check
+from signature_gate.expectations.contract.types import PANDAS_DTYPES
 from signature_gate.expectations.errors import Misuse
-from signature_gate.expectations.gx_docs import publish_docs, validation_result
+from signature_gate.expectations.report.gx_docs import publish_docs, validation_result
 from signature_gate.expectations.suite import to_suite
-from signature_gate.expectations.types import PANDAS_DTYPES
-from signature_gate.expectations.verdict import Verdict
+from signature_gate.expectations.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -306,8 +306,8 @@ def test_checkpoint_actions_run_on_a_result(tmp_path: Path) -> None:
     from great_expectations.checkpoint.actions import UpdateDataDocsAction, ValidationAction
     from great_expectations.checkpoint.checkpoint import CheckpointResult
 
-    from signature_gate.expectations.gx import store
-    from signature_gate.expectations.gx_results import suite_of
+    from signature_gate.expectations.gx.engine import store
+    from signature_gate.expectations.report.gx_results import suite_of
 
     class Remember(ValidationAction):
         type: str = "remember"
@@ -410,7 +410,7 @@ def test_a_plain_suite_loads_into_any_store(tmp_path: Path) -> None:
     """Names of suites are ones that GX's stores on disk take."""
     import great_expectations as gx
 
-    from signature_gate.expectations.contract import ModelVersion
+    from signature_gate.expectations.contract.contract import ModelVersion
 
     context = gx.get_context(mode="file", project_root_dir=tmp_path)
     named = ModelVersion(uri="models:/a/b@c", pinned="models:/a b/3", name="a b", version="3")

@@ -13,17 +13,18 @@ from feeds import (
     rows,
 )
 
-from signature_gate.tasks import history, timelines
-from signature_gate.tasks.handled import Discard, Release
-from signature_gate.tasks.history import look_back, recent_receipts
-from signature_gate.tasks.lifecycle import score_feed
-from signature_gate.tasks.timelines import past_of
+from signature_gate.tasks.feed import history
+from signature_gate.tasks.feed.handled import Discard, Release
+from signature_gate.tasks.feed.history import look_back, recent_receipts
+from signature_gate.tasks.scoring import feed_history as timelines
+from signature_gate.tasks.scoring.feed_history import past_of
+from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
 
 
 @pytest.fixture

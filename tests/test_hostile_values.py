@@ -24,12 +24,12 @@ from feeds import (
 from markdown_it import MarkdownIt
 from odd_models import register
 
-from signature_gate.expectations.checking import check
-from signature_gate.expectations.contract import Contract
-from signature_gate.expectations.overview import DriftNote
-from signature_gate.expectations.policy import Policy
-from signature_gate.tasks.overviews import write_overview
-from signature_gate.tasks.quarantined import entry_names
+from signature_gate.expectations.contract.contract import Contract
+from signature_gate.expectations.contract.policy import Policy
+from signature_gate.expectations.judge.checking import check
+from signature_gate.expectations.report.feed_pages import DriftNote
+from signature_gate.tasks.monitoring.pages import write_overview
+from signature_gate.tasks.quarantine.entries import entry_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from browser import Visitor
 
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
 
     FeedMaker = Callable[..., Feed]
 
@@ -278,7 +278,7 @@ def test_the_report_of_an_attack_runs_nothing_and_asks_for_nothing(
     registry: str, hostile: str, visit: Visitor, tmp_path: Path
 ) -> None:
     """Cells that were read from a file, in a report that was made of their verdict."""
-    from signature_gate.expectations.report import write_report
+    from signature_gate.expectations.report.batch_report import write_report
 
     path = tmp_path / "cells.csv"
     path.write_bytes(in_csv(ATTACKS))

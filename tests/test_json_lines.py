@@ -19,13 +19,13 @@ from strategies import POLICIES, contracts, tables
 from twins import assert_same_verdict, python_cells
 
 from signature_gate import Contract, Policy, check
-from signature_gate.expectations import csv_bytes
-from signature_gate.expectations.types import Scalar
+from signature_gate.expectations.contract.types import Scalar
+from signature_gate.expectations.readers import text_stream as csv_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from signature_gate.expectations.checking import CheckResult
+    from signature_gate.expectations.judge.checking import CheckResult
 
 NO_EXTRAS = split(extra_columns="ignore")
 AB = contract(a="long", b="string")
@@ -371,7 +371,7 @@ def test_a_file_without_line_ends_is_given_up_in_time(
     judge: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No more than one piece and the longest line are ever in memory."""
-    from signature_gate.expectations import json_records
+    from signature_gate.expectations.readers import json_parser as json_records
 
     monkeypatch.setattr(csv_bytes, "CHUNK", 1_000)
     monkeypatch.setattr(json_records, "_LONGEST_LINE", 10_000)
@@ -383,7 +383,7 @@ def test_more_keys_than_columns_can_be_are_unreadable(
     judge: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that is one object spread over lines has a key for each of them."""
-    from signature_gate.expectations import json_lines
+    from signature_gate.expectations.readers import json_lines
 
     monkeypatch.setattr(json_lines, "_MOST_KEYS", 99)
 
@@ -516,7 +516,7 @@ def test_the_verdict_does_not_depend_on_where_pieces_end(
 MEASURE = """
 import resource, sys
 from signature_gate import Contract, check
-from signature_gate.expectations import csv_bytes
+from signature_gate.expectations.readers import text_stream as csv_bytes
 csv_bytes.CHUNK = 1 << 20
 contract = Contract.from_signature({"inputs": sys.argv[1]})
 for path in sys.argv[2:]:

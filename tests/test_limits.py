@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from signature_gate.expectations import (
-    array_files,
-    arrivals,
-    arrow_files,
-    csv_records,
-    footer_bytes,
-    json_records,
-    verdict,
-)
+from signature_gate.expectations.batch import arrow_types as arrivals
+from signature_gate.expectations.readers import arrow_ipc as arrow_files
+from signature_gate.expectations.readers import csv_reader as csv_records
+from signature_gate.expectations.readers import json_parser as json_records
+from signature_gate.expectations.readers import npy_files as array_files
+from signature_gate.expectations.readers import parquet_footer as footer_bytes
+from signature_gate.expectations.verdict import verdict
 
 PAGE = Path(__file__).parent.parent / "docs" / "limits.md"
 MIB, GIB = 20, 30

@@ -18,7 +18,7 @@ from strategies import POLICIES, contracts, tables
 from twins import as_objects, assert_same_verdict
 
 from signature_gate import Contract, Policy, check
-from signature_gate.expectations.types import Scalar
+from signature_gate.expectations.contract.types import Scalar
 
 NAN, NA, NAT = float("nan"), pd.NA, pd.NaT
 MOMENT = dt.datetime(2020, 1, 1, 5)

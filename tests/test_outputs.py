@@ -19,14 +19,14 @@ from scipy import sparse
 from strategies import contracts
 
 from signature_gate import Contract, Policy, check
-from signature_gate.expectations.output_schema import judge_output
-from signature_gate.expectations.synthetic import Recipe, synthetic_batch
-from signature_gate.tasks.lifecycle import score_feed
+from signature_gate.expectations.outputs.check import judge_output
+from signature_gate.expectations.preflight.synthetic_batch import Recipe, synthetic_batch
+from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
 
 Y = {"type": "long", "name": "y", "required": True}
 INPUTS = json.dumps([{"type": "double", "name": "a", "required": True}])

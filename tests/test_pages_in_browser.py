@@ -7,11 +7,11 @@ import pytest
 import verdicts
 from browser import sticking_out
 
-from signature_gate.expectations.display import visible
-from signature_gate.expectations.overlaps import Overlaps, Reason
-from signature_gate.expectations.overview import DriftNote
-from signature_gate.expectations.report import write_report
-from signature_gate.tasks.overviews import write_overview
+from signature_gate.expectations.escaping import visible
+from signature_gate.expectations.report.batch_report import write_report
+from signature_gate.expectations.report.cooccurrence import Overlaps, Reason
+from signature_gate.expectations.report.feed_pages import DriftNote
+from signature_gate.tasks.monitoring.pages import write_overview
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from browser import Visitor
     from playwright.sync_api import Page
 
-    from signature_gate.expectations.past import Past
+    from signature_gate.expectations.report.feed_history import Past
 
 pytest_plugins = ["browser"]
 

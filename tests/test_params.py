@@ -21,14 +21,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signature_gate import Contract
+from signature_gate.expectations.contract.params import param_faults
 from signature_gate.expectations.errors import InvalidFeed, NoContract
-from signature_gate.expectations.params import param_faults
-from signature_gate.tasks.lifecycle import score_feed
+from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
 
 DEFAULTS: dict[str, Any] = {
     "boolean": True,

@@ -15,14 +15,14 @@ from commands import run
 
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.errors import Misuse
-from signature_gate.expectations.lifelines import lifelines_of
-from signature_gate.expectations.overlaps import overlaps_in
-from signature_gate.expectations.overview import DriftNote, ago
-from signature_gate.expectations.past import Known, known_from
-from signature_gate.expectations.pictures import nulls_of, shares_of, strip_of
-from signature_gate.expectations.report import render_report
-from signature_gate.tasks import history
-from signature_gate.tasks.overviews import write_overview
+from signature_gate.expectations.report.batch_report import render_report
+from signature_gate.expectations.report.charts import nulls_of, shares_of, strip_of
+from signature_gate.expectations.report.column_timeline import lifelines_of
+from signature_gate.expectations.report.cooccurrence import overlaps_in
+from signature_gate.expectations.report.feed_history import Known, known_from
+from signature_gate.expectations.report.feed_pages import DriftNote, ago
+from signature_gate.tasks.feed import history
+from signature_gate.tasks.monitoring.pages import write_overview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from feeds import (
 from live_prefect import server, speaking_to  # noqa: F401 - a fixture
 from playwright.sync_api import expect
 
-from signature_gate.tasks.feed import Feed
+from signature_gate.tasks.feed.feed import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +65,7 @@ def shown(live_server: Platform, line: str, tmp_path_factory: pytest.TempPathFac
     deliver(feed, "evil.parquet", rows(4).with_columns(pl.lit(1).alias(COLUMN)))
     with pytest.MonkeyPatch.context() as patch, speaking_to(live_server):
         patch.setenv("SIGNATURE_GATE_REPORTS_URL", REPORTS)
-        patch.setattr("signature_gate.tasks.batches.SECONDS_APART", 0)
+        patch.setattr("signature_gate.tasks.prefect_tasks.scoring.SECONDS_APART", 0)
         state = score_batches(feed, return_state=True)
     run = str(state.state_details.flow_run_id)
     wanted = {"flow_run_id": {"any_": [run]}}

@@ -26,12 +26,12 @@ from signature_gate.expectations.errors import (
     ModelNotFound,
     RegistryUnavailable,
 )
-from signature_gate.expectations.examples import Example, example_batch
-from signature_gate.expectations.readiness import STEPS, Preflight, Step
-from signature_gate.expectations.registry import load_example, resolve
+from signature_gate.expectations.preflight.example_batch import Example, example_batch
+from signature_gate.expectations.preflight.report import STEPS, Preflight, Step
+from signature_gate.expectations.preflight.synthetic_batch import Recipe, synthetic_batch
+from signature_gate.expectations.registry.client import load_example, resolve
 from signature_gate.expectations.suite import to_suite
-from signature_gate.expectations.synthetic import Recipe, synthetic_batch
-from signature_gate.flows.preflight import preflight
+from signature_gate.tasks.preflight.preflight import preflight
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from feeds import deliver, feed_maker, line_model, rows  # noqa: F401 - two of them are fixtures
 
-from signature_gate.tasks.progress import Pace
+from signature_gate.tasks.prefect_tasks.progress import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
 
 # One row scored each tenth of a second.
 TEMPO = 0.1
@@ -68,7 +68,7 @@ def test_a_split_is_complete_when_its_good_rows_are_scored(
     make_feed: Callable[..., Feed], line: str
 ) -> None:
     """What is to be scored are the accepted rows: rejected ones do not hold progress back."""
-    from signature_gate.tasks.lifecycle import Progress, score_feed
+    from signature_gate.tasks.scoring.feed_run import Progress, score_feed
 
     feed = make_feed(chunk_rows=2, policy={"on_mismatch": "split", "max_rejected": 0.5})
     deliver(feed, "gaps.parquet", rows(6, a=[None, 1.0, 2.0, 3.0, 4.0, 5.0]))
@@ -89,7 +89,7 @@ def test_scoring_a_large_batch_shows_in_its_task_run(
 
     from signature_gate.flows.scoring import score_batches
 
-    monkeypatch.setattr("signature_gate.tasks.batches.SECONDS_APART", 0)
+    monkeypatch.setattr("signature_gate.tasks.prefect_tasks.scoring.SECONDS_APART", 0)
     feed = make_feed("large", chunk_rows=2)
     deliver(feed, "large.parquet", rows(7))
 

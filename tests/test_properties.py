@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from strategies import POLICIES, contracts, tables
 
 from signature_gate import Contract, Policy, check
+from signature_gate.expectations.contract.types import CONFORMS, PANDAS_DTYPES, Anything, Scalar
 from signature_gate.expectations.suite import from_suite, to_suite
-from signature_gate.expectations.types import CONFORMS, PANDAS_DTYPES, Anything, Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,23 +25,23 @@ from feeds import (
 from judged import contract, split
 
 from signature_gate import Contract, check
+from signature_gate.expectations.contract.policy import Policy
 from signature_gate.expectations.errors import BatchNotFound, GateError, Misuse
-from signature_gate.expectations.policy import Policy
-from signature_gate.expectations.reopening import reopen_rejected
-from signature_gate.tasks.accounts import standing
-from signature_gate.tasks.claims import claimed
-from signature_gate.tasks.discards import discard_batch
-from signature_gate.tasks.lifecycle import score_feed
-from signature_gate.tasks.order import ORDER_OF_WRITES
-from signature_gate.tasks.quarantined import entries, entry_names, find_entry
-from signature_gate.tasks.receipts import Ledger, Receipt
-from signature_gate.tasks.releases import Terms, release_batch
+from signature_gate.expectations.judge.reopen import reopen_rejected
+from signature_gate.tasks.feed.receipt import Ledger, Receipt
+from signature_gate.tasks.quarantine.discard import discard_batch
+from signature_gate.tasks.quarantine.entries import entries, entry_names, find_entry
+from signature_gate.tasks.quarantine.release import Terms, release_batch
+from signature_gate.tasks.quarantine.row_counts import standing
+from signature_gate.tasks.scoring.feed_run import score_feed
+from signature_gate.tasks.storage.intent import claimed
+from signature_gate.tasks.storage.order import ORDER_OF_WRITES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from signature_gate.tasks.feed import Feed
-    from signature_gate.tasks.quarantined import Entry
+    from signature_gate.tasks.feed.feed import Feed
+    from signature_gate.tasks.quarantine.entries import Entry
 
     FeedMaker = Callable[..., Feed]
 
@@ -672,8 +672,8 @@ def test_two_processes_release_one_batch_once(
 
 def test_an_attempt_that_is_half_done_is_not_cut_off(feed: Feed) -> None:
     """A crashed run that is bound to score the batch comes first."""
-    from signature_gate.tasks.claims import bound_to
-    from signature_gate.tasks.lifecycle import current_intent
+    from signature_gate.tasks.scoring.feed_run import current_intent
+    from signature_gate.tasks.storage.intent import bound_to
 
     first = scored(feed, "gaps.parquet", low(10, 3))
     newer = feed.model_copy(update={"model": "models:/line/2"})

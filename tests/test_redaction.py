@@ -30,19 +30,19 @@ from forged_parquet import NULL_COUNT, STATISTICS, Struct, chunk, forge
 from judged import contract
 from odd_models import register
 
-from signature_gate.expectations.batch import UnreadableError
-from signature_gate.expectations.checking import check
+from signature_gate.expectations.batch.batch import UnreadableError
+from signature_gate.expectations.contract.policy import Policy
 from signature_gate.expectations.errors import BatchChanged, Misuse, ModelFailed
-from signature_gate.expectations.judging import unreadable_violation
-from signature_gate.expectations.policy import Policy
-from signature_gate.tasks.history import recent_receipts
-from signature_gate.tasks.quarantined import entry_names
-from signature_gate.tasks.releases import Terms, release_batch
+from signature_gate.expectations.judge.checking import check
+from signature_gate.expectations.judge.stages import unreadable_violation
+from signature_gate.tasks.feed.history import recent_receipts
+from signature_gate.tasks.quarantine.entries import entry_names
+from signature_gate.tasks.quarantine.release import Terms, release_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
 
     FeedMaker = Callable[..., Feed]
 

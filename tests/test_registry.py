@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from signature_gate.expectations.contract import Contract, ModelVersion
+from signature_gate.expectations.contract.contract import Contract, ModelVersion
+from signature_gate.expectations.contract.policy import Policy
 from signature_gate.expectations.errors import (
     ContractChanged,
     GateError,
@@ -30,8 +31,7 @@ from signature_gate.expectations.errors import (
     NoContract,
     RegistryUnavailable,
 )
-from signature_gate.expectations.policy import Policy
-from signature_gate.expectations.registry import load_contract, load_model, resolve
+from signature_gate.expectations.registry.client import load_contract, load_model, resolve
 from signature_gate.expectations.suite import to_suite
 
 if TYPE_CHECKING:
@@ -742,7 +742,7 @@ def test_looking_up_and_loading_leave_the_terminal_alone(
     script = f"""
 import os
 from signature_gate.expectations.errors import GateError
-from signature_gate.expectations.registry import load_contract, load_model, resolve
+from signature_gate.expectations.registry.client import load_contract, load_model, resolve
 
 contract = load_contract({house_price.uri!r})
 load_model(contract.model, contract.fingerprint)

@@ -11,11 +11,11 @@ import pytest
 import verdicts
 
 from signature_gate import check
-from signature_gate.expectations.contract import Contract
-from signature_gate.expectations.display import visible
-from signature_gate.expectations.policy import Policy
-from signature_gate.expectations.report import Destination, render_report, write_report
-from signature_gate.expectations.verdict import BatchFacts, Verdict
+from signature_gate.expectations.contract.contract import Contract
+from signature_gate.expectations.contract.policy import Policy
+from signature_gate.expectations.escaping import visible
+from signature_gate.expectations.report.batch_report import Destination, render_report, write_report
+from signature_gate.expectations.verdict.verdict import BatchFacts, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ import pytest
 import verdicts
 from browser import sticking_out
 
-from signature_gate.expectations.display import visible
-from signature_gate.expectations.findings import why
-from signature_gate.expectations.report import Destination, write_report
+from signature_gate.expectations.escaping import visible
+from signature_gate.expectations.report.batch_report import Destination, write_report
+from signature_gate.expectations.verdict.explain import why
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from browser import Visitor
     from playwright.sync_api import Page
 
-    from signature_gate.expectations.verdict import Verdict
+    from signature_gate.expectations.verdict.verdict import Verdict
 
 pytest_plugins = ["browser"]
 

@@ -17,13 +17,13 @@ from stock_gx import Answer, ask
 
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.errors import Misuse
-from signature_gate.expectations.patterns import translate
+from signature_gate.expectations.rules.regex import translate
 from signature_gate.expectations.suite import from_suite, to_suite
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from signature_gate.expectations.verdict import Ruling
+    from signature_gate.expectations.verdict.verdict import Ruling
 
 Rule = dict[str, Any]
 

@@ -18,16 +18,16 @@ from feeds import (
 )
 
 from signature_gate.expectations.errors import Misuse, NoContract, RegistryUnavailable
-from signature_gate.tasks.claims import claimed
-from signature_gate.tasks.inbox import identify
-from signature_gate.tasks.lifecycle import Progress, score_feed
-from signature_gate.tasks.receipts import Ledger, Receipt
-from signature_gate.tasks.storage import prepare
+from signature_gate.tasks.feed.inbox import identify
+from signature_gate.tasks.feed.receipt import Ledger, Receipt
+from signature_gate.tasks.scoring.feed_run import Progress, score_feed
+from signature_gate.tasks.storage.intent import claimed
+from signature_gate.tasks.storage.transaction import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
 
     FeedMaker = Callable[..., Feed]
 

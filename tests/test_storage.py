@@ -20,24 +20,24 @@ from feeds import (
     rows,
 )
 
-from signature_gate.expectations.contract import ModelVersion
+from signature_gate.expectations.contract.contract import ModelVersion
 from signature_gate.expectations.errors import BatchChanged, GateError
-from signature_gate.expectations.verdict import BatchFacts, Verdict
-from signature_gate.tasks.attempts import complete
-from signature_gate.tasks.claims import Intent, claimed, unfinished
-from signature_gate.tasks.durable import create_whole, is_moved, move, write_whole
-from signature_gate.tasks.inbox import LeftAlone, identify
-from signature_gate.tasks.lifecycle import current_intent, score_feed
-from signature_gate.tasks.order import ORDER_OF_WRITES
-from signature_gate.tasks.plans import Move, Plan, write_plan
-from signature_gate.tasks.quarantine import quarantine
-from signature_gate.tasks.receipts import Ledger, Outputs, Receipt
-from signature_gate.tasks.storage import begin, give_up, prepare, recover
+from signature_gate.expectations.verdict.verdict import BatchFacts, Verdict
+from signature_gate.tasks.feed.inbox import LeftAlone, identify
+from signature_gate.tasks.feed.receipt import Ledger, Outputs, Receipt
+from signature_gate.tasks.prefect_tasks.quarantine import quarantine
+from signature_gate.tasks.scoring.attempt import complete
+from signature_gate.tasks.scoring.feed_run import current_intent, score_feed
+from signature_gate.tasks.storage.atomic import create_whole, is_moved, move, write_whole
+from signature_gate.tasks.storage.intent import Intent, claimed, unfinished
+from signature_gate.tasks.storage.journal import Move, Plan, write_plan
+from signature_gate.tasks.storage.order import ORDER_OF_WRITES
+from signature_gate.tasks.storage.transaction import begin, give_up, prepare, recover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
 
 SIGNATURE = {"inputs": '[{"type": "double", "name": "a"}]', "outputs": None, "params": None}
 OTHER_DISK = Path("/dev/shm")  # noqa: S108 - what matters is that it is another file system

@@ -39,7 +39,7 @@ def judge():
     print(verdict.rows, [violation.kind for violation in verdict.violations])
 atexit.register(judge)
 from signature_gate import Contract, check
-import signature_gate.expectations.streams
+import signature_gate.expectations.batch.streaming
 """
 
 

@@ -15,13 +15,13 @@ from feeds import (
     rows,
 )
 
-from signature_gate.tasks.lifecycle import score_feed
-from signature_gate.tasks.tracking import track_run
+from signature_gate.tasks.scoring.feed_run import score_feed
+from signature_gate.tasks.scoring.mlflow_runs import track_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
 
     FeedMaker = Callable[..., Feed]
 

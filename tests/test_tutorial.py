@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from tutorial_models import Tutorial
 
-    from signature_gate.expectations.verdict import Verdict
+    from signature_gate.expectations.verdict.verdict import Verdict
 
 
 @dataclass(frozen=True)

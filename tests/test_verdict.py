@@ -14,8 +14,14 @@ from judged import contract, split
 from pydantic import ValidationError
 
 from signature_gate import BatchRejected, Policy, check
-from signature_gate.expectations.contract import ModelVersion
-from signature_gate.expectations.verdict import KINDS, BatchFacts, Conversion, Verdict, Violation
+from signature_gate.expectations.contract.contract import ModelVersion
+from signature_gate.expectations.verdict.verdict import (
+    KINDS,
+    BatchFacts,
+    Conversion,
+    Verdict,
+    Violation,
+)
 
 WHERE = BatchFacts(name="day.parquet", format="parquet")
 

@@ -23,17 +23,17 @@ from feeds import (
 from test_flows import artifact, events
 
 from signature_gate.expectations.errors import ModelNotFound
-from signature_gate.tasks.durable import held
-from signature_gate.tasks.lifecycle import score_feed
-from signature_gate.tasks.told import Told, news_of, tell_once
-from signature_gate.tasks.watches import watch_feed
+from signature_gate.tasks.monitoring.announced import Told, news_of, tell_once
+from signature_gate.tasks.monitoring.watch import watch_feed
+from signature_gate.tasks.scoring.feed_run import score_feed
+from signature_gate.tasks.storage.atomic import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from signature_gate.tasks.drifts import Drift
-    from signature_gate.tasks.feed import Feed
+    from signature_gate.tasks.feed.feed import Feed
+    from signature_gate.tasks.monitoring.drift_report import Drift
 
     FeedMaker = Callable[..., Feed]
 
@@ -474,7 +474,7 @@ def test_a_watcher_that_hangs_is_waited_for_and_then_told_of(
     make_feed: FeedMaker, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waits for ever, and the error says for whom."""
-    monkeypatch.setattr("signature_gate.tasks.durable._PATIENCE", 0.1)
+    monkeypatch.setattr("signature_gate.tasks.storage.atomic._PATIENCE", 0.1)
     feed = make_feed(model=line)
     score(feed, rows(3))
     drift, news = watch_feed(feed), list[str]()

@@ -12,7 +12,7 @@ import pytest
 import zoo
 
 from signature_gate import Contract, Policy, check
-from signature_gate.expectations.types import SCALARS
+from signature_gate.expectations.contract.types import SCALARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

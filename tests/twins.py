@@ -9,12 +9,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.types as is_
 
-from signature_gate.expectations.types import Anything, Scalar
+from signature_gate.expectations.contract.types import Anything, Scalar
 
 if TYPE_CHECKING:
     from signature_gate import Contract
-    from signature_gate.expectations.checking import CheckResult
-    from signature_gate.expectations.types import Type
+    from signature_gate.expectations.contract.types import Type
+    from signature_gate.expectations.judge.checking import CheckResult
 
 _STRUCTURAL = ("type_mismatch", "nested_mismatch")
 Faults = set[tuple[str, str | None, int | None]]

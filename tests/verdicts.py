@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from signature_gate.expectations.contract import ModelVersion
-from signature_gate.expectations.policy import Policy
-from signature_gate.expectations.verdict import BatchFacts, Conversion, Verdict, Violation
+from signature_gate.expectations.contract.contract import ModelVersion
+from signature_gate.expectations.contract.policy import Policy
+from signature_gate.expectations.verdict.verdict import BatchFacts, Conversion, Verdict, Violation
 
 _ARRIVING = {
     "year": "int32",

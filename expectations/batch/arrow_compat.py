@@ -1,0 +1,123 @@
+"""Arrow columns in types that Polars holds: it refuses some, and misreads one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.types as is_
+
+from .arrow_types import WIDEST_DECIMAL, digits_of
+
+# The stubs know neither numbers among the arguments of these functions nor all of them.
+pc: Any = pyarrow.compute
+# Polars holds seconds as milliseconds, and lets those that do not fit wrap around.
+_LAST_SECOND = (2**63 - 1) // 1000
+
+
+def is_readable(kind: pa.DataType) -> bool:
+    """Tell whether Polars reads a type as it is.
+
+    Args:
+        kind: The type of an Arrow column.
+
+    Returns:
+        False if Polars refuses it, or anything in it.
+    """
+    if isinstance(kind, pa.ExtensionType):
+        return is_readable(kind.storage_type)
+    if is_.is_dictionary(kind):
+        return is_readable(kind.value_type)
+    if is_.is_timestamp(kind) and kind.tz:
+        return _knows_zone(kind.tz)
+    children = (kind.field(i).type for i in range(kind.num_fields))
+    return not any(refused(kind) for refused in _REFUSED) and all(map(is_readable, children))
+
+
+def readable(table: pa.Table) -> pa.Table:
+    """Change the columns that Polars refuses into ones that mean the same.
+
+    Args:
+        table: Columns of any types.
+
+    Returns:
+        The table. What has no counterpart in Polars becomes text, which arrives as what it was.
+        Instants in seconds that milliseconds cannot hold become the last ones that they can: no
+        datetime column holds either.
+    """
+    columns = [_column(column) for column in table.columns]
+    return pa.Table.from_arrays(columns, names=table.column_names)
+
+
+def _column(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    kind = column.type
+    if is_.is_timestamp(kind) and kind.unit == "s":
+        whole = column.cast(pa.int64())
+        later = pc.max_element_wise(whole, -_LAST_SECOND, skip_nulls=False)
+        column = pc.min_element_wise(later, _LAST_SECOND, skip_nulls=False).cast(kind)
+    if is_readable(kind):
+        # Polars stumbles over a dictionary without entries beneath a null.
+        decoded = _decoded(kind) if is_.is_nested(kind) else kind
+        return column if decoded == kind else _without_dictionaries(column, decoded)
+    if is_.is_run_end_encoded(kind):
+        plain = [pc.run_end_decode(chunk) for chunk in column.chunks]
+        return _column(pa.chunked_array(plain, kind.value_type))
+    if is_.is_timestamp(kind):
+        return column.cast(pa.timestamp(kind.unit, "UTC"))
+    if is_.is_decimal(kind) and (digits := digits_of(kind)) <= WIDEST_DECIMAL:
+        return column.cast(pa.decimal128(digits, max(kind.scale, 0)))
+    texts = [None if value is None else str(value) for value in column.to_pylist()]
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def _without_dictionaries(
+    column: pa.ChunkedArray[Any], decoded: pa.DataType
+) -> pa.ChunkedArray[Any]:
+    try:
+        return column.cast(decoded)
+    except pa.ArrowIndexError:  # Arrow stumbles over the same
+        return pa.chunked_array([pa.array(column.to_pylist(), decoded)])
+
+
+def _decoded(kind: Any) -> pa.DataType:
+    """Name the type with its dictionaries, at any depth, replaced by what they encode."""
+    if is_.is_dictionary(kind):
+        return kind.value_type
+    if is_.is_struct(kind):
+        return pa.struct([field.with_type(_decoded(field.type)) for field in kind])
+    if is_.is_map(kind):
+        return pa.map_(_decoded(kind.key_type), _decoded(kind.item_type), kind.keys_sorted)
+    if is_.is_list(kind) or is_.is_large_list(kind):
+        make: Any = pa.list_ if is_.is_list(kind) else pa.large_list
+        return make(_decoded_field(kind.value_field))
+    if is_.is_fixed_size_list(kind):
+        return pa.list_(_decoded_field(kind.value_field), kind.list_size)
+    return kind
+
+
+def _decoded_field(field: pa.Field[Any]) -> pa.Field[Any]:
+    return field.with_type(_decoded(field.type))
+
+
+def _is_foreign_decimal(kind: pa.DataType) -> bool:
+    return is_.is_decimal256(kind) or (is_.is_decimal(kind) and kind.scale < 0)
+
+
+_REFUSED = (
+    _is_foreign_decimal,
+    is_.is_run_end_encoded,
+    is_.is_interval,
+    is_.is_union,
+    is_.is_list_view,
+    is_.is_large_list_view,
+)
+
+
+def _knows_zone(zone: str) -> bool:
+    try:
+        pl.Series([], dtype=pl.Datetime("us", zone))
+    except pl.exceptions.ComputeError:
+        return False
+    return True

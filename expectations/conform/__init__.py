@@ -1,0 +1,1 @@
+"""How a column that arrives becomes a column of the model, and which rows cannot."""

@@ -1,0 +1,206 @@
+"""Typed cells in the model's type: one way in for each ``How`` of the conversion table.
+
+Every cast is verified against its source. ``cast(strict=False)`` turns what cannot be held into
+null, and what is merely rounded is found by casting back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ..batch.arrow_types import digits_of
+from ..contract.types import CONFORMS, How
+from .row_check import Fault
+from .source import POLARS_DTYPES, Cells, Way, value_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..batch.statistics import ColumnStatistics
+    from ..contract.policy import Policy
+    from ..contract.types import ScalarName
+
+_RANGES: dict[ScalarName, tuple[int, int]] = {
+    "integer": (-(2**31), 2**31 - 1),
+    "long": (-(2**63), 2**63 - 1),
+}
+# A whole float beyond 2^53 may already have been rounded where it was made.
+_WHOLE_FLOATS: dict[ScalarName, tuple[int, int]] = {
+    "integer": _RANGES["integer"],
+    "long": (-(2**53), 2**53),
+}
+# Integers up to these magnitudes, and decimals of so many digits, survive the way there and back.
+_EXACT_INTEGERS: dict[ScalarName, int] = {"float": 2**24, "double": 2**53}
+_EXACT_DIGITS: dict[ScalarName, int] = {"float": 6, "double": 15}
+
+_LAST_NANOSECOND = 2**63 - 1
+_NANOSECONDS = {"ms": 10**6, "us": 10**3, "ns": 1}
+_DAY = 86_400 * 10**9
+_YEARS_WITHIN = (1678, 2261)
+
+
+def cast_cells(cells: Cells, target: ScalarName, policy: Policy) -> Way | None:
+    """Plan the cast of typed cells into a scalar type.
+
+    Args:
+        cells: What arrives.
+        target: The type in which the model receives it.
+        policy: Decides about zones and rounding.
+
+    Returns:
+        Value and faults; None if the table lists no way.
+    """
+    how = CONFORMS[target].get(cells.kind)
+    if how is None or (how is How.IN_UTC and policy.timezone == "forbid"):
+        return None
+    way = _WAYS[how](cells, target, policy)
+    present = (replace(f, failing=f.failing & cells.present) for f in way.faults)
+    return Way(way.value.cast(POLARS_DTYPES[target], strict=False), way.dtype, tuple(present))
+
+
+# ----- the ways, one for each How -----
+
+
+def _as_is(cells: Cells, target: ScalarName, _: Policy) -> Way:
+    return Way(cells.expr.cast(POLARS_DTYPES[target], strict=False), POLARS_DTYPES[target])
+
+
+def _in_range(cells: Cells, target: ScalarName, _: Policy) -> Way:
+    low, high = _RANGES[target]
+    value = cells.expr.cast(POLARS_DTYPES[target], strict=False)
+    words = (f"{target}, from {low} to {high}", f"{cells.kind} beyond it")
+    fault = value_fault(cells, target, "out_of_range", value.is_null(), words)
+    return Way(
+        value,
+        POLARS_DTYPES[target],
+        (replace(fault, absent=lambda known: _within(known, low, high)),),
+    )
+
+
+def _whole(cells: Cells, target: ScalarName, _: Policy) -> Way:
+    decimal = cells.kind == "decimal"
+    low, high = (_RANGES if decimal else _WHOLE_FLOATS)[target]
+    is_whole, wide = (_whole_decimal if decimal else _whole_float)(cells.expr)
+    inside = wide.is_between(low, high).fill_null(value=False)
+    value = pl.when(is_whole & inside).then(wide).cast(POLARS_DTYPES[target], strict=False)
+    fraction = (f"whole numbers for {target}", "a fraction")
+    beyond = (f"{target}, from {cells.kind} between {low} and {high}", "a number beyond them")
+    return Way(
+        value,
+        POLARS_DTYPES[target],
+        (
+            value_fault(cells, target, "not_representable", ~is_whole, fraction),
+            value_fault(cells, target, "out_of_range", is_whole & ~inside, beyond),
+        ),
+    )
+
+
+def _whole_decimal(expr: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    # Casting a decimal to an integer truncates; its text ends in zeros exactly if it is whole.
+    digits = expr.cast(pl.String).str.extract(r"^(-?\d+)(?:\.0*)?$")
+    return digits.is_not_null(), digits.cast(pl.Int128, strict=False)
+
+
+def _whole_float(expr: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    number = expr.cast(pl.Float64)
+    return number.floor() == number, number.cast(pl.Int128, strict=False)
+
+
+def _exact(cells: Cells, target: ScalarName, policy: Policy) -> Way:
+    value, lossy = _EXACT.get(cells.kind, _exact_integer)(cells, target)
+    faults = list[Fault]()
+    if cells.kind == "float64":
+        overflow = value.is_infinite() & cells.expr.is_finite()
+        lossy &= ~overflow
+        words = (f"magnitudes that {target} has", "one beyond them")
+        faults.append(value_fault(cells, target, "out_of_range", overflow, words))
+    if policy.lossy_floats == "forbid":
+        faults.append(_inexact(cells, target, lossy))
+    return Way(value, POLARS_DTYPES[target], tuple(faults))
+
+
+def _inexact(cells: Cells, target: ScalarName, lossy: pl.Expr) -> Fault:
+    words = (f"numbers that {target} represents exactly", f"{cells.kind} that it can only round")
+    fault = value_fault(cells, target, "not_representable", lossy, words)
+    limit = _EXACT_INTEGERS[target]
+    short = cells.kind == "decimal" and digits_of(cells.arrow) <= _EXACT_DIGITS[target]
+
+    def absent(known: ColumnStatistics) -> bool:
+        return short or ("int" in cells.kind and _within(known, -limit, limit))
+
+    return replace(
+        fault,
+        remedy=f"Deliver {cells.name!r} as {target}, or accept rounding by policy "
+        "lossy_floats: allow.",
+        absent=absent,
+    )
+
+
+def _exact_integer(cells: Cells, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
+    value = cells.expr.cast(POLARS_DTYPES[target], strict=False)
+    back = value.cast(pl.Float64).cast(cells.dtype, strict=False)
+    return value, (back != cells.expr).fill_null(value=True)
+
+
+def _exact_float(cells: Cells, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
+    value = cells.expr.cast(POLARS_DTYPES[target], strict=False)
+    return value, value.cast(pl.Float64) != cells.expr
+
+
+def _exact_decimal(cells: Cells, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
+    text = cells.expr.cast(pl.String)
+    value = text.cast(POLARS_DTYPES[target], strict=False)
+    digits = text.str.replace_all(r"[-.]", "").str.strip_chars_start("0").str.strip_chars_end("0")
+    back = value.cast(pl.Float64).cast(cells.dtype, strict=False)
+    short = digits.str.len_chars() <= _EXACT_DIGITS[target]
+    return value, ~short & (back != cells.expr).fill_null(value=True)
+
+
+_EXACT: dict[str, Callable[[Cells, ScalarName], tuple[pl.Expr, pl.Expr]]] = {
+    "float64": _exact_float,
+    "decimal": _exact_decimal,
+}
+
+
+def _in_nanoseconds(cells: Cells, target: ScalarName, _: Policy) -> Way:
+    unit = _NANOSECONDS[cells.dtype.time_unit] if isinstance(cells.dtype, pl.Datetime) else _DAY
+    # pandas keeps the smallest of the 64-bit integers for NaT, so the bounds are symmetric.
+    last = _LAST_NANOSECOND // unit
+    inside = cells.expr.to_physical().is_between(-last, last)
+    value = pl.when(inside).then(cells.expr.cast(pl.Datetime("ns"), strict=False))
+    words = (How.IN_NANOSECONDS.value, "one beyond them")
+    fault = value_fault(cells, target, "out_of_range", ~inside, words)
+    return Way(value, POLARS_DTYPES[target], (replace(fault, absent=_within_years),))
+
+
+def _in_utc(cells: Cells, target: ScalarName, policy: Policy) -> Way:
+    utc = cells.expr.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    naive = replace(cells, expr=utc, dtype=pl.Datetime(getattr(cells.dtype, "time_unit", "us")))
+    return _in_nanoseconds(naive, target, policy)
+
+
+_WAYS: dict[How, Callable[[Cells, ScalarName, Policy], Way]] = {
+    How.AS_IS: _as_is,
+    How.IN_RANGE: _in_range,
+    How.WHOLE: _whole,
+    How.EXACT: _exact,
+    How.IN_NANOSECONDS: _in_nanoseconds,
+    How.IN_UTC: _in_utc,
+}
+
+
+# ----- what statistics prove -----
+
+
+def _within(known: ColumnStatistics, low: int, high: int) -> bool:
+    return known.bounds is not None and low <= known.bounds[0] and known.bounds[1] <= high
+
+
+def _within_years(known: ColumnStatistics) -> bool:
+    first, last = _YEARS_WITHIN
+    return known.bounds is not None and all(
+        first <= getattr(bound, "year", 0) <= last for bound in known.bounds
+    )

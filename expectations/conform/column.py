@@ -1,0 +1,107 @@
+"""A column in exactly the contract's type, and the rules that its rows can break."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from ..contract.types import PANDAS_DTYPES, Scalar
+from .nested import NoWay, way_into
+from .nulls import WITH_NAN, null_faults
+from .row_check import Fault
+from .source import FLOATING, Cells
+
+if TYPE_CHECKING:
+    from ..contract.contract import Column
+    from ..contract.policy import Policy
+    from ..contract.types import Type
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """How one arriving column becomes what the model takes.
+
+    Attributes:
+        column: The contract's column.
+        source: The arriving column's name in the batch's lazy frame.
+        cells: The arriving cells.
+        value: Expression of the model's type, named as the contract names it.
+        dtype: Its Polars type.
+        faults: The rules that rows can break; none if every row conforms by type.
+    """
+
+    column: Column
+    source: str
+    cells: Cells
+    value: pl.Expr
+    dtype: pl.DataType
+    faults: tuple[Fault, ...]
+
+
+def conform(column: Column, source: str, cells: Cells, policy: Policy) -> Conformed | NoWay:
+    """Plan the way of a column into the contract's type.
+
+    Args:
+        column: What the contract asks for.
+        source: The arriving column's name in the batch's lazy frame.
+        cells: What arrives.
+        policy: Decides about nulls, text, zones and rounding.
+
+    Returns:
+        The plan; or where the arriving type has no way into the contract's.
+    """
+    known = without_null_values(cells, policy)
+    way = way_into(known, column.type, policy)
+    if isinstance(way, NoWay):
+        return way
+    faults = (
+        *null_faults(column, known, way.value, policy),
+        *way.faults,
+        *_non_finite_faults(known, column.type, way.value, policy),
+    )
+    return Conformed(column, source, cells, way.value.alias(column.name), way.dtype, faults)
+
+
+def expectation_of_type(column: Column) -> dict[str, Any]:
+    """State a column's type as an expectation of GX; nested types have none but that it exists."""
+    if isinstance(column.type, Scalar):
+        kwargs = {"column": column.name, "type_": PANDAS_DTYPES[column.type.name]}
+        return {"type": "expect_column_type_to_be", "kwargs": kwargs}
+    return {"type": "expect_column_to_exist", "kwargs": {"column": column.name}}
+
+
+def without_null_values(cells: Cells, policy: Policy) -> Cells:
+    """Read as null the texts that the policy says stand for it."""
+    if cells.kind != "string" or cells.parsed:
+        return cells
+    return replace(cells, expr=null_where_stated(cells.expr, policy))
+
+
+def null_where_stated(cell: pl.Expr, policy: Policy) -> pl.Expr:
+    """Make text of cells, and null of the texts that the policy says stand for it."""
+    text = cell.cast(pl.String)
+    if not policy.null_values:
+        return text
+    return pl.when(~text.is_in(list(policy.null_values))).then(text)
+
+
+def _non_finite_faults(
+    cells: Cells, target: Type, value: pl.Expr, policy: Policy
+) -> tuple[Fault, ...]:
+    can_be = cells.text or cells.kind in FLOATING
+    holds = isinstance(target, Scalar) and target.name in WITH_NAN
+    if policy.non_finite == "allow" or not (holds and can_be):
+        return ()
+    nan_counts = policy.nan == "value"
+    fault = Fault(
+        kind="non_finite",
+        failing=value.is_infinite() | value.is_nan() if nan_counts else value.is_infinite(),
+        expected="finite numbers",
+        observed="infinity or NaN" if nan_counts else "infinity",
+        remedy=f"Clip or fill {cells.name!r} before delivery, or set policy non_finite: allow.",
+        because=f"policy non_finite: {policy.non_finite}",
+        severity="critical" if policy.non_finite == "forbid" else "warning",
+    )
+    return (fault,)

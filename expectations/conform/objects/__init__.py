@@ -1,0 +1,1 @@
+"""Cells that are Python objects, as pandas and NumPy hold them."""

@@ -1,0 +1,145 @@
+"""What cells of objects are judged by, and how the objects reach the model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import polars as pl
+
+from ...contract.types import Anything, Array, Map, Object
+from ..column import expectation_of_type
+from ..row_check import Fault
+from .scalars import bit_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ...batch.batch import ObjectCells
+    from ...contract.contract import Column
+    from ...contract.policy import Policy
+    from ...contract.types import Type
+    from ...judge.schema_stage import Plan
+    from ...verdict.verdict import Kind
+    from ..column import Conformed
+    from ..model_input import ModelInput
+
+_WORDS: dict[Kind, tuple[str, str, str]] = {
+    "type_mismatch": ("{} in every cell", "other types", "Deliver {!r} as {} throughout"),
+    "unparseable": ("text that stands for {}", "text that does not", "Correct this text in {!r}"),
+    "out_of_range": ("values within the range of {}", "values beyond it", "Deliver {!r} as {}"),
+    "not_representable": (
+        "values that {} represents exactly",
+        "values that it would have to change",
+        "Deliver {!r} as {}",
+    ),
+    "nested_mismatch": (
+        "{} in every cell",
+        "a part that does not fit",
+        "Deliver {!r} as {} throughout",
+    ),
+}
+_TEXT_KINDS: tuple[Kind, ...] = ("type_mismatch", "nested_mismatch")
+
+
+def judged_by_cell(way: Conformed, cells: ObjectCells | None, policy: Policy) -> Conformed:
+    """Add to the rules of a column those that its objects were judged by already.
+
+    Args:
+        way: The way of the form into the contract's type.
+        cells: Where the scan has the faults; None for a typed column.
+        policy: For the remedies.
+
+    Returns:
+        The way, whose other rules heed only cells that have a form.
+    """
+    if cells is None or cells.faults is None:
+        return way
+    bits = pl.col(cells.faults)
+    formed = tuple(replace(fault, failing=fault.failing & (bits == 0)) for fault in way.faults)
+    own = (_fault(kind, way.column, bits, policy) for kind in _WORDS)
+    return replace(way, faults=(*formed, *own))
+
+
+def _fault(kind: Kind, column: Column, bits: pl.Expr, policy: Policy) -> Fault:
+    expected, observed, remedy = _WORDS[kind]
+    target = str(column.type)
+    parsed = kind in _TEXT_KINDS and policy.parse_text == "forbid" and target != "string"
+    more = ", or have text parsed by policy parse_text: allow" if parsed else ""
+    return Fault(
+        kind=kind,
+        failing=(bits & bit_of(kind)) != 0,
+        expected=expected.format(target),
+        observed=observed,
+        remedy=f"{remedy.format(column.name, target)}{more}.",
+        because=f"each object conforms to {target} by its own type and value",
+        expectation=expectation_of_type(column),
+    )
+
+
+# ----- handing over -----
+
+
+def objects_to_hand_over(plan: Plan) -> list[pl.Expr]:
+    """Select the objects that the model receives as they are, or with keys as they are."""
+    return [
+        pl.col(cells.objects)
+        for way in plan.columns
+        if (cells := plan.objects.get(way.source)) and _has_own_shape(way.column.type)
+    ]
+
+
+def with_objects(made: ModelInput, rows: pl.DataFrame, plan: Plan) -> ModelInput:
+    """Put objects as they arrived in the place of what their form tells less of.
+
+    The form knows no keys that are absent, and ``any`` has none but text.
+
+    Args:
+        made: What the forms became.
+        rows: The same rows, with the objects.
+        plan: The ways of the columns.
+
+    Returns:
+        The model input, changed in place.
+    """
+    import pandas as pd
+
+    for way in plan.columns:
+        cells = plan.objects.get(way.source)
+        if cells and cells.objects in rows.columns:
+            frame = cast("pd.DataFrame", made)
+            pairs = zip(rows[cells.objects].to_list(), frame[way.column.label], strict=True)
+            own = np.empty(len(frame), dtype=object)
+            for i, (arrived, formed) in enumerate(pairs):
+                own[i] = _as_arrived(arrived, formed, way.column.type)
+            frame[way.column.label] = pd.Series(own, index=frame.index, dtype=object)
+    return made
+
+
+def _has_own_shape(target: Type) -> bool:
+    match target:
+        case Anything():
+            return True
+        case Array(inner) | Map(inner):
+            return _has_own_shape(inner)
+        case Object(properties):
+            return any(not p.required or _has_own_shape(p.type) for p in properties)
+        case _:
+            return False
+
+
+def _as_arrived(arrived: Any, formed: Any, target: Type) -> Any:
+    if isinstance(target, Anything):
+        return arrived
+    if formed is None or not _has_own_shape(target):
+        return formed
+    match target:
+        case Array(items):
+            pairs = zip(list(arrived), formed, strict=True)
+            return [_as_arrived(one, other, items) for one, other in pairs]
+        case Map(values):
+            return {k: _as_arrived(arrived[k], formed[k], values) for k in arrived}
+        case _:
+            there = [p for p in cast("Object", target).properties if p.name in arrived]
+            return {p.name: _as_arrived(arrived[p.name], formed[p.name], p.type) for p in there}

@@ -1,0 +1,161 @@
+"""Python objects as scalars, and as the elements of tensors: each kind by the one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
+
+import numpy as np
+import polars as pl
+
+from ...contract.types import Scalar, Tensor
+from ...verdict.verdict import Kind
+from ..nested import way_into
+from ..source import POLARS_DTYPES, Cells, NoWay
+from ..tensors import TENSOR_DTYPES
+from .groups import groups_of
+from .instants import BEYOND_CALENDAR, FINER_THAN_NANOSECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from ...contract.policy import Policy
+    from ..source import Way
+    from .kinds import Group
+
+    Bits = NDArray[np.uint32]
+    Values = Sequence[Any] | NDArray[Any]
+
+_BITS: dict[Kind, int] = {kind: 1 << place for place, kind in enumerate(get_args(Kind))}
+WRONG_TYPE, WRONG_INSIDE = _BITS["type_mismatch"], _BITS["nested_mismatch"]
+STRUCTURAL = WRONG_TYPE | WRONG_INSIDE
+_FLOATS: tuple[str, ...] = ("float", "double", "float16", "float32", "float64")
+_NUMBERS: tuple[str, ...] = ("integer", "long", *_FLOATS)
+
+
+def bit_of(kind: Kind) -> int:
+    """Return the bit that stands for a kind of fault."""
+    return _BITS[kind]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How objects are to be understood.
+
+    Attributes:
+        policy: Decides about text, zones and rounding.
+        json: Whether they come from JSON, whose datetimes are text, and whose numbers are decimal
+            text, to be rounded as any reader does.
+    """
+
+    policy: Policy
+    json: bool = False
+
+
+class Judged(NamedTuple):
+    """Cells in the form of a type.
+
+    Attributes:
+        cells: The form; null where the object is null or has a fault.
+        faults: For each cell the bits of its faults.
+    """
+
+    cells: pl.Series
+    faults: Bits
+
+
+def leaf_dtype(target: Scalar | Tensor) -> pl.DataType:
+    """Name the Polars type of a scalar, or of an element of a tensor."""
+    return POLARS_DTYPES[target.name] if isinstance(target, Scalar) else TENSOR_DTYPES[target.dtype]
+
+
+def judge_leaves(values: Values, target: Scalar | Tensor, reading: Reading) -> Judged:
+    """Bring objects into the form of a scalar type, or of a tensor of one dimension.
+
+    Args:
+        values: The objects.
+        target: The type.
+        reading: How to understand them.
+
+    Returns:
+        The form, and the faults of the cells that have no place in it.
+    """
+    dtype, faults = leaf_dtype(target), np.zeros(len(values), np.uint32)
+    parts, positions = [pl.Series("", [None], dtype=dtype)], [np.empty(0, np.int64)]
+    for group in groups_of(values):
+        cells, found = _of_one_kind(group, target, reading)
+        faults[group.positions] = found
+        parts.append(cells.cast(dtype, strict=False).alias(""))
+        positions.append(group.positions)
+    # The null in front is what all other places take.
+    places = np.zeros(len(values), np.int64)
+    taken = np.concatenate(positions)
+    places[taken] = np.arange(1, len(taken) + 1)
+    return Judged(pl.concat(parts).gather(pl.Series(places)), faults)
+
+
+def _of_one_kind(group: Group, target: Scalar | Tensor, reading: Reading) -> Judged:
+    if group.cells is None:
+        return _without_cells(group, target, reading)
+    way = _way(group, target, reading)
+    if isinstance(way, NoWay):
+        nan = group.cells.is_nan() if group.cells.dtype.is_float() else pl.Series([False])
+        faults = np.where(nan.to_numpy(), 0, WRONG_TYPE) + np.zeros(len(group.positions))
+        return Judged(pl.Series([None] * len(faults)), faults.astype(np.uint32))
+    bits = [
+        pl.when(fault.mask).then(pl.lit(_BITS[fault.kind], pl.UInt32)).otherwise(0)
+        for fault in way.faults
+    ]
+    found = pl.lit(0, pl.UInt32) if not bits else bits[0]
+    for more in bits[1:]:
+        found |= more
+    frame = group.cells.alias("cell").to_frame().select(value=way.value, faults=found)
+    whole = frame.select(pl.when(pl.col("faults") == 0).then(pl.col("value"))).to_series()
+    return Judged(whole, frame["faults"].to_numpy())
+
+
+def _way(group: Group, target: Scalar | Tensor, reading: Reading) -> Way | NoWay:
+    policy, cells = reading.policy, cast("pl.Series", group.cells)
+    arrow = cast("pa.DataType", group.arrow)
+    text = policy.parse_text == "allow" or (reading.json and target == Scalar("datetime"))
+    if reading.json and cells.dtype.is_float():
+        policy = policy.model_copy(update={"lossy_floats": "allow"})
+    arrived = Cells("", pl.col("cell"), arrow, cells.dtype, text=text, nullable=False)
+    return way_into(arrived, target, policy)
+
+
+def _without_cells(group: Group, target: Scalar | Tensor, reading: Reading) -> Judged:
+    name = target.name if isinstance(target, Scalar) else target.dtype
+    none = pl.Series([None] * len(group.positions), dtype=leaf_dtype(target))
+    if group.kind == "wide decimal" and name in (*_NUMBERS, *TENSOR_DTYPES):
+        return _wide_numbers(group, name, reading)
+    instants: dict[str, Kind] = {
+        BEYOND_CALENDAR: "out_of_range",
+        FINER_THAN_NANOSECONDS: "not_representable",
+    }
+    kind: Kind = (
+        instants.get(group.kind, "type_mismatch") if name == "datetime" else "type_mismatch"
+    )
+    return Judged(none, np.full(len(none), _BITS[kind], np.uint32))
+
+
+def _wide_numbers(group: Group, name: str, reading: Reading) -> Judged:
+    """Judge numbers of more than 38 digits, which no typed column holds."""
+    judged = [_wide_number(value, name, reading.policy) for value in group.values]
+    faults = [0 if isinstance(one, float) else _BITS[cast("Kind", one)] for one in judged]
+    numbers = [one if isinstance(one, float) else None for one in judged]
+    return Judged(pl.Series(numbers, dtype=pl.Float64), np.array(faults, np.uint32))
+
+
+def _wide_number(value: Decimal, name: str, policy: Policy) -> float | Kind:
+    if name not in _FLOATS:
+        return "out_of_range" if value == value.to_integral_value() else "not_representable"
+    nearest = float(value) if name in ("double", "float64") else float(np.float32(value))
+    if abs(nearest) == float("inf"):
+        return "out_of_range"
+    exact = Decimal(nearest) == value
+    return nearest if exact or policy.lossy_floats == "allow" else "not_representable"

@@ -1,0 +1,54 @@
+"""A row-level fault: which rows have it, and what to tell the reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import polars as pl
+
+    from ..batch.statistics import ColumnStatistics
+    from ..verdict.verdict import Engine, Kind, Severity
+
+
+def _unproven(_: ColumnStatistics) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One rule that single rows can break.
+
+    Attributes:
+        kind: The kind of violation that a failing row has.
+        failing: Boolean expression over the arriving columns, true where a row breaks the rule.
+        expected: What the rule asks for.
+        observed: What a failing cell is, as a noun in the singular or plural.
+        remedy: What to do about it.
+        because: The policy field or conversion rule behind it.
+        severity: Whether a failing row is kept from the model.
+        absent: Whether statistics of the column prove that no row fails.
+        expectation: The GX expectation that states the rule, if one does.
+        looked_at: True in the rows that a user's rule looks at; None for the contract's own rules.
+        engine: What found the failing rows.
+    """
+
+    kind: Kind
+    failing: pl.Expr = field(compare=False)
+    expected: str
+    observed: str
+    remedy: str
+    because: str
+    severity: Severity = "critical"
+    absent: Callable[[ColumnStatistics], bool] = _unproven
+    expectation: dict[str, Any] | None = None
+    looked_at: pl.Expr | None = field(default=None, compare=False)
+    engine: Engine = "polars"
+
+    @property
+    def mask(self) -> pl.Expr:
+        """The failing rows, with no third truth value: what cannot be compared does not fail."""
+        return self.failing.fill_null(value=False)

@@ -1,0 +1,173 @@
+"""Arriving cells, their way into a type, and what is said of those that have none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import polars as pl
+
+from ..batch.arrow_types import arrival
+from ..contract.types import NEVER_NULL, PANDAS_DTYPES, Scalar
+from .row_check import Fault
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ..contract.types import ScalarName, Type
+    from ..verdict.verdict import Kind
+    from .text import Parsed
+
+POLARS_DTYPES: dict[ScalarName, pl.DataType] = {
+    "boolean": pl.Boolean(),
+    "integer": pl.Int32(),
+    "long": pl.Int64(),
+    "float": pl.Float32(),
+    "double": pl.Float64(),
+    "string": pl.String(),
+    "binary": pl.Binary(),
+    "datetime": pl.Datetime("ns"),
+}
+FLOATING = ("float16", "float32", "float64")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Arriving cells of one type.
+
+    Attributes:
+        name: The contract's name of the column they belong to.
+        expr: Where they are: a column, or an element of one.
+        arrow: Their type as it arrived.
+        dtype: Their Polars type.
+        text: Whether text among them stands for values.
+        nullable: Whether they can hold null at all; numpy arrays cannot.
+        parsed: Where the scan has what their text stands for, if it was parsed before.
+    """
+
+    name: str
+    expr: pl.Expr
+    arrow: pa.DataType
+    dtype: pl.DataType
+    text: bool = False
+    nullable: bool = True
+    parsed: Parsed | None = None
+
+    @property
+    def kind(self) -> str:
+        """Their type, in the words of the conversion table."""
+        return arrival(self.arrow)
+
+    @property
+    def present(self) -> pl.Expr:
+        """True where there is a value: neither null nor NaN."""
+        there = self.expr.is_not_null()
+        return there & ~self.expr.is_nan() if self.kind in FLOATING else there
+
+
+class Way(NamedTuple):
+    """The way of cells into a type.
+
+    Attributes:
+        value: The value in that type; undefined where a fault is.
+        dtype: The value's Polars type.
+        faults: The rules that cells can break; none if they conform by their type alone.
+    """
+
+    value: pl.Expr
+    dtype: pl.DataType
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class NoWay:
+    """Why an arriving type never conforms.
+
+    Attributes:
+        where: The place within a nested type, and what is wrong there; empty at the top.
+    """
+
+    where: str = ""
+
+
+def value_fault(
+    cells: Cells,
+    target: ScalarName,
+    kind: Kind,
+    failing: pl.Expr,
+    words: tuple[str, str],
+) -> Fault:
+    """State that single values have no place in a type.
+
+    Args:
+        cells: What arrives.
+        target: The type that has no place for them.
+        kind: The kind of violation.
+        failing: True where a cell has it.
+        words: What is expected, and what is observed.
+
+    Returns:
+        The fault, with remedy and expectation.
+    """
+    expected, observed = words
+    came = "text" if cells.text else cells.kind
+    return Fault(
+        kind=kind,
+        failing=failing,
+        expected=expected,
+        observed=observed,
+        remedy=_remedy(cells, target),
+        because=f"{came} conforms to {target} value by value",
+        expectation={
+            "type": "expect_column_type_to_be",
+            "kwargs": {"column": cells.name, "type_": PANDAS_DTYPES[target]},
+        },
+    )
+
+
+def _remedy(cells: Cells, target: ScalarName) -> str:
+    if cells.text:
+        return (
+            f"Have {cells.name!r} written as the grammar of {target} has it; texts that stand for "
+            "null belong in policy null_values."
+        )
+    return f"Deliver {cells.name!r} as {target}, or log the model again with the type that arrives."
+
+
+def structural_fault(cells: Cells, failing: pl.Expr, expected: str, observed: str) -> Fault:
+    """State that a part of a nested value has no place there.
+
+    Args:
+        cells: What arrives.
+        failing: True where a cell has such a part.
+        expected: What the type asks for.
+        observed: What stands there instead.
+
+    Returns:
+        The fault, with its remedy.
+    """
+    return Fault(
+        kind="nested_mismatch",
+        failing=failing,
+        expected=expected,
+        observed=observed,
+        remedy=f"Fill or leave out such parts of {cells.name!r} before delivery.",
+        because="MLflow has no place for it within a nested value",
+    )
+
+
+def is_missing(cells: Cells, target: Type) -> pl.Expr:
+    """Tell where a cell holds nothing for a type; an integer has no place for NaN either."""
+    null = cells.expr.is_null()
+    never = isinstance(target, Scalar) and target.name in NEVER_NULL
+    return null | cells.expr.is_nan() if never and cells.kind in FLOATING else null
+
+
+def below(way: NoWay, place: str, cells: Cells) -> NoWay:
+    """Say the same of the level above: which part of it has no way."""
+    return NoWay(f"{place} is {cells.arrow}" if not way.where else f"in {place} {way.where}")
+
+
+def instance(dtype: object) -> pl.DataType:
+    """Make an instance of a Polars type that is named by its class."""
+    return dtype() if isinstance(dtype, type) else dtype  # pyright: ignore[reportReturnType]

@@ -1,0 +1,88 @@
+"""A numeric frame of n columns, side by side, as the rows of one ``(-1, n)`` tensor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ..batch.arrow_types import arrival
+from ..batch.batch import exactly
+from ..contract.types import Tensor
+from ..verdict.verdict import Violation
+from .column import Conformed
+from .nested import NoWay, way_into
+from .row_check import Fault
+from .source import Cells
+from .tensors import TENSOR_DTYPES, castable
+
+if TYPE_CHECKING:
+    from ..batch.batch import Batch
+    from ..contract.contract import Contract
+    from ..contract.policy import Policy
+
+_DIMENSIONS = 2
+
+
+def stack_columns(batch: Batch, contract: Contract, policy: Policy) -> Conformed | Violation | None:
+    """Plan the way of a numeric frame into the only tensor of a contract.
+
+    Args:
+        batch: A frame of numbers; columns that the policy keeps stand aside.
+        contract: One tensor of two dimensions, named or not.
+        policy: Names the kept columns.
+
+    Returns:
+        The way, or why the frame has none; None if this is not such a case.
+    """
+    column = contract.columns[0]
+    tensor = column.type
+    positions = [i for i, n in enumerate(batch.schema.names) if n not in policy.keep]
+    kinds = [arrival(batch.schema.field(i).type) for i in positions]
+    if not isinstance(tensor, Tensor) or len(tensor.shape) != _DIMENSIONS:
+        return None
+    if not batch.nullable:
+        return None  # an array has dimensions of its own, which say what is a row
+    if len(contract.columns) > 1 or not kinds or any(k not in TENSOR_DTYPES for k in kinds):
+        return None
+    width = tensor.shape[1]
+    if width not in (-1, len(positions)):
+        return _violation(column.name, f"{width} columns", f"{len(positions)} columns")
+    bad = [batch.schema.names[i] for i in positions if not castable(kinds[i], tensor.dtype)]
+    if bad:
+        return _violation(column.name, tensor.dtype, f"other types in {', '.join(bad)}")
+    return _stacked(batch, contract, positions, policy)
+
+
+def _stacked(batch: Batch, contract: Contract, positions: list[int], policy: Policy) -> Conformed:
+    column, dtypes = contract.columns[0], batch.scan().collect_schema()
+    values, faults = list[pl.Expr](), list[Fault]()
+    for position in positions:
+        source = batch.sources[position]
+        arrow = batch.schema.field(position).type
+        cells = Cells(source, exactly(source), arrow, dtypes[source], nullable=batch.nullable)
+        one = Tensor(getattr(column.type, "dtype", ""), (-1,))
+        way = way_into(cells, one, policy)
+        if isinstance(way, NoWay):
+            continue
+        values.append(way.value)
+        faults += [
+            replace(fault, observed=f"{fault.observed} in {source!r}") for fault in way.faults
+        ]
+    dtype = pl.Array(TENSOR_DTYPES[getattr(column.type, "dtype", "")], len(values))
+    first = batch.sources[positions[0]]
+    cells = Cells(column.name, exactly(first), batch.schema.field(positions[0]).type, dtypes[first])
+    value = pl.concat_arr(values).alias(column.name)
+    return Conformed(column, first, cells, value, dtype, tuple(faults))
+
+
+def _violation(name: str, expected: str, observed: str) -> Violation:
+    return Violation(
+        kind="shape_mismatch",
+        column=name,
+        expected=expected,
+        observed=observed,
+        remedy="Deliver the columns the model was trained on, and list others in policy keep.",
+        because="a frame's columns are the second dimension of the tensor",
+    )

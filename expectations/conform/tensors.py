@@ -1,0 +1,221 @@
+"""The way of cells into a tensor: one row of it, whose casts are exact and whose shape is right.
+
+MLflow casts a frame's columns to a tensor's dtype unchecked (``1.7`` becomes ``1``, ``300`` becomes
+``44`` in uint8). Here a cast must come back to the value it came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from ..batch.arrow_types import arrival, element_type, is_list
+from .row_check import Fault
+from .source import Cells, Way
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ..contract.types import Tensor
+
+TENSOR_DTYPES: dict[str, pl.DataType] = {
+    "bool": pl.Boolean(),
+    "int8": pl.Int8(),
+    "int16": pl.Int16(),
+    "int32": pl.Int32(),
+    "int64": pl.Int64(),
+    "uint8": pl.UInt8(),
+    "uint16": pl.UInt16(),
+    "uint32": pl.UInt32(),
+    "uint64": pl.UInt64(),
+    "float16": pl.Float16(),
+    "float32": pl.Float32(),
+    "float64": pl.Float64(),
+    "str": pl.String(),
+}
+_KIND_NAMES = {"string": "str"}
+
+
+def way_into_tensor(cells: Cells, tensor: Tensor) -> Way | str:
+    """Plan the way of cells into the rows of a tensor.
+
+    Args:
+        cells: Scalars for a tensor of one dimension, else lists, or Arrow's fixed-shape tensors.
+        tensor: Its dtype and shape; the first dimension counts rows.
+
+    Returns:
+        Value and faults; or what is wrong with the arriving type.
+    """
+    expr, shape, leaf = _unwrapped(cells)
+    if len(shape) != len(tensor.shape) - 1:
+        return f"a row of it has {len(shape)} dimensions"
+    fixed = zip(shape, tensor.shape[1:], strict=True)
+    if any(None not in (is_, want) and want not in (-1, is_) for is_, want in fixed):
+        return f"a row of it has the shape {tuple(shape)}"
+    source = _KIND_NAMES.get(arrival(leaf), arrival(leaf))
+    if source not in TENSOR_DTYPES or not castable(source, tensor.dtype):
+        return f"its elements are {leaf}"
+    flat = replace(cells, expr=expr)
+    target = _nested(cells.dtype, TENSOR_DTYPES[tensor.dtype])
+    value = expr if target == cells.dtype else expr.cast(target, strict=False)
+    depth = _depth(_storage(cells.dtype))
+    faults = [*_null_faults(flat, depth), *_shape_faults(flat, shape, tensor)]
+    if not always_exact(source, tensor.dtype):
+        lossy = value.cast(_storage(cells.dtype), strict=False).ne_missing(expr)
+        faults.append(_inexact(flat, tensor, source, lossy & expr.is_not_null()))
+    if tensor.dtype == "str":
+        faults.append(_stripped(flat, depth))
+    return Way(value, target, tuple(faults))
+
+
+def castable(source: str, target: str) -> bool:
+    """Tell whether values of one numpy dtype can at all be values of another.
+
+    Args:
+        source: What arrives.
+        target: What the tensor holds.
+
+    Returns:
+        True among numbers, and from a dtype to itself; text and truth values stay what they are.
+    """
+    return source == target or not {source, target} & {"bool", "str"}
+
+
+def always_exact(source: str, target: str) -> bool:
+    """Tell whether every value of one numpy dtype is a value of another, exactly.
+
+    Args:
+        source: What arrives.
+        target: What the tensor holds.
+    """
+    if source == target:
+        return True
+    if "str" in (source, target):
+        return False
+    was, becomes = np.dtype(source), np.dtype(target)
+    if becomes.kind == "f" and was.kind in "iu":
+        # numpy calls int64 to float64 safe, which rounds beyond 2^53.
+        return np.iinfo(was).bits <= np.finfo(becomes).nmant + 1
+    return np.can_cast(was, becomes, "safe")
+
+
+def _unwrapped(cells: Cells) -> tuple[pl.Expr, list[int | None], pa.DataType]:
+    arrow: Any = cells.arrow
+    if getattr(arrow, "extension_name", "") == "arrow.fixed_shape_tensor":
+        in_order = arrow.permutation in (None, list(range(len(arrow.shape))))
+        shape = list(arrow.shape) if in_order else []
+        return cells.expr.ext.storage(), shape, arrow.value_type
+    shape = list[int | None]()
+    while is_list(arrow):
+        shape.append(getattr(arrow, "list_size", None))
+        arrow = element_type(arrow)
+    return cells.expr, shape, arrow
+
+
+def _storage(dtype: pl.DataType) -> pl.DataType:
+    if not isinstance(dtype, pl.BaseExtension):
+        return dtype
+    storage = dtype.ext_storage()
+    return storage() if isinstance(storage, type) else storage
+
+
+def _nested(dtype: pl.DataType, leaf: pl.DataType) -> pl.DataType:
+    dtype = _storage(dtype)
+    if isinstance(dtype, pl.Array):
+        inner = dtype.inner
+        return pl.Array(_nested(inner() if isinstance(inner, type) else inner, leaf), dtype.size)
+    if isinstance(dtype, pl.List):
+        inner = dtype.inner
+        return pl.List(_nested(inner() if isinstance(inner, type) else inner, leaf))
+    return leaf
+
+
+def _levels(cells: Cells) -> pl.Expr:
+    """Arrays as lists: the two spell the same operations differently."""
+    dtype = _storage(cells.dtype)
+
+    def as_list(kind: Any) -> Any:
+        return pl.List(as_list(kind.inner)) if isinstance(kind, pl.Array | pl.List) else kind
+
+    return cells.expr if as_list(dtype) == dtype else cells.expr.cast(as_list(dtype))
+
+
+def _any_element(lists: pl.Expr, depth: int, test: Any) -> pl.Expr:
+    """Tell for each row whether a test holds for any element so many levels down."""
+    if depth == 0:
+        return test(lists)
+    return lists.list.eval(_any_element(pl.element(), depth - 1, test)).list.any()
+
+
+def _null_faults(cells: Cells, depth: int) -> list[Fault]:
+    if not cells.nullable:
+        return []
+    lists = _levels(cells)
+    masks = [_any_element(lists, level, pl.Expr.is_null) for level in range(depth + 1)]
+    missing = pl.any_horizontal([mask.fill_null(value=False) for mask in masks])
+    fault = Fault(
+        kind="null",
+        failing=missing,
+        expected="a value in every place",
+        observed="null",
+        remedy=f"Fill {cells.name!r} before delivery; floats may hold NaN instead.",
+        because="a tensor has no place for null",
+        expectation={
+            "type": "expect_column_values_to_not_be_null",
+            "kwargs": {"column": cells.name},
+        },
+    )
+    return [fault]
+
+
+def _depth(dtype: Any) -> int:
+    return 1 + _depth(dtype.inner) if isinstance(dtype, pl.Array | pl.List) else 0
+
+
+def _shape_faults(cells: Cells, shape: list[int | None], tensor: Tensor) -> list[Fault]:
+    faults, lists = list[Fault](), _levels(cells)
+    for level, (known, wanted) in enumerate(zip(shape, tensor.shape[1:], strict=True)):
+        if known is not None or wanted == -1:
+            continue
+
+        def of_another_length(cell: pl.Expr, wanted: int = wanted) -> pl.Expr:
+            return cell.list.len() != wanted
+
+        failing = _any_element(lists, level, of_another_length)
+        faults.append(
+            Fault(
+                kind="shape_mismatch",
+                failing=failing,
+                expected=f"{wanted} elements along dimension {level + 1} of {tensor}",
+                observed="another number of them",
+                remedy=f"Deliver rows of {cells.name!r} with the shape {tensor.shape[1:]}.",
+                because="a tensor's rows have one shape",
+            )
+        )
+    return faults
+
+
+def _inexact(cells: Cells, tensor: Tensor, source: str, lossy: pl.Expr) -> Fault:
+    return Fault(
+        kind="not_representable",
+        failing=lossy,
+        expected=f"values that {tensor.dtype} represents exactly",
+        observed=f"{source} that it does not",
+        remedy=f"Deliver {cells.name!r} as {tensor.dtype}, or log the model again with {source}.",
+        because=f"{source} conforms to {tensor.dtype} value by value",
+    )
+
+
+def _stripped(cells: Cells, depth: int) -> Fault:
+    failing = _any_element(_levels(cells), depth, lambda cell: cell.str.ends_with("\0"))
+    return Fault(
+        kind="not_representable",
+        failing=failing,
+        expected="text that does not end in NUL",
+        observed="text that does",
+        remedy=f"Strip NUL from {cells.name!r} before delivery.",
+        because="numpy strips NUL from the end of text",
+    )

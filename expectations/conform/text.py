@@ -1,0 +1,269 @@
+r"""Text that stands for values, read cell by cell by one written grammar.
+
+- Numbers: sign, digits, point, exponent, with spaces around; ``inf`` and ``nan`` for floats.
+- Integers: a number that is whole, so ``1.0`` too, which pandas writes for integers with gaps.
+- Booleans: ``true``, ``false``, ``1``, ``0`` in any case.
+- Datetimes: ISO 8601 to nanoseconds; ``Z`` or an offset only under policy ``timezone: utc``.
+
+Digits are those of ASCII. Integer text for a float type must be exact, as an integer of a typed
+source must be. Decimal text is rounded to the nearest value of a float type, as every reader of
+text does, and never for an integer type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from ..contract.policy import Policy
+    from ..contract.types import ScalarName
+
+_INTEGER = r"^[+-]?[0-9]+$"
+_WHOLE = r"^([+-]?[0-9]+)(?:\.0*)?$"
+_ISO = (
+    r"^(?<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ](?<hour>[0-9]{2}):(?<minute>[0-9]{2})"
+    r"(?::(?<second>[0-9]{2})(?:[.,](?<fraction>[0-9]{1,9}))?)?)?"
+    r"(?<zone>Z|z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?$"
+)
+
+_INT32 = (-(2**31), 2**31 - 1)
+_INT64 = (-(2**63), 2**63 - 1)
+# Integers up to these magnitudes survive the way to a float, and decimals of so many digits the
+# way to a double and back.
+_EXACT_IN_FLOAT = 2**24
+_EXACT_IN_DOUBLE = 2**53
+_EXACT_DIGITS = 15
+# pandas keeps the smallest of the 64-bit integers for NaT.
+_NANOSECONDS = (-(2**63) + 1, 2**63 - 1)
+
+
+class Parsed(NamedTuple):
+    """Cells of text as values.
+
+    Attributes:
+        cell: The text, null where the cell is null.
+        value: The value in the model's type; null where the cell holds none.
+        unparseable: True where the text is not of the type's grammar.
+        out_of_range: True where the type has no such magnitude.
+        not_representable: True where the type would have to round an integer.
+        example: What such text looks like.
+    """
+
+    cell: pl.Expr
+    value: pl.Expr
+    unparseable: pl.Expr
+    out_of_range: pl.Expr
+    not_representable: pl.Expr
+    example: str
+
+
+# Named expressions over those of the stages before; and what such text looks like. Stages, because
+# Polars evaluates a text function again for each mention of it.
+Stage = dict[str, pl.Expr]
+Reading = tuple[list[Stage], str]
+# Where a name of an earlier stage is found.
+Place = Callable[[str], pl.Expr]
+
+
+def parse(cell: pl.Expr, target: ScalarName, policy: Policy) -> Parsed:
+    """Parse cells of text into the model's type.
+
+    Args:
+        cell: Text, null where the cell is null: a column, or an element of one.
+        target: A scalar type other than string and binary.
+        policy: Says whether datetimes may carry an offset, and how decimals are written.
+
+    Returns:
+        The values and the masks of cells that have none.
+    """
+    stages, example = PARSERS[target](pl.field, policy)
+    parts = pl.struct(text=cell.str.strip_chars())
+    for stage in stages:
+        parts = parts.struct.with_fields(**stage)
+    return _parsed(cell, stages, parts.struct.field, example)
+
+
+def parse_column(
+    cell: pl.Expr, target: ScalarName, policy: Policy, prefix: str
+) -> tuple[list[Stage], Parsed]:
+    """Parse a column of text into the model's type, by further columns of its frame.
+
+    The frame evaluates each stage once, whatever is asked of the outcome; fields of structs it
+    evaluates again for each mention, and for each it looks at every column that there is.
+
+    Args:
+        cell: The column, null where a cell is null.
+        target: A scalar type other than string and binary.
+        policy: Says whether datetimes may carry an offset, and how decimals are written.
+        prefix: Begins the names of the further columns, and of no other column.
+
+    Returns:
+        The further columns, each stage over those before; the values and masks in terms of them.
+    """
+
+    def place(name: str) -> pl.Expr:
+        return pl.col(f"{prefix}{name}")
+
+    stages, example = PARSERS[target](place, policy)
+    named = [
+        {f"{prefix}{name}": made for name, made in stage.items()}
+        for stage in ({"cell": cell}, {"text": place("cell").str.strip_chars()}, *stages)
+    ]
+    return named, _parsed(place("cell"), stages, place, example)
+
+
+def _parsed(cell: pl.Expr, stages: list[Stage], place: Place, example: str) -> Parsed:
+    made = {name for stage in stages for name in stage}
+
+    def mask(name: str) -> pl.Expr:
+        failing = place(name) if name in made else pl.lit(value=False)
+        return failing.fill_null(value=False) & cell.is_not_null()
+
+    return Parsed(
+        cell=cell,
+        value=place("value"),
+        unparseable=mask("unparseable"),
+        out_of_range=mask("out_of_range"),
+        not_representable=mask("not_representable"),
+        example=example,
+    )
+
+
+def _boolean(of: Place, _: Policy) -> Reading:
+    known = of("word").is_in(["true", "false", "1", "0"])
+    stages: list[Stage] = [
+        {"word": of("text").str.to_lowercase()},
+        {"value": pl.when(known).then(of("word").is_in(["true", "1"])), "unparseable": ~known},
+    ]
+    return stages, "true, false, 1 or 0"
+
+
+def _number(of: Place, policy: Policy) -> pl.Expr:
+    text = of("text")
+    if policy.csv.decimal == ".":
+        return text
+    # A point beside a decimal comma would group thousands, which is not in the grammar.
+    pointed = text.str.contains(".", literal=True)
+    return pl.when(pointed).then(pl.lit("")).otherwise(text.str.replace(",", ".", literal=True))
+
+
+def _integer(
+    of: Place,
+    policy: Policy,
+    *,
+    dtype: type[pl.DataType] = pl.Int64,
+    bounds: tuple[int, int] = _INT64,
+) -> Reading:
+    number, plain, rest, digits = map(of, ("number", "plain", "rest", "digits"))
+    whole, wide, known = map(of, ("whole", "wide", "known"))
+    exact = pl.when(whole.abs() <= _EXACT_IN_DOUBLE).then(whole)
+    inside = wide.is_between(*bounds).fill_null(value=False)
+    stages: list[Stage] = [
+        {"number": _number(of, policy)},
+        {"plain": number.cast(dtype, strict=False)},
+        # Nearly every cell is plain digits; only the others are looked at more closely.
+        {"rest": pl.when(plain.is_null()).then(number)},
+        {"digits": rest.str.extract(_WHOLE), "float": rest.cast(pl.Float64, strict=False)},
+        {"whole": pl.when(_is_whole(of)).then(of("float"))},
+        # Digits are read as integers, never through a float, which would round them.
+        {"wide": pl.coalesce(part.cast(pl.Int128, strict=False) for part in (digits, exact))},
+        {"known": plain.is_not_null() | digits.is_not_null() | whole.is_not_null()},
+        {
+            "value": pl.coalesce(plain, pl.when(inside).then(wide).cast(dtype)),
+            "unparseable": ~known,
+            "out_of_range": known & plain.is_null() & ~inside,
+        },
+    ]
+    return stages, "digits such as 42 or 42.0"
+
+
+def _is_whole(of: Place) -> pl.Expr:
+    number = of("float")
+    digits = of("rest").str.replace_all(r"[eE].*$|[^0-9]", "").str.strip_chars("0")
+    # With more digits, or where it underflows, a double may be whole though the number is not.
+    faithful = digits.str.len_chars().is_between(1, _EXACT_DIGITS) & (number != 0)
+    zero = (digits == "") & (number == 0)
+    return (number.floor() == number) & (faithful | zero)
+
+
+def _floating(
+    of: Place,
+    policy: Policy,
+    *,
+    dtype: type[pl.DataType] = pl.Float64,
+    limit: int = _EXACT_IN_DOUBLE,
+) -> Reading:
+    nearest, large, beyond, lossy = map(
+        of, ("nearest", "large", "out_of_range", "not_representable")
+    )
+    back = nearest.cast(pl.Float64).cast(pl.Int128, strict=False)
+    rounded = (back != large.cast(pl.Int128, strict=False)).fill_null(value=True)
+    strict = pl.lit(policy.lossy_floats == "forbid")
+    stages: list[Stage] = [
+        {"number": _number(of, policy)},
+        # Polars reads the grammar's numbers and words, and nothing else.
+        {"nearest": of("number").cast(dtype, strict=False)},
+        {"large": pl.when(nearest.abs() >= limit).then(of("number"))},
+        {
+            "unparseable": nearest.is_null(),
+            "out_of_range": (nearest.is_infinite() & large.str.contains("[0-9]")).fill_null(False),
+        },
+        {"not_representable": strict & large.str.contains(_INTEGER) & rounded & ~beyond},
+        {"value": pl.when(~beyond & ~lossy.fill_null(value=False)).then(nearest)},
+    ]
+    return stages, "a number such as 4.2e1"
+
+
+def _datetime(of: Place, policy: Policy) -> Reading:
+    day, hour, minute, second, zone = map(of, ("day", "hour", "minute", "second", "zone"))
+    on_the_clock = (hour <= 23) & (minute <= 59) & (second <= 59)  # noqa: PLR2004 - a clock
+    zone_fits = zone.is_null() if policy.timezone == "forbid" else pl.lit(value=True)
+    seconds = day * 86_400 + (hour * 60 + minute - of("east")) * 60 + second
+    known, instant = of("known"), of("instant")
+    inside = instant.is_between(*_NANOSECONDS).fill_null(value=False)
+    stages: list[Stage] = [
+        {"part": of("text").str.extract_groups(_ISO)},
+        {name: of("part").struct.field(name) for name in ("date", *_CLOCK, "fraction", "zone")},
+        {
+            "day": of("date").str.to_date("%Y-%m-%d", strict=False).to_physical().cast(pl.Int64),
+            **{name: of(name).cast(pl.Int64).fill_null(0) for name in _CLOCK},
+            "nanosecond": of("fraction").str.pad_end(9, "0").cast(pl.Int64).fill_null(0),
+            "east": _minutes_east(zone),
+        },
+        # 128 bits, because the instants that 64 bits cannot hold are the ones to find.
+        {"instant": seconds.cast(pl.Int128) * 1_000_000_000 + of("nanosecond")},
+        {"known": (day.is_not_null() & on_the_clock & zone_fits).fill_null(value=False)},
+        {
+            "value": pl.when(known & inside).then(instant).cast(pl.Int64).cast(pl.Datetime("ns")),
+            "unparseable": ~known,
+            "out_of_range": known & ~inside,
+        },
+    ]
+    offset = "" if policy.timezone == "utc" else ", without offset"
+    return stages, f"ISO 8601 such as 2013-07-01T05:00:00{offset}"
+
+
+_CLOCK = ("hour", "minute", "second")
+
+
+def _minutes_east(zone: pl.Expr) -> pl.Expr:
+    digits = zone.str.replace(":", "", literal=True)
+    hours = digits.str.slice(1, 2).cast(pl.Int64, strict=False).fill_null(0)
+    minutes = digits.str.slice(3, 2).cast(pl.Int64, strict=False).fill_null(0)
+    sign = pl.when(digits.str.starts_with("-")).then(-1).otherwise(1)
+    return (sign * (hours * 60 + minutes)).fill_null(0)
+
+
+PARSERS: dict[ScalarName, Callable[[Place, Policy], Reading]] = {
+    "boolean": _boolean,
+    "integer": partial(_integer, dtype=pl.Int32, bounds=_INT32),
+    "long": _integer,
+    "float": partial(_floating, dtype=pl.Float32, limit=_EXACT_IN_FLOAT),
+    "double": _floating,
+    "datetime": _datetime,
+}

@@ -1,0 +1,76 @@
+"""Columns of text as values: parsed by stages, each for all of them at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ..batch.arrow_types import arrival, mark_beside
+from ..batch.batch import exactly
+from ..batch.streaming import ReadInPieces
+from ..contract.types import Scalar
+from .column import null_where_stated
+from .text import PARSERS, Parsed, Stage, parse_column
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ..batch.batch import Batch
+    from ..contract.contract import Column
+    from ..contract.policy import Policy
+
+_PARSED = "\x1fparsed"
+
+
+def with_values(batch: Batch, pairs: Iterable[tuple[Column, int]], policy: Policy) -> Batch:
+    """Have a file scanned with the values that its text stands for.
+
+    Args:
+        batch: The opened file.
+        pairs: Columns of the contract, with the position of the arriving column that serves each.
+        policy: Says whether text of typed sources stands for values, and which text is null, and
+            decides about zones and decimals.
+
+    Returns:
+        The batch, whose scan has further columns, and which says where the values of a source are.
+    """
+    if not (batch.text or policy.parse_text == "allow"):
+        return batch
+    mark = mark_beside(batch.sources, _PARSED)
+    staged, parsed = list[list[Stage]](), dict[str, Parsed]()
+    for column, position in pairs:
+        source, prefix = batch.sources[position], f"{mark} {position} "
+        # Numbers of JSON are numbers, though its datetimes are text; objects are judged by cell.
+        is_text = arrival(batch.schema.field(position).type) == "string"
+        is_parsed = is_text and source not in batch.objects
+        if is_parsed and isinstance(column.type, Scalar) and column.type.name in PARSERS:
+            cell = null_where_stated(exactly(source), policy)
+            stages, values = parse_column(cell, column.type.name, policy, prefix)
+            staged.append(stages)
+            parsed[source] = values
+    stages = tuple(
+        [made.alias(name) for stage in together for name, made in stage.items()]
+        for together in zip_longest(*staged, fillvalue={})
+    )
+    return replace(batch, scan=_Staged(batch.scan, stages), parsed=parsed) if parsed else batch
+
+
+@dataclass(frozen=True)
+class _Staged:
+    scan: Callable[[], pl.LazyFrame]
+    stages: tuple[list[pl.Expr], ...]
+
+    def __call__(self) -> pl.LazyFrame:
+        return self._parsed(self.scan())
+
+    def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
+        """Read piece by piece, if what is parsed can be."""
+        pieces = self.scan.pieces(rows) if isinstance(self.scan, ReadInPieces) else None
+        return None if pieces is None else map(self._parsed, pieces)
+
+    def _parsed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return reduce(pl.LazyFrame.with_columns, self.stages, rows)

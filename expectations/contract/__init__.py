@@ -1,0 +1,1 @@
+"""What a model's signature says, and what the policy adds to it."""

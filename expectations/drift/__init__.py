@@ -1,0 +1,1 @@
+"""What changed between two contracts, two batches, or a batch and a contract."""

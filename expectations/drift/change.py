@@ -1,0 +1,159 @@
+"""One change between two contracts, two batches, or a batch and a contract: plain data."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+from ..escaping import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ..contract.policy import Policy
+
+Effect = Literal["breaking", "compatible", "cosmetic"]
+Between = Literal["contracts", "batches", "batch and contract"]
+Part = Literal["column", "param", "output"]
+ChangeKind = Literal[
+    "added",
+    "removed",
+    "renamed",
+    "retyped",
+    "shape",
+    "required",
+    "optional",
+    "nullability",
+    "default",
+    "order",
+]
+
+EFFECTS: tuple[Effect, ...] = ("breaking", "compatible", "cosmetic")
+# What a policy that forbids, warns of or ignores something makes of it.
+POLICY_EFFECTS: dict[str, Effect] = {
+    "forbid": "breaking",
+    "warn": "compatible",
+    "ignore": "cosmetic",
+}
+_OPPOSITE: dict[ChangeKind, ChangeKind] = {
+    "added": "removed",
+    "removed": "added",
+    "required": "optional",
+    "optional": "required",
+}
+_LONGEST = 200
+
+
+class Change(BaseModel):
+    """One change from what was before to what is after.
+
+    Attributes:
+        kind: ``required`` and ``optional`` say what something became; the others what happened.
+        part: What it happened to: a column, an inference param, or an output of the model.
+        path: Where: the column's name; within nested types ``order.lines[].price``, ``scores{}``
+            for the values of a map. Empty where the columns as a whole are meant.
+        renamed_to: The path after; None unless ``renamed``.
+        before: What was there: a type, for instance; None if nothing was.
+        after: What is there now; None if nothing is.
+        effect: ``breaking``: what fitted before may not fit after; ``compatible``: all of it still
+            fits; ``cosmetic``: nobody will notice.
+        reason: Why the effect is what it is.
+        likelihood: How likely it is that one thing was renamed rather than removed and another
+            added, from 0 to 1; None unless ``renamed``.
+        between: What was compared.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: ChangeKind
+    part: Part = "column"
+    path: str = ""
+    renamed_to: str | None = None
+    before: str | None = None
+    after: str | None = None
+    effect: Effect
+    reason: str
+    likelihood: float | None = None
+    between: Between = "contracts"
+
+    @computed_field
+    @property
+    def message(self) -> str:
+        """The change as one line, in which names from data are mere text."""
+        reason = visible(self.reason, limit=_LONGEST)
+        return f"{self.effect}: {self.what} (between {self.between}); {reason}"
+
+    @property
+    def what(self) -> str:
+        """What happened, without its effect."""
+        where = f"{self.part} {_shown(self.path)!r}" if self.path else f"the {self.part}s"
+        match self.kind:
+            case "added":
+                return f"{where} added ({_shown(self.after)})"
+            case "removed":
+                return f"{where} removed (was {_shown(self.before)})"
+            case "renamed":
+                likely = f"{self.likelihood or 0:.0%} likely"
+                return f"{where} renamed to {_shown(self.renamed_to)!r} ({likely})"
+            case "required" | "optional":
+                return f"{where} became {self.kind}"
+            case kind:
+                moved = f"{_shown(self.before)} became {_shown(self.after)}"
+                return f"{where}: {'' if kind == 'retyped' else f'{kind}, '}{moved}"
+
+    def inverted(self) -> Change:
+        """The same change, seen from after to before; its effect is not judged anew."""
+        return self.model_copy(
+            update={
+                "kind": _OPPOSITE.get(self.kind, self.kind),
+                "path": self.renamed_to or self.path,
+                "renamed_to": None if self.renamed_to is None else self.path,
+                "before": self.after,
+                "after": self.before,
+            }
+        )
+
+
+def fingerprint_of(changes: Iterable[Change]) -> str:
+    """Sixteen hexadecimal digits that are equal for equal changes, whatever their order."""
+    told = {
+        (c.part, c.kind, c.path, c.renamed_to, c.before, c.after, c.effect, c.between)
+        for c in changes
+    }
+    return hashlib.sha256("\n".join(sorted(map(repr, told))).encode()).hexdigest()[:16]
+
+
+def worst_first(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Sort changes by effect, and leave those of one effect in their order."""
+    return tuple(sorted(changes, key=lambda change: EFFECTS.index(change.effect)))
+
+
+def order_changes(before: Sequence[str], after: Sequence[str], policy: Policy) -> list[Change]:
+    """State that names which both sides have stand in another order.
+
+    Args:
+        before: Names in the order that was.
+        after: Names in the order that is; those of one side only do not count.
+        policy: Decides what it means.
+
+    Returns:
+        One change, or none.
+    """
+    was = [name for name in before if name in set(after)]
+    now = [name for name in after if name in set(before)]
+    if was == now:
+        return []
+    changed = Change(
+        kind="order",
+        before=", ".join(was),
+        after=", ".join(now),
+        effect=POLICY_EFFECTS[policy.column_order],
+        reason=f"policy column_order: {policy.column_order}",
+    )
+    return [changed]
+
+
+def _shown(text: str | None) -> str:
+    return visible(text or "", limit=_LONGEST)

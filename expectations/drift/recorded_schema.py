@@ -1,0 +1,200 @@
+"""Schemas that outlived their batch: what receipts and verdicts record of it, judged once more."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ..contract.types import Scalar
+from ..judge.schema_stage import plan_batch
+from ..readers.frames import open_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..contract.contract import Contract
+    from ..contract.policy import Policy
+    from ..judge.schema_stage import Schema
+    from ..verdict.verdict import BatchFacts
+
+# The stubs know types by literals, not by what a text says.
+_make: Any = pa
+
+# What Arrow prints of a type that its own aliases do not read, up to where inner types begin.
+_LISTS: dict[str, Callable[[Any], pa.DataType]] = {
+    "list": pa.list_,
+    "large_list": pa.large_list,
+    "list_view": pa.list_view,
+    "large_list_view": pa.large_list_view,
+}
+_DECIMALS: dict[str, Callable[[int, int], pa.DataType]] = {
+    "decimal32": pa.decimal32,
+    "decimal64": pa.decimal64,
+    "decimal128": pa.decimal128,
+    "decimal256": pa.decimal256,
+}
+_PLAIN = re.compile(r"[a-z][a-z0-9_]*(\[[a-z]+\])?(?![\[(<])")
+_WORD = re.compile(r"[a-z][a-z0-9_]*(?=<)")
+_DECIMAL = re.compile(r"(decimal\d+)\((\d+), (-?\d+)\)")
+_ZONED = re.compile(r"timestamp\[(s|ms|us|ns), tz=([^\]]+)\]")
+_FIXED_BINARY = re.compile(r"fixed_size_binary\[(\d+)\]")
+_SIZE = re.compile(r"\[(\d+)\]")
+_KEY_NOTES = re.compile(r"(, keys_sorted)?( \('[^']*'\))?")
+_TENSOR = re.compile(
+    r"extension<arrow\.fixed_shape_tensor\[value_type=(\w+), shape=\[([\d,]+)\][^>]*>"
+)
+
+
+def parse_arrow_type(text: str) -> pa.DataType | None:
+    """Read an Arrow type as Arrow prints it.
+
+    Args:
+        text: Such as ``struct<a: int64 not null, b: list<item: string>>``.
+
+    Returns:
+        The type; None if it is none that can be read, such as one in a producer's own words.
+    """
+    reader = _Reader(text)
+    try:
+        kind = reader.type()
+    except (_UnreadError, RecursionError, pa.ArrowException, ValueError):
+        return None
+    return kind if reader.rest() == "" else None
+
+
+def judge_schema(facts: BatchFacts, contract: Contract, policy: Policy) -> Schema:
+    """Judge a recorded schema as the schema stage judges a batch; rows are not known.
+
+    Args:
+        facts: Columns and format of the batch, as recorded.
+        contract: What the model expects.
+        policy: What the contract leaves open.
+
+    Returns:
+        What names and types are worth. A type that cannot be read is not held against the batch.
+    """
+    fields = [(name, _judged(name, kind, facts, contract, policy)) for name, kind in facts.columns]
+    table = pa.schema([pa.field(name, kind) for name, kind in fields]).empty_table()
+    batch = open_frame(table, contract, policy)
+    return plan_batch(replace(batch, facts=facts, text="csv" in facts.format), contract, policy)
+
+
+def _judged(
+    name: str, kind: str, facts: BatchFacts, contract: Contract, policy: Policy
+) -> pa.DataType:
+    arrow = parse_arrow_type(kind)
+    # JSON has no datetimes: there text may stand for them, and only its values could tell.
+    if arrow is None or ("json" in facts.format and _is_datetime(name, contract, policy)):
+        return pa.null()
+    return arrow
+
+
+def _is_datetime(name: str, contract: Contract, policy: Policy) -> bool:
+    meant = policy.rename.get(name, name)
+    return any(c.name == meant and c.type == Scalar("datetime") for c in contract.columns)
+
+
+class _UnreadError(Exception):
+    pass
+
+
+class _Reader:
+    """Reads types off the front of a text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def rest(self) -> str:
+        return self._text[self._at :]
+
+    def type(self) -> pa.DataType:
+        if found := self._take(_TENSOR):
+            return pa.fixed_shape_tensor(_alias(found[1]), [int(n) for n in found[2].split(",")])
+        if found := self._take(_DECIMAL):
+            return _DECIMALS[found[1]](int(found[2]), int(found[3]))
+        if found := self._take(_ZONED):
+            return _make.timestamp(found[1], found[2])
+        if found := self._take(_FIXED_BINARY):
+            return pa.binary(int(found[1]))
+        if found := self._take(_WORD):
+            return self._nested(found[0])
+        if found := self._take(_PLAIN):
+            return _alias(found[0])
+        raise _UnreadError
+
+    def _nested(self, word: str) -> pa.DataType:
+        self._expect("<")
+        match word:
+            case "struct":
+                kind: pa.DataType = pa.struct(self._fields())
+            case "map":
+                kind = self._map()
+            case "dictionary":
+                kind = self._dictionary()
+            case "fixed_size_list":
+                field = self._field()
+                self._expect(">")
+                return pa.list_(field, int(self._need(_SIZE)[1]))
+            case _ if word in _LISTS:
+                kind = _LISTS[word](self._field())
+            case _:
+                raise _UnreadError
+        self._expect(">")
+        return kind
+
+    def _fields(self) -> list[Any]:
+        fields = list[Any]()
+        while not self.rest().startswith(">"):
+            if fields:
+                self._expect(", ")
+            fields.append(self._field())
+        return fields
+
+    def _field(self) -> Any:
+        name, colon, _ = self.rest().partition(": ")
+        self._expect(name + colon)
+        kind = self.type()
+        return pa.field(name, kind, nullable=not self._has(" not null"))
+
+    def _map(self) -> pa.DataType:
+        key = self.type()
+        self._expect(", ")
+        value = pa.field("value", self.type(), nullable=not self._has(" not null"))
+        self._take(_KEY_NOTES)
+        return _make.map_(key, value)
+
+    def _dictionary(self) -> pa.DataType:
+        self._expect("values=")
+        values = self.type()
+        self._expect(", indices=")
+        indices = self.type()
+        self._expect(", ordered=")
+        return _make.dictionary(indices, values, ordered=not self._has("0") and self._has("1"))
+
+    def _take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        found = pattern.match(self._text, self._at)
+        self._at = found.end() if found else self._at
+        return found
+
+    def _need(self, pattern: re.Pattern[str]) -> re.Match[str]:
+        found = self._take(pattern)
+        if found is None:
+            raise _UnreadError
+        return found
+
+    def _has(self, word: str) -> bool:
+        found = self._text.startswith(word, self._at)
+        self._at += len(word) if found else 0
+        return found
+
+    def _expect(self, word: str) -> None:
+        if not self._has(word):
+            raise _UnreadError
+
+
+def _alias(name: str) -> pa.DataType:
+    return _make.type_for_alias(name)

@@ -1,0 +1,107 @@
+"""What can be compared: contracts, wherever they are kept, and the schemas of batches."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import ValidationError
+
+from ..batch.batch import UnreadableError
+from ..batch.formats import format_of
+from ..contract.contract import Contract
+from ..contract.policy import Policy, describe_invalid
+from ..errors import Misuse, UnsupportedBatch
+from ..readers.file import open_path
+from ..registry.local import MLMODEL, local_path
+from ..verdict.verdict import BatchFacts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# What a batch is opened by where there is no model: it asks for nothing.
+_ASKS_FOR_NOTHING = '[{"type": "any", "name": "any", "required": false}]'
+
+
+def read_comparands(
+    before: str, after: str, policy: Policy | None = None, timeout: float | None = None
+) -> tuple[Contract | BatchFacts, Contract | BatchFacts]:
+    """Read the two sides of a comparison.
+
+    Args:
+        before: An MLflow model URI, an MLmodel folder, a suite JSON; or a verdict or receipt JSON,
+            or a file or folder with a batch, for the schema in which it arrived.
+        after: Likewise.
+        policy: Says how CSV is written.
+        timeout: As for ``Contract.load``.
+
+    Returns:
+        Contracts, or what is known of batches.
+
+    Raises:
+        BatchNotFound: No such file.
+        Misuse: A JSON file that is none of these.
+        ModelNotFound: No such model, version, alias, run or folder.
+        NoContract: A signature that decides nothing.
+        RegistryUnavailable: No answer within the timeout.
+        UnsupportedBatch: A batch that cannot be read.
+    """
+    sides = [_recorded(text) or _batch(text) or text for text in (before, after)]
+    sides = [Contract.load(s, timeout=timeout) if isinstance(s, str) else s for s in sides]
+    known = next((side for side in sides if isinstance(side, Contract)), None)
+    judge = known or Contract.from_signature({"inputs": _ASKS_FOR_NOTHING})
+    first, second = (
+        side if isinstance(side, Contract | BatchFacts) else _opened(side, judge, policy)
+        for side in sides
+    )
+    return first, second
+
+
+def _file(text: str) -> Path | None:
+    path = local_path(text)
+    return path if path and path.is_file() and path.name != MLMODEL else None
+
+
+def _batch(text: str) -> Path | None:
+    file = _file(text)
+    return file if file and format_of(file) else _folder(text)
+
+
+def _folder(text: str) -> Path | None:
+    path = local_path(text)
+    if path is None or not path.is_dir() or any(path.rglob(MLMODEL)):
+        return None
+    return path if any(format_of(file) for file in path.rglob("*")) else None
+
+
+def _recorded(text: str) -> BatchFacts | None:
+    path = _file(text)
+    document = _json(path) if path and path.suffix == ".json" else {}
+    if "batch" not in document:
+        return None
+    try:
+        return BatchFacts.model_validate(document["batch"])
+    except ValidationError as error:
+        raise Misuse(describe_invalid(error, f"`batch` of {text}", BatchFacts)) from error
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return {}  # whoever reads it as a suite says what is wrong with it
+    return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
+
+
+def _opened(path: Path, contract: Contract, policy: Policy | None) -> BatchFacts:
+    try:
+        opened = open_path(path, contract, policy or contract.policy or Policy())
+    except UnreadableError as error:
+        raise _unread(path, error) from error
+    for name, error in opened.unreadable:
+        raise _unread(path / name, error)
+    return opened.facts
+
+
+def _unread(path: Path, error: UnreadableError) -> UnsupportedBatch:
+    return UnsupportedBatch(f"cannot read the schema of {path}: {error}. {error.remedy}")

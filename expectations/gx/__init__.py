@@ -1,0 +1,1 @@
+"""Great Expectations behind one door: its engine, its projects, its results as plain data."""

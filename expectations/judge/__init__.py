@@ -1,0 +1,1 @@
+"""The judgement: schema, then footer, then scan, then the verdict."""

@@ -1,0 +1,214 @@
+"""Which arriving column serves which column of the contract, and what is wrong with the names."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rapidfuzz import fuzz, process
+
+from ..batch.arrow_types import RESERVED
+from ..verdict.verdict import Severity, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ..batch.batch import Batch
+    from ..contract.contract import Column, Contract
+    from ..contract.policy import Policy
+
+_CLOSE_ENOUGH = 75
+_SEVERITIES: dict[str, Severity] = {"warn": "warning", "forbid": "critical"}
+_SHOWN = 20
+# Where a hundred columns are missing it is another table: no slip of the pen explains the others,
+# and to compare all names with all, or to tell them all to each, would take minutes.
+_GUESSED = 100
+_LONGEST_GUESS = 200
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Contract columns with the position of the arriving column that serves each.
+
+    Attributes:
+        pairs: Column and position, in the contract's order; absent optional ones left out.
+        kept: Positions of the columns that the policy carries through to the output.
+        violations: Names that are missing, surplus, repeated or out of order.
+    """
+
+    pairs: tuple[tuple[Column, int], ...]
+    kept: tuple[tuple[str, int], ...]
+    violations: tuple[Violation, ...]
+
+
+def match_columns(batch: Batch, contract: Contract, policy: Policy) -> Matching:
+    """Match names exactly, after the policy's ``rename``; unnamed contracts match by position.
+
+    Args:
+        batch: The arriving columns.
+        contract: The columns to serve.
+        policy: Decides about renames, extra columns, order and kept columns.
+
+    Returns:
+        The pairs and everything that is wrong with the names, all faults at once.
+    """
+    arrived = [policy.rename.get(name, name) for name in batch.schema.names]
+    positions = {name: position for position, name in reversed(list(enumerate(arrived)))}
+    if contract.named:
+        pairs = [(c, positions[c.name]) for c in contract.columns if c.name in positions]
+    else:
+        pairs = list(zip(contract.columns, range(len(arrived)), strict=False))
+    kept = [(name, positions[name]) for name in policy.keep if name in positions]
+    used = {position for _, position in pairs} | {position for _, position in kept}
+    extra = [name for i, name in enumerate(arrived) if i not in used]
+    found = [
+        *_missing(contract, [column for column, _ in pairs], extra),
+        *_missing_kept(policy, positions),
+        *_duplicates(contract, arrived),
+        *_none_at_all(contract, pairs),
+        *_extra(extra, policy),
+        *_order(contract, pairs, policy),
+    ]
+    return Matching(tuple(pairs), tuple(kept), tuple(found))
+
+
+def _missing(
+    contract: Contract, present: list[Column], extra: Sequence[str]
+) -> Iterable[Violation]:
+    arrived = {column.name for column in present}
+    lacking = [c for c in contract.columns if c.required and c.name not in arrived]
+    expectation = _match_set(contract)
+    for position, column in enumerate(lacking):
+        guesses = extra if position < _GUESSED else ()
+        yield Violation(
+            kind="missing_column",
+            column=column.name,
+            expected=f"a column of type {column.type}",
+            observed="no such column",
+            remedy=_remedy_for_missing(column.name, guesses),
+            because="the signature requires it",
+            expectation=expectation if position < _GUESSED else None,
+        )
+
+
+def _remedy_for_missing(name: str, extra: Sequence[str]) -> str:
+    close = closest(name, extra)
+    if close is None:
+        return f"Deliver {name!r}, or log the model again with it optional."
+    entry = json.dumps({close: name}, ensure_ascii=False)
+    return f"If {close!r} is the same column, set policy rename: {entry}."
+
+
+def closest(name: str, candidates: Sequence[str]) -> str | None:
+    """Find the candidate that a typing slip would make of a name.
+
+    Args:
+        name: The name that is missing.
+        candidates: The names that are there.
+
+    Returns:
+        The one that is closest by edit distance, case, spaces and punctuation aside; None if none
+        is close.
+    """
+    if len(name) > _LONGEST_GUESS:
+        return None
+    candidates = [other for other in candidates if len(other) <= _LONGEST_GUESS]
+    best = process.extractOne(
+        name, candidates, scorer=fuzz.ratio, processor=_folded, score_cutoff=_CLOSE_ENOUGH
+    )
+    return None if best is None else best[0]
+
+
+def _folded(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def _missing_kept(policy: Policy, positions: dict[str, int]) -> Iterable[Violation]:
+    for name in policy.keep:
+        if name in positions and name not in RESERVED:
+            continue
+        yield Violation(
+            kind="missing_column",
+            column=name,
+            expected="a column to carry through to the output",
+            observed="no such column",
+            remedy=f"Deliver {name!r}, or take it out of policy keep.",
+            because="policy keep",
+        )
+
+
+def _duplicates(contract: Contract, arrived: list[str]) -> Iterable[Violation]:
+    counted = Counter(arrived)
+    names = [c.name for c in contract.columns] if contract.named else []
+    for name in names:
+        if counted[name] > 1:
+            yield Violation(
+                kind="duplicate_column",
+                column=name,
+                expected="one column of this name",
+                observed=f"{counted[name]} of them",
+                remedy=f"Deliver {name!r} once; check policy rename if it maps another name to it.",
+                because="a name must mean one column",
+                expectation=_match_set(contract),
+            )
+
+
+def _none_at_all(contract: Contract, pairs: list[tuple[Column, int]]) -> Iterable[Violation]:
+    if not pairs and not any(column.required for column in contract.columns):
+        names = [column.name for column in contract.columns]
+        yield Violation(
+            kind="missing_column",
+            expected=f"at least one of {_listed(names)}",
+            observed="none of them",
+            remedy="Deliver one of the model's columns: MLflow drops every row of such a batch.",
+            because="all columns are optional and none arrived",
+        )
+
+
+def _extra(extra: list[str], policy: Policy) -> Iterable[Violation]:
+    if extra and policy.extra_columns != "ignore":
+        yield Violation(
+            kind="extra_column",
+            expected="only columns that the model knows",
+            observed=f"{len(extra)} more: {_listed(extra)}",
+            remedy="Drop them, list them in policy keep, or set policy extra_columns: ignore.",
+            because=f"policy extra_columns: {policy.extra_columns}",
+            severity=_SEVERITIES[policy.extra_columns],
+        )
+
+
+def _order(
+    contract: Contract, pairs: list[tuple[Column, int]], policy: Policy
+) -> Iterable[Violation]:
+    positions = [position for _, position in pairs]
+    if policy.column_order != "ignore" and positions != sorted(positions):
+        arrived = [c.name for c, _ in sorted(pairs, key=lambda pair: pair[1])]
+        yield Violation(
+            kind="column_order",
+            expected=f"the order {_listed([column.name for column, _ in pairs])}",
+            observed=_listed(arrived),
+            remedy="Deliver the contract's order, or set policy column_order: ignore, under which "
+            "the gate restores it.",
+            because=f"policy column_order: {policy.column_order}",
+            severity=_SEVERITIES[policy.column_order],
+            expectation={
+                "type": "expect_table_columns_to_match_ordered_list",
+                "kwargs": {"column_list": [column.name for column in contract.columns]},
+            },
+        )
+
+
+def _match_set(contract: Contract) -> dict[str, object]:
+    names = [column.name for column in contract.columns if column.required]
+    exact = len(names) == len(contract.columns)
+    return {
+        "type": "expect_table_columns_to_match_set",
+        "kwargs": {"column_set": names, "exact_match": exact},
+    }
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"

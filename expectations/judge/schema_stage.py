@@ -1,0 +1,269 @@
+"""The schema stage: the way of every column into the contract's type, or why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ..batch.batch import ROW, exactly
+from ..conform.column import Conformed, conform, expectation_of_type
+from ..conform.objects.checks import judged_by_cell
+from ..conform.row_check import Fault
+from ..conform.source import Cells, NoWay
+from ..conform.stacked_tensor import stack_columns
+from ..conform.text_columns import with_values
+from ..contract.types import Anything, Scalar
+from ..verdict.verdict import Conversion, Violation
+from .column_matching import match_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..batch.batch import Batch, ObjectCells
+    from ..batch.statistics import ColumnStatistics
+    from ..contract.contract import Column, Contract
+    from ..contract.policy import Policy
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A rule that rows can break, and whose it is.
+
+    Attributes:
+        fault: The rule.
+        column: Contract-side name of the column that it belongs to; None for whole records.
+        shown: Expression of the cell to show as a sample; None for nothing.
+        rule: Number of the user's rule that it is; None for the contract's own.
+    """
+
+    fault: Fault
+    column: str | None
+    shown: pl.Expr | None
+    rule: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the schema stage makes of a file.
+
+    Attributes:
+        columns: One way for each column of the contract that arrived, in the contract's order.
+        kept: Contract-side name and source of each column that is carried through.
+        records: Rules about records as a whole.
+        objects: Columns of Python objects, by source.
+        told: Column of the scan with what is wrong with a record, and the record itself.
+        rules: Rules of the user's own.
+    """
+
+    columns: tuple[Conformed, ...]
+    kept: tuple[tuple[str, str], ...]
+    records: tuple[Fault, ...] = ()
+    objects: Mapping[str, ObjectCells] = field(default_factory=dict[str, "ObjectCells"])
+    told: str | None = None
+    rules: tuple[Owned, ...] = ()
+
+    def owned(self) -> list[Owned]:
+        """List every rule with its owner."""
+        told = pl.col(self.told) if self.told else None
+        of_records = [Owned(fault, None, told) for fault in self.records]
+        of_columns = [
+            Owned(fault, way.column.name, self._shown(way.source))
+            for way in self.columns
+            for fault in way.faults
+        ]
+        return [*of_records, *_distinct(of_columns), *self.rules]
+
+    def _shown(self, source: str) -> pl.Expr:
+        cells = self.objects.get(source)
+        return exactly(cells.objects if cells else source)
+
+    def bad(self) -> pl.Expr:
+        """True in rows that break a blocking rule."""
+        masks = [owned.fault.mask for owned in self.owned() if owned.fault.severity == "critical"]
+        return pl.any_horizontal(masks) if masks else pl.lit(value=False)
+
+    def conformed(self) -> list[pl.Expr]:
+        """Select ``_row``, the contract's columns in its types, and the kept columns."""
+        taken = {way.column.name for way in self.columns}
+        kept = [exactly(source).alias(name) for name, source in self.kept if name not in taken]
+        return [pl.col(ROW).cast(pl.Int64), *(way.value for way in self.columns), *kept]
+
+
+def _distinct(owned: Sequence[Owned]) -> list[Owned]:
+    """Join the rules that say the same of a column, so that a row breaks it once."""
+    joined = dict[tuple[str | None, ...], Owned]()
+    for one in owned:
+        fault = one.fault
+        same = (one.column, fault.kind, fault.expected, fault.observed, fault.because)
+        earlier = joined.get(same)
+        joined[same] = replace(one, fault=_either(earlier.fault, fault)) if earlier else one
+    return list(joined.values())
+
+
+def _either(one: Fault, other: Fault) -> Fault:
+    def absent(known: ColumnStatistics) -> bool:
+        return one.absent(known) and other.absent(known)
+
+    return replace(one, failing=one.mask | other.mask, absent=absent)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What the schema stage found.
+
+    Attributes:
+        batch: The file, to be scanned for the plan.
+        plan: The ways of the columns; None if a violation of names or types makes rows meaningless.
+        violations: All faults of names and types.
+        conversions: Columns that arrive in another type.
+    """
+
+    batch: Batch
+    plan: Plan | None
+    violations: tuple[Violation, ...]
+    conversions: tuple[Conversion, ...] = ()
+
+
+def plan_batch(batch: Batch, contract: Contract, policy: Policy) -> Schema:
+    """Judge names and types, and plan the way of each column.
+
+    Args:
+        batch: One opened file or frame.
+        contract: The columns that the model takes.
+        policy: The choices that the contract leaves open.
+
+    Returns:
+        The plan, or every reason why there is none.
+    """
+    stacked = stack_columns(batch, contract, policy)
+    if stacked is not None:
+        return _schema_of_stack(stacked, batch, policy)
+    matching = match_columns(batch, contract, policy)
+    batch = with_values(batch, matching.pairs, policy)
+    dtypes = batch.scan().collect_schema()
+    ways, violations = list[Conformed](), list(matching.violations)
+    for column, position in matching.pairs:
+        cells = _cells(batch, column, position, dtypes, policy)
+        way = _way(batch, column, position, cells, policy)
+        if isinstance(way, Conformed):
+            ways.append(_on_whole_records(way, batch))
+        else:
+            violations.append(_mismatch(column, cells, batch, position, way.where))
+    if any(violation.severity == "critical" for violation in violations):
+        return Schema(batch, None, tuple(violations))
+    kept = tuple((name, batch.sources[position]) for name, position in matching.kept)
+    plan = Plan(tuple(ways), kept, _malformed(batch), batch.objects, batch.faults)
+    return Schema(batch, plan, tuple(violations), _conversions(ways, batch))
+
+
+def _schema_of_stack(stacked: Conformed | Violation, batch: Batch, policy: Policy) -> Schema:
+    if isinstance(stacked, Violation):
+        return Schema(batch, None, (stacked,))
+    kept = tuple((name, name) for name in policy.keep)
+    ways = (_on_whole_records(stacked, batch),)
+    return Schema(batch, Plan(ways, kept, _malformed(batch), told=batch.faults), ())
+
+
+def _cells(batch: Batch, column: Column, position: int, dtypes: pl.Schema, policy: Policy) -> Cells:
+    source = batch.sources[position]
+    arrow = batch.schema.field(position).type
+    text = batch.text or policy.parse_text == "allow"
+    parsed = batch.parsed.get(source)
+    cell = parsed.cell if parsed else exactly(source)
+    return Cells(column.name, cell, arrow, dtypes[source], text, batch.nullable, parsed)
+
+
+def _way(
+    batch: Batch, column: Column, position: int, cells: Cells, policy: Policy
+) -> Conformed | NoWay:
+    objects = batch.objects.get(batch.sources[position])
+    if objects and objects.hopeless:
+        return NoWay("" if isinstance(column.type, Scalar) else "no cell of it fits")
+    way = conform(column, batch.sources[position], cells, policy)
+    return way if isinstance(way, NoWay) else judged_by_cell(way, objects, policy)
+
+
+# What makes a record, and what its writer should mind.
+_RECORDS = {
+    "csv": (
+        "records with as many fields as the header",
+        "delimiters and line ends inside a field need quotes around it",
+    ),
+    "json lines": (
+        "lines that hold one JSON object each",
+        "keys may not repeat, and a line ends where its object does",
+    ),
+}
+
+
+def _malformed(batch: Batch) -> tuple[Fault, ...]:
+    if batch.faults is None:
+        return ()
+    expected, remedy = _RECORDS[batch.facts.format]
+    fault = Fault(
+        kind="malformed_row",
+        failing=pl.col(batch.faults).is_not_null(),
+        expected=expected,
+        observed="records that are not",
+        remedy=f"Correct these records where the file is written; {remedy}.",
+        because="a record must have one meaning",
+    )
+    return (fault,)
+
+
+def _on_whole_records(way: Conformed, batch: Batch) -> Conformed:
+    if batch.faults is None:
+        return way
+    whole = pl.col(batch.faults).is_null()
+    faults = tuple(replace(fault, failing=fault.failing & whole) for fault in way.faults)
+    return replace(way, faults=faults)
+
+
+def _mismatch(column: Column, cells: Cells, batch: Batch, position: int, where: str) -> Violation:
+    observed = batch.facts.columns[position][1]
+    return Violation(
+        kind="type_mismatch" if not where else "nested_mismatch",
+        column=column.name,
+        expected=str(column.type),
+        observed=("text" if batch.text else observed) + (f", where {where}" if where else ""),
+        remedy=_remedy_for_type(cells, str(column.type)),
+        because=f"{observed} never conforms to {column.type}",
+        expectation=expectation_of_type(column),
+    )
+
+
+def _remedy_for_type(cells: Cells, target: str) -> str:
+    name = cells.name
+    remedies = {
+        "timestamp_tz": f"Deliver {name!r} without a zone, or set policy timezone: utc.",
+        "string": f"Deliver {name!r} as {target}, or have its text parsed by policy "
+        "parse_text: allow.",
+    }
+    parsed = cells.kind == "string" and target in ("string", "binary")
+    if cells.kind in remedies and not parsed and "<" not in target:
+        return remedies[cells.kind]
+    return f"Deliver {name!r} as {target}, or log the model again with the type that arrives."
+
+
+def _conversions(ways: list[Conformed], batch: Batch) -> tuple[Conversion, ...]:
+    said = dict(zip(batch.sources, (said for _, said in batch.facts.columns), strict=True))
+    return tuple(
+        Conversion(
+            column=way.column.name,
+            arrived="text" if batch.text else said[way.source],
+            becomes=str(way.column.type),
+        )
+        for way in ways
+        if _converts(way) or _is_formed(way, batch)
+    )
+
+
+def _is_formed(way: Conformed, batch: Batch) -> bool:
+    return way.source in batch.objects and not isinstance(way.column.type, Anything)
+
+
+def _converts(way: Conformed) -> bool:
+    parsed = way.cells.text and way.cells.kind == "string" and str(way.column.type) != "string"
+    return parsed or way.dtype != way.cells.dtype

@@ -1,0 +1,1 @@
+"""What predict returned, held against the model's output schema."""

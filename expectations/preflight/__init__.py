@@ -1,0 +1,1 @@
+"""Batches made to try a model out, and the report on the trial."""

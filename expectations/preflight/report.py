@@ -1,0 +1,106 @@
+"""What came of trying a model version before it is promoted: plain data, and JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+from ..contract.contract import ModelVersion
+from ..verdict.verdict import Disposition, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+StepName = Literal[
+    "contract", "input example", "synthetic batch", "predict", "output", "recent batches"
+]
+STEPS: tuple[StepName, ...] = get_args(StepName)
+
+
+class Step(BaseModel):
+    """One thing that was tried.
+
+    Attributes:
+        name: What was tried.
+        state: ``skipped`` where there is nothing to try it on.
+        expected: How it should be.
+        observed: How it is.
+        remedy: What to do, if anything is to be done.
+        violations: What was found, where something was judged.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: StepName
+    state: Literal["ok", "failed", "skipped"]
+    expected: str
+    observed: str
+    remedy: str = ""
+    violations: tuple[Violation, ...] = ()
+
+    def passed(self, observed: str) -> Step:
+        """Return the same step, tried and found sound."""
+        return self.model_copy(update={"state": "ok", "observed": observed})
+
+    def failed(self, observed: str, remedy: str) -> Step:
+        """Return the same step, tried and found wanting."""
+        update = {"state": "failed", "observed": observed, "remedy": remedy}
+        return self.model_copy(update=update)
+
+    def failed_by(self, found: Sequence[Violation], remedy: str = "") -> Step:
+        """Return the same step, failed by violations; without a remedy theirs holds."""
+        first = found[0]
+        where = f" in {first.column!r}" if first.column else ""
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        said = f"{first.kind}{where}: expected {first.expected}, observed {first.observed}{more}"
+        failed = self.failed(said, remedy or first.remedy)
+        return failed.model_copy(update={"violations": tuple(found)})
+
+
+class Met(BaseModel):
+    """What a recent batch would have met.
+
+    Attributes:
+        file: Its path from the folder.
+        disposition: What the policy makes of it.
+        rows: How many arrived; None if it cannot be read.
+        rejected: How many of them fail.
+        reason: The first violation that blocks it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    disposition: Disposition
+    rows: int | None
+    rejected: int
+    reason: Violation | None = None
+
+
+class Preflight(BaseModel):
+    """What came of trying a model version.
+
+    Attributes:
+        uri: The model as it was named.
+        model: The version that was tried; None if it has no usable contract.
+        contract: Fingerprint of its contract.
+        steps: Everything that was tried, in order.
+        batches: Recent batches, the newest first.
+        gate_version: The version of signature-gate that tried.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    uri: str
+    model: ModelVersion | None = None
+    contract: str = ""
+    steps: tuple[Step, ...]
+    batches: tuple[Met, ...] = ()
+    gate_version: str = ""
+
+    @computed_field
+    @property
+    def passed(self) -> bool:
+        """Nothing failed."""
+        return all(step.state != "failed" for step in self.steps)

@@ -1,0 +1,1 @@
+"""From a path, a folder or an object in memory to an open batch."""

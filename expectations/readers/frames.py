@@ -1,0 +1,191 @@
+"""pandas, Polars and Arrow frames as batches.
+
+A column of Python objects becomes the typed column that says the same, if all its cells are of one
+kind. If they are not, or if they are dictionaries and lists for a nested type, it is judged cell by
+cell. Columns of types that only pandas or only Polars knows count as objects too.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import polars as pl
+import pyarrow as pa
+
+from ..batch.arrow_compat import is_readable, readable
+from ..batch.arrow_types import RESERVED, type_name
+from ..batch.batch import Batch, numbered, sources_of
+from ..conform.objects.column import Carried, ObjectColumn, arrow_type, carry, columns_served
+from ..conform.objects.kinds import text_of
+from ..conform.objects.scalars import Reading
+from ..contract.types import Anything
+from ..errors import UnsupportedBatch
+from ..verdict.verdict import BatchFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from ..contract.contract import Contract
+    from ..contract.policy import Policy
+
+    _ArrowColumn = pa.Array[Any] | pa.ChunkedArray[Any]
+
+# What neither Arrow nor a Parquet file can hold.
+_ONLY_IN_POLARS = (pl.Object, pl.Int128, pl.UInt128)
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    """One column of a frame.
+
+    Attributes:
+        name: Its name.
+        said: Its type in the frame's own words; None where these say no more than "objects".
+        cells: Typed cells, a Polars type where the frame holds them itself, or Python objects.
+    """
+
+    name: str
+    said: str | None
+    cells: _ArrowColumn | pl.DataType | Sequence[Any]
+
+
+def open_frame(frame: Any, contract: Contract, policy: Policy) -> Batch:
+    """Open a frame that lies in memory.
+
+    Args:
+        frame: A ``pandas.DataFrame``, ``polars.DataFrame`` or ``LazyFrame``, ``pyarrow.Table`` or
+            ``RecordBatch``.
+        contract: Says what cells of objects are to become.
+        policy: Says how text and zones among objects are understood.
+
+    Returns:
+        The batch; the frame itself is not copied where its memory can be shared.
+
+    Raises:
+        UnsupportedBatch: Another kind of object.
+    """
+    if isinstance(frame, pa.RecordBatch):
+        frame = pa.Table.from_batches([frame])
+    if isinstance(frame, pl.DataFrame | pl.LazyFrame):
+        columns, typed = _of_polars(frame)
+        return _batch("polars", columns, typed, contract, policy)
+    if isinstance(frame, pa.Table):
+        table = zip(frame.column_names, frame.columns, strict=True)
+        columns = [_Arrived(name, str(column.type), column) for name, column in table]
+        return _batch("arrow", columns, pl.DataFrame(height=frame.num_rows), contract, policy)
+    # Nobody holds a pandas frame without having imported pandas: judging others need not pay.
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(frame, pandas.DataFrame):
+        columns = _of_pandas(frame)
+        return _batch("pandas", columns, pl.DataFrame(height=len(frame)), contract, policy)
+    msg = (
+        f"cannot read a {type(frame).__module__}.{type(frame).__qualname__} as a batch. "
+        "Hand over a path, or a pandas, Polars or Arrow frame."
+    )
+    raise UnsupportedBatch(msg)
+
+
+def _batch(
+    kind: str,
+    columns: Sequence[_Arrived],
+    base: pl.DataFrame | pl.LazyFrame,
+    contract: Contract,
+    policy: Policy,
+) -> Batch:
+    columns = [column for column in columns if column.name not in RESERVED]
+    names = [column.name for column in columns]
+    sources = sources_of(pa.schema([pa.field(name, pa.null()) for name in names]))
+    served = columns_served(names, contract, policy)
+    carried = [
+        _carried(column, ObjectColumn(source, serves and serves.type, Reading(policy)))
+        for column, source, serves in zip(columns, sources, served, strict=True)
+    ]
+    frame = base.with_columns(cells for one in carried for cells in one.cells)
+    fields = [pa.field(name, one.arrow) for name, one in zip(names, carried, strict=True)]
+    said = tuple((name, one.said) for name, one in zip(names, carried, strict=True))
+    return Batch(
+        facts=BatchFacts(name=f"{kind} frame", format=kind, columns=said),
+        schema=pa.schema(fields),
+        sources=sources,
+        scan=partial(_scan, frame.lazy(), [words for one in carried for words in one.words]),
+        rows=base.height if isinstance(base, pl.DataFrame) else None,
+        objects={s: one.objects for s, one in zip(sources, carried, strict=True) if one.objects},
+    )
+
+
+def _scan(frame: pl.LazyFrame, words: list[pl.Expr]) -> pl.LazyFrame:
+    return numbered(frame, frame.collect_schema().names()).with_columns(words)
+
+
+def _carried(column: _Arrived, place: ObjectColumn) -> Carried:
+    cells = column.cells
+    if isinstance(cells, pl.DataType):
+        arrow = arrow_type(cells)
+        return Carried(arrow, type_name(arrow), ())
+    if not isinstance(cells, pa.Array | pa.ChunkedArray):
+        return carry(place, cells, column.said)
+    if isinstance(place.target, Anything) and not is_readable(cells.type):
+        return carry(place, cells.to_pylist(), column.said)
+    arrived: Any = {place.source: cells}
+    table = readable(pa.table(arrived))
+    series = cast("pl.DataFrame", pl.from_arrow(table)).to_series()
+    return Carried(cells.type, type_name(cells.type), (series,))
+
+
+# ----- Polars -----
+
+
+def _of_polars(
+    frame: pl.DataFrame | pl.LazyFrame,
+) -> tuple[list[_Arrived], pl.DataFrame | pl.LazyFrame]:
+    schema = frame.collect_schema()
+    foreign = [name for name, dtype in schema.items() if _only_in_polars(dtype)]
+    # Objects are looked at now, and a lazy frame might give them in another order next time.
+    whole = frame.collect() if foreign and isinstance(frame, pl.LazyFrame) else frame
+    columns = [
+        _Arrived(name, str(dtype), whole[name].to_list())
+        if isinstance(whole, pl.DataFrame) and name in foreign
+        else _Arrived(name, None, dtype)
+        for name, dtype in schema.items()
+    ]
+    return columns, whole.drop(foreign)
+
+
+def _only_in_polars(dtype: Any) -> bool:
+    inner = [getattr(dtype, part) for part in ("inner", "key", "value") if hasattr(dtype, part)]
+    inner += [field.dtype for field in getattr(dtype, "fields", ())]
+    return dtype in _ONLY_IN_POLARS or any(map(_only_in_polars, inner))
+
+
+# ----- pandas -----
+
+
+def _of_pandas(frame: pd.DataFrame) -> list[_Arrived]:
+    series = [frame.iloc[:, i] for i in range(frame.shape[1])]
+    names = [text_of(label) or str(label) for label in frame.columns]
+    return [
+        _Arrived(name, None if column.dtype == object else str(column.dtype), _pandas_cells(column))
+        for name, column in zip(names, series, strict=True)
+    ]
+
+
+def _pandas_cells(series: pd.Series) -> _ArrowColumn | list[Any]:
+    kind = str(series.dtype)
+    if kind.startswith("Sparse"):
+        series = series.sparse.to_dense()
+    byteorder = getattr(series.dtype, "byteorder", "=")
+    if byteorder in "<>":
+        native = cast("Any", series.dtype).newbyteorder("=")
+        series = series.astype(native)
+    if series.dtype == object:
+        return series.tolist()
+    try:
+        return pa.array(series)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        # What Arrow has no type for: complex numbers, categories of several types …
+        return series.astype(object).tolist()

@@ -1,0 +1,148 @@
+"""ndarrays, dictionaries of them, ``.npy`` and ``.npz`` files as batches.
+
+A file is judged by its header and read in pieces of whole rows; it is never unpickled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from ..batch.batch import ROW, Batch, UnreadableError, columns_of, exactly, file_facts, sources_of
+from ..batch.streaming import lazy_stream
+from ..verdict.verdict import BatchFacts
+from .npy_files import Array, Stored, in_memory, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ..contract.contract import Contract
+
+_PIECE, _ROWS = 8 << 20, 1 << 20
+
+
+def open_arrays(arrays: Any, contract: Contract) -> Batch:
+    """Open arrays that lie in memory.
+
+    Args:
+        arrays: An ndarray, or a dictionary of ndarrays with equally many rows.
+        contract: Says how a bare array is to be named, and whether its columns are.
+
+    Returns:
+        The batch; an array of more than one dimension is a column of arrays.
+
+    Raises:
+        UnreadableError: An array without rows, or arrays of different length.
+    """
+    stored = {name: in_memory(array) for name, array in _named(arrays, contract).items()}
+    kind = "ndarray" if isinstance(arrays, np.ndarray) else "dict of ndarrays"
+    return _batch(stored, BatchFacts(name=kind, format="numpy"))
+
+
+def open_npy(path: Path, contract: Contract) -> Batch:
+    """Open a ``.npy`` or ``.npz`` file by its headers alone.
+
+    Args:
+        path: The file.
+        contract: Says how the array of a ``.npy`` file is to be named.
+
+    Returns:
+        The batch.
+
+    Raises:
+        UnreadableError: Not such a file, truncated, or one of pickled objects.
+    """
+    found = read_file(path)
+    if not isinstance(found, dict):
+        found = {name: in_memory(array) for name, array in _named(found, contract).items()}
+    return _batch(found, file_facts(path, "numpy", pa.schema([])))
+
+
+def _named(arrays: Any, contract: Contract) -> dict[str, Array]:
+    if isinstance(arrays, dict):
+        return {str(name): array for name, array in cast("dict[Any, Array]", arrays).items()}
+    if contract.tensors:
+        return {contract.columns[0].name: arrays}
+    columns = arrays if arrays.ndim > 1 else arrays.reshape(-1, 1)
+    return {str(i): columns[:, i] for i in range(columns.shape[1])}
+
+
+def _batch(stored: dict[str, Stored], facts: BatchFacts) -> Batch:
+    lengths = {array.shape[0] if array.shape else None for array in stored.values()}
+    if len(lengths) != 1 or None in lengths:
+        said = ", ".join(f"{name!r} of shape {array.shape}" for name, array in stored.items())
+        remedy = "Deliver arrays with one row for each record, equally many in all of them."
+        observed = f"arrays {said or 'none at all'}"
+        raise UnreadableError(observed, remedy, kind="shape_mismatch")
+    schema = pa.schema([pa.field(name, _arrow_type(array)) for name, array in stored.items()])
+    return Batch(
+        facts=facts.model_copy(update={"columns": columns_of(schema)}),
+        schema=schema,
+        sources=sources_of(schema),
+        scan=_Scan(stored).scan,
+        rows=lengths.pop(),
+        nullable=False,
+    )
+
+
+def _arrow_type(array: Stored) -> pa.DataType:
+    try:
+        return _frame({"a": np.empty((0, *array.shape[1:]), array.dtype)})["a"].to_arrow().type
+    except (pl.exceptions.PolarsError, TypeError, ValueError, NotImplementedError):
+        return pa.struct([pa.field(str(array.dtype), pa.null())])
+
+
+# What Polars takes for the same; it would read complex numbers as bytes.
+_KINDS = "biufUSM"
+
+
+def _frame(arrays: dict[str, Array]) -> pl.DataFrame:
+    unknown = [array.dtype for array in arrays.values() if array.dtype.kind not in _KINDS]
+    if unknown:
+        raise TypeError(str(unknown[0]))
+    return pl.DataFrame({name: pl.Series(name, _native(array)) for name, array in arrays.items()})
+
+
+def _native(array: Array) -> Array:
+    plain = np.asarray(array)
+    swapped = plain if plain.dtype.isnative else plain.astype(plain.dtype.newbyteorder("="))
+    return np.ascontiguousarray(swapped)
+
+
+@dataclass(frozen=True)
+class _Scan:
+    stored: dict[str, Stored]
+
+    def scan(self) -> pl.LazyFrame:
+        empty = {name: np.empty((0, *a.shape[1:]), a.dtype) for name, a in self.stored.items()}
+        return lazy_stream(self._frames, pl.Schema({ROW: pl.Int64(), **_readable(empty).schema}))
+
+    def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
+        start = 0
+        for frame in self._pieces([name for name in self.stored if name in columns]):
+            rows = np.arange(start, start + frame.height)
+            start += frame.height
+            yield frame.with_columns(pl.Series(ROW, rows, pl.Int64)).select(map(exactly, columns))
+
+    def _pieces(self, names: list[str]) -> Iterator[pl.DataFrame]:
+        arrays = [self.stored[name] for name in names or self.stored]
+        width = sum(int(np.prod(a.shape[1:])) * a.dtype.itemsize for a in arrays)
+        rows = min(max(1, _PIECE // max(width, 1)), _ROWS)
+        for pieces in zip(*(array.pieces(rows) for array in arrays), strict=True):
+            yield _readable(dict(zip(names or self.stored, pieces, strict=True)))
+
+
+def _readable(arrays: dict[str, Array]) -> pl.DataFrame:
+    """Leave a column of what Polars does not know to its name; the schema stage refuses it."""
+    columns = dict[str, pl.Series]()
+    for name, array in arrays.items():
+        try:
+            columns[name] = _frame({name: array})[name]
+        except (pl.exceptions.PolarsError, TypeError, ValueError, NotImplementedError):
+            columns[name] = pl.Series(name, [None] * len(array), pl.Null)
+    return pl.DataFrame(columns)

@@ -1,0 +1,231 @@
+"""The bytes of a Parquet footer, looked through before any library acts on them.
+
+PyArrow ends the whole process where a spoiled or an encrypted footer makes it raise while it hands
+out statistics, and overflows the stack where groups nest without end; Polars panics where a column
+is said to lie beyond the file. So the footer's own contradictions are found here first. It is one
+struct in Thrift's compact protocol; the numbers of its fields are those of
+https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..batch.arrow_types import DEEPEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Fields = dict[int, Any]
+
+_MAGIC = b"PAR1"
+_TAIL = 8
+# Bytes of one value, by physical type: boolean, int32, int64, int96, float, double.
+_WIDTHS = {0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8}
+_FIXED = 7
+# Bytes of all values of a text column in one row group, each counted as often as it is repeated:
+# Polars looks at every one of them.
+_MOST_TEXT = 64 << 30
+_OPTIONAL, _REPEATED = 1, 2
+
+
+class _Leaf(NamedTuple):
+    """A column as the schema describes it: its type, width, and levels of null and repetition."""
+
+    physical: int | None
+    width: int | None
+    defined: int
+    repeated: int
+
+
+class _ContradictionError(Exception):
+    """The footer says what cannot be."""
+
+
+def contradiction(path: Path) -> str | None:
+    """Find what makes a Parquet footer impossible, or dangerous to act on.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What is wrong with the footer; None if it holds together, or is no footer at all, of which
+        any reader tells more.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(size - _TAIL, 0))
+        tail = file.read(_TAIL)
+        start = size - _TAIL - int.from_bytes(tail[:4], "little")
+        if tail[4:] != _MAGIC or start < len(_MAGIC):
+            return None
+        file.seek(start)
+        data = file.read(size - _TAIL - start)
+    try:
+        footer = _struct(data, 0)[0]
+        _examine(footer, start)
+        # Of files that were put together, the last footer would be read with the first one's rows.
+        with path.open("rb") as file:
+            file.seek(max(start - _end_of_parts(footer, start) - len(_MAGIC), 0))
+            if file.read(2 * len(_MAGIC)) == 2 * _MAGIC:
+                return "several Parquet files in one"
+    except _ContradictionError as found:
+        return str(found)
+    except (IndexError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
+        return "no whole Parquet file: its footer is not as the format has it"
+    return None
+
+
+def _examine(footer: Fields, end: int) -> None:
+    groups = footer[4]
+    # Where only columns are encrypted, the footer can be read and names the algorithm.
+    if 8 in footer or any(3 not in chunk for group in groups for chunk in group[1]):  # noqa: PLR2004
+        msg = "columns that are encrypted"
+        raise _ContradictionError(msg)
+    leaves = list(_leaves(footer[2]))
+    counted = sum(group[3] for group in groups)
+    if footer[3] != counted or any(group[3] < 0 for group in groups):
+        msg = f"a footer that counts {footer[3]:,} rows as a whole and {counted:,} in its parts"
+        raise _ContradictionError(msg)
+    for group in groups:
+        if len(group[1]) != len(leaves):
+            msg = f"{len(group[1]):,} columns in a part of it where the schema has {len(leaves):,}"
+            raise _ContradictionError(msg)
+        for chunk, leaf in zip(group[1], leaves, strict=True):
+            _examine_chunk(chunk[3], leaf, group[3], end)
+
+
+def _end_of_parts(footer: Fields, start: int) -> int:
+    """Tell where columns and indexes end; in a file by itself the footer starts there."""
+    ends = [
+        *(_start_of(chunk[3]) + chunk[3][7] for group in footer[4] for chunk in group[1]),
+        *(
+            chunk.get(offset, 0) + chunk.get(offset + 1, 0)
+            for group in footer[4]
+            for chunk in group[1]
+            for offset in (4, 6)
+        ),
+    ]
+    return max(ends, default=start)
+
+
+def _start_of(chunk: Fields) -> int:
+    # Some writers state an offset of 0 for a dictionary that there is not.
+    return min(chunk[9], chunk.get(11) or chunk[9])
+
+
+def _leaves(elements: list[Fields]) -> Iterator[_Leaf]:
+    """Walk the schema, which lists each group before what is in it."""
+    open_groups = [(elements[0].get(5, 0), 0, 0)]
+    for element in elements[1:]:
+        while open_groups and not open_groups[-1][0]:
+            open_groups.pop()
+        if len(open_groups) > DEEPEST:
+            msg = f"columns nested more than {DEEPEST} deep"
+            raise _ContradictionError(msg)
+        left, defined, repeated = open_groups[-1]
+        open_groups[-1] = (left - 1, defined, repeated)
+        how = element.get(3, 0)
+        defined += how in (_OPTIONAL, _REPEATED)
+        repeated += how == _REPEATED
+        if element.get(5):
+            open_groups.append((element[5], defined, repeated))
+        else:
+            yield _Leaf(element.get(1), element.get(2), defined, repeated)
+
+
+def _examine_chunk(chunk: Fields, leaf: _Leaf, rows: int, end: int) -> None:
+    if chunk[1] != leaf.physical:
+        msg = "a column of another type than its schema says"
+        raise _ContradictionError(msg)
+    start = _start_of(chunk)
+    if not (0 <= start <= start + chunk[7] <= end and chunk[9] <= end):
+        msg = "a column that lies beyond the end of the file"
+        raise _ContradictionError(msg)
+    if not leaf.repeated and chunk[5] != rows:
+        msg = f"{chunk[5]:,} values of a column in {rows:,} rows"
+        raise _ContradictionError(msg)
+    if chunk.get(16, {}).get(1, 0) > _MOST_TEXT:
+        msg = f"a column that says it unpacks into {chunk[16][1] >> 30:,} GiB"
+        raise _ContradictionError(msg)
+    _examine_statistics(chunk, leaf)
+
+
+def _examine_statistics(chunk: Fields, leaf: _Leaf) -> None:
+    width = leaf.width if leaf.physical == _FIXED else _WIDTHS.get(leaf.physical or 0)
+    said: Fields = chunk.get(12, {})
+    bounds = [said[number] for number in (1, 2, 5, 6) if number in said]
+    sizes: Fields = chunk.get(16, {})
+    levels = ((sizes.get(2), leaf.repeated), (sizes.get(3), leaf.defined))
+    if (width is not None and any(len(bound) != width for bound in bounds)) or any(
+        counts and len(counts) != highest + 1 for counts, highest in levels
+    ):
+        msg = "statistics that are not of their column's type"
+        raise _ContradictionError(msg)
+
+
+# ----- Thrift's compact protocol -----
+
+# Functions that take and return the position, instead of an object that keeps it: a wide file has a
+# hundred thousand columns in all its parts, and Python calls each byte's reader.
+
+
+def _struct(data: bytes, at: int) -> tuple[Fields, int]:
+    fields: Fields = {}
+    number = 0
+    while header := data[at]:
+        at += 1
+        step = header >> 4
+        if step:
+            number += step
+        else:
+            number, at = _integer(data, at)
+        fields[number], at = _READERS[header & 15](data, at)
+    return fields, at + 1
+
+
+def _natural(data: bytes, at: int) -> tuple[int, int]:
+    byte = data[at]
+    value, shift = byte & 127, 7
+    while byte > 127:  # noqa: PLR2004 - the eighth bit says that more follows
+        at += 1
+        byte = data[at]
+        value |= (byte & 127) << shift
+        shift += 7
+    return value, at + 1
+
+
+def _integer(data: bytes, at: int) -> tuple[int, int]:
+    value, at = _natural(data, at)
+    return (value >> 1) ^ -(value & 1), at
+
+
+def _binary(data: bytes, at: int) -> tuple[bytes, int]:
+    size, at = _natural(data, at)
+    return data[at : at + size], at + size
+
+
+def _list(data: bytes, at: int) -> tuple[list[Any], int]:
+    size, kind = data[at] >> 4, data[at] & 15
+    size, at = _natural(data, at + 1) if size == 15 else (size, at + 1)  # noqa: PLR2004 - it follows
+    if kind in (1, 2):
+        return list(data[at : at + size]), at + size
+    read, elements = _READERS[kind], list[Any]()
+    for _ in range(size):
+        element, at = read(data, at)
+        elements.append(element)
+    return elements, at
+
+
+# By type: true, false, byte, three widths of integers, double, binary, list, set, struct.
+_READERS: dict[int, Callable[[bytes, int], tuple[Any, int]]] = {
+    1: lambda _, at: (True, at),
+    2: lambda _, at: (False, at),
+    3: lambda data, at: (data[at], at + 1),
+    **dict.fromkeys((4, 5, 6), _integer),
+    7: lambda data, at: (data[at : at + 8], at + 8),
+    8: _binary,
+    **dict.fromkeys((9, 10), _list),
+    12: _struct,
+}

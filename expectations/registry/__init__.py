@@ -1,0 +1,1 @@
+"""Contracts and models from MLflow, or from a folder or suite on disk."""

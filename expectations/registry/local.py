@@ -1,0 +1,183 @@
+"""Contracts that lie on disk: an MLmodel folder, or a suite that signature-gate wrote."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..contract.contract import Contract, ModelVersion
+from ..contract.policy import describe_invalid
+from ..errors import ContractChanged, Misuse, ModelNotFound, NoContract
+from ..suite import META, from_suite
+
+MLMODEL = "MLmodel"
+
+# MLflow keeps this flag beside the signature that it makes void.
+_TYPE_HINT = "is_signature_from_type_hint"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+_RELOG = "Log the model again with `mlflow.<flavor>.log_model(…, signature=…)`."
+_MAKE_SUITE = "Make one with `signature-gate contract MODEL --out FILE`."
+
+
+class _Origin(BaseModel):
+    """What ``meta.signature_gate`` of a suite must say for the suite to be a contract."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: ModelVersion | None = None
+    signature: dict[str, str | None]
+    fingerprint: str
+
+
+def local_path(uri: str) -> Path | None:
+    """Tell the path that a model URI means, or None if it has another scheme than ``file``."""
+    if not _SCHEME.match(uri):
+        return Path(uri).expanduser()
+    parts = urlsplit(uri)
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+
+
+def stored_contract(uri: str, path: Path) -> Contract:
+    """Read a contract from disk.
+
+    Args:
+        uri: What was asked for.
+        path: A folder with an ``MLmodel`` file, that file, or a suite JSON.
+
+    Returns:
+        The contract; that of a folder is pinned to the folder's absolute path.
+
+    Raises:
+        NoContract: The ``MLmodel`` cannot be parsed, or its signature decides nothing.
+        ModelNotFound: Nothing there, or a folder without ``MLmodel``.
+        ContractChanged: The suite's signature is not the one its fingerprint was taken of.
+        Misuse: A file that is neither.
+    """
+    if _is_suite(path):
+        return _suite_contract(path)
+    return parse_mlmodel(_bytes(_mlmodel_in(uri, path)), stored_model(uri, path))
+
+
+def stored_model(uri: str, path: Path) -> ModelVersion:
+    """Tell which model a path means, without judging an ``MLmodel``'s signature.
+
+    Args:
+        uri: What was asked for.
+        path: As for ``stored_contract``.
+
+    Returns:
+        The model, pinned.
+
+    Raises:
+        ModelNotFound: Nothing there, a folder without ``MLmodel``, or a suite without a model.
+        ContractChanged: As for ``stored_contract``.
+        Misuse: A file that is neither.
+    """
+    if not _is_suite(path):
+        return ModelVersion(uri=uri, pinned=str(_mlmodel_in(uri, path).parent.resolve()))
+    model = _suite_contract(path).model
+    if model is None:
+        msg = f"{uri} was made from a bare signature and names no model. Name the model itself."
+        raise ModelNotFound(msg)
+    return model
+
+
+def parse_mlmodel(text: bytes, model: ModelVersion) -> Contract:
+    """Read the contract out of an ``MLmodel`` file.
+
+    Args:
+        text: The file's YAML.
+        model: The version it belongs to.
+
+    Returns:
+        The contract; its model has the id that the file states.
+
+    Raises:
+        NoContract: The YAML is broken, or the signature decides nothing.
+    """
+    mlmodel = _mapping(_yaml(text, model), "its MLmodel file holds no mapping", model)
+    signature = mlmodel.get("signature")
+    if signature is not None:
+        signature = _mapping(signature, "the signature in its MLmodel is no mapping", model)
+        signature = {**signature, _TYPE_HINT: mlmodel.get(_TYPE_HINT)}
+    model_id = model.model_id or mlmodel.get("model_id")
+    return Contract.from_signature(signature, model.model_copy(update={"model_id": model_id}))
+
+
+def _yaml(text: bytes, model: ModelVersion) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = f"its MLmodel file is not YAML ({' '.join(str(error).split())})"
+        raise NoContract(reason, _RELOG, str(model)) from error
+
+
+def _mapping(value: Any, complaint: str, model: ModelVersion) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise NoContract(complaint, _RELOG, str(model))
+    return cast("dict[str, Any]", value)
+
+
+def _is_suite(path: Path) -> bool:
+    return path.is_file() and path.name != MLMODEL
+
+
+def _mlmodel_in(uri: str, path: Path) -> Path:
+    file = path if path.is_file() else path / MLMODEL
+    if file.is_file():
+        return file
+    if not path.exists():
+        msg = (
+            f"there is no file or folder {uri}. A model is a folder with an MLmodel file, a suite "
+            f"JSON, or a URI such as models:/{path.name}@champion."
+        )
+        raise ModelNotFound(msg)
+    below = sorted(str(found.parent) for found in path.glob(f"*/{MLMODEL}"))
+    hint = f"Did you mean {' or '.join(below[:3])}?" if below else "Name the folder that has one."
+    msg = f"the folder {uri} has no MLmodel file. {hint}"
+    raise ModelNotFound(msg)
+
+
+def _suite_contract(path: Path) -> Contract:
+    suite = _suite(path)
+    stated = suite["meta"][META]["fingerprint"]
+    contract = from_suite(suite, str(path))
+    if contract.fingerprint != stated:
+        msg = (
+            f"the suite {path} was made from a signature with the fingerprint {stated}, and the "
+            f"one in it has {contract.fingerprint}: it was edited. {_MAKE_SUITE}"
+        )
+        raise ContractChanged(msg)
+    return contract
+
+
+def _suite(path: Path) -> dict[str, Any]:
+    try:
+        suite = json.loads(_bytes(path))
+        origin = suite["meta"][META]
+    except (ValueError, RecursionError) as error:
+        msg = f"{path} is neither an MLmodel file nor a suite: {error}. {_MAKE_SUITE}"
+        raise Misuse(msg) from error
+    except (KeyError, TypeError) as error:
+        msg = f"{path} is no suite of signature-gate: it has no `meta.{META}`. {_MAKE_SUITE}"
+        raise Misuse(msg) from error
+    try:
+        _Origin.model_validate(origin)
+    except ValidationError as error:
+        raise Misuse(describe_invalid(error, f"`meta.{META}` of {path}", _Origin)) from error
+    return suite
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror}."
+        raise Misuse(msg) from error

@@ -1,0 +1,1 @@
+"""Reports of batches and pages of feeds as HTML, and GX data docs."""

@@ -1,0 +1,155 @@
+"""One self-contained HTML page per judged batch: no script, no request, nothing from data acts."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from ..contract.policy import Policy
+from ..verdict.explain import (
+    EVIDENCE_IN_WORDS,
+    KINDS_IN_WORDS,
+    column_findings,
+    ranked,
+    why,
+)
+from .templating import pictures_of, render_page, write_page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ..verdict.verdict import Conversion, Verdict
+    from .cooccurrence import Overlaps
+    from .feed_history import Past
+
+_LINKED_SCHEMES = frozenset({"http", "https", "file"})
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where something that became of the batch lies.
+
+    Attributes:
+        label: What lies there: ``Predictions``, ``Rejected rows``, ``Receipt``.
+        uri: An absolute path, a path relative to the page, or a URL.
+        rows: How many rows it holds, if it holds rows.
+    """
+
+    label: str
+    uri: str
+    rows: int | None = None
+
+    @property
+    def href(self) -> str | None:
+        """The link a browser can follow; None for object stores and anything else."""
+        scheme = urlsplit(self.uri).scheme.lower()
+        if scheme:
+            return self.uri if scheme in _LINKED_SCHEMES else None
+        path = quote(self.uri, errors="replace")
+        return f"file://{path}" if path.startswith("/") else f"./{path}"
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """One policy field as it is in force."""
+
+    field: str
+    value: str
+    default: str
+    description: str
+
+    @property
+    def changed(self) -> bool:
+        return self.value != self.default
+
+
+def render_report(
+    verdict: Verdict,
+    destinations: Sequence[Destination] = (),
+    past: Past | None = None,
+    overlaps: Overlaps | None = None,
+) -> str:
+    """Make the page that shows a verdict.
+
+    Args:
+        verdict: What was found. Under ``redact`` no sample is shown, even if it holds one.
+        destinations: What became of the batch, and where that lies.
+        past: The feed's last batches, this one last of all.
+        overlaps: Which violations fall on the same rows.
+
+    Returns:
+        A complete HTML document.
+    """
+    violations = ranked(verdict.violations)
+    findings = column_findings(verdict)
+    return render_page(
+        "report.html.jinja",
+        verdict=verdict,
+        why=why(verdict),
+        violations=violations,
+        blocking=[v for v in violations if v.severity == "critical"],
+        at_fault=[f for f in findings if f.kinds],
+        faultless=[f for f in findings if not f.kinds],
+        conversions=_grouped(verdict.conversions),
+        choices=_choices(verdict.policy),
+        destinations=destinations,
+        kinds=KINDS_IN_WORDS,
+        evidence=EVIDENCE_IN_WORDS,
+        past=past,
+        overlaps=overlaps,
+        pictures=pictures_of(past) if past and past.batches else None,
+    )
+
+
+def write_report(
+    path: str | Path,
+    verdict: Verdict,
+    destinations: Sequence[Destination] = (),
+    past: Past | None = None,
+    overlaps: Overlaps | None = None,
+) -> Path:
+    """Write the page that shows a verdict; a reader sees the whole page or none.
+
+    Args:
+        path: Where the page shall be; its folder is made if need be, an older page is replaced.
+        verdict: What was found.
+        destinations: What became of the batch, and where that lies.
+        past: The feed's last batches, this one last of all.
+        overlaps: Which violations fall on the same rows.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: The page cannot be written there.
+    """
+    return write_page(path, render_report(verdict, destinations, past, overlaps))
+
+
+def _grouped(conversions: tuple[Conversion, ...]) -> dict[tuple[str, str], list[str]]:
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for conversion in conversions:
+        groups[conversion.arrived, conversion.becomes].append(conversion.column)
+    return dict(groups)
+
+
+def _choices(policy: Policy) -> list[_Choice]:
+    defaults = Policy()
+    return [
+        _Choice(
+            field,
+            _written(getattr(policy, field)),
+            _written(getattr(defaults, field)),
+            info.description or "",
+        )
+        for field, info in Policy.model_fields.items()
+    ]
+
+
+def _written(value: Any) -> str:
+    plain = value.model_dump() if hasattr(value, "model_dump") else value
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)

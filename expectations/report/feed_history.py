@@ -1,0 +1,160 @@
+"""A feed's past as its pages show it: plain data, made anew from receipts whenever it is needed."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from ..contract.types import NEVER_NULL, required
+from ..verdict.explain import ranked
+from ..verdict.verdict import Disposition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from ..verdict.verdict import Severity, Verdict
+
+Fare = Disposition | Literal["errored", "discarded"]
+# Files of text alone say nothing of types: what changes there is only what a value is taken for.
+_UNTYPED = {"csv": "text"}
+# Several layouts of one type; which one a writer picks means nothing.
+_SAME = {
+    "large_string": "string",
+    "string_view": "string",
+    "large_binary": "binary",
+    "binary_view": "binary",
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a verdict says of a batch that a picture can show; empty where there was no verdict.
+
+    Attributes:
+        rows: Rows that arrived; None if unknown.
+        bad: Rows with a blocking violation; None where they were not told apart.
+        allowed: The share of bad rows up to which the policy splits; None where it never does.
+        columns: Arriving type by contract-side name; empty if unknown.
+        null_shares: Null cells per row, from 0 to 1, by column, as far as they are known.
+        marks: The graver severity of the violations of each column that has some.
+        faults: What was found, the gravest first, without any value: ``null in 'dep_time'``.
+    """
+
+    rows: int | None = None
+    bad: int | None = None
+    allowed: float | None = None
+    columns: Mapping[str, str] = field(default_factory=dict[str, str])
+    null_shares: Mapping[str, float] = field(default_factory=dict[str, float])
+    marks: Mapping[str, Severity] = field(default_factory=dict[str, "Severity"])
+    faults: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> float | None:
+        """Bad rows per arrived row, from 0 to 1; None if unknown."""
+        return self.bad / self.rows if self.rows and self.bad is not None else None
+
+
+@dataclass(frozen=True)
+class PastBatch:
+    """One batch of a feed's past.
+
+    Attributes:
+        name: Its path from the inbox.
+        fare: What became of it when it arrived.
+        when: When that was, in UTC.
+        version: What tells the model's versions apart.
+        known: What was found.
+        report: Its quarantine report, as a path relative to the page; None if there is none.
+        predictions: Its predictions, likewise.
+        after: ``released`` or ``discarded`` if somebody took it up in quarantine; else empty.
+    """
+
+    name: str
+    fare: Fare
+    when: datetime
+    version: str
+    known: Known = field(default_factory=Known)
+    report: str | None = None
+    predictions: str | None = None
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Past:
+    """The last batches of a feed.
+
+    Attributes:
+        feed: The feed's name.
+        batches: The oldest first.
+        total: How many batches the feed has seen.
+        unreadable: Names of receipts among the last that could not be read, and are left out.
+    """
+
+    feed: str
+    batches: tuple[PastBatch, ...] = ()
+    total: int = 0
+    unreadable: tuple[str, ...] = ()
+
+
+def known_from(verdict: Verdict, null_counts: Mapping[str, int]) -> Known:
+    """Pick what pictures show out of a verdict.
+
+    Args:
+        verdict: What was found in a batch.
+        null_counts: Null cells by arriving column, as far as they are known without reading.
+
+    Returns:
+        Names, types, shares and kinds; no value of the batch.
+    """
+    apart = verdict.rows is not None and not verdict.whole
+    policy = verdict.policy
+    return Known(
+        rows=verdict.rows,
+        bad=verdict.rejected if apart else None,
+        allowed=policy.max_rejected if policy.on_mismatch == "split" else None,
+        columns=_columns(verdict),
+        null_shares=_null_shares(verdict, null_counts) if verdict.rows else {},
+        marks={v.column: v.severity for v in reversed(ranked(verdict.violations)) if v.column},
+        faults=tuple(
+            f"{v.kind} in {v.column!r}" if v.column else v.kind for v in ranked(verdict.violations)
+        ),
+    )
+
+
+def _columns(verdict: Verdict) -> dict[str, str]:
+    types: dict[str, list[str]] = defaultdict(list)
+    for name, type_ in verdict.batch.columns:
+        shown = _UNTYPED.get(verdict.batch.format, _SAME.get(type_, type_))
+        types[verdict.policy.rename.get(name, name)].append(shown)
+    return {name: ", ".join(found) for name, found in types.items()}
+
+
+def _null_shares(verdict: Verdict, null_counts: Mapping[str, int]) -> dict[str, float]:
+    rows = verdict.rows or 1
+    arrived = {name for name, _ in verdict.batch.columns}
+    counts: dict[str, int] = dict.fromkeys(_proven_full(verdict), 0)
+    # A footer also counts what lies deeper in nested columns, under names of its own.
+    for name in arrived & null_counts.keys():
+        counts[verdict.policy.rename.get(name, name)] = null_counts[name]
+    for violation in verdict.violations:
+        # It may count NaN too, of which no footer knows.
+        if violation.kind == "null" and violation.column is not None and violation.count:
+            counts[violation.column] = max(counts.get(violation.column, 0), violation.count)
+    return {name: min(count / rows, 1.0) for name, count in counts.items()}
+
+
+def _proven_full(verdict: Verdict) -> list[str]:
+    """List the columns in which a null would have been a violation."""
+    policy = verdict.policy
+    return [
+        str(spec["name"])
+        for spec in json.loads(verdict.signature.get("inputs") or "[]")
+        if str(spec.get("name")) in verdict.evidence
+        and (
+            spec["type"] in NEVER_NULL
+            or (required(spec) and policy.nulls == "forbid" and spec["name"] not in policy.nullable)
+        )
+    ]

@@ -1,0 +1,163 @@
+"""The pages on which feeds are looked after: all feeds at a glance, one page each, earlier ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from .templating import pictures_of, render_page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from .feed_history import Past
+
+# How long ago, from the coarsest unit to the finest.
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+_TWICE = 2  # a unit is used from two of it on: 30 hours say more than one day
+
+
+@dataclass(frozen=True)
+class DriftNote:
+    """What a change of schema means to the reader of a page.
+
+    Attributes:
+        title: What drifted, in a few words.
+        severity: Whether it will keep batches from the model.
+        changes: Each change, in a sentence.
+        forecast: What will become of the next batches; empty if nobody knows.
+    """
+
+    title: str
+    severity: Literal["critical", "warning"] = "warning"
+    changes: tuple[str, ...] = ()
+    forecast: str = ""
+
+
+@dataclass(frozen=True)
+class Held:
+    """One entry of a feed's quarantine.
+
+    Attributes:
+        name: Its folder's name.
+        report: Its report, as a path relative to the page; None if there is none.
+    """
+
+    name: str
+    report: str | None
+
+
+@dataclass(frozen=True)
+class Before:
+    """A batch before the last ones, as far as it is known without opening its receipt.
+
+    Attributes:
+        batch: Its id.
+        when: When its newest receipt was written, in UTC.
+        version: The model's version.
+        receipt: That receipt, as a path relative to the page.
+        report: What lies of it in quarantine, likewise; None if nothing does.
+    """
+
+    batch: str
+    when: datetime
+    version: str
+    receipt: str
+    report: str | None
+
+
+@dataclass(frozen=True)
+class FeedOverview:
+    """How a feed fares.
+
+    Attributes:
+        name: Its name.
+        model: The URI of its model.
+        past: Its last batches.
+        held: What lies in its quarantine, the newest first as far as names tell.
+        page: Its own page, as a path relative to the page that lists the feeds.
+        earlier: The pages of its earlier batches, relative to its own page, the newest first.
+        drift: What drifted.
+    """
+
+    name: str
+    model: str
+    past: Past
+    held: tuple[Held, ...]
+    page: str
+    earlier: tuple[str, ...] = ()
+    drift: tuple[DriftNote, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Rows of the last batches, as far as they could be counted."""
+        return sum(batch.known.rows or 0 for batch in self.past.batches)
+
+    @property
+    def kept(self) -> int:
+        """Those of them that did not reach the model when they arrived."""
+        return sum(
+            (batch.known.bad if batch.fare in ("passed", "split") else batch.known.rows) or 0
+            for batch in self.past.batches
+        )
+
+
+def render_feeds(feeds: Sequence[FeedOverview], made: datetime) -> str:
+    """Make the page that lists all feeds with their health at a glance.
+
+    Args:
+        feeds: The feeds, in the order in which they are listed.
+        made: When the page is made, in UTC.
+
+    Returns:
+        A complete HTML document.
+    """
+    return render_page(
+        "feeds.html.jinja",
+        feeds=[(feed, pictures_of(feed.past) if feed.past.batches else None) for feed in feeds],
+        made=made,
+        ago=ago,
+    )
+
+
+def render_feed(feed: FeedOverview, made: datetime) -> str:
+    """Make the page of one feed.
+
+    Args:
+        feed: The feed.
+        made: When the page is made, in UTC.
+
+    Returns:
+        A complete HTML document.
+    """
+    pictures = pictures_of(feed.past) if feed.past.batches else None
+    return render_page(
+        "feed.html.jinja", feed=feed, past=feed.past, pictures=pictures, made=made, ago=ago
+    )
+
+
+def render_earlier(
+    feed: FeedOverview, number: int, batches: Sequence[Before], made: datetime
+) -> str:
+    """Make one page of a feed's earlier batches.
+
+    Args:
+        feed: The feed.
+        number: The page's position among ``feed.earlier``, from 0.
+        batches: The newest first.
+        made: When the page is made, in UTC.
+
+    Returns:
+        A complete HTML document.
+    """
+    return render_page("earlier.html.jinja", feed=feed, number=number, batches=batches, made=made)
+
+
+def ago(passed: timedelta) -> str:
+    """Write a span of time in the unit that says most."""
+    seconds = max(int(passed.total_seconds()), 0)
+    for unit, length in _UNITS:
+        if seconds >= _TWICE * length:
+            return f"{seconds // length:,} {unit}s"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"

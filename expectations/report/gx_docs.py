@@ -1,0 +1,101 @@
+"""A saved verdict in the data docs of any GX project."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+from pydantic import ValidationError
+
+from ..errors import Misuse
+from ..escaping import slug
+from ..verdict.verdict import Verdict
+from .gx_results import answers, contract_of, safe, suite_of
+
+if TYPE_CHECKING:
+    from ..gx.engine import ExpectationSuiteValidationResult
+
+_MARKUP = re.compile(r"<[a-zA-Z/!?]")
+
+
+def validation_result(verdict: Verdict) -> ExpectationSuiteValidationResult:
+    """Make the result that GX would have returned, had it judged.
+
+    Args:
+        verdict: As ``check`` returned it, or as it was saved.
+
+    Returns:
+        A genuine result of a validation: data docs show it, and actions of checkpoints take it.
+        Each expectation that was judged is there; what the verdict says of it is in its ``meta``.
+
+    Raises:
+        Misuse: The verdict was reached without a contract.
+    """
+    from ..gx.engine import suite_result
+
+    said = {
+        "name": safe(verdict.batch.name),
+        "run": slug(verdict.batch.name),
+        "model": str(verdict.model) if verdict.model else None,
+        "disposition": verdict.disposition,
+        "engine": verdict.engine,
+        "violations": [violation.message for violation in verdict.violations],
+    }
+    return suite_result(suite_of(verdict)["name"], answers(verdict), said)
+
+
+def publish_docs(verdict_path: str | Path, project_folder: str | Path) -> Path:
+    """Put a saved verdict into a GX project, and bring its data docs up to date.
+
+    Args:
+        verdict_path: A verdict's JSON.
+        project_folder: The folder of a GX project; if it has none, one is begun in it.
+
+    Returns:
+        The index page of the data docs. Nothing that was in the project is overwritten.
+
+    Raises:
+        Misuse: No such verdict, one reached without a contract, a project that cannot be opened
+            or has no data docs on this machine, or a column whose name GX's pages would run.
+    """
+    from ..gx.engine import project, store
+
+    verdict = _read(Path(verdict_path))
+    _refuse_markup(verdict)
+    suite, result = suite_of(verdict, whole=True), validation_result(verdict)
+    with project(Path(project_folder)) as context:
+        key = store(context, suite, result)
+        pages: Any = [key, key.expectation_suite_identifier]
+        context.build_data_docs(resource_identifiers=pages)
+        sites = [site["site_url"] for site in context.get_docs_sites_urls()]
+    index = [Path(unquote(urlparse(url).path)) for url in sites if url and url.startswith("file:")]
+    if not index:
+        msg = (
+            f"the GX project in {project_folder} has the result now, but no data docs on this "
+            "machine. Add a site to its great_expectations.yml, and build them with GX."
+        )
+        raise Misuse(msg)
+    return index[0]
+
+
+def _refuse_markup(verdict: Verdict) -> None:
+    marked = [column.name for column in contract_of(verdict).columns if _MARKUP.search(column.name)]
+    if marked:
+        msg = (
+            f"column {marked[0]!r} would be markup in GX's pages, which do not escape names. "
+            "Log the model with another name for it to publish its verdicts there."
+        )
+        raise Misuse(msg)
+
+
+def _read(path: Path) -> Verdict:
+    try:
+        return Verdict.from_json(path.read_text("utf-8"))
+    except OSError as error:
+        msg = f"cannot read the verdict {path}: {error.strerror}. Check the path."
+        raise Misuse(msg) from error
+    except (ValidationError, UnicodeDecodeError) as error:
+        msg = f"{path} is no verdict. Save one with `signature-gate check … --json > FILE`."
+        raise Misuse(msg) from error

@@ -1,0 +1,238 @@
+"""A saved verdict as GX would have reported it: one answer for each expectation of its suite.
+
+Plain data: ``gx`` makes GX's own objects of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import html
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from ..contract.contract import Contract
+from ..errors import Misuse
+from ..suite import to_suite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..rules.rule import Expectation
+    from ..verdict.verdict import Ruling, Verdict, Violation
+
+_OF_COLUMNS = ("expect_table_columns_to_match_set", "expect_table_columns_to_match_ordered_list")
+_OF_TYPE = ("expect_column_type_to_be", "expect_column_to_exist")
+_ROW_COUNT = "expect_table_row_count_to_be_between"
+
+
+class Answer(NamedTuple):
+    """What became of one expectation.
+
+    Attributes:
+        expectation: In plain form.
+        holds: Whether it is met.
+        rows: Rows that it was asked of.
+        looked_at: Those that it looked at; None for expectations on the whole.
+        unexpected: Those that break it.
+        positions: Where the first of them are.
+        values: What is there; safe in GX's pages, like all that data can fill.
+        observed: What was measured, for expectations on the whole.
+        error: Why it could not be judged.
+        messages: What the verdict says of it.
+    """
+
+    expectation: Expectation
+    holds: bool
+    rows: int = 0
+    looked_at: int | None = None
+    unexpected: int = 0
+    positions: tuple[int, ...] = ()
+    values: tuple[Any, ...] = ()
+    observed: Any = None
+    error: str | None = None
+    messages: tuple[str, ...] = ()
+
+    def metrics(self, name: str) -> dict[str, Any]:
+        """Say the counts as GX's metrics, of which it makes a result."""
+        return {
+            "table.row_count": self.rows,
+            "column_values.nonnull.unexpected_count": self.rows - (self.looked_at or 0),
+            f"{name}.filtered_row_count": self.looked_at,
+            f"{name}.unexpected_count": self.unexpected,
+            f"{name}.unexpected_values": list(self.values),
+        }
+
+    @property
+    def exception_info(self) -> dict[str, Any]:
+        """Say the error as GX does."""
+        return {
+            "raised_exception": self.error is not None,
+            "exception_traceback": None,
+            "exception_message": self.error,
+        }
+
+
+def contract_of(verdict: Verdict) -> Contract:
+    """Read back what a verdict was reached by.
+
+    Args:
+        verdict: As it was saved.
+
+    Returns:
+        The contract, with the user's rules.
+
+    Raises:
+        Misuse: The model had none, or the verdict is of a version that did not keep it.
+    """
+    if not verdict.signature:
+        msg = (
+            f"the verdict on {verdict.batch.name} was reached without a contract, so it has no "
+            "suite. Log the model with a signature, check the batch again, and publish that."
+        )
+        raise Misuse(msg)
+    contract = Contract.from_signature(verdict.signature, verdict.model)
+    rules = tuple(ruling.expectation for ruling in verdict.rules)
+    return replace(contract, rules=rules).under(verdict.policy.model_copy(update={"rules": None}))
+
+
+def suite_of(verdict: Verdict, *, whole: bool = False) -> dict[str, Any]:
+    """Make the suite of a verdict.
+
+    Args:
+        verdict: As it was saved.
+        whole: Whether to make that of the contract, rather than that for the batch.
+
+    Returns:
+        The suite as plain data.
+    """
+    contract = contract_of(verdict)
+    columns = None if whole or not verdict.evidence else list(verdict.evidence)
+    return to_suite(contract, contract.policy, columns)
+
+
+def answers(verdict: Verdict) -> list[Answer]:
+    """Say what became of each expectation that was judged.
+
+    Args:
+        verdict: As it was saved.
+
+    Returns:
+        The contract's expectations, then the user's rules; without those that were not judged,
+        because the batch was stopped before.
+    """
+    contract = replace(contract_of(verdict), rules=())
+    columns = list(verdict.evidence) or None
+    stated: list[Expectation] = to_suite(contract, contract.policy, columns)["expectations"]
+    blamed = _blamed(stated, verdict)
+    judged = [
+        _answer(expectation, blamed[number], verdict)
+        for number, expectation in enumerate(stated)
+        if blamed[number] or _was_judged(expectation, verdict)
+    ]
+    return [*judged, *(_of_rule(r, verdict) for r in verdict.rules if r.holds is not None)]
+
+
+def _blamed(stated: list[Expectation], verdict: Verdict) -> list[list[Violation]]:
+    """Lay each blocking violation to the expectation that comes closest to saying it."""
+    blamed: list[list[Violation]] = [[] for _ in stated]
+    for violation in verdict.blocking:
+        if violation.kind != "rule":
+            blamed[next(_closest(violation, stated))].append(violation)
+    return blamed
+
+
+def _closest(violation: Violation, stated: list[Expectation]) -> Iterator[int]:
+    named = (violation.expectation or {}).get("type")
+    column = violation.column
+    for number, expectation in enumerate(stated):
+        same = expectation["kwargs"].get("column") == column
+        if expectation["type"] == named and (same or "column" not in expectation["kwargs"]):
+            yield number
+    for number, expectation in enumerate(stated):
+        if expectation["type"] in _OF_TYPE and expectation["kwargs"].get("column") == column:
+            yield number
+    yield 0  # the columns as a whole: there is always an expectation on them
+
+
+def _was_judged(expectation: Expectation, verdict: Verdict) -> bool:
+    if any(v.kind == "unreadable" for v in verdict.blocking):
+        return False
+    return bool(verdict.evidence) or expectation["type"] in (*_OF_COLUMNS, *_OF_TYPE)
+
+
+def _answer(expectation: Expectation, found: list[Violation], verdict: Verdict) -> Answer:
+    rows = verdict.rows or 0
+    answer = Answer(
+        expectation,
+        not found,
+        rows=rows,
+        observed=safe(_observed(expectation, found, verdict)),
+        messages=tuple(violation.message for violation in found),
+        error=safe(next((v.message for v in found if v.kind == "unreadable"), None)),
+    )
+    by_row = expectation["type"] == "expect_column_values_to_not_be_null"
+    return _with_rows(answer._replace(looked_at=rows), found) if by_row else answer
+
+
+def _with_rows(answer: Answer, found: list[Violation]) -> Answer:
+    if not found or found[0].count is None:
+        return answer
+    return answer._replace(
+        unexpected=found[0].count,
+        positions=found[0].rows,
+        values=tuple(safe(_value(text)) for text in found[0].sample),
+    )
+
+
+def _observed(expectation: Expectation, found: list[Violation], verdict: Verdict) -> Any:
+    if expectation["type"] == _ROW_COUNT:
+        return verdict.rows
+    if expectation["type"] in _OF_COLUMNS and not found:
+        return list(verdict.evidence)
+    if found:
+        return "; ".join(violation.observed for violation in found)
+    return expectation["kwargs"].get("type_")
+
+
+def _of_rule(ruling: Ruling, verdict: Verdict) -> Answer:
+    asked = {key: ruling.expectation[key] for key in ("type", "kwargs")}
+    found = [v for v in verdict.violations if v.kind == "rule" and v.expectation == asked]
+    looked_at = ruling.looked_at
+    conditional = "row_condition" in ruling.expectation["kwargs"]
+    answer = Answer(
+        ruling.expectation,
+        bool(ruling.holds),
+        rows=(looked_at if conditional else None) or verdict.rows or 0,
+        looked_at=looked_at,
+        unexpected=ruling.unexpected or 0,
+        observed=safe(_measured(ruling, found)),
+        messages=tuple(violation.message for violation in found),
+    )
+    return _with_rows(answer, found) if looked_at is not None else answer
+
+
+def _measured(ruling: Ruling, found: list[Violation]) -> Any:
+    if ruling.observed is not None or ruling.looked_at is not None:
+        return ruling.observed
+    return "; ".join(violation.observed for violation in found) or None
+
+
+def safe(value: Any) -> Any:
+    """Escape text, at any depth: GX's pages escape nothing."""
+    if isinstance(value, str):
+        return html.escape(value, quote=False)
+    if isinstance(value, dict):
+        return {safe(key): safe(inner) for key, inner in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [safe(inner) for inner in cast("list[Any]", value)]
+    return value
+
+
+def _value(text: str) -> Any:
+    """A sample as it was before it was written down, where that can be told."""
+    if text == "null":
+        return None
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text

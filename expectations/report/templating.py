@@ -1,0 +1,122 @@
+"""What all pages have in common: templates in which no name or value from data can act."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import UTC
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, cast
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from ..escaping import visible
+from ..verdict.explain import counted, percent
+from .charts import FARES_IN_WORDS, batches, nulls_of, shares_of, strip_of
+from .column_timeline import lifelines_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from .charts import Nulls, Shares, Strip
+    from .column_timeline import Lifelines
+    from .feed_history import Past
+
+_LONGEST_TEXT = 600  # characters of any one text from data; the page counts the rest
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+
+class Pictures(NamedTuple):
+    """A feed's past in four pictures, one above the other over the same batches."""
+
+    strip: Strip
+    shares: Shares
+    nulls: Nulls
+    lifelines: Lifelines
+
+
+def pictures_of(past: Past) -> Pictures:
+    """Make the pictures of a past that holds at least one batch."""
+    return Pictures(strip_of(past), shares_of(past), nulls_of(past), lifelines_of(past))
+
+
+def render_page(template: str, **facts: object) -> str:
+    """Fill in a page.
+
+    Args:
+        template: File name of the template, beside this module.
+        facts: What it shows. Every text is escaped, cut to 600 characters, and rid of characters
+            that would hide or act.
+
+    Returns:
+        A complete HTML document.
+    """
+    return _templates().get_template(template).render(facts)
+
+
+def write_page(path: str | Path, page: str) -> Path:
+    """Write a page; a reader sees the whole page or none.
+
+    Args:
+        path: Where it shall be; its folder is made if need be, an older page is replaced.
+        page: The document.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: It cannot be written there.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staged = target.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        with staged.open("x", encoding="utf-8") as file:
+            file.write(page)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(target)
+    finally:
+        staged.unlink(missing_ok=True)
+    return target
+
+
+@cache
+def _templates() -> Environment:
+    templates = Environment(
+        loader=PackageLoader(__package__ or "", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalized,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = cast("dict[str, object]", templates.filters)
+    filters |= {"percent": percent, "counted": counted, "batches": batches}
+    filters |= {"size": _size, "href": _href, "stamp": _stamp}
+    cast("dict[str, object]", templates.globals)["fares"] = FARES_IN_WORDS
+    return templates
+
+
+def _finalized(value: object) -> object:
+    # Jinja passes every expression through here, so that no name or value can be forgotten.
+    return value if isinstance(value, Markup) else visible(value, limit=_LONGEST_TEXT)
+
+
+def _href(path: str) -> Markup:
+    """Refer to a file by its path from the page; whole, since a link that is cut leads nowhere."""
+    return escape(f"./{quote(path, errors='replace')}")
+
+
+def _stamp(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _size(count: int) -> str:
+    size, unit = float(count), 0
+    while size >= 1000 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what SI prefixes mean
+        size, unit = size / 1000, unit + 1
+    return f"{size:,.{1 if unit else 0}f} {_UNITS[unit]}"

@@ -1,0 +1,1 @@
+"""Rules of users: GX expectations read from JSON and judged by Polars."""

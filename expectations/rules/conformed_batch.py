@@ -1,0 +1,179 @@
+"""The conformed rows of a batch, laid out for rules: file by file, and as one whole.
+
+Rules speak about rows that meet the contract. So each file's scan is given, under names that no
+file has, the conformed value of each column, whether the row is good, and its position.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from ..batch.arrow_types import mark_beside
+from ..batch.batch import ROW
+from ..conform.model_input import to_pandas
+from ..contract.types import Scalar
+from ..judge.scan_stage import collect
+from .operands import Term
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
+
+    from ..batch.batch import Batch
+    from ..contract.contract import Column
+    from ..judge.schema_stage import Plan
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where rows are.
+
+    Attributes:
+        files: Number of the file of each row.
+        rows: Its position within the file.
+    """
+
+    files: pl.Series
+    rows: pl.Series
+
+    def among(self, file: int, row: str) -> pl.Expr:
+        """Find the rows of one file that are here.
+
+        Args:
+            file: Number of the file.
+            row: Name of the column that holds positions.
+
+        Returns:
+            True in these rows.
+        """
+        here = self.rows.filter(self.files == file).cast(pl.Int64)
+        return pl.col(row).cast(pl.Int64).is_in(here.implode())
+
+    def take(self, positions: Sequence[int]) -> Places:
+        """Choose some by their position in this list."""
+        chosen = pl.Series(positions, dtype=pl.Int64)
+        return Places(self.files.gather(chosen), self.rows.gather(chosen))
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A batch whose files have all found their way into the contract.
+
+    Attributes:
+        files: Each file with the plan of its columns.
+        contract: The contract's columns.
+    """
+
+    files: tuple[tuple[Batch, Plan], ...]
+    contract: tuple[Column, ...]
+
+    @cached_property
+    def _mark(self) -> str:
+        sources = [s for batch, _ in self.files for s in batch.scan().collect_schema()]
+        return mark_beside(sources, "#")
+
+    @property
+    def good(self) -> str:
+        """Name of the column that says whether a row meets the contract."""
+        return f"{self._mark}good"
+
+    @property
+    def row(self) -> str:
+        """Name of the column that holds a row's position within its file."""
+        return f"{self._mark}row"
+
+    @property
+    def _file(self) -> str:
+        return f"{self._mark}file"
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """The columns that arrived in any file, in the contract's order."""
+        arrived = {way.column.name for _, plan in self.files for way in plan.columns}
+        return [column for column in self.contract if column.name in arrived]
+
+    @cached_property
+    def terms(self) -> dict[str, Term]:
+        """These columns, as rules see them."""
+        return {column.name: self._term(column) for column in self.columns}
+
+    def _term(self, column: Column) -> Term:
+        kind = column.type.name if isinstance(column.type, Scalar) else ""
+        return Term(column.name, kind, pl.col(self._name(column)))
+
+    def _name(self, column: Column) -> str:
+        return f"{self._mark}{self.contract.index(column)}"
+
+    def laid_out(self, number: int) -> Batch:
+        """Lay out one file.
+
+        Args:
+            number: Which one.
+
+        Returns:
+            The same file, whose scan has the columns of ``terms``, ``good`` and ``row`` too.
+        """
+        batch, plan = self.files[number]
+        values = [
+            (way.value.fill_nan(None) if way.dtype.is_float() else way.value).alias(
+                self._name(way.column)
+            )
+            for way in plan.columns
+        ]
+        numbered = pl.col(ROW).alias(self.row)
+
+        def scan() -> pl.LazyFrame:
+            rows = batch.scan().with_columns(numbered)
+            return rows.with_columns((~plan.bad()).alias(self.good), *values)
+
+        return replace(batch, scan=scan)
+
+    def good_rows(self, names: Iterable[str]) -> pl.LazyFrame:
+        """Put the good rows of all files together.
+
+        Args:
+            names: The columns that are needed.
+
+        Returns:
+            The columns of these ``terms``, ``good``, ``row``, and the number of the file.
+        """
+        wanted = [column for column in self.columns if column.name in set(names)]
+        files = [self._good_rows(number, wanted) for number in range(len(self.files))]
+        return pl.concat(files, how="diagonal_relaxed") if len(files) > 1 else files[0]
+
+    def _good_rows(self, number: int, wanted: list[Column]) -> pl.LazyFrame:
+        there = {way.column.name for way in self.files[number][1].columns}
+        names = [self._name(column) for column in wanted if column.name in there]
+        rows = self.laid_out(number).scan().filter(pl.col(self.good))
+        return rows.select(pl.lit(number).alias(self._file), self.row, self.good, *names)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Names of the columns of ``good_rows`` that say where a row is."""
+        return self._file, self.row
+
+    def places(self, rows: pl.DataFrame) -> Places:
+        """Tell where rows of ``good_rows`` are."""
+        return Places(rows[self._file], rows[self.row])
+
+    def in_pandas(self, names: Sequence[str]) -> tuple[pd.DataFrame, Places]:
+        """Collect the good rows as GX receives them.
+
+        Args:
+            names: The columns that are needed.
+
+        Returns:
+            The model's own types under the contract's names, rows numbered from 0; and where the
+            rows are.
+        """
+        rows = collect(self.good_rows(names))
+        chosen = [column for column in self.columns if column.name in set(names)]
+        labels = {self._name(column): column.name for column in chosen}
+        frame: Any = to_pandas(rows.rename(labels), chosen)
+        frame.columns = [column.name for column in chosen]
+        return frame, self.places(rows)

@@ -1,0 +1,239 @@
+"""From the JSON of a suite to rules that can be judged, or the reason why one cannot be meant."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from ..errors import Misuse
+from .conditions import as_mapping, columns_of
+from .operands import instant, is_number
+from .rule import SEVERITIES, SUBJECTS, Rule, polars_knows
+from .schema_rules import SHAPE_RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..contract.contract import Column, Contract
+    from .conditions import Condition
+    from .rule import Expectation
+
+# Arguments that say what GX would say without them; and those that steer only GX's own output.
+_DEFAULTS: dict[str, Any] = {
+    "mostly": 1,
+    "strict_min": False,
+    "strict_max": False,
+    "or_equal": False,
+    "exact_match": True,
+    "allow_relative_error": False,
+}
+_ABOUT_OUTPUT = ("batch_id", "result_format", "catch_exceptions", "include_config", "windows")
+_KEPT = ("description", "notes")
+# Expectations that an absent column does not leave open, but breaks.
+_ABOUT_ABSENCE = set(SHAPE_RULES) - {"expect_column_type_to_be"}
+
+
+def plain(expectation: Expectation) -> Expectation:
+    """Bring an expectation into the one form in which two that say the same are equal.
+
+    Args:
+        expectation: As a suite's JSON has it.
+
+    Returns:
+        Type, arguments without defaults, severity, and what its author noted on it.
+    """
+    given = cast("dict[str, Any]", expectation.get("kwargs") or {})
+    kwargs = {
+        key: value
+        for key, value in given.items()
+        if key not in _ABOUT_OUTPUT and (value is not None or key == "exact_match")
+    }
+    kwargs = {k: v for k, v in kwargs.items() if k not in _DEFAULTS or v != _DEFAULTS[k]}
+    if "exact_match" in kwargs:
+        kwargs["exact_match"] = bool(kwargs["exact_match"])
+    noted = {key: expectation[key] for key in _KEPT if expectation.get(key)}
+    return {
+        "type": expectation.get("type"),
+        "kwargs": kwargs,
+        "severity": expectation.get("severity") or "critical",
+        "meta": expectation.get("meta") or {},
+        **noted,
+    }
+
+
+def identity(expectation: Expectation) -> str:
+    """Say what an expectation asks for in one text, whatever is noted on it.
+
+    Args:
+        expectation: In plain form.
+
+    Returns:
+        Text that two expectations share exactly if they ask for the same.
+    """
+    asked = {key: expectation[key] for key in ("type", "kwargs", "severity")}
+    return json.dumps(_leveled(asked), sort_keys=True, default=str)
+
+
+def _leveled(value: Any, key: str = "") -> Any:
+    """GX writes 1 as 1.0, and keeps sets as lists in any order."""
+    if isinstance(value, dict):
+        return {k: _leveled(v, k) for k, v in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        items = [_leveled(item) for item in cast("list[Any]", value)]
+        return sorted(items, key=str) if key == "column_set" else items
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def parse_rule(stated: Any, contract: Contract, origin: str) -> Rule:
+    """Read a rule, and refuse one that cannot be meant.
+
+    Args:
+        stated: The expectation as a suite's JSON has it.
+        contract: Says which columns there are.
+        origin: Where it was written.
+
+    Returns:
+        The rule.
+
+    Raises:
+        Misuse: No such expectation, no such column, or arguments that cannot be; the text names the
+            rule and the remedy.
+    """
+    if not isinstance(stated, dict) or not isinstance(cast("Expectation", stated).get("type"), str):
+        raise _refused(origin, repr(stated), "it has no type", "Write rules as GX does")
+    expectation = plain(cast("Expectation", stated))
+    kwargs: dict[str, Any] = expectation["kwargs"]
+    _refuse_impossible(expectation, contract, origin)
+    condition = None
+    if "row_condition" in kwargs:
+        condition = _condition(expectation, contract, origin)
+        kwargs = {k: v for k, v in kwargs.items() if k != "condition_parser"}
+        kwargs["row_condition"] = condition
+    kinds = {column.name: column for column in contract.columns}
+    subjects = tuple(_subjects(expectation))
+    expectation = {**expectation, "kwargs": _with_midnights(kwargs, kinds, subjects)}
+    needed = tuple(dict.fromkeys((*subjects, *(columns_of(condition) if condition else ()))))
+    if expectation["type"] in _ABOUT_ABSENCE:
+        needed = ()
+    rule = Rule(expectation, subjects, needed, "polars", origin, condition)
+    if polars_knows(rule, kinds):
+        return rule
+    _refuse_unknown(expectation, origin)
+    return replace(rule, engine="gx")
+
+
+def _refused(origin: str, rule: str, reason: str, remedy: str) -> Misuse:
+    return Misuse(f"{origin} has a rule that cannot be judged: {rule}: {reason}. {remedy}.")
+
+
+def _refuse_impossible(expectation: Expectation, contract: Contract, origin: str) -> None:
+    kwargs: dict[str, Any] = expectation["kwargs"]
+    names = [column.name for column in contract.columns]
+
+    def refuse(reason: str, remedy: str) -> None:
+        raise _refused(origin, f"{expectation['type']} {kwargs}", reason, remedy)
+
+    foreign = [n for n in _all_columns(expectation) if n not in names]
+    if foreign:
+        known = f"The contract's columns are {', '.join(names)}: name one of them, or drop the rule"
+        refuse(f"the contract has no column {', '.join(map(repr, foreign))}", known)
+    if parameter := next(_parameters(kwargs), None):
+        refuse(f"it leaves {parameter!r} open", "Write the value itself into the rule")
+    low, high = kwargs.get("min_value"), kwargs.get("max_value")
+    if _crossed(low, high):
+        refuse(f"min_value {low!r} is greater than max_value {high!r}", "Exchange the two")
+    mostly = kwargs.get("mostly", 1)
+    if not is_number(mostly) or not 0 <= mostly <= 1:
+        refuse(f"mostly is {mostly!r}", "Set it to a share between 0 and 1")
+    if expectation["severity"] not in SEVERITIES:
+        known = f"Set it to one of {', '.join(SEVERITIES)}"
+        refuse(f"severity is {expectation['severity']!r}", known)
+    if isinstance(pattern := kwargs.get("regex"), str):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            refuse(f"its regex cannot be read: {error}", "Correct the regex")
+
+
+def _crossed(low: Any, high: Any) -> bool:
+    if is_number(low) and is_number(high):
+        return low > high
+    first, last = instant(low), instant(high)
+    return first is not None and last is not None and first > last
+
+
+def _parameters(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        given = cast("dict[str, Any]", value)
+        if "$PARAMETER" in given:
+            yield str(given["$PARAMETER"])
+        for inner in given.values():
+            yield from _parameters(inner)
+    elif isinstance(value, list):
+        for inner in cast("list[Any]", value):
+            yield from _parameters(inner)
+
+
+def _condition(expectation: Expectation, contract: Contract, origin: str) -> Condition:
+    kwargs: dict[str, Any] = expectation["kwargs"]
+    condition = as_mapping(kwargs["row_condition"], kwargs.get("condition_parser"))
+    said = f"{expectation['type']} {kwargs}"
+    if condition is None:
+        reason = f"its row_condition {kwargs['row_condition']!r} cannot be read"
+        remedy = 'Write it as GX does: Column("a") > 5, or a pandas query with condition_parser'
+        raise _refused(origin, said, reason, remedy)
+    names = [column.name for column in contract.columns]
+    foreign = [name for name in columns_of(condition) if name not in names]
+    if foreign:
+        reason = f"the contract has no column {', '.join(map(repr, foreign))}"
+        raise _refused(origin, said, reason, "Name one of the contract's columns, or drop the rule")
+    return condition
+
+
+def _with_midnights(
+    kwargs: dict[str, Any], kinds: dict[str, Column], subjects: tuple[str, ...]
+) -> dict[str, Any]:
+    """Dates as limits of datetimes: GX reads them as dates, which pandas does not compare."""
+    if not any(str(kinds[name].type) == "datetime" for name in subjects):
+        return kwargs
+    dates = {
+        key: f"{kwargs[key]}T00:00:00"
+        for key in ("min_value", "max_value")
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", str(kwargs.get(key)))
+    }
+    return {**kwargs, **dates}
+
+
+def _subjects(expectation: Expectation) -> Iterator[str]:
+    if expectation["type"] == "expect_table_columns_to_match_ordered_list":
+        return
+    yield from _columns_under(SUBJECTS, expectation["kwargs"])
+
+
+def _all_columns(expectation: Expectation) -> Iterator[str]:
+    yield from _columns_under((*SUBJECTS, "column_set"), expectation["kwargs"])
+
+
+def _columns_under(keys: tuple[str, ...], kwargs: dict[str, Any]) -> Iterator[str]:
+    for key in keys:
+        value = kwargs.get(key)
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list):
+            yield from map(str, cast("list[Any]", value))
+
+
+def _refuse_unknown(expectation: Expectation, origin: str) -> None:
+    from ..gx.engine import why_refused
+
+    reason = why_refused(expectation)
+    if reason is None:
+        return
+    said = f"{expectation['type']} {expectation['kwargs']}"
+    remedy = (
+        "Correct it as GX's documentation has it; if it is an expectation of your own, import the "
+        "module that defines it first"
+    )
+    raise _refused(origin, said, reason, remedy)

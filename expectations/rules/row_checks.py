@@ -1,0 +1,102 @@
+"""Users' rules as faults: what single rows can break, in the same pass as the contract's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from ..conform.row_check import Fault
+from ..judge.schema_stage import Owned
+from .row_rules import ROW_RULES
+from .rule import looked_at
+
+if TYPE_CHECKING:
+    from ..verdict.verdict import Ruling, Violation
+    from .conformed_batch import Places, Whole
+    from .operands import Terms
+    from .rule import Rule
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is known of a rule before the scan.
+
+    Attributes:
+        ruling: What became of it, as far as it is known.
+        violation: The violation of the batch as a whole, if it is one.
+        places: The rows that break it, where they are known.
+        scanned: Whether the scan is to find the rows that break it.
+    """
+
+    ruling: Ruling
+    violation: Violation | None = None
+    places: Places | None = None
+    scanned: bool = False
+
+
+def masks(rule: Rule, terms: Terms) -> tuple[pl.Expr, pl.Expr]:
+    """Find the rows of a row-level rule.
+
+    Args:
+        rule: One of ``ROW_RULES``.
+        terms: What it speaks about.
+
+    Returns:
+        True in rows that it looks at; true in those of them that break it.
+    """
+    seen = looked_at(rule, terms)
+    return seen, seen & ~ROW_RULES[rule.type].holds(terms).fill_null(value=False)
+
+
+def rule_faults(
+    rules: list[Rule], outcomes: list[Outcome], whole: Whole, number: int
+) -> tuple[Owned, ...]:
+    """State the rules that rows of a file can break.
+
+    Args:
+        rules: The user's rules.
+        outcomes: What is known of each.
+        whole: The conformed batch.
+        number: Which file.
+
+    Returns:
+        One fault for each rule that the scan is to judge, or whose failing rows are known.
+    """
+    arrived = {way.column.name for way in whole.files[number][1].columns}
+    owned = list[Owned]()
+    for place, (rule, outcome) in enumerate(zip(rules, outcomes, strict=True)):
+        seen = None
+        if outcome.places is not None:
+            failing = outcome.places.among(number, whole.row)
+        elif outcome.scanned and set(rule.columns) <= arrived:
+            seen, failing = masks(rule, rule.about(whole.terms, pl.col(whole.good)))
+        else:
+            continue
+        fault = _fault(rule, failing, seen, outcome.ruling.engine)
+        owned.append(Owned(fault, rule.column, _shown(rule, whole), place))
+    return tuple(owned)
+
+
+def _fault(rule: Rule, failing: pl.Expr, seen: pl.Expr | None, engine: Any) -> Fault:
+    known = ROW_RULES.get(rule.type)
+    return Fault(
+        kind="rule",
+        failing=failing,
+        expected=rule.expected,
+        observed=known.observed if known else "rows that break it",
+        remedy=f"Correct such rows where the batch is made, or change the rule in {rule.origin}.",
+        because=f"rule {rule.type}",
+        severity=rule.severity,
+        expectation={"type": rule.type, "kwargs": rule.kwargs},
+        looked_at=seen,
+        engine=engine,
+    )
+
+
+def _shown(rule: Rule, whole: Whole) -> pl.Expr | None:
+    values = {n: whole.terms[n].value for n in rule.subjects if n in whole.terms}
+    if len(values) == 1:
+        return next(iter(values.values()))
+    return pl.struct(value.alias(name) for name, value in values.items()) if values else None

@@ -1,0 +1,1 @@
+"""The result of judging a batch: verdict, violations, rule results, and both in sentences."""

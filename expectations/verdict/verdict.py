@@ -1,0 +1,269 @@
+"""What was found in a batch: plain data that explains itself, merges, and survives as JSON."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from ..contract.contract import ModelVersion
+from ..contract.policy import Policy
+
+Kind = Literal[
+    "missing_column",
+    "extra_column",
+    "duplicate_column",
+    "column_order",
+    "type_mismatch",
+    "null",
+    "out_of_range",
+    "not_representable",
+    "unparseable",
+    "non_finite",
+    "shape_mismatch",
+    "nested_mismatch",
+    "row_count",
+    "malformed_row",
+    "rule",
+    "unreadable",
+    "no_contract",
+    "output_mismatch",
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+Disposition = Literal["passed", "split", "quarantined", "failed"]
+Evidence = Literal["schema", "footer", "scan"]
+Severity = Literal["critical", "warning"]
+Engine = Literal["polars", "gx"]
+# Read once: it is looked up on disk, which takes longer than a small batch.
+GATE_VERSION = version("signature-gate")
+_FILES_NAMED = 5
+_LISTED = 20
+
+
+class Violation(BaseModel):
+    """One way in which a batch departs from the contract.
+
+    Attributes:
+        kind: One of the eighteen kinds.
+        column: The column's name as the contract has it; None where the batch as a whole is meant.
+        expected: What the contract or the policy asks for.
+        observed: What arrived.
+        remedy: What to do about it, as one imperative sentence.
+        because: The policy field or conversion rule that makes it a violation.
+        count: Rows it falls on, for row-level violations; None for batch-level ones.
+        rows: Positions, from 0, of the first such rows.
+        sample: The values in those rows, as text; empty under ``redact``.
+        severity: ``critical`` blocks, ``warning`` is only reported.
+        expectation: The GX expectation that failed: its ``type`` and ``kwargs``.
+        files: The files of a folder on which it falls; empty for a batch of one file.
+        engine: What judged it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Kind
+    column: str | None = None
+    expected: str
+    observed: str
+    remedy: str
+    because: str = ""
+    count: int | None = None
+    rows: tuple[int, ...] = ()
+    sample: tuple[str, ...] = ()
+    severity: Severity = "critical"
+    expectation: dict[str, Any] | None = None
+    files: tuple[str, ...] = ()
+    engine: Engine = "polars"
+
+    @property
+    def level(self) -> Literal["batch", "row"]:
+        """Whether single rows can be set apart for it."""
+        return "batch" if self.count is None else "row"
+
+    @computed_field
+    @property
+    def message(self) -> str:
+        """The whole violation as one sentence: where, expected, observed, rows, remedy."""
+        where = f"{self.kind} in column {self.column!r}" if self.column else self.kind
+        shown = f" ({', '.join(self.sample)})" if any(v != "null" for v in self.sample) else ""
+        found = f"expected {self.expected}, observed {self.observed}{shown}{self._at}"
+        return f"{where}: {found}{self._among}. {self.remedy}"
+
+    @property
+    def _among(self) -> str:
+        more = len(self.files) - _FILES_NAMED
+        named = ", ".join(self.files[:_FILES_NAMED]) + (f" and {more} more" if more > 0 else "")
+        return f" in {named}" if self.files else ""
+
+    @property
+    def _at(self) -> str:
+        if self.count is None:
+            return ""
+        first = ", ".join(map(str, self.rows))
+        counted = f" in {self.count:,} row{'' if self.count == 1 else 's'}"
+        return f"{counted} (first: {first})" if first else counted
+
+
+class Ruling(BaseModel):
+    """What became of one of the user's own rules.
+
+    Attributes:
+        expectation: The rule, as GX writes it.
+        holds: Whether it is kept; None where it was not judged, because the batch was stopped
+            before, or an optional column that it is about did not arrive.
+        looked_at: Rows that it looked at, for rules about rows.
+        unexpected: Rows that break it.
+        observed: What was measured, for rules about the whole; empty under ``redact``.
+        scope: ``row`` if each row is judged by itself, ``batch`` if the whole had to be looked at.
+        engine: What judged it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    expectation: dict[str, Any]
+    holds: bool | None = None
+    looked_at: int | None = None
+    unexpected: int | None = None
+    observed: Any = None
+    scope: Literal["row", "batch"] = "batch"
+    engine: Engine = "polars"
+
+
+class Conversion(BaseModel):
+    """A column that arrived in another type and is handed over, losslessly, in the model's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    column: str
+    arrived: str
+    becomes: str
+
+
+class BatchFacts(BaseModel):
+    """What can be said of a batch without judging it.
+
+    Attributes:
+        name: File or folder name, or the kind of object.
+        uri: Where it lies; None for objects in memory.
+        format: ``parquet``, ``csv``, ``pandas``, ``polars``, ``arrow`` …
+        bytes: Size on disk; None for objects in memory.
+        columns: Arriving names and types, in order.
+        files: How many files a folder has; None for anything else.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    format: str
+    uri: str | None = None
+    bytes: int | None = None
+    columns: tuple[tuple[str, str], ...] = ()
+    files: int | None = None
+
+
+class Verdict(BaseModel):
+    """The judgement on one batch under one contract and policy.
+
+    Attributes:
+        batch: What was judged.
+        model: The pinned model version; None where the contract came from a bare signature.
+        contract: Fingerprint of the contract.
+        policy: The policy in force.
+        rows: Rows that arrived; None if the batch could not be read so far.
+        rejected: Rows with at least one blocking row-level violation.
+        violations: All of them, blocking or not.
+        conversions: Lossless conversions made.
+        evidence: For each column, the stage that decided it.
+        rules: What became of each of the user's own rules.
+        signature: The signature's own JSON; empty where there was none.
+        engine: What judged: ``polars``, ``gx``, or ``polars+gx`` where GX had to judge some rules.
+        gate_version: The version of signature-gate that judged.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    batch: BatchFacts
+    model: ModelVersion | None = None
+    contract: str = ""
+    policy: Policy = Field(default_factory=Policy)
+    rows: int | None = None
+    rejected: int = 0
+    violations: tuple[Violation, ...] = ()
+    conversions: tuple[Conversion, ...] = ()
+    evidence: dict[str, Evidence] = Field(default_factory=dict)
+    rules: tuple[Ruling, ...] = ()
+    signature: dict[str, str | None] = Field(default_factory=dict)
+    engine: str = "polars"
+    gate_version: str = ""
+
+    @property
+    def blocking(self) -> tuple[Violation, ...]:
+        """The violations that keep the batch, or rows of it, from the model."""
+        return tuple(v for v in self.violations if v.severity == "critical")
+
+    @computed_field
+    @property
+    def passed(self) -> bool:
+        """No blocking violation, whatever the policy."""
+        return not self.blocking
+
+    @property
+    def separable(self) -> bool:
+        """Whether the good rows can be told from the bad and may go on without them.
+
+        Values that a type cannot hold are never dropped: leaving them out would bias the scores.
+        """
+        return (
+            all(v.level == "row" and v.kind != "not_representable" for v in self.blocking)
+            and self.rejected_share <= self.policy.max_rejected
+        )
+
+    @computed_field
+    @property
+    def disposition(self) -> Disposition:
+        """What the policy makes of the verdict."""
+        if self.passed:
+            return "passed"
+        if self.policy.on_mismatch == "fail":
+            return "failed"
+        return "split" if self.policy.on_mismatch == "split" and self.separable else "quarantined"
+
+    @property
+    def whole(self) -> bool:
+        """Whether a blocking violation falls on the batch as a whole."""
+        return any(v.level == "batch" for v in self.blocking)
+
+    @property
+    def accepted(self) -> int:
+        """Rows without a blocking violation; 0 where rows cannot be told apart."""
+        return 0 if self.whole or self.rows is None else self.rows - self.rejected
+
+    @property
+    def rejected_share(self) -> float:
+        """Rejected rows per arrived row, from 0 to 1."""
+        return self.rejected / self.rows if self.rows else 0.0
+
+    def summary(self) -> str:
+        """Say in one line how the batch fared, then up to twenty violations, the worst first."""
+        of = "" if self.rows is None else f" of {self.rows:,} rows"
+        head = f"{self.batch.name}{of}: {self.disposition}"
+        if self.rejected:
+            head += f", {self.rejected:,} rejected"
+        worst = sorted(self.violations, key=lambda v: v.severity != "critical")
+        more = len(worst) - _LISTED
+        rest = [f" - and {more:,} more, all of them in the verdict"] if more > 0 else []
+        return "\n".join([head, *(f" - {v.message}" for v in worst[:_LISTED]), *rest])
+
+    def to_json(self) -> str:
+        """Return the verdict as one JSON document that ``from_json`` reads back."""
+        return self.model_dump_json(indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a verdict that ``to_json`` wrote.
+
+        Raises:
+            pydantic.ValidationError: The text is not such a document.
+        """
+        return cls.model_validate_json(text)

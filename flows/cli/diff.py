@@ -1,0 +1,63 @@
+"""``signature-gate diff``: what changed from one contract, or batch, to another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .. import console as terminal
+from .options import NOT_PASSED, PASSED, AsJson, PolicyFile, Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from ...expectations.drift.change import Change
+
+_STYLES = {"breaking": "bold red", "compatible": "yellow", "cosmetic": ""}
+_SIDE = (
+    "MODEL as above; or a verdict or receipt JSON, or a batch's file or folder, for the schema it "
+    "holds."
+)
+
+
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help=_SIDE)],
+    after: Annotated[str, typer.Argument(metavar="B", help="The same.")],
+    policy: PolicyFile = None,
+    as_json: AsJson = False,
+    timeout: Timeout = None,
+) -> None:
+    """Tell what changed from A to B, and whether what fitted A may not fit B.
+
+    Exits with 1 if a change is breaking.
+    """
+    from ...expectations.contract.policy import Policy
+    from ...expectations.drift.compare import Comparison, compare
+    from ...expectations.drift.sources import read_comparands
+
+    chosen = Policy.load(policy) if policy else None
+    with terminal.busy(f"comparing {before} and {after}"):
+        sides = read_comparands(before, after, chosen, timeout)
+        found = Comparison(before=before, after=after, changes=compare(*sides, chosen))
+    if as_json:
+        terminal.say_json(found.model_dump_json(indent=2))
+    elif found.changes:
+        terminal.out.print(table_of_changes(found.changes))
+    else:
+        terminal.say(f"nothing changed from {before} to {after}")
+    raise typer.Exit(NOT_PASSED if found.breaking else PASSED)
+
+
+def table_of_changes(changes: Sequence[Change]) -> Table:
+    """Lay out changes for a terminal, one row each."""
+    several = len({change.between for change in changes}) > 1
+    table = terminal.table_of("effect", *(("between",) if several else ()), "change", "because")
+    for change in changes:
+        effect = terminal.plain(change.effect, _STYLES[change.effect])
+        between = (change.between,) if several else ()
+        said = (*between, change.what, change.reason)
+        table.add_row(effect, *(terminal.plain(text) for text in said))
+    return table

@@ -1,0 +1,141 @@
+"""The quarantine desk on the command line: ``signature-gate quarantine --help``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path  # noqa: TC003 - Typer resolves it when the command runs
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .. import console as terminal
+from .options import NOT_PASSED, PASSED, AsJson, FeedFile, PolicyFile, Timeout
+from .quarantine_console import show_discard, show_entries, show_entry, show_release
+
+if TYPE_CHECKING:
+    from ...tasks.feed.feed import Feed
+    from ...tasks.quarantine.entries import Entry
+
+app = typer.Typer(
+    help="See what lies in quarantine, release it, or give it up. Nothing is ever deleted.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Batch = Annotated[
+    str,
+    typer.Argument(help="As `list` shows it; its beginning or end; or its name as it arrived."),
+]
+
+
+@app.command(name="list")
+def list_quarantined(
+    feeds: Annotated[list[Path], typer.Argument(help="YAML files of feeds.")],
+    as_json: AsJson = False,
+) -> None:
+    """List what lies in quarantine, the oldest first."""
+    from ...tasks.feed.feed import Feed
+    from ...tasks.quarantine.entries import entries
+
+    loaded = [Feed.load(file) for file in feeds]
+    found = [(feed, entry) for feed in loaded for entry in entries(feed)]
+    found.sort(key=lambda pair: pair[1].since)
+    if as_json:
+        typer.echo(json.dumps([_told(feed, entry) for feed, entry in found], indent=2))
+    elif found:
+        show_entries([(feed.name, entry) for feed, entry in found])
+    else:
+        terminal.say(f"nothing lies in quarantine: {', '.join(feed.name for feed in loaded)}")
+
+
+@app.command()
+def show(feed: FeedFile, batch: Batch, as_json: AsJson = False) -> None:
+    """Show the verdict on a batch in quarantine, what was done about it, and what can be done."""
+    from ...tasks.feed.feed import Feed
+    from ...tasks.quarantine.entries import find_entry, history, read_entry, told_by
+    from ...tasks.quarantine.row_counts import standing
+
+    known = Feed.load(feed)
+    entry = read_entry(known, find_entry(known, batch))
+    receipts = history(known, entry)
+    state = standing(receipts, told_by(known, entry, receipts)[-1].file)
+    if as_json:
+        document = {
+            **_told(known, entry),
+            "standing": state.model_dump(),
+            "verdict": entry.verdict and entry.verdict.model_dump(mode="json"),
+            "receipts": [receipt.model_dump(mode="json") for receipt in receipts],
+        }
+        typer.echo(json.dumps(document, indent=2))
+        return
+    show_entry(str(feed), entry, receipts, state)
+
+
+@app.command()
+def release(
+    feed: FeedFile,
+    batch: Batch,
+    model: Annotated[
+        str | None, typer.Option(help="MLflow URI of the version to judge and score by.")
+    ] = None,
+    policy: PolicyFile = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Repaired file to judge in its place; it is copied. In place of rejected rows it "
+            "holds the same rows, with their `_row`."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    timeout: Timeout = None,
+) -> None:
+    """Judge again what lies in quarantine, and score what fits. What does not stays there."""
+    from ...tasks.feed.feed import Feed
+    from ...tasks.quarantine.release import Terms, release_batch
+
+    known = Feed.load(feed)
+    # What the model prints must not get into the JSON document.
+    with terminal.busy(f"releasing {batch}"), redirect_stdout(sys.stderr):
+        receipt = release_batch(known, batch, Terms(model, policy, file), timeout)
+    if as_json:
+        terminal.say_json(receipt.model_dump_json(indent=2))
+    else:
+        show_release(known, receipt)
+    raise typer.Exit(PASSED if receipt.disposition == "passed" else NOT_PASSED)
+
+
+@app.command()
+def discard(
+    feed: FeedFile,
+    batch: Batch,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Move what lies in quarantine to the archive, with a receipt."""
+    from ...tasks.feed.feed import Feed
+    from ...tasks.quarantine.discard import discard_batch
+
+    known = Feed.load(feed)
+    receipt = discard_batch(known, batch, reason)
+    if as_json:
+        terminal.say_json(receipt.model_dump_json(indent=2))
+    else:
+        show_discard(known, receipt)
+
+
+def _told(feed: Feed, entry: Entry) -> dict[str, Any]:
+    verdict = entry.verdict
+    return {
+        "feed": feed.name,
+        "entry": entry.name,
+        "batch": entry.batch,
+        "since": entry.since.isoformat(),
+        "holds": entry.holds,
+        "kinds": entry.kinds,
+        "rejected": entry.rejected,
+        "rows": verdict.rows if verdict else None,
+        "content": str(entry.content) if entry.content else None,
+        "report": str(entry.report),
+    }

@@ -1,0 +1,185 @@
+"""What the quarantine desk prints: lines that fit a terminal, whatever the names are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ...expectations.escaping import for_terminal
+from .. import console as terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...tasks.feed.feed import Feed
+    from ...tasks.feed.receipt import Receipt
+    from ...tasks.quarantine.entries import Entry
+    from ...tasks.quarantine.row_counts import Standing
+
+_HEADINGS = ("batch", "age", "feed", "violations", "rejected", "holds")
+# Columns that give way where the terminal is narrow, in this order, and what each keeps.
+_GIVE_WAY = (("batch", 40), ("feed", 10), ("violations", 14), ("batch", 16))
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+_THOUSANDS = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
+_EXACT = 100_000
+_GAP = 2
+_TAIL = 13  # hyphen and digits, which tell batches of one name apart
+_LONGEST_NAME = 200
+
+
+def show_entries(found: Sequence[tuple[str, Entry]]) -> None:
+    """Print one line for each entry.
+
+    Args:
+        found: Each with its feed's name, in order.
+    """
+    lines = [_line(feed, entry) for feed, entry in found]
+    widths = _widths(lines)
+    _show_line(_HEADINGS, widths, "bold")
+    for line in lines:
+        _show_line(line, widths)
+
+
+def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
+    widths = [max(map(len, column)) for column in zip(_HEADINGS, *lines, strict=True)]
+    for name, kept in _GIVE_WAY:
+        surplus = sum(widths) + _GAP * (len(widths) - 1) - terminal.out.width
+        column = _HEADINGS.index(name)
+        widths[column] -= max(0, min(surplus, widths[column] - kept))
+    return widths
+
+
+def _show_line(line: Sequence[str], widths: Sequence[int], style: str = "") -> None:
+    cells = list[str]()
+    for name, text, width in zip(_HEADINGS, line, widths, strict=True):
+        fitted = _shortened(text, width, _TAIL if name == "batch" else 0)
+        cells.append(fitted.rjust(width) if name == "rejected" else fitted.ljust(width))
+    told = (" " * _GAP).join(cells).rstrip()
+    terminal.out.print(terminal.plain(told, style), soft_wrap=True)
+
+
+def show_entry(feed_file: str, entry: Entry, receipts: Sequence[Receipt], state: Standing) -> None:
+    """Print the verdict on an entry, its history, and what can be done about it.
+
+    Args:
+        feed_file: The feed's YAML file, as it was named.
+        entry: The entry.
+        receipts: Those of its batch, the oldest first.
+        state: How the batch stands.
+    """
+    if entry.verdict:
+        terminal.show_verdict(entry.verdict)
+    else:
+        terminal.say(f"{entry.name}: its verdict cannot be read")
+    terminal.gap()
+    terminal.say(f"batch      {entry.name}")
+    terminal.say(f"holds      {entry.content or 'nothing but papers'}")
+    terminal.say(f"report     {entry.report}")
+    if state.rows_in is not None and state.rejected is not None:
+        rows = f"{state.rows_in:,} = {state.scored:,} scored + {state.rejected:,} rejected"
+        terminal.say(f"rows       {rows}")
+    terminal.gap()
+    _show_history(receipts)
+    terminal.gap()
+    for said, command in _choices(feed_file, entry):
+        terminal.say(f"{said:<10} signature-gate quarantine {command}")
+
+
+def show_release(feed: Feed, receipt: Receipt) -> None:
+    """Print how a release ended, and where everything lies now."""
+    if receipt.verdict:
+        terminal.show_verdict(receipt.verdict)
+    terminal.gap()
+    outputs = receipt.outputs
+    if outputs.predictions:
+        terminal.say(f"scored     {feed.resolve(outputs.predictions)} ({outputs.scored:,} rows)")
+    if outputs.quarantine:
+        terminal.say(f"quarantine {feed.resolve(outputs.quarantine)}")
+    _show_papers(feed, receipt)
+
+
+def show_discard(feed: Feed, receipt: Receipt) -> None:
+    """Print what was given up, and where it lies now."""
+    name = receipt.discard.entry if receipt.discard else receipt.batch.id
+    terminal.say(f"discarded  {name}")
+    _show_papers(feed, receipt)
+
+
+def _show_papers(feed: Feed, receipt: Receipt) -> None:
+    if receipt.handled and receipt.handled.archive:
+        terminal.say(f"archive    {feed.resolve(receipt.handled.archive)}")
+    terminal.say(f"receipt    {feed.receipts / receipt.file}")
+
+
+def _line(feed: str, entry: Entry) -> tuple[str, ...]:
+    rows = entry.verdict.rows if entry.verdict else None
+    return (
+        for_terminal(entry.name, limit=_LONGEST_NAME),
+        _age(entry.since),
+        feed,
+        ", ".join(entry.kinds) or "?",
+        f"{_counted(entry.rejected)}/{_counted(rows)}",
+        entry.holds if entry.content else "nothing",
+    )
+
+
+def _age(since: datetime) -> str:
+    seconds = max(0, int((datetime.now(UTC) - since).total_seconds()))
+    return next((f"{seconds // unit}{letter}" for unit, letter in _UNITS if seconds >= unit), "0s")
+
+
+def _counted(rows: int | None) -> str:
+    if rows is None:
+        return "?"
+    if rows < _EXACT:
+        return f"{rows:,}"
+    return next(f"{rows / unit:.3g}{letter}" for unit, letter in _THOUSANDS if rows >= unit)
+
+
+def _shortened(text: str, width: int, tail: int) -> str:
+    """Cut the middle out, so that what tells names apart stays."""
+    if len(text) <= width:
+        return text
+    if tail:
+        tail = min(max(tail, len(text) - text.rfind("-")), width - 2)
+    return f"{text[: width - tail - 1]}…{text[len(text) - tail :]}"
+
+
+def _show_history(receipts: Sequence[Receipt]) -> None:
+    table = terminal.table_of(
+        "when (UTC)",
+        "receipt",
+        "what",
+        "disposition",
+        "scored",
+        "rejected",
+        right=("scored", "rejected"),
+    )
+    for receipt in receipts:
+        rejected = receipt.outputs.rejected
+        table.add_row(
+            f"{receipt.finished:%Y-%m-%d %H:%M}",
+            terminal.plain(f"@{receipt.version}.{receipt.attempt}"),
+            terminal.plain(_what(receipt)),
+            terminal.disposition(receipt.disposition),
+            f"{receipt.outputs.scored:,}",
+            "?" if rejected is None else f"{rejected:,}",
+        )
+    terminal.out.print(table)
+
+
+def _what(receipt: Receipt) -> str:
+    if receipt.release:
+        file = f" of {receipt.release.file}" if receipt.release.file else ""
+        return f"release {receipt.release.number}{file}"
+    return "discard" if receipt.discard else "score"
+
+
+def _choices(feed_file: str, entry: Entry) -> list[tuple[str, str]]:
+    named = f"{feed_file} {entry.name}"
+    listed = [
+        ("again", f"release {named} --policy POLICY.yaml"),
+        ("repaired", f"release {named} --file REPAIRED"),
+        ("give up", f"discard {named} --reason TEXT"),
+    ]
+    return listed if entry.content else listed[1:]

@@ -1,0 +1,1 @@
+"""``signature-gate demo``: a month of real flights, gated and scored."""

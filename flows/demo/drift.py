@@ -1,0 +1,108 @@
+"""The demo's second half: drift told before it hurts, alerted once, and shown in a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...expectations.errors import GateError
+from .. import console as terminal
+from ..cli.diff import table_of_changes
+from .webhook import webhook
+
+if TYPE_CHECKING:
+    from ...expectations.report.feed_pages import DriftNote
+    from ...tasks.monitoring.drift_report import Drift
+
+
+def foresee(feed_file: Path, champion: str, challenger: str) -> Drift:
+    """Show what a new version changes, and how the last batches would fare under it.
+
+    Args:
+        feed_file: The feed, which the champion scores.
+        champion: URI of the version that scores.
+        challenger: URI of the version that may be promoted.
+
+    Returns:
+        The forecast.
+
+    Raises:
+        GateError: The change is not found to be breaking, or no batch to suffer from it.
+    """
+    from ...expectations.contract.contract import Contract
+    from ...expectations.drift.compare import compare
+    from ...tasks.monitoring.watch import watch_feed
+
+    changes = compare(Contract.load(champion), Contract.load(challenger))
+    terminal.gap()
+    terminal.say(f"diff {champion} {challenger}")
+    terminal.out.print(table_of_changes(changes))
+    found = watch_feed(feed_file, model=challenger)
+    worse = sorted((entry for entry in found.forecast if entry.worse), key=lambda e: e.name)
+    terminal.gap()
+    terminal.say(f"were {challenger} promoted tonight: {found.forecast_in_words}")
+    for entry in (*worse[:2], *worse[-1:]):
+        why = entry.reason.partition(":")[0]
+        terminal.say(f"  {entry.name}  {entry.was}, would be {entry.would_be}: {why}")
+    if not worse or not any(change.effect == "breaking" for change in changes):
+        msg = "a required column more is not seen as breaking, or not to reject a batch."
+        raise GateError(msg)
+    return found
+
+
+def alert_once(feed_file: Path, foreseen: Drift) -> None:
+    """Alert about what drifted, look again to alert no second time, and write the overview.
+
+    Args:
+        feed_file: The feed, whose newest batch has drifted.
+        foreseen: What ``foresee`` found, for the overview.
+
+    Raises:
+        GateError: There was not exactly one alert.
+    """
+    from ...tasks.alerts.notifier import receivers_of, tell_of_drift
+    from ...tasks.feed.feed import Feed
+    from ...tasks.monitoring.watch import watch_feed
+
+    feed = Feed.load(feed_file)
+    found = watch_feed(feed)
+    with webhook() as (address, messages):
+        receivers = receivers_of([address])
+        for looked in (found, watch_feed(feed)):
+            tell_of_drift(feed, looked, receivers)
+    terminal.gap()
+    terminal.say(f"looked twice, alerts that a webhook on loopback received: {len(messages)}")
+    for line in "\n".join(messages).splitlines():
+        terminal.say(f"  {line}")
+    terminal.gap()
+    terminal.say(f"overview     {near(_overview(feed_file, found, foreseen))}")
+    if len(messages) != 1:
+        msg = f"one drift made {len(messages)} alerts."
+        raise GateError(msg)
+
+
+def _overview(feed_file: Path, *findings: Drift) -> Path:
+    from ...tasks.feed.feed import Feed
+    from ...tasks.monitoring.pages import write_overview
+
+    feed = Feed.load(feed_file)
+    notes = {feed.name: [_noted(found) for found in findings]}
+    return write_overview([feed], feed_file.parent / "pages", notes)
+
+
+def _noted(found: Drift) -> DriftNote:
+    from ...expectations.report.feed_pages import DriftNote
+
+    title = f"Were {found.model} promoted" if found.named else f"Since {found.since or 'of late'}"
+    return DriftNote(
+        title=title,
+        severity="critical" if found.breaking else "warning",
+        changes=tuple(change.message for change in found.noticeable),
+        forecast=found.forecast_in_words,
+    )
+
+
+def near(path: Path) -> Path:
+    """Show a path from here if it lies below."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

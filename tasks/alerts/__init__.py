@@ -1,0 +1,1 @@
+"""Alerts: their words, their receivers, and automations on a Prefect server."""

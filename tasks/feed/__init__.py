@@ -1,0 +1,1 @@
+"""A feed on disk: its configuration, inbox, batch identities, receipts and history."""

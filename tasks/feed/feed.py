@@ -1,0 +1,246 @@
+"""A feed: one stream of batches for one model, and where everything of it lies."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from ...expectations.contract.policy import Policy, describe_invalid
+from ...expectations.errors import InvalidFeed
+from ...expectations.escaping import slug
+
+
+def _local(path: str) -> str:
+    if "://" in path:
+        msg = f"{path} is a URL; the folders of a feed lie on a local or mounted disk"
+        raise ValueError(msg)
+    return path
+
+
+LocalFolder = Annotated[str, StringConstraints(min_length=1), AfterValidator(_local)]
+
+
+class Folders(BaseModel):
+    """The folders of a feed; each stands below ``root`` under its own name unless said otherwise.
+
+    A relative path counts from the folder of the feed's YAML file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inbox: LocalFolder | None = Field(default=None, description="Where batches arrive.")
+    scored: LocalFolder | None = Field(default=None, description="Where predictions are published.")
+    quarantine: LocalFolder | None = Field(
+        default=None,
+        description="Where batches and rows that do not fit are kept, each with its report.",
+    )
+    archive: LocalFolder | None = Field(
+        default=None, description="Where scored batches are kept if `archive` is true."
+    )
+    receipts: LocalFolder | None = Field(default=None, description="What became of each batch.")
+    claims: LocalFolder | None = Field(default=None, description="Who is at work on which batch.")
+    staging: LocalFolder | None = Field(
+        default=None,
+        description="Unfinished outputs, never read by others; `.staging` below `root`.",
+    )
+
+
+class Feed(BaseModel):
+    """One stream of batches for one model: ``Feed.load("feeds/flights.yaml")``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9._-]{1,80}$", description="Names the feed in events and reports."
+    )
+    model: str = Field(
+        min_length=1, description="MLflow URI of the model, such as `models:/flights@champion`."
+    )
+    root: LocalFolder = Field(
+        ".", description="The feed's folder; a relative path counts from the YAML file."
+    )
+    folders: Folders = Field(
+        default_factory=Folders, description="Folders that do not lie below `root`."
+    )
+    policy: Policy = Field(
+        default_factory=Policy, description="What the model's signature leaves open."
+    )
+    params: dict[str, Any] = Field(
+        default_factory=dict, description="Inference parameters, handed to `predict`."
+    )
+    settle_seconds: float = Field(
+        60, ge=0, description="A batch without a marker is ready once it stood still for so long."
+    )
+    archive: bool = Field(
+        False, description="Whether scored batches leave the inbox for the archive."
+    )
+    chunk_rows: int = Field(100_000, gt=0, description="Rows handed to the model at a time.")
+    max_attempts: int = Field(
+        5, gt=0, description="A batch whose scoring failed so often is left alone until asked for."
+    )
+    backoff_seconds: float = Field(
+        60, ge=0, description="Pause after a failed attempt; it doubles with each further one."
+    )
+    max_backoff_seconds: float = Field(3600, ge=0, description="The longest such pause.")
+    experiment: str | None = Field(
+        None,
+        min_length=1,
+        description="MLflow experiment in which each run that did something is logged.",
+    )
+
+    @model_validator(mode="after")
+    def _tell_folders_apart(self) -> Self:
+        homes: dict[Path, str] = {}
+        for name in Folders.model_fields:
+            # The same folder may be spelt in several ways, or be reached through a link.
+            other = homes.setdefault(self._folder(name).resolve(), name)
+            if other != name:
+                msg = f"{other} and {name} are the same folder, {self._folder(name)}"
+                raise ValueError(msg)
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a feed from a YAML file.
+
+        Args:
+            path: A YAML mapping of field names to values. Relative folders, and the policy's
+                ``rules``, count from the file's own folder.
+
+        Returns:
+            The feed, all its paths absolute.
+
+        Raises:
+            InvalidFeed: No such file, not YAML, or an unknown field or value; the text lists all.
+        """
+        source = Path(path)
+        try:
+            fields = yaml.safe_load(source.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            msg = f"cannot read the feed {source}: {error}"
+            raise InvalidFeed(msg) from error
+        return cls.parse(fields, str(source)).resolved_from(source.resolve().parent)
+
+    @classmethod
+    def parse(cls, fields: Any, origin: str = "the feed") -> Self:
+        """Build a feed from plain data.
+
+        Args:
+            fields: A mapping of field names to values.
+            origin: Where it came from, for the error's text.
+
+        Returns:
+            The feed.
+
+        Raises:
+            InvalidFeed: An unknown field or value; the text lists all of them.
+        """
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise InvalidFeed(describe_invalid(error, origin, cls)) from error
+
+    def resolved_from(self, base: Path) -> Self:
+        """Return the same feed with each relative path counted from ``base``."""
+        moved = {k: str(base / v) for k, v in self.folders.model_dump(exclude_none=True).items()}
+        rules = None if self.policy.rules is None else str(base / self.policy.rules)
+        return self.model_copy(
+            update={
+                "root": str(base / self.root),
+                "folders": Folders(**moved),
+                "policy": self.policy.model_copy(update={"rules": rules}),
+            }
+        )
+
+    # ----- where things lie -----
+
+    @property
+    def inbox(self) -> Path:
+        """Where batches arrive."""
+        return self._folder("inbox")
+
+    @property
+    def receipts(self) -> Path:
+        """What became of each batch."""
+        return self._folder("receipts")
+
+    @property
+    def claims(self) -> Path:
+        """Who is at work on which batch."""
+        return self._folder("claims")
+
+    @property
+    def staging(self) -> Path:
+        """Unfinished outputs, which nobody else reads."""
+        return self._folder("staging")
+
+    def predictions(self, batch: str, model: str, version: str) -> Path:
+        """The predictions: ``scored/model=<name>/version=<version>/<batch>.parquet``."""
+        folder = self._folder("scored") / f"model={slug(model)}" / f"version={slug(version)}"
+        return folder / f"{batch}.parquet"
+
+    def quarantined(self, batch: str) -> Path:
+        """The folder that holds a batch that does not fit, and why."""
+        return self._folder("quarantine") / batch
+
+    def archived(self, file: str) -> Path:
+        """The place of a scored batch that left the inbox."""
+        return self._folder("archive") / file
+
+    def staged(self, batch: str) -> Path:
+        """The folder of a batch's unfinished outputs."""
+        return self.staging / batch
+
+    def claim(self, batch: str) -> Path:
+        """The file whose lock is the claim to a batch."""
+        return self.claims / batch
+
+    def intent(self, batch: str) -> Path:
+        """What is to be done with a claimed batch, whoever finishes it."""
+        return self.claims / f"{batch}.intent"
+
+    def own_folders(self) -> list[Path]:
+        """All folders of the feed."""
+        return [self._folder(name) for name in Folders.model_fields]
+
+    def relative(self, path: Path) -> str:
+        """Write a path as receipts do: from ``root`` where it lies below, else absolute."""
+        here = Path(self.root).absolute()
+        return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+    def resolve(self, place: str) -> Path:
+        """Turn a path that ``relative`` wrote into one that can be opened."""
+        return Path(self.root).absolute() / place
+
+    def _folder(self, name: str) -> Path:
+        stated = getattr(self.folders, name)
+        default = ".staging" if name == "staging" else name
+        return Path(stated or Path(self.root) / default).absolute()
+
+    # ----- when to try again -----
+
+    def try_again(self, attempts: int, failed: datetime) -> datetime:
+        """Say when a batch is worth another attempt.
+
+        Args:
+            attempts: How many failed so far, at least one.
+            failed: When the last one did.
+
+        Returns:
+            The instant before which the batch is left alone.
+        """
+        # The exponent is bounded, or a feed that is down for weeks would overflow a float.
+        pause = self.backoff_seconds * 2 ** min(attempts - 1, 30)
+        return failed + timedelta(seconds=min(pause, self.max_backoff_seconds))

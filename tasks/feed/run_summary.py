@@ -1,0 +1,101 @@
+"""What a run did for a feed, batch by batch and all told."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+from ...expectations.contract.contract import ModelVersion
+from ...expectations.escaping import visible
+from .inbox import LeftAlone
+from .receipt import Outcome, Receipt
+
+
+class RunSummary(BaseModel):
+    """What one run did for a feed.
+
+    Attributes:
+        feed: The feed's name.
+        model: The version that was current at its start; None if none was needed.
+        receipts: One for each batch that was attempted, in their order.
+        left: What was left alone, with the reason.
+        done: How many batches of the inbox had been settled before.
+        no_contract: Why the model cannot judge at all, so that every batch stayed where it was.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    feed: str
+    model: ModelVersion | None = None
+    receipts: tuple[Receipt, ...] = ()
+    left: tuple[LeftAlone, ...] = ()
+    done: int = 0
+    no_contract: str | None = None
+
+    def of(self, *dispositions: Outcome) -> tuple[Receipt, ...]:
+        """The receipts with one of these dispositions."""
+        return tuple(r for r in self.receipts if r.disposition in dispositions)
+
+    @computed_field
+    @property
+    def rows_in(self) -> int:
+        """Rows of all batches that are done now and could be read."""
+        return sum(r.rows_in or 0 for r in self.receipts if r.final)
+
+    @computed_field
+    @property
+    def rows_scored(self) -> int:
+        """Rows with a prediction."""
+        return sum(r.outputs.scored for r in self.receipts if r.final)
+
+    @computed_field
+    @property
+    def rows_rejected(self) -> int:
+        """Rows that were kept from the model."""
+        return sum(r.outputs.rejected or 0 for r in self.receipts if r.final)
+
+    @property
+    def unreadable(self) -> tuple[Receipt, ...]:
+        """Batches that are done and whose rows nobody could count."""
+        return tuple(r for r in self.receipts if r.final and r.rows_in is None)
+
+    @property
+    def unfinished(self) -> tuple[LeftAlone, ...]:
+        """Batches that could not be completed after a crash, or not be read from the disk."""
+        return tuple(entry for entry in self.left if entry.why in ("unfinished", "inaccessible"))
+
+    def message(self) -> str:
+        """Say in one line how the batches fared, the worst first, each kind with an example."""
+        total = len(self.receipts)
+        if self.no_contract:
+            return f"nothing is scored: {self.no_contract}"
+        if not total:
+            return f"no batch to score{self._left_over()}"
+        parts = [self._fared(outcome, total) for outcome in _WORST_FIRST if self.of(outcome)]
+        return "; ".join(parts) + self._left_over()
+
+    def _fared(self, outcome: Outcome, total: int) -> str:
+        receipts = self.of(outcome)
+        example = receipts[0].reason
+        text = f"{len(receipts)} of {total} batch{'' if total == 1 else 'es'} {outcome}"
+        if not example:
+            return text
+        return f"{text}: {visible(receipts[0].batch.name)}: {visible(example, limit=300)}"
+
+    def _left_over(self) -> str:
+        counts: dict[str, int] = defaultdict(int)
+        for entry in self.left:
+            counts[entry.why] += 1
+        listed = ", ".join(f"{count} {why}" for why, count in sorted(counts.items()))
+        return f" ({listed})" if listed else ""
+
+
+_WORST_FIRST: tuple[Outcome, ...] = (
+    "errored",
+    "failed",
+    "quarantined",
+    "discarded",
+    "split",
+    "passed",
+)

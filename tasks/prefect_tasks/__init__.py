@@ -1,0 +1,1 @@
+"""The Prefect tasks: each logs, calls and returns."""

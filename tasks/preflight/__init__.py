@@ -1,0 +1,1 @@
+"""A candidate model tried on recent and made-up batches before it is promoted."""

@@ -1,0 +1,120 @@
+"""Rows that should fit a model's contract, judged by it: its input example, and made-up ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...expectations.contract.params import param_faults
+from ...expectations.errors import ModelNotFound, UnsupportedBatch
+from ...expectations.judge.checking import CheckResult, check
+from ...expectations.preflight.example_batch import example_batch
+from ...expectations.preflight.report import Step
+from ...expectations.preflight.synthetic_batch import Recipe, synthetic_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...expectations.contract.contract import Contract, ModelVersion
+    from ...expectations.contract.policy import Policy
+
+# What a policy says of a feed's batches, and not of what the contract alone decides.
+_OF_FEEDS: dict[str, Any] = {"rename": {}, "keep": (), "min_rows": 1, "rules": None}
+_LOG_EXAMPLE = "Log the model again with input_example=…, whose rows are then tried first."
+_AGREE = "Log the model again with an example and a signature that agree."
+
+
+class Candidate(NamedTuple):
+    """What is to be tried.
+
+    Attributes:
+        contract: Of the pinned version.
+        model: That version.
+        policy: What the contract leaves open.
+        timeout: Seconds to go on trying while the registry does not answer.
+    """
+
+    contract: Contract
+    model: ModelVersion
+    policy: Policy
+    timeout: float | None = None
+
+
+class Rehearsal(NamedTuple):
+    """A step, and the rows that came out of it if it is sound."""
+
+    step: Step
+    result: CheckResult | None = None
+
+
+def rehearse_example(candidate: Candidate) -> Rehearsal:
+    """Judge the input example that a model was logged with.
+
+    Args:
+        candidate: What is to be tried.
+
+    Returns:
+        The step, skipped where no example was logged; and the example's rows if they fit.
+
+    Raises:
+        RegistryUnavailable: No answer within the timeout.
+    """
+    from ...expectations.registry.client import load_example
+
+    step = Step(
+        name="input example",
+        state="skipped",
+        expected="the input example that the model was logged with fits its signature",
+        observed="none was logged",
+        remedy=_LOG_EXAMPLE,
+    )
+    try:
+        example = load_example(candidate.model, candidate.timeout)
+        if example is None:
+            return Rehearsal(step)
+        if wrong := param_faults(example.params or {}, candidate.contract):
+            return Rehearsal(step.failed(f"the model {'; '.join(wrong)}", _AGREE))
+        batch = example_batch(example, candidate.contract)
+        return _judged(step, [batch], candidate, "as the signature says", _AGREE)
+    except (ModelNotFound, UnsupportedBatch, ValueError) as error:
+        return Rehearsal(step.failed(f"no rows: {error}", _AGREE))
+
+
+def rehearse_synthetic(candidate: Candidate) -> Rehearsal:
+    """Judge batches made from a contract: ordinary values and edges, optional columns or not.
+
+    Args:
+        candidate: What is to be tried.
+
+    Returns:
+        The step; and the ordinary rows, all columns there, if all batches fit.
+    """
+    step = Step(
+        name="synthetic batch",
+        state="skipped",
+        expected="batches made from the contract, of ordinary values and of edges, pass the gate",
+        observed="",
+    )
+    recipes = [
+        Recipe(edges=edges, optional=optional, policy=candidate.policy)
+        for edges in (False, True)
+        for optional in (True, False)
+    ]
+    batches = [synthetic_batch(candidate.contract, recipe) for recipe in recipes]
+    kinds = "ordinary values and edges, with and without optional columns"
+    return _judged(step, batches, candidate, kinds)
+
+
+def _judged(
+    step: Step, batches: Sequence[Any], candidate: Candidate, of: str, remedy: str = ""
+) -> Rehearsal:
+    policy = candidate.policy.model_copy(update=_OF_FEEDS)
+    # Users' own rules are about what their feeds deliver too.
+    contract = replace(candidate.contract, rules=())
+    results = [check(batch, contract, policy) for batch in batches]
+    for result in results:
+        if not result.passed:
+            return Rehearsal(step.failed_by(result.verdict.blocking, remedy))
+    rows = sum(result.verdict.accepted for result in results)
+    sound = step.passed(f"{rows} row{' fits' if rows == 1 else 's fit'}: {of}")
+    return Rehearsal(sound.model_copy(update={"remedy": ""}), results[0])

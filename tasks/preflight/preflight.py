@@ -1,0 +1,94 @@
+"""Try a model version before it is promoted: contract, example, code, output, recent batches.
+
+Unlike everything else that judges, this loads the model and runs it.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from ...expectations.contract.policy import Policy
+from ...expectations.errors import Misuse, NoContract
+from ...expectations.preflight.report import STEPS, Preflight, Step
+from ...expectations.registry.client import load_contract
+from .inputs import Candidate, rehearse_example, rehearse_synthetic
+from .recent_batches import folder_of, judge_recent
+from .trial import try_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ...expectations.contract.contract import Contract
+
+
+def preflight(
+    uri: str,
+    batches: str | Path | None = None,
+    policy: Policy | None = None,
+    timeout: float | None = None,
+) -> Preflight:
+    """Try a model version before it is promoted. This loads the model and runs its code.
+
+    Args:
+        uri: As for ``Contract.load``.
+        batches: A folder of recent batches, to see what they would have met.
+        policy: What the contract leaves open.
+        timeout: Seconds to go on trying while the registry does not answer.
+
+    Returns:
+        Each step with expected, observed and remedy. What one finds does not keep the others from
+        being tried, unless they need it.
+
+    Raises:
+        BatchNotFound: No such folder.
+        ContractChanged: The version's signature was altered meanwhile.
+        Misuse: The URI names a contract without a model.
+        ModelNotFound: No such model, version, alias, run or folder.
+        RegistryUnavailable: No answer within the timeout.
+    """
+    folder = folder_of(batches)
+    try:
+        contract = load_contract(uri, timeout)
+    except NoContract as error:
+        return _without_contract(uri, error)
+    if contract.model is None:
+        msg = f"{uri} is a contract without a model; name the model that is to be tried."
+        raise Misuse(msg)
+    policy = policy or contract.policy or Policy()
+    candidate = Candidate(contract, contract.model, policy, timeout)
+    example, synthetic = rehearse_example(candidate), rehearse_synthetic(candidate)
+    predict, output = try_model(candidate, example.result, synthetic.result)
+    recent, met = judge_recent(folder, contract, policy)
+    usable = _contract_step().passed(_described(contract))
+    return Preflight(
+        uri=uri,
+        model=contract.model,
+        contract=contract.fingerprint,
+        steps=(usable, example.step, synthetic.step, predict, output, recent),
+        batches=met,
+        gate_version=version("signature-gate"),
+    )
+
+
+def _contract_step() -> Step:
+    expected = "a signature that decides what fits"
+    return Step(name="contract", state="skipped", expected=expected, observed="")
+
+
+def _without_contract(uri: str, error: NoContract) -> Preflight:
+    failed = _contract_step().failed(error.reason, error.remedy)
+    others = (
+        Step(
+            name=name, state="skipped", expected="a contract to try it by", observed="there is none"
+        )
+        for name in STEPS[1:]
+    )
+    return Preflight(uri=uri, steps=(failed, *others), gate_version=version("signature-gate"))
+
+
+def _described(contract: Contract) -> str:
+    required = sum(column.required for column in contract.columns)
+    kind = "tensor" if contract.tensors else "column"
+    count = len(contract.columns)
+    return f"{count} {kind}{'' if count == 1 else 's'}, {required} of them required"

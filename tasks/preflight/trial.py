@@ -1,0 +1,215 @@
+"""Run a model on a few rows that fit its contract, to see what it makes of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...expectations.contract.types import Tensor
+from ...expectations.errors import ModelFailed
+from ...expectations.escaping import visible
+from ...expectations.outputs.check import judge_output
+from ...expectations.preflight.report import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ...expectations.contract.contract import Contract
+    from ...expectations.judge.checking import CheckResult
+    from .inputs import Candidate
+
+_log = logging.getLogger("signature_gate.trials")
+_LONGEST_ERROR = 500
+_MEND = "Mend the model, or log it again with the signature that it really needs."
+_MADE_UP = (
+    "Mend the model; if made-up values are to blame, log it again with input_example=…, whose rows "
+    "are then tried in their place."
+)
+_UNLIKELY = "If the model should take such values, mend it; if they never come, leave it be."
+_SYNTHETIC = "a synthetic batch"
+_ONE_ROW = (
+    "Mend the model so that it predicts on a single row: the last piece of a batch may be one."
+)
+_NAMED_TENSORS = (
+    "MLflow hands named tensors over as a dict of arrays: log the model again with an unnamed "
+    "tensor or with columns, or wrap it so that it takes the dict."
+)
+
+
+class Trial(NamedTuple):
+    """Rows to try a model on.
+
+    Attributes:
+        what: Which rows these are, in words.
+        rows: How many.
+        data: The rows as ``predict`` receives them.
+        remedy: What to do if the model fails on them.
+        needed: Whether it must not: made-up values may be such as never come.
+    """
+
+    what: str
+    rows: int
+    data: Any
+    remedy: str
+    needed: bool = True
+
+
+class Tried(NamedTuple):
+    """What a model made of a trial.
+
+    Attributes:
+        trial: The rows.
+        returned: What it returned.
+        raised: What it raised, in words; empty if it returned.
+    """
+
+    trial: Trial
+    returned: Any = None
+    raised: str = ""
+
+
+def try_model(
+    candidate: Candidate, example: CheckResult | None, synthetic: CheckResult | None
+) -> tuple[Step, Step]:
+    """Load a model, let it predict on rows that fit its contract, and judge what it returns.
+
+    Args:
+        candidate: What is to be tried.
+        example: The rows of its input example. If the model predicts on them it may raise on
+            made-up ones, which is only told: a category that never comes is no fault of a model.
+        synthetic: Made-up rows.
+
+    Returns:
+        A step for the predictions and one for the output schema.
+
+    Raises:
+        ContractChanged: The version's signature was altered meanwhile.
+        ModelNotFound: The version is gone.
+        RegistryUnavailable: The model cannot be fetched.
+    """
+    predict = Step(
+        name="predict",
+        state="skipped",
+        expected="the model predicts on rows that fit its contract",
+        observed="there are no such rows",
+    )
+    result = example or synthetic
+    if result is None:
+        return predict, _output_step([], candidate)
+    what, remedy = ("its input example", _MEND) if example else (_SYNTHETIC, _MADE_UP)
+    trials = [*trials_of(result, candidate.contract, what, remedy)]
+    if example and synthetic:
+        rows, data = synthetic.verdict.accepted, synthetic.model_input()
+        trials.append(Trial(_SYNTHETIC, rows, data, _UNLIKELY, needed=False))
+    try:
+        tried = _tried(candidate, trials)
+    except ModelFailed as error:
+        failed = predict.failed(str(error), "Install what it needs, or log it again.")
+        return failed, _output_step([], candidate)
+    return _predict_step(predict, tried), _output_step(tried, candidate)
+
+
+def _tried(candidate: Candidate, trials: Iterable[Trial]) -> list[Tried]:
+    from ...expectations.registry.client import load_model
+
+    contract, redact = candidate.contract, candidate.policy.redact
+    model = load_model(candidate.model, contract.fingerprint, candidate.timeout)
+    return [try_out(model, trial, contract, redact=redact) for trial in trials]
+
+
+def _predict_step(step: Step, tried: Sequence[Tried]) -> Step:
+    raised = [done for done in tried if done.raised]
+    needed = [done for done in raised if done.trial.needed]
+    if needed:
+        return step.failed(f"it raised {needed[0].raised}", needed[0].trial.remedy)
+    named = ", ".join(done.trial.what for done in tried if not done.raised)
+    passed = step.passed(f"it predicted on {named}")
+    if not raised:
+        return passed
+    but = f"{passed.observed}; it raised {raised[0].raised}"
+    return passed.model_copy(update={"observed": but, "remedy": raised[0].trial.remedy})
+
+
+def _output_step(tried: Sequence[Tried], candidate: Candidate) -> Step:
+    contract = candidate.contract
+    step = Step(
+        name="output",
+        state="skipped",
+        expected="one prediction for each row, as the output schema says",
+        observed="nothing was predicted",
+    )
+    returned = [done for done in tried if not done.raised]
+    if not returned:
+        return step
+    for done in returned:
+        output = judge_output(done.returned, contract, done.trial.rows, candidate.policy)
+        blocking = [v for v in output.violations if v.severity == "critical"]
+        if blocking:
+            return step.failed_by(blocking)
+    stated = "of the types it states" if contract.outputs else "the signature states no outputs"
+    return step.passed(f"as many predictions as rows; {stated}")
+
+
+def trials_of(result: CheckResult, contract: Contract, what: str, remedy: str) -> Iterator[Trial]:
+    """List what a model must be able to predict on, if it can predict on the rows of a batch.
+
+    Args:
+        result: A batch that passed.
+        contract: What the model expects.
+        what: What kind of rows it holds, in words.
+        remedy: What to do if the model fails on all of them.
+
+    Yields:
+        The whole batch; its first row alone; and the batch without the columns that may be absent.
+    """
+    whole, rows = result.model_input(), result.verdict.accepted
+    yield Trial(what, rows, whole, remedy)
+    if rows > 1 and not _is_fixed(contract):
+        yield Trial(f"the first row of {what}", 1, _first_row(whole), _ONE_ROW)
+    optional = [column.label for column in contract.columns if not column.required]
+    absent: Any = [label for label in optional if not contract.tensors and label in whole]
+    if absent and len(optional) < len(contract.columns):
+        names = ", ".join(map(repr, absent))
+        needed = f"Mend the model to do without {names}, or log it again with them required."
+        without: Any = whole
+        yield Trial(f"{what} without {names}", rows, without.drop(columns=absent), needed)
+
+
+def try_out(model: Any, trial: Trial, contract: Contract, *, redact: bool) -> Tried:
+    """Let a model predict.
+
+    Args:
+        model: As ``registry.load_model`` returns it.
+        trial: The rows.
+        contract: What the model expects.
+        redact: Whether to withhold the model's words, which may quote the rows.
+
+    Returns:
+        What it returned or raised; with the remedy for named tensors where these are to blame.
+    """
+    if redact:
+        os.environ["MLFLOW_DISABLE_SCHEMA_DETAILS"] = "true"
+    try:
+        # MLflow changes nested values of its input in place.
+        return Tried(trial, model.predict(deepcopy(trial.data)))
+    except Exception as error:  # noqa: BLE001 - a model may raise anything
+        _log.debug("the model raised", exc_info=not redact)
+        words = "its words are withheld by policy redact"
+        if not redact:
+            words = visible(error, limit=_LONGEST_ERROR)
+        if contract.tensors and contract.named and "dict" in str(error):
+            trial = trial._replace(remedy=_NAMED_TENSORS)
+        return Tried(trial, raised=f"{type(error).__name__} on {trial.what}: {words}")
+
+
+def _is_fixed(contract: Contract) -> bool:
+    kinds = (column.type for column in contract.columns)
+    return any(isinstance(kind, Tensor) and kind.shape[:1] != (-1,) for kind in kinds)
+
+
+def _first_row(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {name: array[:1] for name, array in data.items()}
+    return data[:1]

@@ -1,0 +1,1 @@
+"""What was set aside: list it, judge it again, release it or discard it."""

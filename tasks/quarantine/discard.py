@@ -1,0 +1,84 @@
+"""Give up what lies in quarantine: it goes to the archive, and nothing is deleted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from ..feed.feed import Feed
+from ..feed.handled import Discard
+from ..feed.receipt import Ledger, Outputs, Receipt
+from ..storage.atomic import discard, make_folder
+from ..storage.order import reached
+from ..storage.transaction import publish
+from .checkout import TakenUp, meant, taken_up
+from .row_counts import standing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def discard_batch(feed: Feed | str | Path, batch: str, reason: str = "") -> Receipt:
+    """Move what lies in quarantine, papers and all, to ``archive/_discarded``.
+
+    Args:
+        feed: The feed, or the path of its YAML file.
+        batch: The entry, as ``quarantined.find_entry`` takes it.
+        reason: Why, for the record.
+
+    Returns:
+        The receipt, whose disposition is ``discarded``.
+
+    Raises:
+        BatchNotFound: There is no such entry.
+        GateError: Another worker has it.
+        Misuse: More than one entry may be meant, or no receipt knows of it.
+        OSError: It cannot be moved. After the plan stands, whoever comes next completes it.
+    """
+    feed = feed if isinstance(feed, Feed) else Feed.load(feed)
+    name = meant(feed, batch)
+    if isinstance(name, Receipt):
+        return name
+    with taken_up(feed, name) as taken:
+        started = datetime.now(UTC)
+        staged = feed.staged(taken.entry.batch)
+        reached(taken.entry.batch, "claimed")
+        discard(staged)
+        make_folder(staged)
+        place = taken.archived("discarded")
+        receipt = _receipt(taken, place, reason, started)
+        return publish(feed, [(taken.entry.path, place)], receipt)
+
+
+def _receipt(taken: TakenUp, place: Path, reason: str, started: datetime) -> Receipt:
+    feed, entry, told = taken.feed, taken.entry, taken.told
+    content = place / entry.content.name if entry.content else None
+    whole = feed.relative(content) if content else None
+    outputs = Outputs(
+        batch=whole if entry.holds == "batch" else taken.batch_place,
+        rejected=standing(taken.receipts, told.file).rejected,
+    )
+    record = Discard(
+        entry=entry.name,
+        holds=entry.holds,
+        number=taken.number,
+        receipt=told.file,
+        archive=feed.relative(place),
+        reason=reason,
+    )
+    return told.model_copy(
+        update={
+            "batch": told.batch.model_copy(update={"rows": outputs.rejected}),
+            "verdict": None,
+            "disposition": "discarded",
+            "attempt": Ledger(feed).next_attempt(entry.batch, told.version),
+            "previous": taken.receipts[-1].file,
+            "outputs": outputs,
+            "release": None,
+            "discard": record,
+            "started": started,
+            "finished": datetime.now(UTC),
+            "gate_version": version("signature-gate"),
+        }
+    )

@@ -1,0 +1,1 @@
+"""A batch from the inbox to its receipt: select, judge, predict, publish."""

@@ -1,0 +1,185 @@
+"""One attempt on one batch: judge, score, and lay the outcome ready for the commit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...expectations.errors import BatchChanged, RegistryUnavailable, UnsupportedBatch
+from ...expectations.judge.checking import CheckResult, check
+from ...expectations.verdict.verdict import GATE_VERSION, Verdict, Violation
+from ..storage.atomic import discard, make_folder
+from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt, changed, commit
+from .outcome import REJECTED, facts_of, lay_ready, receipt_for
+from .outputs import OutputMismatch
+from .parquet_writer import GrowingParquet
+from .predictions import Scored, provenance, score_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import polars as pl
+
+    from ..feed.receipt import Receipt
+
+# Worth another try at once: the rest of the machinery does not mend itself in seconds.
+TRANSIENT = (OSError, RegistryUnavailable)
+
+
+class Finding(NamedTuple):
+    """What an attempt found, and what it predicted if it was to.
+
+    Attributes:
+        verdict: What was found.
+        scored: What was predicted; None if nothing was.
+    """
+
+    verdict: Verdict
+    scored: Scored | None = None
+
+
+def complete(attempt: Attempt, watch: Callable[[int, int], None] | None = None) -> Receipt:
+    """Take an attempt from a clear staging folder to its receipt.
+
+    Args:
+        attempt: As ``storage.begin`` made it.
+        watch: Told after each piece how many rows are scored, and how many are to be.
+
+    Returns:
+        The final receipt.
+
+    Raises:
+        GateError: Machinery broke; nothing is published, and the batch lies where it did.
+        OSError: The same for files and disks; after the plan stands, recovery completes it.
+    """
+    judged = judge_batch(attempt, attempt.path)
+    finding = score_accepted(attempt, judged, watch)
+    moves, outputs = lay_ready(attempt, *finding, judged)
+    return commit(attempt, moves, receipt_for(attempt, finding.verdict, outputs))
+
+
+def judge_batch(attempt: Attempt, batch: Any) -> CheckResult:
+    """Judge what an attempt is about.
+
+    Args:
+        attempt: The attempt.
+        batch: Its path, or the same opened already.
+
+    Returns:
+        The verdict and the rows; a format that the gate does not read is a verdict too.
+
+    Raises:
+        PermissionError: It may not be read.
+    """
+    intent = attempt.intent
+    contract = intent.contract
+    try:
+        result = check(batch, contract, intent.judged_by)
+    except UnsupportedBatch as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise error.__cause__ from None
+        violation = Violation(
+            kind="unreadable",
+            expected="a batch in a format that the gate reads",
+            observed=f"the name {attempt.batch.path!r}",
+            remedy=str(error),
+            because="what cannot be read cannot be judged",
+        )
+    else:
+        return replace(result, verdict=result.verdict.model_copy(update={"policy": intent.policy}))
+    verdict = Verdict(
+        batch=facts_of(attempt),
+        model=intent.model,
+        contract=contract.fingerprint,
+        policy=intent.policy,
+        violations=(violation,),
+        gate_version=GATE_VERSION,
+    )
+    return CheckResult(verdict, contract)
+
+
+def score_accepted(
+    attempt: Attempt, result: CheckResult, watch: Callable[[int, int], None] | None = None
+) -> Finding:
+    """Score what was accepted, and set apart what was not, all of it in staging.
+
+    Args:
+        attempt: The attempt.
+        result: What was found.
+        watch: Told after each piece how many rows are scored, and how many are to be.
+
+    Returns:
+        The verdict, with what only scoring could find; and what was predicted.
+
+    Raises:
+        BatchChanged: Somebody altered the batch meanwhile.
+        GateError: Machinery broke.
+        OSError: The same for files and disks.
+    """
+    if result.disposition not in ("passed", "split"):
+        return Finding(result.verdict, None)
+    try:
+        if result.disposition == "split":
+            _write_rejected(attempt, result)
+        return Finding(result.verdict, _write_predictions(attempt, result, watch))
+    except OutputMismatch as found:
+        verdict = _with(result.verdict, *found.violations)
+    except BatchChanged as error:
+        if attempt.is_altered():
+            raise changed(attempt.batch) from error
+        unread = _with(result.verdict, _contradiction(attempt, error))
+        verdict = unread.model_copy(update={"rows": None, "rejected": 0})
+    for staged in (PREDICTIONS, QUARANTINE):
+        discard(attempt.staging / staged)
+    return Finding(verdict, None)
+
+
+def _write_predictions(
+    attempt: Attempt, result: CheckResult, watch: Callable[[int, int], None] | None
+) -> Scored:
+    metadata = provenance(attempt.batch.id, attempt.intent)
+    with GrowingParquet(attempt.staging / PREDICTIONS, metadata) as file:
+        return score_rows(result, attempt.intent, file, attempt.feed.chunk_rows, watch)
+
+
+def _write_rejected(attempt: Attempt, result: CheckResult) -> None:
+    import polars as pl
+
+    folder = attempt.staging / QUARANTINE
+    make_folder(folder)
+    written = 0
+    with GrowingParquet(folder / REJECTED, provenance(attempt.batch.id, attempt.intent)) as file:
+        for frame in _read(result.rejected, attempt.feed.chunk_rows):
+            file.write(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+            written += frame.height
+    if written != result.verdict.rejected:
+        msg = f"{written:,} rows fail where {result.verdict.rejected:,} did"
+        raise BatchChanged(msg)
+
+
+def _read(rows: pl.LazyFrame | None, chunk_rows: int) -> Iterator[pl.DataFrame]:
+    """Read piece by piece, so that what the disk refuses is not taken for what cannot be read."""
+    import polars as pl
+
+    if rows is None:
+        return
+    pieces = rows.collect_batches(chunk_size=chunk_rows, maintain_order=True, engine="streaming")
+    try:
+        yield from pieces
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise BatchChanged(str(error)) from error
+
+
+def _with(verdict: Verdict, *violations: Violation) -> Verdict:
+    return verdict.model_copy(update={"violations": (*verdict.violations, *violations)})
+
+
+def _contradiction(attempt: Attempt, error: Exception) -> Violation:
+    said = "" if attempt.intent.policy.redact else f": {str(error).splitlines()[0]}"
+    return Violation(
+        kind="unreadable",
+        expected="the content that the file's own statistics promise",
+        observed=f"another, on reading it to score{said}",
+        remedy="Have the producer write the file again, and deliver it by rename.",
+        because="every value is verified again before the model sees it",
+    )

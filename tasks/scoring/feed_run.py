@@ -1,0 +1,241 @@
+"""All batches of a feed, each from the inbox to its receipt; no Prefect needed."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from ...expectations.errors import GateError
+from ..feed.feed import Feed
+from ..feed.inbox import LeftAlone, identify
+from ..feed.receipt import Ledger, Receipt
+from ..storage.intent import Intent, claimed, unfinished
+from ..storage.journal import is_planned
+from ..storage.transaction import Attempt, begin, give_up
+from .attempt import TRANSIENT, complete
+from .mlflow_runs import track_run
+from .outcome import errored
+from .selection import Candidate, due, survey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ..feed.run_summary import RunSummary
+
+_log = logging.getLogger("signature_gate.lifecycle")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come; told when a batch begins, after each scored piece, and at its end.
+
+    Attributes:
+        batch: The batch's path from the inbox.
+        position: Its number in this run, from 1.
+        batches: How many batches this run attempts.
+        scored: Rows of it that are scored so far.
+        rows: Rows of it that are to be scored; None where that is not known yet, or no more.
+        outcome: What became of it; None while it is under way.
+    """
+
+    batch: str
+    position: int
+    batches: int
+    scored: int = 0
+    rows: int | None = None
+    outcome: Receipt | LeftAlone | None = None
+
+
+def score_feed(
+    feed: Feed | str | Path,
+    *,
+    again: bool = False,
+    timeout: float | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> RunSummary:
+    """Judge and score every batch of a feed that is ready, one after the other.
+
+    The model's alias is resolved once. One batch's error never stops the others.
+
+    Args:
+        feed: The feed, or the path of its YAML file.
+        again: Whether to score, under the current version, batches that are done under another,
+            and to try parked and waiting batches now.
+        timeout: Seconds to go on trying while the registry does not answer.
+        on_progress: Told how far the run has come.
+
+    Returns:
+        What became of each batch.
+
+    Raises:
+        InvalidFeed: The feed file, or its inbox, is not as it should be.
+        ModelNotFound: The registry knows no such model, version or alias.
+        NoContract: The model's signature decides nothing; no batch is touched.
+        RegistryUnavailable: No answer within the timeout; no batch is touched.
+        OSError: The feed's folders cannot be read or written.
+    """
+    feed = feed if isinstance(feed, Feed) else Feed.load(feed)
+    found = survey(feed, again=again)
+    if not found.candidates:
+        return found.summary(feed)
+    intent = current_intent(feed, timeout)
+    todo = due(feed, found, intent.version, again=again)
+    outcomes: list[Receipt | LeftAlone] = []
+    for position, candidate in enumerate(todo.candidates, 1):
+        progress = _Reporter(candidate.batch.path, position, len(todo.candidates), on_progress)
+        progress.tell()
+        outcome = _score_in_any_case(feed, intent, candidate, again, progress)
+        progress.tell(
+            outcome.outputs.scored if isinstance(outcome, Receipt) else 0, outcome=outcome
+        )
+        outcomes.append(outcome)
+    summary = todo.summary(feed, intent.model, outcomes)
+    track_run(feed, summary, timeout)
+    return summary
+
+
+def current_intent(feed: Feed, timeout: float | None = None) -> Intent:
+    """Resolve the feed's model, once for a whole run.
+
+    Returns:
+        What every fresh attempt of the run is bound to.
+
+    Raises:
+        Misuse: The URI names a contract without a model, or the params are not the model's.
+        ModelNotFound: The registry knows no such model, version or alias.
+        NoContract: The model's signature decides nothing.
+        RegistryUnavailable: No answer within the timeout.
+    """
+    from ...expectations.registry.client import load_contract
+
+    return Intent.to_score(feed, load_contract(feed.model, timeout))
+
+
+def score_one(
+    feed: Feed,
+    intent: Intent,
+    candidate: Candidate,
+    *,
+    again: bool = False,
+    watch: Callable[[int, int], None] | None = None,
+) -> Receipt | LeftAlone:
+    """Take one batch from its claim to its receipt.
+
+    Args:
+        feed: The feed.
+        intent: What to do, unless a crashed attempt is bound to something else.
+        candidate: The batch.
+        again: Whether a receipt of another version leaves it undone.
+        watch: Told after each piece how many rows are scored, and how many are to be.
+
+    Returns:
+        The receipt; or why the batch was left alone after all.
+
+    Raises:
+        OSError: A file or disk failed. Another try, or the next run, takes it up again.
+        RegistryUnavailable: The model cannot be fetched; likewise.
+        GateError: The feed's own records cannot be read.
+    """
+    with claimed(feed, candidate.batch.id) as won:
+        left = _overtaken(feed, intent, candidate, again) if won else "claimed"
+        if left:
+            return _left_alone(candidate, left)
+        path = feed.resolve(candidate.place)
+        attempt = begin(feed, candidate.batch, path, intent, datetime.now(UTC))
+        try:
+            return complete(attempt, watch)
+        except TRANSIENT:
+            raise
+        except Exception as error:  # noqa: BLE001 - a batch must never stop the others
+            _note(attempt, error)
+            return give_up(attempt, errored(attempt, error))
+
+
+def record_failure(
+    feed: Feed, intent: Intent, candidate: Candidate, error: BaseException
+) -> Receipt:
+    """Record that a batch could not be scored for want of a registry, a disk or a worker.
+
+    Args:
+        feed: The feed.
+        intent: What was to be done.
+        candidate: The batch.
+        error: What came in the way.
+
+    Returns:
+        The receipt, written into the feed if that is possible; if not, the run's summary and the
+        next attempt must do.
+    """
+    path = feed.resolve(candidate.place)
+    attempt = Attempt(feed, candidate.batch, path, intent, 0, None, datetime.now(UTC))
+    _note(attempt, error)
+    try:
+        with claimed(feed, candidate.batch.id) as won:
+            if won and not is_planned(feed, candidate.batch.id):
+                attempt = begin(feed, candidate.batch, path, intent, attempt.started)
+                return give_up(attempt, errored(attempt, error))
+    except (OSError, GateError) as further:
+        _log.warning("no receipt for %s: %s", candidate.batch.id, type(further).__name__)
+    return errored(attempt, error)
+
+
+def _score_in_any_case(
+    feed: Feed, intent: Intent, candidate: Candidate, again: bool, progress: _Reporter
+) -> Receipt | LeftAlone:
+    try:
+        return score_one(feed, intent, candidate, again=again, watch=progress.tell)
+    except Exception as error:  # noqa: BLE001 - a batch must never stop the others
+        return record_failure(feed, intent, candidate, error)
+
+
+def _overtaken(
+    feed: Feed, intent: Intent, candidate: Candidate, again: bool
+) -> Literal["claimed", "changed", "unfinished"] | None:
+    """Look once more, now that nobody else may: other workers, and producers, were not idle."""
+    batch, path = candidate.batch, feed.resolve(candidate.place)
+    if is_planned(feed, batch.id):
+        return "unfinished"
+    begun = unfinished(feed, batch.id)
+    version = (begun or intent).version
+    finals = [r for r in Ledger(feed).of(batch.id) if r.settles]
+    if any(r.version == version for r in finals) or (finals and not again and not begun):
+        return "claimed"
+    if not path.exists() or identify(path, batch.path) != batch:
+        return "changed"
+    return None
+
+
+_DETAILS: dict[Literal["claimed", "changed", "unfinished"], str] = {
+    "claimed": "another worker has it",
+    "changed": "was altered or taken away after it was listed; the next run looks again",
+    "unfinished": "was left half done, and cannot be finished yet; the next run tries again",
+}
+
+
+def _left_alone(
+    candidate: Candidate, why: Literal["claimed", "changed", "unfinished"]
+) -> LeftAlone:
+    return LeftAlone(batch=candidate.batch.path, why=why, detail=_DETAILS[why])
+
+
+def _note(attempt: Attempt, error: BaseException) -> None:
+    redact = attempt.intent.policy.redact
+    _log.debug("%s: %s", attempt.batch.id, type(error).__name__, exc_info=not redact and error)
+
+
+@dataclass
+class _Reporter:
+    batch: str
+    position: int
+    batches: int
+    listener: Callable[[Progress], None] | None
+
+    def tell(
+        self, scored: int = 0, rows: int | None = None, outcome: Receipt | LeftAlone | None = None
+    ) -> None:
+        if self.listener:
+            told = Progress(self.batch, self.position, self.batches, scored, rows, outcome)
+            self.listener(told)

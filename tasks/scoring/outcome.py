@@ -1,0 +1,223 @@
+"""What an attempt leaves behind: outputs laid ready, the steps that publish them, its receipt."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from ...expectations.errors import (
+    BatchChanged,
+    ContractChanged,
+    GateError,
+    ModelNotFound,
+    RegistryUnavailable,
+)
+from ...expectations.escaping import slug
+from ...expectations.verdict.verdict import BatchFacts
+from ..feed.receipt import Failure, Outputs, Receipt, ScoredBatch
+from ..storage.atomic import is_there
+from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt
+from .column_statistics import profile
+from .evidence import explain
+from .feed_history import past_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import polars as pl
+
+    from ...expectations.judge.checking import CheckResult
+    from ...expectations.report.batch_report import Destination
+    from ...expectations.verdict.verdict import Verdict
+    from .predictions import Scored
+
+REJECTED = "rejected.parquet"
+# Not the batch's fault, however often it happens: these never park a batch.
+_MACHINERY = (OSError, RegistryUnavailable, ModelNotFound, ContractChanged)
+
+
+def lay_ready(
+    attempt: Attempt, verdict: Verdict, scored: Scored | None, judged: CheckResult | None = None
+) -> tuple[list[tuple[Path, Path]], Outputs]:
+    """Complete the staging folder, and name the moves that publish it.
+
+    Args:
+        attempt: The attempt; predictions and rejected rows lie in its staging folder.
+        verdict: What was found.
+        scored: What was predicted, if anything was.
+        judged: What the verdict was made from, to look into its rejected rows once more.
+
+    Returns:
+        Each thing to move with its free new place, in order; and what there is once it is moved.
+
+    Raises:
+        OSError: Verdict or report cannot be written.
+    """
+    feed, batch = attempt.feed, attempt.batch
+    moves: list[tuple[Path, Path]] = []
+    place, published, folder = attempt.path, None, None
+    if scored:
+        published = _published(attempt)
+        moves.append((attempt.staging / PREDICTIONS, published))
+    if verdict.disposition != "passed":
+        folder = _free_quarantine(attempt)
+        if not scored:
+            place = folder / batch.file
+            moves.append((attempt.path, attempt.staging / QUARANTINE / batch.file))
+        _explain(attempt, verdict, _became(attempt, verdict, scored, published), judged)
+        moves.append((attempt.staging / QUARANTINE, folder))
+    if scored and feed.archive and attempt.path.is_relative_to(feed.inbox):
+        place = feed.archived(batch.file)
+        moves.append((attempt.path, place))
+    outputs = Outputs(
+        batch=feed.relative(place),
+        predictions=feed.relative(published) if published else None,
+        columns=scored.columns if scored else (),
+        quarantine=feed.relative(folder) if folder else None,
+        scored=scored.rows if scored else 0,
+        rejected=verdict.rejected if scored else verdict.rows,
+    )
+    return moves, outputs
+
+
+def _published(attempt: Attempt) -> Path:
+    model = attempt.intent.model.name or attempt.feed.name
+    return attempt.feed.predictions(attempt.batch.id, model, attempt.intent.version)
+
+
+def _free_quarantine(attempt: Attempt) -> Path:
+    """Stand beside what another version has quarantined of the same batch."""
+    folder = attempt.feed.quarantined(attempt.batch.id)
+    if not is_there(folder):
+        return folder
+    version = slug(attempt.intent.version)
+    return folder.with_name(f"{folder.name}@{version}.{attempt.number}")
+
+
+def _became(
+    attempt: Attempt, verdict: Verdict, scored: Scored | None, published: Path | None
+) -> list[Destination]:
+    from ...expectations.report.batch_report import Destination
+
+    if not (scored and published):
+        return [Destination("The batch", attempt.batch.file, verdict.rows)]
+    return [
+        Destination("Predictions", str(published), scored.rows),
+        Destination("Rejected rows", REJECTED, verdict.rejected),
+    ]
+
+
+def _explain(
+    attempt: Attempt, verdict: Verdict, became: list[Destination], judged: CheckResult | None
+) -> None:
+    from ...expectations.report.cooccurrence import overlaps_in
+
+    folder = attempt.staging / QUARANTINE
+    past = past_of(attempt.feed, receipt_for(attempt, verdict, Outputs()))
+    explain(folder, verdict, became, past, overlaps_in(_rejected(folder, judged), verdict))
+
+
+def _rejected(folder: Path, judged: CheckResult | None) -> pl.LazyFrame | None:
+    """What is rejected, from where it costs least to read."""
+    import polars as pl
+
+    written = folder / REJECTED
+    if is_there(written):
+        return pl.scan_parquet(written, use_statistics=False)
+    return judged.rejected if judged else None
+
+
+# ----- the receipt -----
+
+
+def receipt_for(attempt: Attempt, verdict: Verdict | None, outputs: Outputs) -> Receipt:
+    """Make the receipt of an attempt.
+
+    Args:
+        attempt: The attempt.
+        verdict: What was found; None if it came to nothing.
+        outputs: What it leaves behind.
+
+    Returns:
+        A receipt, final if there is a verdict.
+    """
+    intent = attempt.intent
+    return Receipt(
+        feed=attempt.feed.name,
+        batch=_scored_batch(attempt, verdict),
+        model=intent.model,
+        contract=intent.contract.fingerprint,
+        policy=intent.policy_fingerprint,
+        verdict=verdict,
+        disposition=verdict.disposition if verdict else "errored",
+        final=verdict is not None,
+        attempt=attempt.number,
+        previous=attempt.previous,
+        outputs=outputs,
+        started=attempt.started,
+        finished=datetime.now(UTC),
+        gate_version=version("signature-gate"),
+    )
+
+
+def errored(attempt: Attempt, error: BaseException) -> Receipt:
+    """Make the receipt of an attempt that came to nothing.
+
+    Args:
+        attempt: The attempt.
+        error: Why.
+
+    Returns:
+        A receipt that is not final and says when the batch is worth another attempt.
+    """
+    now = datetime.now(UTC)
+    failure = Failure(
+        kind=type(error).__name__,
+        message=_message(error, redact=attempt.intent.policy.redact),
+        counts=not isinstance(error, _MACHINERY),
+    )
+    return receipt_for(
+        attempt, None, Outputs(batch=attempt.feed.relative(attempt.path))
+    ).model_copy(
+        update={
+            "error": failure,
+            "finished": now,
+            "try_again": attempt.feed.try_again(max(attempt.number, 1), now),
+        }
+    )
+
+
+def _scored_batch(attempt: Attempt, verdict: Verdict | None) -> ScoredBatch:
+    facts = verdict.batch if verdict else facts_of(attempt)
+    known = profile(attempt.path, facts.format, redact=attempt.intent.policy.redact)
+    return ScoredBatch(
+        **facts.model_dump(exclude={"name"}),
+        name=attempt.batch.path,
+        id=attempt.batch.id,
+        identity=attempt.batch,
+        rows=verdict.rows if verdict else None,
+        null_counts=known.null_counts,
+        ranges=known.ranges,
+    )
+
+
+def facts_of(attempt: Attempt) -> BatchFacts:
+    """Say of a batch what can be said without opening it."""
+    return BatchFacts(
+        name=attempt.batch.path,
+        format=attempt.path.suffix.lstrip(".") or "unknown",
+        uri=str(attempt.path),
+        bytes=attempt.batch.bytes,
+    )
+
+
+def _message(error: BaseException, *, redact: bool) -> str:
+    """An error's text; under redact only where it is known to hold nothing from the batch."""
+    if isinstance(error, OSError):
+        return (
+            f"{error}. The batch is tried again: look after the disk, its room and its permissions."
+        )
+    if isinstance(error, GateError) and not (redact and isinstance(error, BatchChanged)):
+        return str(error)
+    return "its text is withheld by policy redact" if redact else str(error)

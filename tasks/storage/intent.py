@@ -1,0 +1,195 @@
+"""One worker for a batch at a time, and what that worker is bound to do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticSerializationError
+
+from ...expectations.contract.contract import Contract, ModelVersion
+from ...expectations.contract.params import param_faults
+from ...expectations.contract.policy import Policy
+from ...expectations.errors import GateError, InvalidFeed, Misuse
+from ...expectations.suite import rules_of
+from ..feed.receipt import version_label
+from .atomic import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ..feed.feed import Feed
+
+
+class Intent(BaseModel):
+    """What is to be done with a batch, so that whoever finishes a crashed attempt does the same.
+
+    Attributes:
+        model: The version that judges and scores, however far its alias has moved since.
+        signature: That version's signature.
+        policy: The policy in force.
+        rules: The user's own rules, as they stood written when the intent was made; None for an
+            intent without, whose policy may name a file of them.
+        params: Inference parameters.
+        entry: Folder of the quarantine that is to be released; None if the batch is to be scored.
+        starts: How many attempts have begun with it; the batch of a worker that keeps dying is
+            taken last.
+    """
+
+    # JSON knows neither NaN nor infinity, which params may well be.
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+
+    model: ModelVersion
+    signature: dict[str, str | None]
+    policy: Policy = Field(default_factory=Policy)
+    rules: tuple[dict[str, Any], ...] | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+    entry: str | None = None
+    starts: int = 1
+
+    @classmethod
+    def to_score(cls, feed: Feed, contract: Contract) -> Self:
+        """Bind a feed's batches to the version that its model URI means now.
+
+        Args:
+            feed: Says policy and params.
+            contract: Of the pinned version.
+
+        Returns:
+            The intent.
+
+        Raises:
+            InvalidFeed: The params are not the model's, or cannot be written down.
+            Misuse: The contract belongs to no model, or a rule cannot be meant.
+            NoContract: The model's params schema cannot be read.
+        """
+        if contract.model is None:
+            msg = f"{feed.model} is a contract without a model; name the model that is to score."
+            raise Misuse(msg)
+        _refuse_wrong_params(feed, contract)
+        intent = cls(
+            model=contract.model,
+            signature=contract.signature,
+            policy=feed.policy,
+            rules=tuple(rule.stated for rule in rules_of(contract, feed.policy)),
+            params=feed.params,
+        )
+        _refuse_unwritable(feed, intent)
+        return intent
+
+    @cached_property
+    def contract(self) -> Contract:
+        """The contract of the pinned version, with the user's own rules."""
+        contract = Contract.from_signature(self.signature, self.model)
+        return replace(contract, rules=self.rules or ())
+
+    @cached_property
+    def judged_by(self) -> Policy:
+        """The policy without the path of the rules' file, which may say something else by now."""
+        bound = self.rules is not None
+        return self.policy.model_copy(update={"rules": None}) if bound else self.policy
+
+    @property
+    def version(self) -> str:
+        """What tells the model's versions apart in paths."""
+        return version_label(self.model, self.contract.fingerprint)
+
+    @property
+    def policy_fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that are equal for equal policies and rules."""
+        rules = json.dumps(self.rules, sort_keys=True) if self.rules else ""
+        whole = self.policy.model_dump_json() + rules
+        return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def claimed(feed: Feed, batch: str) -> Generator[bool]:
+    """Hold a batch against every other worker, on this machine or on the same mounted disk.
+
+    The claim is a lock of the operating system, so the kernel frees it when its holder dies. Its
+    file is removed while the lock is held: whoever opened it meanwhile finds that it has no name
+    any more, and begins anew.
+
+    Args:
+        feed: The feed.
+        batch: The batch's id.
+
+    Yields:
+        Whether the claim was won; if not, another worker has the batch.
+    """
+    path = feed.claim(batch)
+    # Where the disk knows no locks, marker files would let two workers win: rather fail.
+    lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+def bound_to(feed: Feed, batch: str, intent: Intent) -> Intent:
+    """Write down what is to be done with a claimed batch, unless that stands written already.
+
+    Args:
+        feed: The feed.
+        batch: The batch's id.
+        intent: What a fresh attempt would do.
+
+    Returns:
+        What this attempt has to do: the intent of a crashed one, if there is such.
+
+    Raises:
+        GateError: The file is there and cannot be understood.
+        OSError: It cannot be written.
+    """
+    earlier = unfinished(feed, batch)
+    binding = earlier.model_copy(update={"starts": earlier.starts + 1}) if earlier else intent
+    write_whole(feed.intent(batch), binding.model_dump_json(indent=2))
+    return binding
+
+
+def unfinished(feed: Feed, batch: str) -> Intent | None:
+    """Read the intent to score a batch that a crashed attempt left behind.
+
+    Whoever asked for a release can ask again: that of a crashed one binds nobody.
+
+    Raises:
+        GateError: The file is there and cannot be understood.
+    """
+    path = feed.intent(batch)
+    try:
+        intent = Intent.model_validate_json(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        msg = f"{path} is no intent that this version of signature-gate can read: {error}"
+        raise GateError(msg) from error
+    return None if intent.entry else intent
+
+
+def _refuse_wrong_params(feed: Feed, contract: Contract) -> None:
+    if faults := param_faults(feed.params, contract):
+        msg = f"feed {feed.name}: {contract.model} {'; it '.join(faults)}."
+        raise InvalidFeed(msg)
+
+
+def _refuse_unwritable(feed: Feed, intent: Intent) -> None:
+    try:
+        intent.model_dump_json()
+    except (PydanticSerializationError, ValueError) as error:
+        msg = (
+            f"feed {feed.name}: its params cannot be written down: {error}. Give numbers, text, "
+            "lists and mappings, as a YAML file has them."
+        )
+        raise InvalidFeed(msg) from error

@@ -1,0 +1,208 @@
+"""What remains to be done for a batch that is judged and scored, and how it is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ...expectations.errors import GateError
+from ..feed.inbox import identify, marker_of
+from ..feed.receipt import Receipt
+from .atomic import (
+    create_whole,
+    discard,
+    give_back,
+    is_remnant,
+    is_there,
+    move,
+    partial_of,
+    write_whole,
+)
+from .order import reached
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..feed.feed import Feed
+    from ..feed.inbox import Identity
+
+_PLAN = "plan.json"
+_RECEIPT = "receipt.json"
+
+
+class Move(BaseModel):
+    """One step of a plan; paths as ``Feed.relative`` writes them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    destination: str
+
+
+class Plan(BaseModel):
+    """What remains to be done for a batch that is judged and scored.
+
+    Attributes:
+        moves: The steps, in order.
+        receipt: The commit that follows them.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    moves: tuple[Move, ...]
+    receipt: Receipt
+
+
+def write_plan(feed: Feed, plan: Plan) -> None:
+    """Write a plan down: from here on recovery goes forward.
+
+    Raises:
+        OSError: It cannot be written; then nothing has happened.
+    """
+    batch = plan.receipt.batch.id
+    _stage_receipt(feed, plan.receipt)
+    write_whole(feed.staged(batch) / _PLAN, plan.model_dump_json(indent=2))
+    reached(batch, "planned")
+
+
+def read_plan(feed: Feed, batch: str) -> Plan | None:
+    """Read the plan of a batch that is past the turning point.
+
+    Raises:
+        GateError: There is one that cannot be understood.
+    """
+    path = feed.staged(batch) / _PLAN
+    try:
+        return Plan.model_validate_json(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        msg = f"{path} is no plan that this version of signature-gate can read: {error}"
+        raise GateError(msg) from error
+
+
+def is_planned(feed: Feed, batch: str) -> bool:
+    """Whether a batch is past the turning point: only recovery may touch it."""
+    return (feed.staged(batch) / _PLAN).exists()
+
+
+def carry_out(feed: Feed, plan: Plan) -> Receipt:
+    """Make the steps of a plan that are not made yet, and commit.
+
+    Args:
+        feed: The feed.
+        plan: Written down before.
+
+    Returns:
+        The receipt, as it stands in the feed.
+
+    Raises:
+        OSError: A step failed; the next recovery makes it.
+    """
+    _give_back_what_came_later(feed, plan)
+    batch, todo = plan.receipt.batch.id, _without_what_is_gone(feed, plan)
+    for step in _remaining(feed, todo.moves):
+        move(feed.resolve(step.source), feed.resolve(step.destination))
+        reached(batch, "moved")
+        if _give_back_what_came_later(feed, todo):
+            return carry_out(feed, plan)
+    receipt = _true_to_facts(feed, plan.receipt)
+    if not (feed.receipts / receipt.file).exists():
+        publish_receipt(feed, receipt)
+    _drop_marker(feed.inbox / receipt.batch.identity.path)
+    sweep(feed, batch)
+    return receipt
+
+
+def _remaining(feed: Feed, moves: tuple[Move, ...]) -> tuple[Move, ...]:
+    # What is gone from its source has been moved, wherever a reader took it since. A later step
+    # may move what an earlier one has put there, so the last finished one counts.
+    for position in reversed(range(len(moves))):
+        if not is_there(feed.resolve(moves[position].source)):
+            return moves[position + 1 :]
+    return moves
+
+
+def _without_what_is_gone(feed: Feed, plan: Plan) -> Plan:
+    """Leave out what a producer took back, or put something else in its place."""
+    known = plan.receipt.batch.identity
+    moves = tuple(step for step in plan.moves if not _is_gone(feed, step, known))
+    return plan.model_copy(update={"moves": moves})
+
+
+def _is_gone(feed: Feed, step: Move, known: Identity) -> bool:
+    source, destination = feed.resolve(step.source), feed.resolve(step.destination)
+    # What is staged only the gate touches: where it is gone it has been moved.
+    if source.is_relative_to(feed.staging):
+        return False
+    if not is_there(source):
+        return not is_there(destination)
+    if source != feed.inbox / known.path or identify(source, known.path) == known:
+        return False
+    return not (source.is_dir() and is_there(destination) and is_remnant(source, destination))
+
+
+def _give_back_what_came_later(feed: Feed, plan: Plan) -> bool:
+    """Return to the inbox what a producer put in the batch's place an instant before the move."""
+    known = plan.receipt.batch.identity
+    place = feed.inbox / known.path
+    taken = next(
+        (feed.resolve(m.destination) for m in plan.moves if feed.resolve(m.source) == place), place
+    )
+    if taken == place or not is_there(taken):
+        return False
+    found = identify(taken, known.path)
+    # A copy onto another disk may keep a coarser stamp than the original had.
+    same_disk = taken.lstat().st_dev == feed.inbox.stat().st_dev
+    if found == (known if same_disk else known.model_copy(update={"stamp": found.stamp})):
+        return False
+    try:
+        give_back(taken, place)
+    except FileExistsError:
+        give_back(taken, feed.inbox / found.file)
+    return True
+
+
+def _true_to_facts(feed: Feed, receipt: Receipt) -> Receipt:
+    """Own up to a batch that its producer took away or replaced before it could be moved."""
+    place = receipt.outputs.batch
+    if place is None or is_there(feed.resolve(place)):
+        return receipt
+    outputs = receipt.outputs.model_copy(update={"batch": None})
+    return receipt.model_copy(update={"outputs": outputs})
+
+
+def _drop_marker(path: Path) -> None:
+    # Of a batch that has left, an empty marker would only litter the inbox.
+    marker = None if is_there(path) else marker_of(path)
+    if marker and marker.stat().st_size == 0:
+        marker.unlink(missing_ok=True)
+
+
+def publish_receipt(feed: Feed, receipt: Receipt) -> None:
+    """Give a receipt its public name, whole and flushed, which must be free.
+
+    Raises:
+        OSError: It cannot be written, or the name is taken.
+    """
+    staged = _stage_receipt(feed, receipt)
+    create_whole(feed.receipts / receipt.file, staged)
+    reached(receipt.batch.id, "committed")
+
+
+def _stage_receipt(feed: Feed, receipt: Receipt) -> Path:
+    """Write a receipt into staging, unless it stands there: a full disk must not stop a commit."""
+    staged = feed.staged(receipt.batch.id) / _RECEIPT
+    text = receipt.model_dump_json(indent=2)
+    if not staged.exists() or staged.read_text("utf-8") != text:
+        write_whole(staged, text)
+    return staged
+
+
+def sweep(feed: Feed, batch: str) -> None:
+    """Remove what an attempt needed only while it lasted."""
+    discard(feed.staged(batch))
+    for leftover in (feed.intent(batch), partial_of(feed.intent(batch))):
+        leftover.unlink(missing_ok=True)
+    reached(batch, "swept")

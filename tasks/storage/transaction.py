@@ -1,0 +1,219 @@
+"""One batch from its claim to its commit, in the order of writes that ``order`` explains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...expectations.errors import BatchChanged, GateError
+from ..feed.inbox import Identity, LeftAlone, identify
+from ..feed.receipt import Ledger, Receipt, last_final
+from .atomic import discard, is_there, make_folder
+from .intent import Intent, bound_to, claimed, unfinished
+from .journal import Move, Plan, carry_out, publish_receipt, read_plan, sweep, write_plan
+from .order import reached
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from ..feed.feed import Feed
+
+# Outputs by the name under which they are staged.
+PREDICTIONS = "predictions.parquet"
+QUARANTINE = "quarantine"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A claimed batch on its way through the order of writes.
+
+    Attributes:
+        feed: The feed.
+        batch: The batch.
+        path: Where it lies.
+        intent: What is to be done with it.
+        number: The how manieth attempt it is, under the intent's version.
+        previous: File name of the batch's latest receipt.
+        started: When it began, in UTC.
+        judged: Identity of what is judged, where that is not the batch as it arrived.
+    """
+
+    feed: Feed
+    batch: Identity
+    path: Path
+    intent: Intent
+    number: int
+    previous: str | None
+    started: datetime
+    judged: Identity | None = None
+
+    @property
+    def staging(self) -> Path:
+        """The folder for its unfinished outputs."""
+        return self.feed.staged(self.batch.id)
+
+    def is_altered(self) -> bool:
+        """Look whether what is judged is no longer what it was.
+
+        Raises:
+            OSError: It is gone.
+        """
+        return identify(self.path, self.batch.path) != (self.judged or self.batch)
+
+
+def prepare(feed: Feed) -> None:
+    """Make the folders that every attempt needs.
+
+    Raises:
+        OSError: One of them cannot be made.
+    """
+    for folder in (feed.receipts, feed.claims, feed.staging):
+        make_folder(folder)
+
+
+def begin(feed: Feed, batch: Identity, path: Path, intent: Intent, started: datetime) -> Attempt:
+    """Clear what an earlier attempt left in staging, and bind a claimed batch to an intent.
+
+    Raises:
+        GateError: The intent of an earlier attempt cannot be understood.
+        OSError: Something cannot be written.
+    """
+    reached(batch.id, "claimed")
+    # First of all: what fills the disk may be the batch's own leftovers.
+    discard(feed.staged(batch.id))
+    binding = bound_to(feed, batch.id, intent)
+    reached(batch.id, "bound")
+    make_folder(feed.staged(batch.id))
+    ledger = Ledger(feed)
+    history = ledger.of(batch.id)
+    number = ledger.next_attempt(batch.id, binding.version)
+    previous = history[-1].file if history else None
+    return Attempt(feed, batch, path, binding, number, previous, started)
+
+
+def commit(attempt: Attempt, moves: list[tuple[Path, Path]], receipt: Receipt) -> Receipt:
+    """Publish what an attempt has staged.
+
+    Args:
+        attempt: The attempt; its outputs lie whole and flushed in staging.
+        moves: Each staged output, and the batch itself if it is to move, with its free new place.
+        receipt: What became of the batch.
+
+    Returns:
+        The receipt, as it stands in the feed.
+
+    Raises:
+        BatchChanged: The batch is no longer what was judged; nothing is published.
+        FileExistsError: A new place is taken; nothing is published or overwritten.
+        OSError: A write failed. After the plan stands, recovery makes what is missing.
+    """
+    feed, batch = attempt.feed, attempt.batch
+    reached(batch.id, "staged")
+    if attempt.is_altered():
+        raise changed(batch)
+    return publish(feed, moves, receipt)
+
+
+def publish(feed: Feed, moves: list[tuple[Path, Path]], receipt: Receipt) -> Receipt:
+    """Write down what is to be moved and recorded for a claimed batch, and do it.
+
+    Args:
+        feed: The feed.
+        moves: As ``commit`` takes them.
+        receipt: What became of the batch.
+
+    Returns:
+        The receipt, as it stands in the feed.
+
+    Raises:
+        FileExistsError: A new place is taken; nothing is published or overwritten.
+        OSError: A write failed. After the plan stands, recovery makes what is missing.
+    """
+    for _, destination in moves:
+        _make_way(destination)
+    steps = tuple(
+        Move(source=feed.relative(source), destination=feed.relative(destination))
+        for source, destination in moves
+    )
+    plan = Plan(moves=steps, receipt=receipt)
+    write_plan(feed, plan)
+    return carry_out(feed, plan)
+
+
+def give_up(attempt: Attempt, receipt: Receipt) -> Receipt:
+    """Record an attempt that came to nothing; the batch stays where it is.
+
+    Raises:
+        OSError: The receipt cannot be written.
+    """
+    discard(attempt.staging)
+    make_folder(attempt.staging)
+    publish_receipt(attempt.feed, receipt)
+    sweep(attempt.feed, attempt.batch.id)
+    return receipt
+
+
+def recover(feed: Feed, in_inbox: Collection[str]) -> Iterator[Receipt | LeftAlone]:
+    """Finish or clear what dead workers have begun, wherever the claim is free.
+
+    Args:
+        feed: The feed.
+        in_inbox: Ids of the batches that lie ready, and whose intents still mean something.
+
+    Yields:
+        The receipt of each batch that was finished; and each one that could not be, which stays as
+        it is for the next run.
+    """
+    for batch in sorted(_begun(feed)):
+        try:
+            with claimed(feed, batch) as won:
+                receipt = _resume(feed, batch, batch in in_inbox) if won else None
+        except (OSError, GateError) as error:
+            detail = f"was left half done, and cannot be finished: {error}"
+            yield LeftAlone(batch=batch, why="unfinished", detail=detail)
+        else:
+            if receipt:
+                yield receipt
+
+
+def _make_way(destination: Path) -> None:
+    # What can fail shall fail before the plan: after it only renames are left.
+    if is_there(destination):
+        text = f"{destination} is there already, though no receipt knows of it. Move it away."
+        raise FileExistsError(text)
+    make_folder(destination.parent)
+
+
+def changed(batch: Identity) -> BatchChanged:
+    """Make the error for a batch that was altered while somebody was at work on it."""
+    msg = f"{batch.path} was altered while it was judged. The next run takes it as a new batch."
+    return BatchChanged(msg)
+
+
+def _begun(feed: Feed) -> set[str]:
+    staged = {path.name for path in feed.staging.iterdir()}
+    claims = {path.name.removesuffix(".partial").lstrip(".") for path in feed.claims.iterdir()}
+    return staged | {name.removesuffix(".intent") for name in claims}
+
+
+def _resume(feed: Feed, batch: str, in_inbox: bool) -> Receipt | None:
+    plan = read_plan(feed, batch)
+    if plan:
+        return carry_out(feed, plan)
+    discard(feed.staged(batch))
+    if not _is_wanted(feed, batch, in_inbox):
+        sweep(feed, batch)
+    return None
+
+
+def _is_wanted(feed: Feed, batch: str, in_inbox: bool) -> bool:
+    """Whether an intent is still to be carried out: not yet done, and the batch is there."""
+    intent = unfinished(feed, batch)
+    receipts = Ledger(feed).of(batch)
+    if intent is None or any(r.settles and r.version == intent.version for r in receipts):
+        return False
+    done = last_final(receipts)
+    place = done.outputs.batch if done else None
+    return in_inbox or (place is not None and is_there(feed.resolve(place)))
