@@ -4,9 +4,11 @@
 PYTHON ?= python3
 UV := .uv/bin/uv
 BIN := .venv/bin
-PROPERTIES := tests/test_properties.py tests/test_tensors.py \
-	tests/test_folders.py::test_any_partition_into_files_gives_the_same_verdict
-THROUGH_GX := tests/test_engines_agree.py
+PROPERTIES := tests/conform/test_properties.py tests/conform/test_tensors.py \
+	tests/readers/test_folders.py::test_any_partition_into_files_gives_the_same_verdict
+THROUGH_GX := tests/rules/test_against_stock_gx.py
+# What tests and tools share lies in folders by theme.
+TOOL := PYTHONPATH=$$(echo tests/support/* | tr ' ' ':') $(BIN)/python tests/tools
 SOURCES := __init__.py $(shell find expectations tasks flows tests -name '*.py' -o -name '*.jinja')
 
 # No server of ours reports home, and none of them paints bars into a log.
@@ -27,29 +29,29 @@ test: .venv/installed  ## the whole suite, a process for each of two cores
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 prove: .venv/installed  ## every property with 20,000 examples, through GX with 2,000, of readers with 5,000
-	@SIGNATURE_GATE_EXAMPLES=20000 $(BIN)/pytest -n 2 --dist worksteal $(PROPERTIES) tests/test_zoo.py
+	@SIGNATURE_GATE_EXAMPLES=20000 $(BIN)/pytest -n 2 --dist worksteal $(PROPERTIES) tests/conform/test_zoo.py
 	@SIGNATURE_GATE_EXAMPLES=2000 $(BIN)/pytest -n 2 --dist worksteal $(THROUGH_GX)
 	@SIGNATURE_GATE_EXAMPLES=5000 $(BIN)/pytest -n 2 --dist worksteal -m hypothesis \
 		$(addprefix --deselect ,$(PROPERTIES) $(THROUGH_GX))
 
 chaos: .venv/installed  ## 300 workers killed at any instant, and one at each named write
-	@$(BIN)/python tests/chaos.py
+	@$(TOOL)/chaos.py
 
 bench: .venv/installed  ## time and peak memory: a judgement of 10,000,000 rows, a feed of 30,000,000
-	@$(BIN)/python tests/bench.py
-	@$(BIN)/python tests/bench_feed.py
+	@$(TOOL)/bench.py
+	@$(TOOL)/bench_feed.py
 
 table: .venv/installed  ## write docs/conformity.md anew, from a run
-	@PYTHONPATH=tests $(BIN)/python tests/conformity_table.py > docs/conformity.md
+	@$(TOOL)/conformity_table.py > docs/conformity.md
 
 screenshot: demo  ## photograph the demo's feed page for the README (needs chromium)
-	@$(BIN)/python tests/screenshot.py .demo docs/overview.png
+	@$(TOOL)/screenshot.py .demo docs/overview.png
 
 faults: .venv/installed  ## write docs/faults.md anew, from the table of faults
-	@PYTHONPATH=tests $(BIN)/python tests/fault_table.py > docs/faults.md
+	@$(TOOL)/fault_table.py > docs/faults.md
 
 schema: .venv/installed  ## write deployments/feeds/feed.schema.json anew, from the models
-	@PYTHONPATH=tests $(BIN)/python tests/feed_schema.py > deployments/feeds/feed.schema.json
+	@$(TOOL)/feed_schema.py > deployments/feeds/feed.schema.json
 
 lint: .venv/installed  ## ruff and pyright strict
 	@$(BIN)/ruff check .

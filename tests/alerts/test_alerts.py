@@ -1,0 +1,242 @@
+"""Alerts without a Prefect server: who is told what, and how often."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from commands import run
+from drifted_batches import DRIFTED, OTHERWISE, hundred_batches  # noqa: F401 - a fixture
+from feeds import (
+    PLANTED,
+    deliver,
+    rows,
+)
+from receivers import receiver  # noqa: F401 - a fixture
+
+from signature_gate.tasks.alerts.message import notice_of_batch
+from signature_gate.tasks.alerts.notifier import receivers_of, tell_of_batches
+from signature_gate.tasks.scoring.feed_run import score_feed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import polars as pl
+    from pytest import CaptureFixture  # noqa: PT013 - a type only
+    from receivers import Webhook
+
+    from signature_gate.tasks.feed.feed import Feed
+    from signature_gate.tasks.feed.run_summary import RunSummary
+
+    FeedMaker = Callable[..., Feed]
+
+
+def saved(feed: Feed) -> str:
+    """Write a feed where the command line finds it."""
+    file = f"{feed.root}.yaml"
+    with open(file, "w", encoding="utf-8") as out:  # noqa: PTH123 - a root is text
+        yaml.safe_dump(feed.model_dump(mode="json", exclude_defaults=True), out)
+    return file
+
+
+def score(capsys: CaptureFixture[str], feed: Feed, *options: str) -> tuple[int, str, str]:
+    return run(capsys, "score", saved(feed), *options)
+
+
+# ----- what is said -----
+
+
+def test_a_notice_tells_what_somebody_has_to_know(make_feed: FeedMaker, line: str) -> None:
+    """Feed, batch, violations, model, the report's place and the severity."""
+    feed = make_feed()
+    deliver(feed, "july.parquet", OTHERWISE)
+    (receipt,) = score_feed(feed).receipts
+
+    notice = notice_of_batch(feed, receipt)
+
+    assert notice.subject == "[critical] line: batch quarantined: july.parquet"
+    assert "july.parquet: quarantined\n - " in notice.message
+    assert "'a'" in notice.message
+    assert "model: models:/line/1" in notice.message
+    (report,) = [x for x in notice.message.splitlines() if x.startswith("report: ")]
+    with open(report.removeprefix("report: "), encoding="utf-8") as page:  # noqa: PTH123
+        assert "july.parquet" in page.read()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["<!channel>.parquet", "@everyone.parquet", "[x](http:evil).parquet", "<@U123> .parquet"],
+)
+def test_a_name_calls_nobody_where_people_chat(make_feed: FeedMaker, line: str, name: str) -> None:
+    """Mentions and links of Slack, Discord, Mattermost and Teams are mere text."""
+    feed = make_feed()
+    deliver(feed, name, OTHERWISE)
+    (receipt,) = score_feed(feed).receipts
+
+    notice = notice_of_batch(feed, receipt)
+
+    for text in (notice.subject, notice.message):
+        assert not any(call in text for call in ("<!", "<@", " @e", "]("))
+        assert "⟨U+00" in text
+
+
+# ----- without a server -----
+
+
+def test_a_hundred_batches_with_one_fault_are_told_once(
+    hundred: tuple[Feed, RunSummary], webhook: Webhook
+) -> None:
+    """One message in a window, the first batch's; the next window has one of its own."""
+    feed, summary = hundred
+    told = receivers_of([f"json://{webhook.host}/once"])
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    for hours in (0, 0.5, 0.99, 1.1):
+        when = now + timedelta(hours=hours)
+        assert tell_of_batches(feed, summary.receipts, told, window=3600, now=when) == []
+
+    assert len(summary.of("quarantined")) == 100
+    first, second = webhook.got("/once")
+    assert first == second
+    assert first["title"] == "[critical] hundred: batch quarantined: 000.parquet"
+    assert first["type"] == "failure"
+    assert "model: models:/line/1" in first["message"]
+    assert PLANTED not in str(first)
+
+
+def test_a_clock_that_was_set_back_silences_no_fault(
+    hundred: tuple[Feed, RunSummary], webhook: Webhook
+) -> None:
+    """What was told in what is now the future does not count as told."""
+    feed, summary = hundred
+    told = receivers_of([f"json://{webhook.host}/back"])
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    for when in (now, now - timedelta(days=365)):
+        tell_of_batches(feed, summary.receipts, told, now=when)
+
+    assert len(webhook.got("/back")) == 2
+
+
+def test_what_is_told_is_told_again_to_nobody_but_a_new_receiver(
+    make_feed: FeedMaker, line: str, webhook: Webhook, capsys: CaptureFixture[str]
+) -> None:
+    """Runs share what was told; each fault has its message, and each receiver its memory."""
+    feed = make_feed()
+    one, other = (f"json://{webhook.host}/{path}" for path in ("one", "other"))
+    deliver(feed, "1.parquet", DRIFTED)
+    deliver(feed, "sound.parquet", rows(3))
+    assert score(capsys, feed, "--notify", one)[::2] == (1, "")
+    deliver(feed, "2.parquet", DRIFTED)
+    deliver(feed, "3.parquet", OTHERWISE)
+
+    assert score(capsys, feed, "--notify", one, "--notify", other)[::2] == (1, "")
+
+    assert [m["title"].rpartition(" ")[2] for m in webhook.got("/one")] == [
+        "1.parquet",
+        "3.parquet",
+    ]
+    assert [m["title"].rpartition(" ")[2] for m in webhook.got("/other")] == [
+        "2.parquet",
+        "3.parquet",
+    ]
+
+
+def test_a_receiver_that_is_down_is_told_later(
+    make_feed: FeedMaker,
+    line: str,
+    webhook: Webhook,
+    capsys: CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Exit code and stdout are as without it; stderr says so, and shows no address."""
+    monkeypatch.setenv(
+        "SIGNATURE_GATE_NOTIFY", f"json://{webhook.host}/s3cret json://127.0.0.1:1/s3cret"
+    )
+    feed = make_feed()
+    webhook.answers = HTTPStatus.SERVICE_UNAVAILABLE
+    deliver(feed, "1.parquet", DRIFTED)
+    code, out, err = score(capsys, feed, "--json")
+    assert (code, json.loads(out)["receipts"][0]["disposition"]) == (1, "quarantined")
+    assert err.count("1 alert could not be delivered to the json receiver") == 2
+    assert "s3cret" not in err + (feed.receipts / ".alerts.json").read_text("utf-8")
+    assert "127.0.0.1" not in err
+
+    deliver(feed, "2.parquet", DRIFTED)
+    assert score(capsys, feed)[2].count("1 alert could not") == 2
+    webhook.answers = HTTPStatus.OK
+    code, _, err = score(capsys, feed)
+    assert (code, err.count("1 alert could not")) == (0, 1)
+    assert score(capsys, feed)[0] == 0
+
+    (told,) = webhook.got("/s3cret")
+    assert "1.parquet" in told["title"]
+
+
+def test_what_is_told_of_but_cannot_be_noted_changes_no_exit_code(
+    make_feed: FeedMaker, line: str, webhook: Webhook, capsys: CaptureFixture[str]
+) -> None:
+    """A disk that fails is told on stderr; nothing is sent that would be sent for ever."""
+    feed = make_feed()
+    deliver(feed, "1.parquet", DRIFTED)
+    (feed.receipts / ".alerts.json").mkdir(parents=True)
+
+    code, _, err = score(capsys, feed, "--notify", f"json://{webhook.host}/never")
+
+    assert code == 1
+    assert "nobody is told of faults" in err
+    assert webhook.got("/never") == []
+
+
+@pytest.mark.parametrize("command", ["score", "drift"])
+def test_an_address_that_nobody_knows_is_refused_first(
+    make_feed: FeedMaker, line: str, capsys: CaptureFixture[str], command: str
+) -> None:
+    """Nothing is scored, and the address is not shown."""
+    feed = make_feed()
+    deliver(feed, "1.parquet", rows(3))
+    options = ("--notify", "json://127.0.0.1:1/", "--notify", "nonsense://s3cret")
+
+    code, out, err = run(capsys, command, saved(feed), *options)
+
+    assert (code, out) == (2, "")
+    assert "address 2 of --notify" in err
+    assert "s3cret" not in err
+    assert not feed.receipts.exists()
+
+
+def test_drift_and_its_end_are_told_once_each(
+    make_feed: FeedMaker, line: str, webhook: Webhook, capsys: CaptureFixture[str]
+) -> None:
+    """A rehearsal is told to nobody; what Prefect's events told is no matter."""
+    feed = make_feed()
+
+    def watch(*options: str) -> int:
+        notify = f"json://{webhook.host}/drift"
+        code, _, err = run(capsys, "drift", saved(feed), "--notify", notify, *options)
+        assert err == ""
+        return code
+
+    def deliver_and_score(name: str, batch: pl.DataFrame) -> None:
+        deliver(feed, name, batch)
+        score_feed(feed)
+
+    deliver_and_score("1.parquet", rows(3))
+    assert watch() == 0
+    deliver_and_score("2.parquet", OTHERWISE)
+    assert watch("--model", "models:/line/2") == 1
+    assert webhook.got("/drift") == []
+    assert watch() == watch() == 1
+    deliver_and_score("3.parquet", rows(3))
+    assert watch() == watch() == 0
+
+    drifted, over = webhook.got("/drift")
+    assert drifted["title"] == "[critical] line: what arrives has changed"
+    assert "breaking: column 'a' removed" in drifted["message"]
+    assert "since batch: 2.parquet" in drifted["message"]
+    assert "report.html" in drifted["message"]
+    assert (over["title"], over["type"]) == ("[info] line: the drift is over", "success")

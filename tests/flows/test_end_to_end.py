@@ -1,0 +1,228 @@
+"""docs/platform.md from its first command to its last, with real servers and a real worker."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from feeds import rows
+from live_platform import Platform, wait_for
+from platform_commands import (
+    ARRIVED,
+    AUTOMATIONS,
+    DEPLOY,
+    DOCTOR,
+    INBOX,
+    MLFLOW_SERVER,
+    POOL,
+    PREFECT_SERVER,
+    RELEASE,
+    WORKER,
+)
+from repository import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEYS = ("carrier", "flight", "tailnum", "origin", "time_hour")
+FEED = "signature-gate.feed.flights"
+
+REGISTER = """
+import sys, time, urllib.request
+import mlflow, pandas as pd
+from mlflow.models import infer_signature
+from sklearn.linear_model import LinearRegression
+
+frame = pd.DataFrame({"a": [0.0, 1.0, 2.0], "n": [0, 1, 3]})
+model = LinearRegression().fit(frame, frame["a"] + frame["n"])
+while True:
+    try:
+        urllib.request.urlopen(sys.argv[1] + "/health")
+        break
+    except OSError:
+        time.sleep(0.25)
+mlflow.sklearn.log_model(
+    model,
+    name="flights",
+    signature=infer_signature(frame, pd.DataFrame({"outcome": model.predict(frame)})),
+    serialization_format="cloudpickle",
+    pip_requirements=["scikit-learn"],
+    registered_model_name="flights",
+)
+mlflow.MlflowClient().set_registered_model_alias("flights", "champion", "1")
+"""
+
+
+@pytest.fixture(name="platform", scope="module")
+def live_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Follow the page as far as a running worker, and leave no process behind."""
+    folder = tmp_path_factory.mktemp("platform")
+    shutil.copytree(ROOT / "deployments", folder / "deployments")
+    (folder / "register.py").write_text(REGISTER)
+    platform = Platform(folder)
+    try:
+        _build(platform)
+        yield platform
+    finally:
+        platform.stop()
+        # Pytest shows it where a test failed.
+        print(platform.logs())  # noqa: T201
+        assert platform.alive() == []
+
+
+def _build(platform: Platform) -> None:
+    """Run what the page says, where it can be side by side."""
+    register = f"{sys.executable} register.py {platform.mlflow}"
+    for command in (PREFECT_SERVER, MLFLOW_SERVER, register):
+        platform.start(command)
+    platform.run(f"sh -c '{INBOX}'")
+    wait_for(platform.is_healthy, "the Prefect server")
+    _watch_posed_runs(platform)
+    platform.run(POOL)
+    platform.start(WORKER)
+    platform.start(AUTOMATIONS)
+    platform.run(DEPLOY)
+    platform.finish(AUTOMATIONS)
+    platform.finish(register)
+    platform.start(DOCTOR)
+
+
+def _deliver(platform: Platform, name: str, **columns: Any) -> None:
+    """Put three rows into the inbox, with the marker that says they are all there."""
+    inbox = platform.folder / "deployments" / "feeds" / "flights" / "inbox"
+    keys = {key: [f"{key}-{i}" for i in range(3)] for key in KEYS}
+    rows(3, **keys, **columns).drop("key").write_parquet(inbox / name)
+    (inbox / f"{name}.ready").touch()
+
+
+def _receipts(platform: Platform) -> dict[str, dict[str, Any]]:
+    """Read the receipts on disk; the latest of each batch, by its day."""
+    folder = platform.folder / "deployments" / "feeds" / "flights" / "receipts"
+    found = [json.loads(file.read_text("utf-8")) for file in folder.glob("*.json")]
+    found.sort(key=lambda receipt: receipt["finished"])
+    return {receipt["batch"]["id"][: len("2013-07-12")]: receipt for receipt in found}
+
+
+def _predictions(platform: Platform) -> list[str]:
+    scored = platform.folder / "deployments" / "feeds" / "flights" / "scored"
+    return sorted(file.name.split("-")[2] for file in scored.rglob("*.parquet"))
+
+
+def test_everything_is_deployed_as_the_page_says(platform: Platform) -> None:
+    """Four deployments, two of them scheduled, one started by an event, all tagged."""
+    deployed = platform.ask("deployments/filter")
+
+    assert {(d["name"], d["entrypoint"].rpartition(".")[2]) for d in deployed} == {
+        ("flights", "score_batches"),
+        ("arrived", "score_batches"),
+        ("flights", "watch_schema"),
+        ("by-hand", "release_quarantined"),
+    }
+    assert all(d["tags"] == ["signature-gate"] for d in deployed)
+    assert sorted(len(d["schedules"]) for d in deployed) == [0, 0, 1, 1]
+    assert str(ROOT) not in json.dumps(deployed)
+
+
+def test_an_event_has_its_feed_scored_and_a_release_mends_the_rest(platform: Platform) -> None:
+    """One batch is scored, another quarantined; released by hand, it is scored too."""
+    _deliver(platform, "2013-07-12.parquet")
+    _deliver(platform, "2013-07-13.parquet", a=["1.5", "2.5", "3.5"])
+    posed = _Posed(platform)
+
+    platform.run(ARRIVED)
+    (run,) = wait_for(lambda: platform.runs_of("score-batches/arrived"), "the run of the event")
+
+    assert (run["state"]["name"], run["state"]["type"]) == ("Quarantined", "COMPLETED")
+    assert run["state"]["message"].startswith("1 of 2 batches quarantined: 2013-07-13.parquet")
+    assert run["parameters"]["feed"] == "feeds/flights.yaml"
+    receipts = _receipts(platform)
+    assert {name: r["disposition"] for name, r in receipts.items()} == {
+        "2013-07-12": "passed",
+        "2013-07-13": "quarantined",
+    }
+    assert _predictions(platform) == ["12"]
+    artifacts = platform.ask("artifacts/filter")
+    keys = {a["key"] for a in artifacts if a["flow_run_id"] == run["id"]}
+    assert keys == {"signature-gate-flights", "signature-gate-flights-batches"}
+    told = wait_for(lambda: _three(platform.events(FEED)), "the events")
+    assert told["signature-gate.batch.quarantined"]["payload"]["violations"][0]["column"] == "a"
+
+    _mend_the_policy(platform)
+    platform.run(RELEASE)
+
+    (released,) = platform.runs_of("release-quarantined/by-hand")
+    assert released["state"]["name"] == "Completed"
+    assert _receipts(platform)["2013-07-13"]["disposition"] == "passed"
+    assert _predictions(platform) == ["12", "13"]
+    posed.are_told_apart()
+
+
+def test_doctor_finds_the_platform_sound(platform: Platform) -> None:
+    """Both servers answer where the environment says."""
+    found = platform.finish(DOCTOR)
+
+    assert platform.api in found
+    assert platform.mlflow in found
+    assert "!!" not in found
+
+
+def _three(events: dict[str, Any]) -> dict[str, Any]:
+    names = {"batch.arrived", "signature-gate.batch.passed", "signature-gate.batch.quarantined"}
+    return events if names <= set(events) else {}
+
+
+def _mend_the_policy(platform: Platform) -> None:
+    file = platform.folder / "deployments" / "feeds" / "flights.yaml"
+    fields = yaml.safe_load(file.read_text("utf-8"))
+    fields["policy"]["parse_text"] = "allow"
+    file.write_text(yaml.safe_dump(fields), "utf-8")
+
+
+class _Posed:
+    """Two runs that gave a sign of life: one falls silent, one ends under a name of our own."""
+
+    TAG = "posed"
+
+    def __init__(self, platform: Platform) -> None:
+        """Let them begin."""
+        self._platform = platform
+        self._silent, self._ended = self._alive(), self._alive()
+        quarantined = {"type": "COMPLETED", "name": "Quarantined"}
+        platform.ask(f"flow_runs/{self._ended}/set_state", state=quarantined, force=True)
+
+    def _alive(self) -> str:
+        (flow,) = self._platform.ask("flows/filter", flows={"name": {"any_": ["score-batches"]}})
+        run = self._platform.ask(
+            "flow_runs/",
+            flow_id=flow["id"],
+            tags=[self.TAG],
+            state={"type": "RUNNING", "name": "Running"},
+        )
+        self._platform.heartbeat(f"prefect.flow-run.{run['id']}", self.TAG)
+        return run["id"]
+
+    def are_told_apart(self) -> None:
+        """Wait for the automation, and see that it marked the silent one alone."""
+        states = wait_for(self._states, "the silent run to be marked")
+        assert states == {self._silent: "Crashed", self._ended: "Quarantined"}
+
+    def _states(self) -> dict[str, str] | None:
+        runs = self._platform.ask(
+            "flow_runs/filter", flow_runs={"id": {"any_": [self._silent, self._ended]}}
+        )
+        states = {run["id"]: run["state_name"] for run in runs}
+        return states if states[self._silent] != "Running" else None
+
+
+def _watch_posed_runs(platform: Platform) -> None:
+    """Install the zombie automation once more, impatient, and for posed runs only."""
+    file = ROOT / "deployments" / "automations.yaml"
+    (automation,) = yaml.safe_load(file.read_text("utf-8"))["automations"]
+    automation["name"] = "posed"
+    automation["trigger"]["within"] = 10  # the shortest that Prefect takes
+    automation["trigger"]["match_related"]["prefect.resource.id"] = f"prefect.tag.{_Posed.TAG}"
+    platform.ask("automations/", **automation)

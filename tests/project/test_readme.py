@@ -1,0 +1,102 @@
+"""The README's snippets and commands, run as they stand there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from commands import run
+from repository import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tutorial_models import Tutorial
+
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def _snippets(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def workplace(
+    house_price: Tutorial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registry: str
+) -> Path:
+    """A folder in which the README's names mean something: its feed, its batch, its model."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    try:
+        client.get_model_version_by_alias("flights", "champion")
+    except mlflow.MlflowException:
+        client.create_registered_model("flights")
+        client.create_model_version("flights", f"models:/{house_price.model_id}")
+        client.create_model_version("flights", f"models:/{house_price.model_id}")
+        client.set_registered_model_alias("flights", "champion", "1")
+        client.set_registered_model_alias("flights", "challenger", "2")
+    frame = house_price.batch.assign(carrier="UA", flight=1)
+    frame.to_csv(tmp_path / "2013-07-12.csv", index=False)
+    (tmp_path / "feeds" / "inbox").mkdir(parents=True)
+    frame.to_csv(tmp_path / "feeds" / "inbox" / "2013-07-12.csv", index=False)
+    fields = yaml.safe_load(_snippets("yaml")[0]) | {"settle_seconds": 0}
+    (tmp_path / "feeds" / "flights.yaml").write_text(yaml.safe_dump(fields), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_snippets_run(workplace: Path, prefect_server: None) -> None:
+    """Each Python snippet runs as it stands, the flow included."""
+    for snippet in _snippets("python"):
+        names: dict[str, Any] = {}
+        exec(compile(snippet, "README.md", "exec"), names)  # noqa: S102 - our own README
+        if "nightly" in names:
+            names["nightly"]()
+
+    assert list((workplace / "feeds" / "scored").rglob("*.parquet"))
+
+
+def test_the_commands_run(workplace: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command line runs as it stands and exits 0 on a batch that fits."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    lines = [line for block in _snippets("bash") for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith("signature-gate")]
+
+    assert len(commands) > 4
+    for command in commands:
+        code, out, err = run(capsys, *shlex.split(command)[1:])
+        assert code == 0, f"{command}\n{out}{err}"
+
+
+def test_the_make_targets_are_there() -> None:
+    """The README's make commands exist."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    named = re.findall(r"^make (\w+)", "\n".join(_snippets("bash")), re.MULTILINE)
+
+    assert ["demo", "test"] == named
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in named)
+
+
+def test_the_policy_table_names_every_field() -> None:
+    """No field of the policy is missing from the README."""
+    from signature_gate import Policy
+
+    for name in Policy.model_fields:
+        assert f"`{name}`" in README
+
+
+def test_what_it_points_to_is_there() -> None:
+    """Each relative link and picture leads to a file of the repository."""
+    named = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+
+    assert named
+    assert all((ROOT / path).is_file() for path in named)
+
+
+def test_it_stays_short() -> None:
+    """Under 200 lines; more goes to docs/."""
+    assert len(README.splitlines()) < 200

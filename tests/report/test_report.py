@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import json
+import re
+import stat
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+import sample_verdicts
+
+from signature_gate import check
+from signature_gate.expectations.contract.contract import Contract
+from signature_gate.expectations.contract.policy import Policy
+from signature_gate.expectations.escaping import visible
+from signature_gate.expectations.report.batch_report import Destination, render_report, write_report
+from signature_gate.expectations.verdict.verdict import BatchFacts, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+every_fare = pytest.mark.parametrize(
+    "make", sample_verdicts.FARES.values(), ids=sample_verdicts.FARES
+)
+
+
+class _Outline(HTMLParser):
+    """What a page is made of: its tags, its attributes, and the text a reader sees."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes.extend((name, value or "") for name, value in attrs)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def valued(self, attribute: str) -> list[str]:
+        return [value for name, value in self.attributes if name == attribute]
+
+
+def test_a_thousand_columns_stay_usable() -> None:
+    """What is wrong stands open, the rest is folded, and the page stays under a megabyte."""
+    page = render_report(sample_verdicts.wide())
+    opened = re.sub(r"<details.*?</details>", "", page, flags=re.DOTALL)
+
+    assert len(page) < 1_000_000
+    assert all(f"sensor_{i:04}" in page for i in range(1_000))
+    assert opened.count("sensor_") <= 60
+    assert "20 more violations" in page
+    assert "960 columns without a violation" in page
+
+
+@every_fare
+def test_the_page_stands_alone(make: Callable[[], Verdict]) -> None:
+    """Nothing is fetched, nothing is run, and the policy for both is part of the page."""
+    page = render_report(make())
+    outline = _Outline(page)
+
+    assert not re.search(r"https?://", page)
+    assert not re.search(r"@import|url\((?!#)", page)
+    assert not {"script", "link", "img", "iframe", "object", "form", "base"} & set(outline.tags)
+    assert not [name for name, _ in outline.attributes if name.startswith("on")]
+    assert outline.valued("content")[0].startswith("default-src 'none'; style-src 'unsafe-inline'")
+
+
+@every_fare
+def test_every_violation_is_told_in_full(make: Callable[[], Verdict]) -> None:
+    """Kind, column, expected, observed, rows, sample, remedy, reason and expectation."""
+    verdict = make()
+    text = _Outline(render_report(verdict)).text
+
+    for violation in verdict.violations:
+        parts = [violation.kind, violation.column or "the whole batch", violation.expected]
+        parts += [violation.observed, violation.remedy, violation.because, *violation.sample]
+        parts += [f"{violation.count:,}"] if violation.count else ["batch-level"]
+        parts += [", ".join(map(str, violation.rows))]
+        parts += [violation.expectation["type"]] if violation.expectation else []
+        assert [part for part in parts if part not in text] == []
+
+
+def test_the_page_names_model_contract_conversions_policy_and_gate() -> None:
+    """Enough to judge the same batch again, years later."""
+    text = _Outline(render_report(sample_verdicts.split())).text
+
+    for part in ("models:/flights/3", "models:/flights@champion", "m-6f1d0a2b9c7e4d58a1f3"):
+        assert part in text
+    assert "9b1f6a2c40d7e835" in text
+    assert "signature-gate 0.1.0 with Polars" in text
+    assert re.search(r"int32 to long\s+year, month, day, flight", text)
+    assert "3 of 20 set" in text
+    assert all(field in text for field in Policy.model_fields)
+    assert "61.5 kB" in text
+    assert "First remedy" in text
+
+
+@pytest.mark.parametrize(
+    ("size", "written"),
+    [(None, "in memory"), (0, "0 bytes"), (999, "999 bytes"), (3_400_000_000, "3.4 GB")],
+)
+def test_the_size_is_written_for_people(size: int | None, written: str) -> None:
+    """Bytes in the unit that fits; objects in memory have none."""
+    verdict = sample_verdicts.flights(batch=BatchFacts(name="frame", format="pandas", bytes=size))
+
+    assert written in _Outline(render_report(verdict)).text
+
+
+def test_a_batch_that_was_really_judged_makes_such_a_page() -> None:
+    """From a signature and a frame to the page: counts, rows, conversions and what was kept."""
+    names = {"year": "long", "dep_time": "long", "carrier": "string"}
+    inputs = [{"name": name, "type": kind, "required": True} for name, kind in names.items()]
+    contract = Contract.from_signature({"inputs": json.dumps(inputs)})
+    day = pl.DataFrame(
+        {
+            "year": pl.Series([2013] * 971, dtype=pl.Int32),
+            "dep_time": [*range(939), *[None] * 32],
+            "carrier": ["UA"] * 971,
+            "time_hour": ["2013-01-02T05:00:00"] * 971,
+        }
+    )
+
+    verdict = check(day, contract, Policy(on_mismatch="split", keep=("time_hour",))).verdict
+    text = " ".join(_Outline(render_report(verdict)).text.split())
+
+    assert "32 of 971 rows (3.3%) do not meet the model's contract" in text
+    assert "first: 939, 940, 941, 942, 943" in text
+    assert "int32 to long year" in text
+    assert "32 bad, 939 good" in text
+    assert "carried through, not judged" in text
+
+
+def test_a_bare_signature_and_another_engine_are_named() -> None:
+    """A page without a registered model says so."""
+    text = _Outline(
+        render_report(sample_verdicts.flights(model=None, contract="", engine="gx"))
+    ).text
+
+    assert "a bare signature" in text
+    assert "none: there is no contract" in text
+    assert "with Great Expectations" in text
+
+
+def test_a_redacted_verdict_shows_no_value() -> None:
+    """Under ``redact`` a sample stays out of the page even where a verdict holds one."""
+    shown = sample_verdicts.flights(sample_verdicts.FRACTIONS)
+    redacted = sample_verdicts.flights(
+        sample_verdicts.FRACTIONS, policy=sample_verdicts.policy(redact=True)
+    )
+
+    assert "1427.25" in render_report(shown)
+    assert not any(value in render_report(redacted) for value in sample_verdicts.FRACTIONS.sample)
+    assert "withheld (redact)" in render_report(redacted)
+
+
+def test_a_folder_batch_names_the_files_at_fault() -> None:
+    """The first five by name, the others by number."""
+    files = tuple(f"part-{i}.parquet" for i in range(7))
+    found = sample_verdicts.LATE_DEPARTURES.model_copy(update={"files": files})
+
+    text = _Outline(render_report(sample_verdicts.flights(found))).text
+
+    assert re.search(r"In 7 files: part-0\.parquet, .*part-4\.parquet and 2 more", text)
+
+
+def test_long_values_get_the_width_of_the_page() -> None:
+    """A value that would make a narrow cell endless stands below instead."""
+    long = sample_verdicts.FRACTIONS.model_copy(update={"sample": ("1.5", "9" * 80)})
+    text = _Outline(render_report(sample_verdicts.flights(long))).text
+
+    assert "see below" in text
+    assert text.index("see below") < text.index("Remedy:") < text.index("9" * 80)
+    assert "see below" not in render_report(sample_verdicts.flights(sample_verdicts.FRACTIONS))
+
+
+def test_what_became_of_the_batch_is_listed_with_links() -> None:
+    """Each destination has its label, its rows and, where a browser can follow, a link."""
+    outline = _Outline(
+        render_report(
+            sample_verdicts.split(),
+            [
+                Destination("Predictions", "/data/scored/a b.parquet", 939),
+                Destination("Rejected rows", "rejected.parquet", 1),
+                Destination("Receipt", "s3://feeds/receipts/x.json"),
+            ],
+        )
+    )
+
+    assert "Predictions (939 rows)" in outline.text
+    assert "Rejected rows (1 row)" in outline.text
+    assert "s3://feeds/receipts/x.json" in outline.text
+    links = [link for link in outline.valued("href") if not link.startswith("#")]
+    assert links == ["file:///data/scored/a%20b.parquet", "./rejected.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "href"),
+    [
+        ("https://host/run?id=1", "https://host/run?id=1"),
+        ("file:///tmp/x", "file:///tmp/x"),
+        ("quarantine/x#1?.json", "./quarantine/x%231%3F.json"),
+        ("javascript:alert(1)", None),
+        ("JavaScript:alert(1)", None),
+        ("\tjavascript:alert(1)", None),
+        ("data:text/html,x", None),
+        ("gs://bucket/x", None),
+        ("//host/share", "file:////host/share"),
+    ],
+)
+def test_only_paths_and_web_addresses_become_links(uri: str, href: str | None) -> None:
+    """Nothing that would run, and nothing that a browser cannot open."""
+    assert Destination("Here", uri).href == href
+
+
+def test_a_hostile_batch_adds_no_markup() -> None:
+    """Whatever the names and values are, the page has the tags of a harmless one."""
+    outline = _Outline(
+        render_report(
+            sample_verdicts.hostile(), [Destination(a, a) for a in sample_verdicts.ATTACKS]
+        )
+    )
+
+    assert not {"script", "img", "iframe"} & set(outline.tags)
+    assert not [name for name, _ in outline.attributes if name.startswith("on")]
+    assert outline.tags.count("style") == outline.tags.count("title") == 1
+    assert not [link for link in outline.valued("href") if "javascript" in link.lower()[:13]]
+    assert all(visible(attack, limit=600) in outline.text for attack in sample_verdicts.ATTACKS)
+    assert all(c.isprintable() or c == "\n" for c in outline.text)
+
+
+def test_the_same_verdict_gives_the_same_page() -> None:
+    """The page holds no clock and no chance, through JSON and back."""
+    verdict = sample_verdicts.split()
+
+    assert render_report(verdict) == render_report(Verdict.from_json(verdict.to_json()))
+
+
+def test_writing_makes_folders_and_replaces_an_older_page(tmp_path: Path) -> None:
+    """The page is whole, readable as any file is, and nothing is left beside it."""
+    target = tmp_path / "quarantine" / "flights" / "report.html"
+
+    write_report(target, sample_verdicts.passed())
+    written = write_report(str(target), sample_verdicts.split())
+
+    assert written == target
+    assert target.read_text("utf-8") == render_report(sample_verdicts.split())
+    assert list(target.parent.iterdir()) == [target]
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert stat.S_IMODE(target.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_a_page_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Where a folder has the name, it stays, and so does its neighbourhood."""
+    target = tmp_path / "report.html"
+    target.mkdir()
+
+    with pytest.raises(OSError, match=r"report\.html"):
+        write_report(target, sample_verdicts.passed())
+
+    assert list(tmp_path.iterdir()) == [target]

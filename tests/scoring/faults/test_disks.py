@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from feeds import (
+    by_batch,
+    deliver,
+    everything_below,
+    gaps,
+    rows,
+)
+from racing_producer import at_point, disk_maker, unprivileged  # noqa: F401 - a fixture among them
+
+from signature_gate.tasks.feed.feed import Feed
+from signature_gate.tasks.feed.receipt import Ledger
+from signature_gate.tasks.scoring.feed_run import score_feed
+from signature_gate.tasks.scoring.selection import survey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from racing_producer import Disk
+
+    MakeDisk = Callable[..., Disk]
+    MakeFeed = Callable[..., Feed]
+
+SPLIT = {"on_mismatch": "split", "max_rejected": 0.5}
+
+
+def fared(feed: Feed) -> dict[str, str]:
+    """Run a feed, and tell what became of each batch that was attempted."""
+    return {name: r.disposition for name, r in by_batch(score_feed(feed)).items()}
+
+
+def on_record(feed: Feed) -> list[tuple[str, str, int]]:
+    """List name, disposition and number of each attempt that has a receipt."""
+    ledger = Ledger(feed)
+    found = [receipt for batch in ledger.batches() for receipt in ledger.of(batch)]
+    return [(r.batch.name, r.disposition, r.attempt) for r in found]
+
+
+# ----- no room -----
+
+
+def test_a_disk_that_fills_up_while_a_batch_is_scored_loses_nothing(
+    make_disk: MakeDisk, make_feed: MakeFeed, line: str
+) -> None:
+    """The batch stays, errored with the system's own words; others pass, and later it does too."""
+    disk = make_disk("disk", megabytes=8)
+    feed = make_feed(root=str(disk.path), policy=SPLIT)
+    feed.inbox.mkdir()
+    path = deliver(feed, "large.parquet", rows(60_000))
+    deliver(feed, "small.parquet", rows(5))
+    disk.fill(leave=200_000)
+
+    first = by_batch(score_feed(feed))
+    published = everything_below(disk.path / "scored")
+    disk.clear()
+
+    assert first["large.parquet"].disposition == "errored"
+    assert "No space left on device" in first["large.parquet"].reason
+    assert "The batch is tried again: look after the disk" in first["large.parquet"].reason
+    assert first["small.parquet"].disposition == "passed"
+    assert len(published) == 1
+    assert path.exists()
+    assert list(feed.staging.iterdir()) == list(feed.claims.iterdir()) == []
+    later = by_batch(score_feed(feed))["large.parquet"]
+    assert (later.disposition, later.outputs.scored) == ("passed", 60_000)
+
+
+def test_a_disk_without_any_room_leaves_every_batch_where_it_is(
+    make_disk: MakeDisk, make_feed: MakeFeed, line: str
+) -> None:
+    """Not even a receipt can be written: the run says so, and the next one does all of it."""
+    disk = make_disk("disk")
+    feed = make_feed(root=str(disk.path), policy=SPLIT)
+    feed.inbox.mkdir()
+    deliver(feed, "good.parquet", rows(5))
+    deliver(feed, "bad.parquet", rows(2, a=["x", "y"]))
+    disk.fill()
+
+    summary = score_feed(feed)
+    disk.clear()
+
+    assert {r.disposition for r in summary.receipts} == {"errored"}
+    assert all("No space left on device" in r.reason for r in summary.receipts)
+    assert on_record(feed) == []
+    assert everything_below(feed.inbox) == {"good.parquet", "bad.parquet"}
+    assert fared(feed) == {"good.parquet": "passed", "bad.parquet": "quarantined"}
+
+
+@pytest.mark.parametrize("full", ["receipts", "quarantine"])
+def test_a_disk_that_is_full_after_the_plan_stops_nothing_for_good(
+    make_disk: MakeDisk, make_feed: MakeFeed, line: str, full: str
+) -> None:
+    """What was judged and scored is neither judged nor scored again: the next run commits it."""
+    disk = make_disk(full)
+    feed = make_feed(folders={full: str(disk.path)}, policy=SPLIT)
+    deliver(feed, "gaps.parquet", gaps(10, 3))
+    with at_point("planned", disk.fill):
+        (first,) = score_feed(feed).receipts
+    half_done = survey(feed)
+    scored = {p: p.stat() for p in (Path(feed.root) / "scored").rglob("*.parquet")}
+    disk.clear()
+
+    (later,) = score_feed(feed).receipts
+
+    assert first.disposition == "errored"
+    assert "No space left on device" in first.reason
+    (left,) = half_done.left
+    assert left.why == "unfinished"
+    assert "cannot be finished" in left.detail
+    assert "No space left on device" in left.detail
+    assert len(scored) == 1
+    assert {p: p.stat().st_mtime_ns for p in scored} == {
+        p: s.st_mtime_ns for p, s in scored.items()
+    }
+    assert on_record(feed) == [("gaps.parquet", "split", 1)]
+    assert (later.outputs.scored, later.outputs.rejected) == (7, 3)
+    assert {p.name for p in disk.path.iterdir() if p.name.startswith(".")} == set()
+    assert list(feed.staging.iterdir()) == list(feed.claims.iterdir()) == []
+
+
+def test_a_removal_that_breaks_off_leaves_no_second_batch(
+    make_disk: MakeDisk, make_feed: MakeFeed, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left in the inbox of a folder that was archived on another disk is not scored."""
+    disk = make_disk("archive")
+    feed = make_feed(folders={"archive": str(disk.path)}, archive=True)
+    (feed.inbox / "a").mkdir()
+    for part in range(3):
+        rows(part + 1).write_parquet(feed.inbox / "a" / f"{part}.parquet")
+
+    really_remove = shutil.rmtree
+
+    def broken(folder: Path, **options: bool) -> None:
+        if folder != feed.inbox / "a":
+            really_remove(folder, **options)
+            return
+        next(iter(folder.iterdir())).unlink()
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", broken)
+        score_feed(feed)
+    left = everything_below(feed.inbox)
+    (receipt,) = score_feed(feed).receipts
+
+    assert len(left) == 2
+    assert (receipt.disposition, receipt.rows_in) == ("passed", 6)
+    assert on_record(feed) == [("a", "passed", 1)]
+    assert list(feed.inbox.iterdir()) == []
+    assert len(everything_below(feed.resolve(receipt.outputs.batch or ""))) == 3
+
+
+# ----- no permission -----
+
+
+def test_a_folder_of_predictions_that_is_read_only_stops_only_what_is_scored(
+    make_disk: MakeDisk, make_feed: MakeFeed, line: str
+) -> None:
+    """Nothing is published, the batch stays, and what does not fit is quarantined all the same."""
+    disk = make_disk("scored")
+    feed = make_feed(folders={"scored": str(disk.path)})
+    deliver(feed, "good.parquet", rows(5))
+    deliver(feed, "bad.parquet", rows(2, a=["x", "y"]))
+    disk.forbid_writing()
+
+    first = by_batch(score_feed(feed))
+    disk.allow_writing()
+
+    assert first["good.parquet"].disposition == "errored"
+    assert "Read-only file system" in first["good.parquet"].reason
+    assert "its permissions" in first["good.parquet"].reason
+    assert first["bad.parquet"].disposition == "quarantined"
+    assert everything_below(feed.inbox) == {"good.parquet"}
+    assert fared(feed) == {"good.parquet": "passed"}
+
+
+def test_an_inbox_that_is_read_only_keeps_its_batches_and_is_scored(
+    make_disk: MakeDisk, make_feed: MakeFeed, line: str
+) -> None:
+    """What fits is scored where it lies; what does not is judged once, and moved when it can be."""
+    disk = make_disk("inbox")
+    feed = make_feed(folders={"inbox": str(disk.path)})
+    deliver(feed, "good.parquet", rows(5))
+    deliver(feed, "bad.parquet", rows(2, a=["x", "y"]))
+    disk.forbid_writing()
+
+    first = fared(feed)
+    second = score_feed(feed)
+    disk.allow_writing()
+    third = fared(feed)
+
+    assert first == {"good.parquet": "passed", "bad.parquet": "errored"}
+    assert "Read-only file system" in second.unfinished[0].detail
+    assert third == {"bad.parquet": "quarantined"}
+    assert everything_below(feed.inbox) == {"good.parquet"}
+    assert sorted(on_record(feed)) == [
+        ("bad.parquet", "quarantined", 1),
+        ("good.parquet", "passed", 1),
+    ]
+
+
+@pytest.fixture
+def anybodys() -> Iterator[Path]:
+    """A folder that any account may enter, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "folder in a folder"])
+def test_a_batch_that_may_not_be_read_stops_no_other_and_is_not_passed_over(
+    anybodys: Path, kind: str
+) -> None:
+    """It is named with the cause, the run counts as broken, and the batch beside it is ready."""
+    feed = Feed.parse({"name": "x", "model": "m", "root": str(anybodys), "settle_seconds": 0})
+    closed = feed.inbox / {"file": "a.csv", "folder": "a", "folder in a folder": "a/b"}[kind]
+    closed.parent.mkdir(parents=True)
+    closed.write_text("x") if kind == "file" else closed.mkdir()
+    (feed.inbox / "b.csv").write_text("x")
+    for folder in (feed.root, feed.inbox, *feed.inbox.glob("a")):
+        Path(folder).chmod(0o777)
+    closed.chmod(0)
+
+    with unprivileged():
+        found = survey(feed)
+    closed.chmod(0o777)
+
+    assert [candidate.batch.path for candidate in found.candidates] == ["b.csv"]
+    (left,) = found.left
+    assert (left.batch, left.why) == (closed.relative_to(feed.inbox).parts[0], "inaccessible")
+    assert "cannot be read: Permission denied. Look after its permissions" in left.detail
+    assert found.summary(feed).unfinished == (left,)
+
+
+def test_a_disk_that_breaks_off_is_not_taken_for_a_bad_batch(
+    make_feed: MakeFeed, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the disk while the inbox is looked at is named, and no batch is quarantined."""
+    feed = make_feed()
+    deliver(feed, "good.parquet", rows(5))
+    real = os.stat
+
+    def broken(path: object, *rest: object, **more: object) -> os.stat_result:
+        if str(path).endswith("good.parquet"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(path, *rest, **more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", broken)
+        summary = score_feed(feed)
+
+    assert [left.why for left in summary.left] == ["inaccessible"]
+    assert "Input/output error" in summary.left[0].detail
+    assert fared(feed) == {"good.parquet": "passed"}

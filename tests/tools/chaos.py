@@ -1,0 +1,320 @@
+"""Kill the workers of a feed, again and again, and count what is lost.
+
+A feed of mixed batches is scored by ``signature-gate score``, in one or two real processes at a
+time. Each dies by SIGKILL, at a random instant or at a named point of the order of writes, and
+another takes its place, until the feed is done; all the while the model's alias moves back and
+forth, and a reader opens every file that appears. Then the books are balanced: what was delivered,
+byte by byte and row by row, against what lies in the feed's folders. ``make chaos`` runs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import yaml
+from killed_process import start_command
+from mixed_batches import MODEL, deliver_all, move_alias, register_fussy
+from rich.console import Console
+from rich.progress import Progress
+from row_accounting import faults_of
+from torn_read_detector import Reader
+
+from signature_gate.tasks.feed.feed import Feed
+from signature_gate.tasks.storage.order import ORDER_OF_WRITES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+MAX_ATTEMPTS = 2
+_POLICY = {"on_mismatch": "split", "max_rejected": 0.5, "keep": ["key"]}
+# Of the time that a feed takes in peace: long enough to get to the writes, and short enough for
+# several deaths in each feed.
+_SHARE = 0.7
+# What the command may say at its end: passed, not passed, and broken, for a model raises.
+_SOBER_ENDS = {0, 1, 3}
+
+
+class Kill(NamedTuple):
+    """How a worker is to die.
+
+    Attributes:
+        point: The point of the order of writes at which it dies; None for a random instant.
+        times: The how manieth time it gets there.
+    """
+
+    point: str | None = None
+    times: int = 1
+
+
+@dataclass
+class Toll:
+    """What the kills have cost.
+
+    Attributes:
+        kills: By point; those at random instants under ``random instant``.
+        batches: How many were delivered.
+        rows: How many were delivered, those that nobody could count left out.
+        looks: How often the reader went through the folders.
+        files: How many files it has read whole.
+        faults: Whatever was lost, doubled, half there or left over; empty if all is well.
+        feeds: How many feeds it took.
+        seconds: How long it took.
+    """
+
+    kills: Counter[str] = field(default_factory=Counter[str])
+    batches: int = 0
+    rows: int = 0
+    looks: int = 0
+    files: int = 0
+    faults: list[str] = field(default_factory=list[str])
+    feeds: int = 0
+    seconds: float = 0.0
+
+
+class Ordeal:
+    """A feed whose workers die."""
+
+    def __init__(self, folder: Path, batches: int, archive: bool, luck: random.Random) -> None:
+        """Fill a feed, and begin to read along.
+
+        Args:
+            folder: Where the feed is to lie.
+            batches: How many it gets.
+            archive: Whether scored batches leave the inbox.
+            luck: Decides when workers die.
+        """
+        self._luck = luck
+        (folder / "feed" / "inbox").mkdir(parents=True)
+        fields = {
+            "name": "chaos",
+            "model": f"models:/{MODEL}@champion",
+            "root": str(folder / "feed"),
+            "policy": _POLICY,
+            "settle_seconds": 0,
+            "backoff_seconds": 0,
+            "max_attempts": MAX_ATTEMPTS,
+            "archive": archive,
+            "chunk_rows": 4,
+        }
+        self.feed = Feed.parse(fields)
+        self._file = folder / "feed.yaml"
+        self._file.write_text(yaml.safe_dump(fields))
+        self._log = folder / "printed.txt"
+        self.deliveries = deliver_all(self.feed, batches)
+        self.reader = Reader(self.feed)
+        self.reader.start()
+
+    def run(self, kills: list[Kill], longest: float) -> list[bool]:
+        """Let workers score the feed side by side, each until it dies.
+
+        Args:
+            kills: One for each worker.
+            longest: Seconds within which the random instants lie.
+
+        Returns:
+            Whether each of them died; the others had come to the end of their work.
+        """
+        workers = [self._start(kill.point or "never", kill.times) for kill in kills]
+        began = time.monotonic()
+        instants = [None if kill.point else self._luck.uniform(0, longest) for kill in kills]
+        pairs = zip(workers, instants, strict=True)
+        for worker, instant in sorted(pairs, key=lambda pair: pair[1] or longest):
+            worker.join(None if instant is None else max(0, began + instant - time.monotonic()))
+            worker.kill()
+            worker.join()
+        return [self._died(worker.exitcode) for worker in workers]
+
+    def finish(self) -> float:
+        """Let one worker after the other score the feed in peace, until there is no more to do.
+
+        Returns:
+            Seconds that the first of them took.
+        """
+        began, first, known = time.monotonic(), None, -1
+        while known != (known := len(list(self.feed.receipts.glob("*.json")))):
+            worker = self._start("never", 1)
+            worker.join()
+            self._died(worker.exitcode)
+            first = first or time.monotonic() - began
+        return first or 0.0
+
+    def close(self) -> list[str]:
+        """Balance the books.
+
+        Returns:
+            All faults, each in words; none if nothing was lost, doubled, half there or left over.
+        """
+        self.reader.stop()
+        printed = self._log.read_text("utf-8", "replace") if self._log.exists() else ""
+        crashed = [f"a worker broke down: {printed[-2000:]}"] if "Traceback" in printed else []
+        return [*crashed, *self.reader.faults, *faults_of(self.feed, self.deliveries, MAX_ATTEMPTS)]
+
+    def _start(self, point: str, times: int) -> Any:
+        return start_command(["score", str(self._file)], self._log, point, times)
+
+    def _died(self, code: int) -> bool:
+        if code != -9 and code not in _SOBER_ENDS:
+            self.reader.faults.append(f"a worker ended with exit code {code}")
+        return code == -9
+
+
+# ----- all of it -----
+
+
+def unleash(
+    folder: Path, kills: Iterable[Kill], batches: int, seed: int, told: Callable[[Toll], None]
+) -> Toll:
+    """Kill workers, feed after feed, until all kills are dealt.
+
+    Args:
+        folder: Where the feeds are to lie; a feed that came through is removed.
+        kills: How workers are to die. A worker that ends before has to be followed by another.
+        batches: How many batches each feed gets.
+        seed: Decides what is left to chance.
+        told: Told after each kill.
+
+    Returns:
+        What it has cost.
+    """
+    luck, toll, began = random.Random(seed), Toll(), time.monotonic()  # noqa: S311 - no secret
+    todo, archive = list(kills), cycle((False, True))
+    longest = _undisturbed(folder / "calm", batches, toll)
+    while todo:
+        place = folder / f"feed-{toll.feeds}"
+        ordeal = Ordeal(place, batches, next(archive), luck)
+        for dealt in _dealt(ordeal, todo, longest * _SHARE, luck):
+            toll.kills[dealt.point or "random instant"] += 1
+            told(toll)
+        ordeal.finish()
+        _add(toll, ordeal, place)
+    toll.seconds = time.monotonic() - began
+    return toll
+
+
+def _undisturbed(folder: Path, batches: int, toll: Toll) -> float:
+    """Score two feeds in peace: the first worker waits for the server that forks them all."""
+    for number, count in enumerate((2, batches)):
+        place = folder.with_name(f"{folder.name}-{number}")
+        ordeal = Ordeal(place, count, archive=True, luck=random.Random(0))  # noqa: S311
+        longest = ordeal.finish()
+        _add(toll, ordeal, place)
+    return longest
+
+
+def _dealt(ordeal: Ordeal, todo: list[Kill], longest: float, luck: random.Random) -> Iterator[Kill]:
+    while todo:
+        together = todo[: luck.choice((1, 1, 2))]
+        died = ordeal.run(together, longest)
+        for kill, is_dead in zip(together, died, strict=True):
+            if is_dead:
+                todo.remove(kill)
+                yield kill
+        move_alias(luck.choice("12"))
+        if not all(died):
+            return
+
+
+def _add(toll: Toll, ordeal: Ordeal, folder: Path) -> None:
+    faults = ordeal.close()
+    toll.feeds += 1
+    toll.batches += len(ordeal.deliveries)
+    toll.rows += sum(len(delivery.keys or ()) for delivery in ordeal.deliveries)
+    toll.looks += ordeal.reader.looks
+    toll.files += ordeal.reader.files
+    toll.faults += [f"{folder}: {fault}" for fault in faults]
+    if not faults:
+        shutil.rmtree(folder)
+
+
+def schedule(instants: int, times: Iterable[int], seed: int) -> list[Kill]:
+    """Plan deaths at random instants and at every point of the order of writes, in any order.
+
+    Args:
+        instants: How many random instants.
+        times: At the how manieth time that a point is reached; each of them for each point.
+        seed: Decides the order.
+    """
+    at_points = [Kill(point, nth) for nth in times for point in ORDER_OF_WRITES]
+    kills = [*at_points, *(Kill() for _ in range(instants))]
+    random.Random(seed).shuffle(kills)  # noqa: S311 - no secret
+    return kills
+
+
+def main(arguments: list[str]) -> int:
+    """Kill, count and report.
+
+    Args:
+        arguments: Of the program.
+
+    Returns:
+        0 if nothing was lost, else 1.
+    """
+    chosen = _options(arguments)
+    kills = schedule(chosen.kills, (1, 2, 4, 8), chosen.seed)
+    folder = Path(tempfile.mkdtemp(prefix="signature-gate-chaos-"))
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+    os.environ["TMPDIR"] = str(folder / "tmp")
+    (folder / "tmp").mkdir()
+    _prepare(folder)
+    with _bar(len(kills)) as told:
+        toll = unleash(folder, kills, chosen.batches, chosen.seed, told)
+    _report(toll, chosen.seed)
+    if not toll.faults:
+        shutil.rmtree(folder)
+    return 1 if toll.faults else 0
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="chaos", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--kills", type=int, default=300, help="at random instants")
+    parser.add_argument("--batches", type=int, default=40, help="in each feed")
+    parser.add_argument("--seed", type=int, default=0, help="for what is left to chance")
+    return parser.parse_args(arguments)
+
+
+def _prepare(folder: Path) -> None:
+    import mlflow
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    mlflow.create_experiment("chaos", artifact_location=str(folder / "artifacts"))
+    mlflow.set_experiment("chaos")
+    with warnings.catch_warnings(action="ignore"):
+        register_fussy()
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[Toll], None]]:
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("killing", total=total)
+        yield lambda toll: progress.update(bar, completed=toll.kills.total())
+
+
+def _report(toll: Toll, seed: int) -> None:
+    console = Console(highlight=False)
+    points = ", ".join(f"{point} {n}" for point, n in sorted(toll.kills.items()))
+    console.print(f"kills    {toll.kills.total()} ({points})")
+    console.print(f"feeds    {toll.feeds} with {toll.batches:,} batches, {toll.rows:,} rows")
+    console.print(f"reader   {toll.files:,} files read whole, in {toll.looks:,} looks")
+    console.print(f"time     {toll.seconds:.0f} s, seed {seed}")
+    console.print(f"losses   {len(toll.faults) or 'none'}")
+    for fault in toll.faults:
+        console.print(f"  {fault}", markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
