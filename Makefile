@@ -53,9 +53,10 @@ faults: .venv/installed  ## write docs/faults.md anew, from the table of faults
 schema: .venv/installed  ## write deployments/feeds/feed.schema.json anew, from the models
 	@$(TOOL)/feed_schema.py > deployments/feeds/feed.schema.json
 
-lint: .venv/installed  ## ruff and pyright strict
+lint: .venv/installed  ## ruff, the direction of imports, and pyright strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
 	@$(BIN)/basedpyright
 
 format: .venv/installed  ## let ruff write the layout

@@ -4,8 +4,9 @@ from importlib.metadata import version
 
 from .expectations.contract.contract import Contract
 from .expectations.contract.policy import Policy
-from .expectations.errors import BatchRejected, GateError
+from .expectations.errors import GateError
 from .expectations.judge.checking import check
+from .expectations.verdict.verdict import BatchRejected
 
 __all__ = ["BatchRejected", "Contract", "GateError", "Policy", "check"]
 __version__ = version("signature-gate")

@@ -17,11 +17,6 @@ GateError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .verdict.verdict import Verdict
-
 
 class GateError(Exception):
     """The root of all errors that signature-gate raises on purpose."""
@@ -46,23 +41,6 @@ class NoContract(GateError):
     def __reduce__(self) -> tuple[type[NoContract], tuple[str, str, str]]:
         """Pickle by parts: Prefect carries exceptions between processes."""
         return type(self), (self.reason, self.remedy, self.model)
-
-
-class BatchRejected(GateError):
-    """The batch may not be scored.
-
-    Attributes:
-        verdict: What was found, with every violation and its remedy.
-    """
-
-    def __init__(self, verdict: Verdict) -> None:
-        """Use the verdict's own summary as the message."""
-        super().__init__(verdict.summary())
-        self.verdict = verdict
-
-    def __reduce__(self) -> tuple[type[BatchRejected], tuple[Verdict]]:
-        """Pickle by verdict: Prefect carries exceptions between processes."""
-        return type(self), (self.verdict,)
 
 
 class Misuse(GateError):

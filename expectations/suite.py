@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .conform.column import expectation_of_type
 from .conform.nulls import WITH_NAN, why_null_is_forbidden
-from .contract.contract import Contract, ModelVersion
+from .contract.contract import Contract
+from .contract.model_version import ModelVersion
 from .contract.policy import Policy
 from .contract.types import Scalar
 from .errors import Misuse

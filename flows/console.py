@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
     from ..expectations.contract.contract import Contract
+    from ..expectations.drift.change import Change
     from ..expectations.preflight.report import Met, Preflight, Step
     from ..expectations.verdict.verdict import Disposition, Verdict, Violation
     from ..tasks.feed.receipt import Receipt
@@ -36,6 +37,7 @@ _STYLES: dict[Disposition, str] = {
     "failed": "bold red",
 }
 _STATES = {"ok": "green", "failed": "bold red", "skipped": "yellow"}
+_EFFECTS = {"breaking": "bold red", "compatible": "yellow", "cosmetic": ""}
 _SEVERITY_STYLES = {"critical": "red", "warning": "yellow"}
 _LONGEST_CELL = 400
 _FOREIGN = re.compile(r"[^\n -~]")
@@ -256,3 +258,15 @@ def _rows(violation: Violation) -> str:
 def _counted(words: Iterable[str]) -> str:
     listed = list(words)
     return ", ".join(f"{listed.count(word)} by {word}" for word in sorted(set(listed)))
+
+
+def table_of_changes(changes: Sequence[Change]) -> Table:
+    """Lay out changes for a terminal, one row each."""
+    several = len({change.between for change in changes}) > 1
+    table = table_of("effect", *(("between",) if several else ()), "change", "because")
+    for change in changes:
+        effect = plain(change.effect, _EFFECTS[change.effect])
+        between = (change.between,) if several else ()
+        said = (*between, change.what, change.reason)
+        table.add_row(effect, *(plain(text) for text in said))
+    return table

@@ -9,9 +9,10 @@ from prefect import flow
 from prefect.states import Completed, Failed
 
 from ..expectations.contract.policy import Policy  # noqa: TC001 - Prefect resolves it when the flow runs
-from ..expectations.errors import BatchRejected, NoContract
+from ..expectations.errors import NoContract
 from ..expectations.escaping import visible
 from ..expectations.judge.checking import refuse
+from ..expectations.verdict.verdict import BatchRejected
 from ..tasks.prefect_tasks.contracts import fetch_contract
 from ..tasks.prefect_tasks.gate import check_batch
 from ..tasks.prefect_tasks.quarantine import quarantine_batch

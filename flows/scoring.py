@@ -12,7 +12,6 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from ..expectations.errors import (
     BatchChanged,
-    BatchRejected,
     ContractChanged,
     GateError,
     ModelFailed,
@@ -20,6 +19,7 @@ from ..expectations.errors import (
     NoContract,
     RegistryUnavailable,
 )
+from ..expectations.verdict.verdict import BatchRejected
 from ..tasks.feed.feed import Feed
 from ..tasks.prefect_tasks.contracts import fetch_intent
 from ..tasks.prefect_tasks.run_artifacts import announce, log_in_mlflow, publish_run

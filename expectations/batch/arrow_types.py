@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as is_
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-# Columns of our own output: a batch that was split before carries them, and judging strips them.
-RESERVED = ("_row", "_violations")
-# Begins the name of the column that says why a record is malformed.
-FAULT = "\x1ffault"
 
 _BY_PREDICATE = (
     (is_.is_decimal, "decimal"),
@@ -87,24 +79,3 @@ def digits_of(decimal: Any) -> int:
 def type_name(kind: pa.DataType) -> str:
     """Name an Arrow type for a reader of a report."""
     return str(kind)
-
-
-def unique(names: list[str]) -> list[str]:
-    """Tell apart columns that arrived under one name: the second ``a`` becomes ``a#2``."""
-    taken, distinct = set(names), list[str]()
-    for position, name in enumerate(names):
-        turn = names[:position].count(name) + 1 if len(taken) < len(names) else 1
-        candidate = name if turn == 1 else f"{name}#{turn}"
-        while turn > 1 and candidate in taken:
-            candidate += "#"
-        taken.add(candidate)
-        distinct.append(candidate)
-    return distinct
-
-
-def mark_beside(names: Iterable[str], mark: str) -> str:
-    """Lengthen a mark until no name begins with it, so that columns of ours can."""
-    names = tuple(names)
-    while any(name.startswith(mark) for name in names):
-        mark += mark[0]
-    return mark

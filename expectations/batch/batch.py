@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
-from urllib.parse import unquote, urlparse
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-import pyarrow as pa
+import polars as pl
 
-from ..errors import UnsupportedBatch
 from ..verdict.verdict import BatchFacts
-from .arrow_types import RESERVED, type_name, unique
-from .formats import format_of
+from .arrow_types import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     import polars as pl
+    import pyarrow as pa
 
-    from ..conform.text import Parsed
-    from ..contract.contract import Contract
-    from ..contract.policy import Policy
     from ..verdict.verdict import Kind
     from .statistics import Footer
-
-ROW = "_row"
 
 
 class UnreadableError(Exception):
@@ -116,58 +108,6 @@ class Opened(NamedTuple):
     unreadable: tuple[tuple[str, UnreadableError], ...] = ()
 
 
-def open_batch(batch: Any, contract: Contract, policy: Policy) -> Opened:
-    """Open a batch of any kind that the gate reads.
-
-    Args:
-        batch: A path or ``file://`` URL of a file or of a folder of files, a pandas, Polars or
-            Arrow frame, an ndarray, or a dictionary of ndarrays; or one that is open already.
-            ``formats.FORMATS`` lists the files.
-        contract: Says how a bare array is to be named, and what cells of objects are to become.
-        policy: Says how CSV is written, and how text is understood.
-
-    Returns:
-        The batch, its schema known; rows are unread, but for those of objects and JSON lines.
-
-    Raises:
-        BatchNotFound: No such file.
-        UnsupportedBatch: An object or a format that the gate does not read.
-        UnreadableError: The content is not what its format promises.
-    """
-    if isinstance(batch, Opened):
-        return batch
-    if isinstance(batch, str | Path):
-        from ..readers.file import open_path
-
-        return open_path(local_path(batch), contract, policy)
-    if _is_array(batch):
-        from ..readers.numpy_arrays import open_arrays
-
-        return _alone(open_arrays(batch, contract))
-    from ..readers.frames import open_frame
-
-    return _alone(open_frame(batch, contract, policy))
-
-
-def _alone(batch: Batch) -> Opened:
-    return Opened(batch.facts, (batch,))
-
-
-def _is_array(batch: Any) -> bool:
-    if isinstance(batch, dict):
-        return all(isinstance(value, np.ndarray) for value in cast("Any", batch).values())
-    return isinstance(batch, np.ndarray)
-
-
-def describe_batch(batch: Any) -> BatchFacts:
-    """Say what can be said of a batch that could not be opened."""
-    if not isinstance(batch, str | Path):
-        return BatchFacts(name=type(batch).__name__, format=type(batch).__module__.split(".")[0])
-    path = local_path(batch)
-    written_as = "folder" if path.is_dir() else format_of(path) or path.suffix.lstrip(".")
-    return file_facts(path, written_as, pa.schema([]))
-
-
 def file_facts(path: Path, written_as: str, schema: pa.Schema) -> BatchFacts:
     """Describe a file by its name, place, size and columns."""
     return BatchFacts(
@@ -189,43 +129,21 @@ def columns_of(schema: pa.Schema) -> tuple[tuple[str, str], ...]:
     return tuple((field.name, type_name(field.type)) for field in schema)
 
 
-def sources_of(schema: pa.Schema) -> tuple[str, ...]:
-    """Give each column of a schema a name of its own."""
-    return tuple(unique(schema.names))
+class Parsed(NamedTuple):
+    """Cells of text as values.
 
-
-def exactly(name: str) -> pl.Expr:
-    """Mean the column of this very name: Polars takes some, such as ``*``, for patterns."""
-    import polars as pl
-    import polars.selectors as cs
-
-    # Selectors look at every column each time: with hundreds of columns that takes minutes.
-    is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
-    return cs.by_name(name).as_expr() if is_pattern else pl.col(name)
-
-
-def without_reserved(schema: pa.Schema) -> pa.Schema:
-    """Leave out the columns that an earlier split added."""
-    return pa.schema([field for field in schema if field.name not in RESERVED])
-
-
-def numbered(frame: pl.LazyFrame, arrived: list[str]) -> pl.LazyFrame:
-    """Put row positions in front, in place of reserved columns from an earlier split."""
-    stale = [name for name in arrived if name in RESERVED]
-    return frame.drop(stale).with_row_index(ROW)
-
-
-def local_path(batch: str | Path) -> Path:
-    """Turn a path or a ``file://`` URL into a path.
-
-    Raises:
-        UnsupportedBatch: A URL of another scheme.
+    Attributes:
+        cell: The text, null where the cell is null.
+        value: The value in the model's type; null where the cell holds none.
+        unparseable: True where the text is not of the type's grammar.
+        out_of_range: True where the type has no such magnitude.
+        not_representable: True where the type would have to round an integer.
+        example: What such text looks like.
     """
-    text = str(batch)
-    if text.startswith("file://"):
-        return Path(unquote(urlparse(text).path))
-    if "://" in text:
-        scheme = text.split("://", 1)[0]
-        msg = f"cannot read {scheme}:// batches; bring the file to a local path first."
-        raise UnsupportedBatch(msg)
-    return Path(batch)
+
+    cell: pl.Expr
+    value: pl.Expr
+    unparseable: pl.Expr
+    out_of_range: pl.Expr
+    not_representable: pl.Expr
+    example: str

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..batch.arrow_types import digits_of
-from ..contract.types import CONFORMS, How
+from .conversions import CONFORMS, How
 from .row_check import Fault
 from .source import POLARS_DTYPES, Cells, Way, value_fault
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ..contract.types import PANDAS_DTYPES, Scalar
+from ..contract.types import Scalar
+from .conversions import PANDAS_DTYPES
 from .nested import NoWay, way_into
 from .nulls import WITH_NAN, null_faults
 from .row_check import Fault

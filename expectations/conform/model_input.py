@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import polars as pl
 
-from ..batch.batch import exactly
+from ..batch.columns import exactly
 from ..contract.types import Anything, Array, Map, Object, Scalar, Tensor, Vector
 from ..errors import BatchChanged
 from .source import POLARS_DTYPES

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..contract.types import NEVER_NULL, Anything, Scalar, Tensor
+from ..contract.types import Anything, Scalar, Tensor
+from .conversions import NEVER_NULL
 from .row_check import Fault
 from .source import FLOATING
 

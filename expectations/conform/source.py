@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from ..batch.arrow_types import arrival
-from ..contract.types import NEVER_NULL, PANDAS_DTYPES, Scalar
+from ..contract.types import Scalar
+from .conversions import NEVER_NULL, PANDAS_DTYPES
 from .row_check import Fault
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ..batch.batch import Parsed
     from ..contract.types import ScalarName, Type
     from ..verdict.verdict import Kind
-    from .text import Parsed
 
 POLARS_DTYPES: dict[ScalarName, pl.DataType] = {
     "boolean": pl.Boolean(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..batch.arrow_types import arrival
-from ..batch.batch import exactly
+from ..batch.columns import exactly
 from ..contract.types import Tensor
 from ..verdict.verdict import Violation
 from .column import Conformed

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import polars as pl
+
+from ..batch.batch import Parsed
 
 if TYPE_CHECKING:
     from ..contract.policy import Policy
@@ -40,26 +42,6 @@ _EXACT_IN_DOUBLE = 2**53
 _EXACT_DIGITS = 15
 # pandas keeps the smallest of the 64-bit integers for NaT.
 _NANOSECONDS = (-(2**63) + 1, 2**63 - 1)
-
-
-class Parsed(NamedTuple):
-    """Cells of text as values.
-
-    Attributes:
-        cell: The text, null where the cell is null.
-        value: The value in the model's type; null where the cell holds none.
-        unparseable: True where the text is not of the type's grammar.
-        out_of_range: True where the type has no such magnitude.
-        not_representable: True where the type would have to round an integer.
-        example: What such text looks like.
-    """
-
-    cell: pl.Expr
-    value: pl.Expr
-    unparseable: pl.Expr
-    out_of_range: pl.Expr
-    not_representable: pl.Expr
-    example: str
 
 
 # Named expressions over those of the stages before; and what such text looks like. Stages, because

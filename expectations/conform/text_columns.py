@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..batch.arrow_types import arrival, mark_beside
-from ..batch.batch import exactly
+from ..batch.arrow_types import arrival
+from ..batch.batch import Parsed
+from ..batch.columns import exactly, mark_beside
 from ..batch.streaming import ReadInPieces
 from ..contract.types import Scalar
 from .column import null_where_stated
-from .text import PARSERS, Parsed, Stage, parse_column
+from .text import PARSERS, Stage, parse_column
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,38 +7,14 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict
-
 from .signature import Column, parsed, read_signature
 from .types import Tensor
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .model_version import ModelVersion
     from .policy import Policy
-
-
-class ModelVersion(BaseModel):
-    """One model, pinned: what an alias or a URI meant at the moment it was resolved.
-
-    Attributes:
-        uri: The URI as it was asked for.
-        pinned: The URI that will always mean this version: ``models:/flights/3``.
-        name: The registered name, if it has one.
-        version: The registered version, if it has one.
-        model_id: MLflow's id of the logged model, if it has one.
-    """
-
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
-
-    uri: str
-    pinned: str
-    name: str | None = None
-    version: str | None = None
-    model_id: str | None = None
-
-    def __str__(self) -> str:
-        return self.pinned
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ..errors import NoContract
-from ..judge.column_matching import closest
+from ..similarity import closest
 from .types import Anything, Array, Map, Object, Scalar, parse_type
 
 if TYPE_CHECKING:

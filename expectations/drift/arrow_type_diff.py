@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.types as is_
 
 from ..batch.arrow_types import arrival, element_type, is_list
-from ..contract.types import CONFORMS, How
+from ..conform.conversions import CONFORMS, How
 from .change import Change
 from .recorded_schema import parse_arrow_type
 from .rename_matching import align

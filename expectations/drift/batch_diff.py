@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..batch.arrow_types import arrival, unique
-from ..contract.types import CONFORMS, How, Scalar
+from ..batch.arrow_types import arrival
+from ..batch.columns import unique
+from ..conform.conversions import CONFORMS, How
+from ..contract.types import Scalar
 from .arrow_type_diff import Field, arriving_changes, fields_of, kinship_of
 from .change import POLICY_EFFECTS, Change, order_changes
 from .recorded_schema import judge_schema

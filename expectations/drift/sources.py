@@ -12,7 +12,7 @@ from ..batch.formats import format_of
 from ..contract.contract import Contract
 from ..contract.policy import Policy, describe_invalid
 from ..errors import Misuse, UnsupportedBatch
-from ..readers.file import open_path
+from ..readers.open import open_path
 from ..registry.local import MLMODEL, local_path
 from ..verdict.verdict import BatchFacts
 

@@ -8,19 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..conform.conversions import CONFORMS, PANDAS_DTYPES, How
 from ..conform.tensors import always_exact
-from ..contract.types import (
-    CONFORMS,
-    PANDAS_DTYPES,
-    Anything,
-    Array,
-    How,
-    Map,
-    Object,
-    Scalar,
-    Tensor,
-    Vector,
-)
+from ..contract.types import Anything, Array, Map, Object, Scalar, Tensor, Vector
 from .change import Change
 from .rename_matching import align
 

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
         ValidationResultIdentifier,
     )
 
-    from ..report.gx_results import Answer
-    from ..rules.rule import Expectation
+    from .results import Answer, Expectation
 
 _ONE_AT_A_TIME = Lock()
 _NUMBER = "signature_gate_number"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..rules.rule import Expectation
+    from .results import Expectation
 
 _NAMING = ("column", "column_A", "column_B", "column_list", "column_set", "name")
 _QUANTILES = "expect_column_quantile_values_to_be_between"

@@ -92,3 +92,53 @@ def statistics(met: list[bool]) -> dict[str, Any]:
         "unsuccessful_expectations": len(met) - sum(met),
         "success_percent": 100 * sum(met) / len(met) if met else None,
     }
+
+
+Expectation = dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """What became of one expectation.
+
+    Attributes:
+        expectation: In plain form.
+        holds: Whether it is met.
+        rows: Rows that it was asked of.
+        looked_at: Those that it looked at; None for expectations on the whole.
+        unexpected: Those that break it.
+        positions: Where the first of them are.
+        values: What is there; safe in GX's pages, like all that data can fill.
+        observed: What was measured, for expectations on the whole.
+        error: Why it could not be judged.
+        messages: What the verdict says of it.
+    """
+
+    expectation: Expectation
+    holds: bool
+    rows: int = 0
+    looked_at: int | None = None
+    unexpected: int = 0
+    positions: tuple[int, ...] = ()
+    values: tuple[Any, ...] = ()
+    observed: Any = None
+    error: str | None = None
+    messages: tuple[str, ...] = ()
+
+    def metrics(self, name: str) -> dict[str, Any]:
+        """Say the counts as GX's metrics, of which it makes a result."""
+        return {
+            "table.row_count": self.rows,
+            "column_values.nonnull.unexpected_count": self.rows - (self.looked_at or 0),
+            f"{name}.filtered_row_count": self.looked_at,
+            f"{name}.unexpected_count": self.unexpected,
+            f"{name}.unexpected_values": list(self.values),
+        }
+
+    @property
+    def exception_info(self) -> dict[str, Any]:
+        """Say the error as GX does."""
+        return {
+            "raised_exception": self.error is not None,
+            "exception_traceback": None,
+            "exception_message": self.error,
+        }

@@ -7,27 +7,29 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import polars as pl
 
-from ..batch.batch import ROW, UnreadableError, describe_batch, exactly, open_batch
+from ..batch.batch import UnreadableError
+from ..batch.columns import ROW, exactly
+from ..batch.query import READ_ERRORS, collect, raise_if_changed
 from ..conform.model_input import hand_over, together
 from ..conform.objects.checks import objects_to_hand_over, with_objects
 from ..contract.policy import Policy
-from ..errors import BatchChanged, BatchRejected, Misuse
+from ..errors import BatchChanged, Misuse
 from ..readers.folder import stacked
+from ..readers.open import describe_batch, open_batch
 from ..suite import rules_of
-from ..verdict.verdict import GATE_VERSION, BatchFacts, Engine, Verdict, Violation
+from ..verdict.verdict import GATE_VERSION, BatchFacts, BatchRejected, Engine, Verdict, Violation
 from .rejected_rows import rejected_rows
 from .rule_stage import Asked, unjudged_rules
-from .scan_stage import READ_ERRORS, collect, raise_if_changed
 from .stages import Judgement, Part, judge, unreadable_violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..conform.model_input import ModelInput
+    from ..conform.plan import Plan
     from ..contract.contract import Contract
     from ..errors import NoContract
     from ..verdict.verdict import Disposition
-    from .schema_stage import Plan
 
 _BAD = "_bad"
 

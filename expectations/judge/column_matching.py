@@ -7,9 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rapidfuzz import fuzz, process
-
-from ..batch.arrow_types import RESERVED
+from ..batch.columns import RESERVED
+from ..similarity import closest
 from ..verdict.verdict import Severity, Violation
 
 if TYPE_CHECKING:
@@ -19,13 +18,11 @@ if TYPE_CHECKING:
     from ..contract.contract import Column, Contract
     from ..contract.policy import Policy
 
-_CLOSE_ENOUGH = 75
 _SEVERITIES: dict[str, Severity] = {"warn": "warning", "forbid": "critical"}
 _SHOWN = 20
 # Where a hundred columns are missing it is another table: no slip of the pen explains the others,
 # and to compare all names with all, or to tell them all to each, would take minutes.
 _GUESSED = 100
-_LONGEST_GUESS = 200
 
 
 @dataclass(frozen=True)
@@ -99,30 +96,6 @@ def _remedy_for_missing(name: str, extra: Sequence[str]) -> str:
         return f"Deliver {name!r}, or log the model again with it optional."
     entry = json.dumps({close: name}, ensure_ascii=False)
     return f"If {close!r} is the same column, set policy rename: {entry}."
-
-
-def closest(name: str, candidates: Sequence[str]) -> str | None:
-    """Find the candidate that a typing slip would make of a name.
-
-    Args:
-        name: The name that is missing.
-        candidates: The names that are there.
-
-    Returns:
-        The one that is closest by edit distance, case, spaces and punctuation aside; None if none
-        is close.
-    """
-    if len(name) > _LONGEST_GUESS:
-        return None
-    candidates = [other for other in candidates if len(other) <= _LONGEST_GUESS]
-    best = process.extractOne(
-        name, candidates, scorer=fuzz.ratio, processor=_folded, score_cutoff=_CLOSE_ENOUGH
-    )
-    return None if best is None else best[0]
-
-
-def _folded(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def _missing_kept(policy: Policy, positions: dict[str, int]) -> Iterable[Violation]:

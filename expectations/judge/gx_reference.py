@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from ..batch.batch import ROW
+from ..batch.columns import ROW
+from ..batch.query import collect
 from ..conform.column import without_null_values
 from ..rules.conformed_batch import Places, Whole
 from ..suite import to_suite
 from ..verdict.verdict import Violation
-from .scan_stage import collect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..conform.column import Conformed
+    from ..conform.plan import Plan
     from ..contract.contract import Contract
     from ..contract.policy import Policy
     from ..gx.engine import Judged
-    from ..rules.rule import Expectation
+    from ..gx.results import Expectation
     from ..verdict.verdict import Kind
-    from .schema_stage import Plan
 
 _NOT_NULL = "expect_column_values_to_not_be_null"
 _ROW_COUNT = "expect_table_row_count_to_be_between"

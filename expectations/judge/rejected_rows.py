@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..batch.batch import ROW, exactly
+from ..batch.columns import ROW, exactly
 from ..readers.folder import stacked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..batch.batch import Batch
+    from ..conform.plan import Owned, Plan
     from ..verdict.verdict import Verdict
-    from .schema_stage import Owned, Plan
     from .stages import Part
 
 REASONS = "_violations"

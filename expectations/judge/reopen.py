@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 import pyarrow as pa
 
-from ..batch.arrow_types import FAULT, arrival, mark_beside
-from ..batch.batch import ROW, Batch, Opened, UnreadableError, exactly
+from ..batch.arrow_types import arrival
+from ..batch.batch import Batch, Opened, UnreadableError
+from ..batch.columns import FAULT, ROW, exactly, mark_beside
 from ..batch.formats import format_of
+from ..batch.query import READ_ERRORS, unreadable
 from ..conform.objects.column import columns_served
 from ..contract.types import Scalar
 from ..errors import BatchNotFound, Misuse
 from ..readers.parquet import open_parquet
 from ..verdict.verdict import BatchFacts, Violation
 from .rejected_rows import REASONS
-from .scan_stage import READ_ERRORS, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..batch.batch import ROW, UnreadableError
+from ..batch.columns import ROW
+from ..batch.query import collect
 from ..conform.objects.kinds import code_of
-from ..errors import BatchChanged
 from ..verdict.verdict import Evidence, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..batch.batch import Batch
+    from ..conform.plan import Owned, Plan
     from ..contract.policy import Policy
-    from .schema_stage import Owned, Plan
 
 
 _LONGEST_SAMPLE = 80
@@ -171,46 +171,3 @@ def _listed(values: pl.Series) -> list[object]:
 def _shown(value: object) -> str:
     text = "null" if value is None else code_of(value)
     return text if len(text) <= _LONGEST_SAMPLE else f"{text[:_LONGEST_SAMPLE]}…"
-
-
-def collect(frame: pl.LazyFrame) -> pl.DataFrame:
-    """Run a query in Polars' streaming engine.
-
-    Args:
-        frame: A query whose result fits in memory.
-
-    Returns:
-        Its result.
-
-    Raises:
-        UnreadableError: The content broke off or contradicts its own format.
-    """
-    try:
-        return frame.collect(engine="streaming")
-    except READ_ERRORS as error:
-        raise unreadable(error) from error
-
-
-def raise_if_changed(error: BaseException | None, *, redact: bool) -> None:
-    """Say that content could be read when it was judged.
-
-    Called outside of ``except``, so that under redact no chain of causes carries a library's words.
-
-    Raises:
-        BatchChanged: There is an error.
-    """
-    if error:
-        told = unreadable(error).told(redact=redact)
-        raise BatchChanged(told) from (None if redact else error)
-
-
-READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, UnreadableError)
-
-
-def unreadable(error: BaseException) -> UnreadableError:
-    """Say that content turned out not to be what its format promises."""
-    if isinstance(error, UnreadableError):
-        return error
-    first = str(error).splitlines()[0] if str(error) else type(error).__name__
-    remedy = "Have the producer write it again, and deliver it by rename."
-    return UnreadableError("content that cannot be read to its end", remedy, quoted=first)

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from ..batch.batch import ROW, UnreadableError
+from ..batch.batch import UnreadableError
+from ..batch.columns import ROW
 from ..batch.streaming import ReadInPieces
 from ..verdict.verdict import Conversion, Evidence, Ruling, Violation
 from .merge import merge_evidence, merge_violations, rule_of
 from .rule_stage import apply_rules, unjudged_rules
 from .scan_stage import Scan, scan_batch
-from .schema_stage import Plan, plan_batch
+from .schema_stage import plan_batch
 from .tensor_shapes import shape_violations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..batch.batch import Batch
+    from ..conform.plan import Plan
     from ..contract.policy import Policy
     from .rule_stage import Asked
     from .schema_stage import Schema

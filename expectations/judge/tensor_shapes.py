@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..batch.batch import ROW
+from ..batch.columns import ROW
+from ..batch.query import collect
 from ..contract.types import Tensor
 from ..verdict.verdict import Violation
-from .scan_stage import collect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

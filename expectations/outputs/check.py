@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 import pyarrow as pa
 
-from ..batch.batch import ROW
+from ..batch.columns import ROW
 from ..conform.tensors import TENSOR_DTYPES
 from ..contract.contract import Contract
 from ..contract.policy import Policy

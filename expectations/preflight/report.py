@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from ..contract.contract import ModelVersion
+from ..contract.model_version import ModelVersion
 from ..verdict.verdict import Disposition, Violation
 
 if TYPE_CHECKING:

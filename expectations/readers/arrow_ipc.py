@@ -13,16 +13,8 @@ import pyarrow.types as is_
 from pyarrow import ipc
 
 from ..batch.arrow_compat import is_readable, pc, readable
-from ..batch.arrow_types import RESERVED
-from ..batch.batch import (
-    ROW,
-    Batch,
-    UnreadableError,
-    exactly,
-    file_facts,
-    sources_of,
-    without_reserved,
-)
+from ..batch.batch import Batch, UnreadableError, file_facts
+from ..batch.columns import RESERVED, ROW, exactly, sources_of, without_reserved
 from ..batch.streaming import lazy_stream
 from ..conform.objects.column import ObjectColumn, columns_served
 from ..conform.objects.scalars import Reading

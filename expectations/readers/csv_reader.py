@@ -18,8 +18,8 @@ import polars as pl
 import pyarrow as pa
 from polars.selectors import by_name
 
-from ..batch.arrow_types import FAULT, RESERVED, mark_beside
-from ..batch.batch import ROW, Batch, UnreadableError, file_facts, sources_of
+from ..batch.batch import Batch, UnreadableError, file_facts
+from ..batch.columns import FAULT, RESERVED, ROW, mark_beside, sources_of
 from ..batch.streaming import lazy_stream
 from .csv_faults import malformed, reasons, told
 from .csv_scanner import Layout

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..batch.batch import Opened, in_unicode
+from ..batch.batch import in_unicode
 from ..batch.formats import endings, format_of
 from ..errors import BatchNotFound, UnsupportedBatch
 
@@ -16,16 +16,6 @@ if TYPE_CHECKING:
     from ..batch.batch import Batch
     from ..contract.contract import Contract
     from ..contract.policy import Policy
-
-
-def open_path(path: Path, contract: Contract, policy: Policy) -> Opened:
-    """Open a file or a folder of files; what is raised is as of ``open_file``."""
-    if _is_folder(path):
-        from .folder import open_folder
-
-        return open_folder(path, contract, policy)
-    opened = open_file(path, contract, policy)
-    return Opened(opened.facts, (opened,))
 
 
 def open_file(path: Path, contract: Contract, policy: Policy) -> Batch:
@@ -65,15 +55,6 @@ def open_file(path: Path, contract: Contract, policy: Policy) -> Batch:
         raise _nowhere(path) from error
 
 
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except PermissionError as error:
-        raise _forbidden(path, error) from error
-    except OSError as error:  # a name that no file can have
-        raise _nowhere(path) from error
-
-
 def _nowhere(path: Path) -> BatchNotFound:
     msg = f"no such batch: {path}. Check the path; relative ones start at {Path.cwd()}."
     return BatchNotFound(msg)
@@ -98,3 +79,13 @@ def _openers(path: Path, contract: Contract, policy: Policy) -> dict[str, Callab
         "arrow": partial(open_arrow, path, contract, policy),
         "numpy": partial(open_npy, path, contract),
     }
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder; one that nobody may look at or that cannot be is refused."""
+    try:
+        return path.is_dir()
+    except PermissionError as error:
+        raise _forbidden(path, error) from error
+    except OSError as error:  # a name that no file can have
+        raise _nowhere(path) from error

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pyarrow as pa
 
-from ..batch.batch import Batch, Opened, UnreadableError, exactly
+from ..batch.batch import Batch, Opened, UnreadableError
+from ..batch.columns import exactly
 from ..batch.formats import endings, format_of
 from ..conform.objects.kinds import text_of
 from ..errors import BatchNotFound

@@ -16,8 +16,9 @@ import polars as pl
 import pyarrow as pa
 
 from ..batch.arrow_compat import is_readable, readable
-from ..batch.arrow_types import RESERVED, type_name
-from ..batch.batch import Batch, numbered, sources_of
+from ..batch.arrow_types import type_name
+from ..batch.batch import Batch
+from ..batch.columns import RESERVED, numbered, sources_of
 from ..conform.objects.column import Carried, ObjectColumn, arrow_type, carry, columns_served
 from ..conform.objects.kinds import text_of
 from ..conform.objects.scalars import Reading

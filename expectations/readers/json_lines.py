@@ -17,8 +17,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from ..batch.arrow_types import FAULT, RESERVED, mark_beside, type_name
-from ..batch.batch import ROW, Batch, UnreadableError, exactly, file_facts, sources_of
+from ..batch.arrow_types import type_name
+from ..batch.batch import Batch, UnreadableError, file_facts
+from ..batch.columns import FAULT, RESERVED, ROW, exactly, mark_beside, sources_of
 from ..batch.streaming import lazy_stream
 from ..conform.objects.column import ObjectColumn, Outlook, arrow_type, columns_served
 from ..conform.objects.scalars import Reading

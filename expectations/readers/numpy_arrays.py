@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from ..batch.batch import ROW, Batch, UnreadableError, columns_of, exactly, file_facts, sources_of
+from ..batch.batch import Batch, UnreadableError, columns_of, file_facts
+from ..batch.columns import ROW, exactly, sources_of
 from ..batch.streaming import lazy_stream
 from ..verdict.verdict import BatchFacts
 from .npy_files import Array, Stored, in_memory, read_file

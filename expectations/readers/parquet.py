@@ -10,20 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..batch.arrow_compat import is_readable, readable
-from ..batch.arrow_types import RESERVED
-from ..batch.batch import (
-    ROW,
-    Batch,
-    UnreadableError,
-    exactly,
-    file_facts,
-    numbered,
-    sources_of,
-    without_reserved,
-)
+from ..batch.batch import Batch, UnreadableError, file_facts
+from ..batch.columns import RESERVED, ROW, exactly, numbered, sources_of, without_reserved
+from ..batch.query import READ_ERRORS
 from ..batch.statistics import Footer
 from ..batch.streaming import lazy_stream
-from ..judge.scan_stage import READ_ERRORS
 from .parquet_footer import contradiction
 
 if TYPE_CHECKING:

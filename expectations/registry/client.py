@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from mlflow import MlflowClient
 
-    from ..contract.contract import Contract, ModelVersion
+    from ..contract.contract import Contract
+    from ..contract.model_version import ModelVersion
 
 Answer = TypeVar("Answer")
 

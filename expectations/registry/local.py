@@ -12,7 +12,8 @@ from urllib.request import url2pathname
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..contract.contract import Contract, ModelVersion
+from ..contract.contract import Contract
+from ..contract.model_version import ModelVersion
 from ..contract.policy import describe_invalid
 from ..errors import ContractChanged, Misuse, ModelNotFound, NoContract
 from ..suite import META, from_suite

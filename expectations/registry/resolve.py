@@ -11,7 +11,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..contract.contract import ModelVersion
+from ..contract.model_version import ModelVersion
 from ..errors import ModelNotFound
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from ..contract.types import NEVER_NULL, required
+from ..conform.conversions import NEVER_NULL
+from ..contract.types import required
 from ..verdict.explain import ranked
 from ..verdict.verdict import Disposition
 

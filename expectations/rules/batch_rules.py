@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ..judge.scan_stage import collect
+from ..batch.query import collect
 from ..verdict.verdict import Ruling, Violation
 from .aggregate_rules import TABLE_RULES
 from .row_checks import Outcome, masks

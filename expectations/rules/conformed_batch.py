@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ..batch.arrow_types import mark_beside
-from ..batch.batch import ROW
+from ..batch.columns import ROW, mark_beside
+from ..batch.query import collect
 from ..conform.model_input import to_pandas
 from ..contract.types import Scalar
-from ..judge.scan_stage import collect
 from .operands import Term
 
 if TYPE_CHECKING:
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..batch.batch import Batch
+    from ..conform.plan import Plan
     from ..contract.contract import Column
-    from ..judge.schema_stage import Plan
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
-from ..contract.types import NEVER_NULL, SCALARS
+from ..conform.conversions import NEVER_NULL
+from ..contract.types import SCALARS
 
 if TYPE_CHECKING:
     from ..contract.types import ScalarName

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..contract.contract import Column, Contract
+    from ..gx.results import Expectation
     from .conditions import Condition
-    from .rule import Expectation
 
 # Arguments that say what GX would say without them; and those that steer only GX's own output.
 _DEFAULTS: dict[str, Any] = {

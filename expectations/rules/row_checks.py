@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from ..conform.plan import Owned
 from ..conform.row_check import Fault
-from ..judge.schema_stage import Owned
 from .row_rules import ROW_RULES
 from .rule import looked_at
 

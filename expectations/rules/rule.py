@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import polars as pl
 
-from ..contract.types import PANDAS_DTYPES, Scalar
+from ..conform.conversions import PANDAS_DTYPES
+from ..contract.types import Scalar
 from ..verdict.explain import percent
 from .aggregate_rules import TABLE_RULES
 from .conditions import in_words, rows_of
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..contract.contract import Column
+    from ..gx.results import Expectation
     from ..verdict.verdict import Severity
     from .conditions import Condition
 
 Engine = Literal["polars", "gx"]
-Expectation = dict[str, Any]
 
 # GX's severities -> ours.
 SEVERITIES: dict[str, Severity] = {"critical": "critical", "warning": "warning", "info": "warning"}

@@ -7,8 +7,9 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from ..contract.contract import ModelVersion
+from ..contract.model_version import ModelVersion
 from ..contract.policy import Policy
+from ..errors import GateError
 
 Kind = Literal[
     "missing_column",
@@ -267,3 +268,20 @@ class Verdict(BaseModel):
             pydantic.ValidationError: The text is not such a document.
         """
         return cls.model_validate_json(text)
+
+
+class BatchRejected(GateError):
+    """The batch may not be scored.
+
+    Attributes:
+        verdict: What was found, with every violation and its remedy.
+    """
+
+    def __init__(self, verdict: Verdict) -> None:
+        """Use the verdict's own summary as the message."""
+        super().__init__(verdict.summary())
+        self.verdict = verdict
+
+    def __reduce__(self) -> tuple[type[BatchRejected], tuple[Verdict]]:
+        """Pickle by verdict: Prefect carries exceptions between processes."""
+        return type(self), (self.verdict,)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from .. import console as terminal
+from ..console import table_of_changes
 from .options import NOT_PASSED, PASSED, AsJson, PolicyFile, Timeout
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.table import Table
-
-    from ...expectations.drift.change import Change
-
-_STYLES = {"breaking": "bold red", "compatible": "yellow", "cosmetic": ""}
 _SIDE = (
     "MODEL as above; or a verdict or receipt JSON, or a batch's file or folder, for the schema it "
     "holds."
@@ -49,15 +42,3 @@ def diff(
     else:
         terminal.say(f"nothing changed from {before} to {after}")
     raise typer.Exit(NOT_PASSED if found.breaking else PASSED)
-
-
-def table_of_changes(changes: Sequence[Change]) -> Table:
-    """Lay out changes for a terminal, one row each."""
-    several = len({change.between for change in changes}) > 1
-    table = terminal.table_of("effect", *(("between",) if several else ()), "change", "because")
-    for change in changes:
-        effect = terminal.plain(change.effect, _STYLES[change.effect])
-        between = (change.between,) if several else ()
-        said = (*between, change.what, change.reason)
-        table.add_row(effect, *(terminal.plain(text) for text in said))
-    return table

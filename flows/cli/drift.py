@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import console as terminal
+from ..console import table_of_changes
 from .alerts import Notify, receivers, tell_of_watch
-from .diff import table_of_changes
 from .options import NOT_PASSED, PASSED, AsJson, FeedFile, Timeout
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...expectations.errors import GateError
 from .. import console as terminal
-from ..cli.diff import table_of_changes
+from ..console import table_of_changes
 from .webhook import webhook
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
 
-from ...expectations.contract.contract import ModelVersion
+from ...expectations.contract.model_version import ModelVersion
 from ...expectations.errors import GateError
 from ...expectations.escaping import slug
 from ...expectations.verdict.verdict import BatchFacts, Disposition, Verdict

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from ...expectations.contract.contract import ModelVersion
+from ...expectations.contract.model_version import ModelVersion
 from ...expectations.escaping import visible
 from .inbox import LeftAlone
 from .receipt import Outcome, Receipt

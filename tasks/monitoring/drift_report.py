@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from ...expectations.contract.contract import ModelVersion
+from ...expectations.contract.model_version import ModelVersion
 from ...expectations.drift.change import Change, fingerprint_of
 from ...expectations.escaping import visible
 from ...expectations.verdict.verdict import Disposition, Evidence

@@ -15,7 +15,8 @@ from ...expectations.preflight.synthetic_batch import Recipe, synthetic_batch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...expectations.contract.contract import Contract, ModelVersion
+    from ...expectations.contract.contract import Contract
+    from ...expectations.contract.model_version import ModelVersion
     from ...expectations.contract.policy import Policy
 
 # What a policy says of a feed's batches, and not of what the contract alone decides.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ...expectations.batch.batch import UnreadableError, open_batch
+from ...expectations.batch.batch import UnreadableError
 from ...expectations.contract.policy import Policy
 from ...expectations.errors import GateError, Misuse
 from ...expectations.judge.reopen import renumbered, reopen_rejected, row_numbers
+from ...expectations.readers.open import open_batch
 from ...expectations.verdict.verdict import BatchFacts
 from ..scoring.attempt import judge_batch
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from ...expectations.contract.contract import Contract, ModelVersion
+    from ...expectations.contract.contract import Contract
+    from ...expectations.contract.model_version import ModelVersion
     from ...expectations.judge.checking import CheckResult, Chunk
     from ..storage.intent import Intent
     from .parquet_writer import GrowingParquet

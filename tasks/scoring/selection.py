@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from ...expectations.contract.contract import ModelVersion  # noqa: TC001 - pydantic resolves it
+from ...expectations.contract.model_version import ModelVersion  # noqa: TC001 - pydantic resolves it
 from ...expectations.errors import GateError
 from ..feed.inbox import Identity, LeftAlone, look_into
 from ..feed.receipt import Ledger, Receipt, last_final

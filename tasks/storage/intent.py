@@ -13,7 +13,8 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from ...expectations.contract.contract import Contract, ModelVersion
+from ...expectations.contract.contract import Contract
+from ...expectations.contract.model_version import ModelVersion
 from ...expectations.contract.params import param_faults
 from ...expectations.contract.policy import Policy
 from ...expectations.errors import GateError, InvalidFeed, Misuse

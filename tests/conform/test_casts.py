@@ -16,7 +16,8 @@ import pytest
 from check_helpers import SPLIT, accepted, contract, fate_of, kinds, mlflow_accepts, rows_of, split
 
 from signature_gate import check
-from signature_gate.expectations.contract.types import CONFORMS, PANDAS_DTYPES, SCALARS, How
+from signature_gate.expectations.conform.conversions import CONFORMS, PANDAS_DTYPES, How
+from signature_gate.expectations.contract.types import SCALARS
 
 D = Decimal
 DAY = dt.date(2013, 7, 1)

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from strategies import POLICIES, contracts, tables
 
 from signature_gate import Contract, Policy, check
-from signature_gate.expectations.contract.types import CONFORMS, PANDAS_DTYPES, Anything, Scalar
+from signature_gate.expectations.conform.conversions import CONFORMS, PANDAS_DTYPES
+from signature_gate.expectations.contract.types import Anything, Scalar
 from signature_gate.expectations.suite import from_suite, to_suite
 
 if TYPE_CHECKING:

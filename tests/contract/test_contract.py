@@ -13,7 +13,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from signature_gate.expectations.contract.contract import Column, Contract, ModelVersion
+from signature_gate.expectations.contract.contract import Column, Contract
+from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.contract.types import SCALARS, Scalar
 from signature_gate.expectations.errors import NoContract
 

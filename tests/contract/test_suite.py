@@ -12,7 +12,7 @@ import pytest
 from check_helpers import contract, split
 
 from signature_gate import Contract, Policy, check
-from signature_gate.expectations.contract.contract import ModelVersion
+from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.errors import InvalidPolicy, Misuse, NoContract
 from signature_gate.expectations.suite import from_suite, load_suite, to_suite
 

@@ -17,12 +17,8 @@ from feeds import (
 from prefect_records import artifact, events
 
 from signature_gate.expectations.contract.policy import Policy
-from signature_gate.expectations.errors import (
-    BatchRejected,
-    ModelFailed,
-    NoContract,
-    RegistryUnavailable,
-)
+from signature_gate.expectations.errors import ModelFailed, NoContract, RegistryUnavailable
+from signature_gate.expectations.verdict.verdict import BatchRejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from signature_gate import BatchRejected, Policy, check
-from signature_gate.expectations.contract.contract import ModelVersion
+from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.verdict.verdict import (
     KINDS,
     BatchFacts,

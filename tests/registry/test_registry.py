@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from signature_gate.expectations.contract.contract import Contract, ModelVersion
+from signature_gate.expectations.contract.contract import Contract
+from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.contract.policy import Policy
 from signature_gate.expectations.errors import (
     ContractChanged,

@@ -18,7 +18,7 @@ from check_helpers import SPLIT, contract, found, split
 from commands import run
 
 from signature_gate import Contract, Policy, check
-from signature_gate.expectations.contract.types import PANDAS_DTYPES
+from signature_gate.expectations.conform.conversions import PANDAS_DTYPES
 from signature_gate.expectations.errors import Misuse
 from signature_gate.expectations.report.gx_docs import publish_docs, validation_result
 from signature_gate.expectations.suite import to_suite
@@ -410,7 +410,7 @@ def test_a_plain_suite_loads_into_any_store(tmp_path: Path) -> None:
     """Names of suites are ones that GX's stores on disk take."""
     import great_expectations as gx
 
-    from signature_gate.expectations.contract.contract import ModelVersion
+    from signature_gate.expectations.contract.model_version import ModelVersion
 
     context = gx.get_context(mode="file", project_root_dir=tmp_path)
     named = ModelVersion(uri="models:/a/b@c", pinned="models:/a b/3", name="a b", version="3")

@@ -20,7 +20,7 @@ from feeds import (
 )
 from killed_process import hold_claim, score_and_die, score_side_by_side
 
-from signature_gate.expectations.contract.contract import ModelVersion
+from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.errors import BatchChanged, GateError
 from signature_gate.expectations.verdict.verdict import BatchFacts, Verdict
 from signature_gate.tasks.feed.inbox import LeftAlone, identify

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from ...contract.contract import Column
     from ...contract.policy import Policy
     from ...contract.types import Type
-    from ...judge.schema_stage import Plan
     from ...verdict.verdict import Kind
     from ..column import Conformed
     from ..model_input import ModelInput
+    from ..plan import Plan
 
 _WORDS: dict[Kind, tuple[str, str, str]] = {
     "type_mismatch": ("{} in every cell", "other types", "Deliver {!r} as {} throughout"),

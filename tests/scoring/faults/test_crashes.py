@@ -19,7 +19,8 @@ from feeds import (
 from killed_process import score_and_die
 from racing_producer import at_point
 
-from signature_gate.expectations.contract.contract import Contract, ModelVersion
+from signature_gate.expectations.contract.contract import Contract
+from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.errors import InvalidFeed, Misuse
 from signature_gate.expectations.registry.downloads import new_download
 from signature_gate.tasks.feed.inbox import identify

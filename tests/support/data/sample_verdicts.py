@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from signature_gate.expectations.contract.contract import ModelVersion
+from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.contract.policy import Policy
 from signature_gate.expectations.verdict.verdict import BatchFacts, Conversion, Verdict, Violation
 

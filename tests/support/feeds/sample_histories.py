@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sample_verdicts
 
-from signature_gate.expectations.contract.contract import ModelVersion
+from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.report.feed_history import Known, Past, PastBatch
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.feed.inbox import Identity

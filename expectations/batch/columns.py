@@ -1,0 +1,69 @@
+"""Names of columns: reserved, unique and exact ones, and row positions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import polars as pl
+
+# Columns of our own output: a batch that was split before carries them, and judging strips them.
+RESERVED = ("_row", "_violations")
+
+
+# Begins the name of the column that says why a record is malformed.
+FAULT = "\x1ffault"
+
+
+def unique(names: list[str]) -> list[str]:
+    """Tell apart columns that arrived under one name: the second ``a`` becomes ``a#2``."""
+    taken, distinct = set(names), list[str]()
+    for position, name in enumerate(names):
+        turn = names[:position].count(name) + 1 if len(taken) < len(names) else 1
+        candidate = name if turn == 1 else f"{name}#{turn}"
+        while turn > 1 and candidate in taken:
+            candidate += "#"
+        taken.add(candidate)
+        distinct.append(candidate)
+    return distinct
+
+
+def mark_beside(names: Iterable[str], mark: str) -> str:
+    """Lengthen a mark until no name begins with it, so that columns of ours can."""
+    names = tuple(names)
+    while any(name.startswith(mark) for name in names):
+        mark += mark[0]
+    return mark
+
+
+ROW = "_row"
+
+
+def sources_of(schema: pa.Schema) -> tuple[str, ...]:
+    """Give each column of a schema a name of its own."""
+    return tuple(unique(schema.names))
+
+
+def exactly(name: str) -> pl.Expr:
+    """Mean the column of this very name: Polars takes some, such as ``*``, for patterns."""
+    import polars as pl
+    import polars.selectors as cs
+
+    # Selectors look at every column each time: with hundreds of columns that takes minutes.
+    is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
+    return cs.by_name(name).as_expr() if is_pattern else pl.col(name)
+
+
+def without_reserved(schema: pa.Schema) -> pa.Schema:
+    """Leave out the columns that an earlier split added."""
+    return pa.schema([field for field in schema if field.name not in RESERVED])
+
+
+def numbered(frame: pl.LazyFrame, arrived: list[str]) -> pl.LazyFrame:
+    """Put row positions in front, in place of reserved columns from an earlier split."""
+    stale = [name for name in arrived if name in RESERVED]
+    return frame.drop(stale).with_row_index(ROW)

@@ -1,0 +1,98 @@
+"""From anything that the gate reads to an open batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote, urlparse
+
+import numpy as np
+import pyarrow as pa
+
+from ..batch.batch import Batch, Opened, file_facts
+from ..batch.formats import format_of
+from ..contract.contract import Contract
+from ..contract.policy import Policy
+from ..errors import UnsupportedBatch
+from ..verdict.verdict import BatchFacts
+from .file import is_folder, open_file
+
+if TYPE_CHECKING:
+    from ..contract.contract import Contract
+    from ..contract.policy import Policy
+
+
+def open_batch(batch: Any, contract: Contract, policy: Policy) -> Opened:
+    """Open a batch of any kind that the gate reads.
+
+    Args:
+        batch: A path or ``file://`` URL of a file or of a folder of files, a pandas, Polars or
+            Arrow frame, an ndarray, or a dictionary of ndarrays; or one that is open already.
+            ``formats.FORMATS`` lists the files.
+        contract: Says how a bare array is to be named, and what cells of objects are to become.
+        policy: Says how CSV is written, and how text is understood.
+
+    Returns:
+        The batch, its schema known; rows are unread, but for those of objects and JSON lines.
+
+    Raises:
+        BatchNotFound: No such file.
+        UnsupportedBatch: An object or a format that the gate does not read.
+        UnreadableError: The content is not what its format promises.
+    """
+    if isinstance(batch, Opened):
+        return batch
+    if isinstance(batch, str | Path):
+        return open_path(local_path(batch), contract, policy)
+    if _is_array(batch):
+        from ..readers.numpy_arrays import open_arrays
+
+        return _alone(open_arrays(batch, contract))
+    from ..readers.frames import open_frame
+
+    return _alone(open_frame(batch, contract, policy))
+
+
+def _alone(batch: Batch) -> Opened:
+    return Opened(batch.facts, (batch,))
+
+
+def _is_array(batch: Any) -> bool:
+    if isinstance(batch, dict):
+        return all(isinstance(value, np.ndarray) for value in cast("Any", batch).values())
+    return isinstance(batch, np.ndarray)
+
+
+def describe_batch(batch: Any) -> BatchFacts:
+    """Say what can be said of a batch that could not be opened."""
+    if not isinstance(batch, str | Path):
+        return BatchFacts(name=type(batch).__name__, format=type(batch).__module__.split(".")[0])
+    path = local_path(batch)
+    written_as = "folder" if path.is_dir() else format_of(path) or path.suffix.lstrip(".")
+    return file_facts(path, written_as, pa.schema([]))
+
+
+def local_path(batch: str | Path) -> Path:
+    """Turn a path or a ``file://`` URL into a path.
+
+    Raises:
+        UnsupportedBatch: A URL of another scheme.
+    """
+    text = str(batch)
+    if text.startswith("file://"):
+        return Path(unquote(urlparse(text).path))
+    if "://" in text:
+        scheme = text.split("://", 1)[0]
+        msg = f"cannot read {scheme}:// batches; bring the file to a local path first."
+        raise UnsupportedBatch(msg)
+    return Path(batch)
+
+
+def open_path(path: Path, contract: Contract, policy: Policy) -> Opened:
+    """Open a file or a folder of files; what is raised is as of ``open_file``."""
+    if is_folder(path):
+        from .folder import open_folder
+
+        return open_folder(path, contract, policy)
+    opened = open_file(path, contract, policy)
+    return Opened(opened.facts, (opened,))
