@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..expectations.contract.contract import Contract
     from ..expectations.drift.change import Change
-    from ..expectations.preflight.report import Met, Preflight, Step
+    from ..expectations.preflight.report import BatchOutcome, Preflight, Step
     from ..expectations.verdict.verdict import Disposition, Verdict, Violation
     from ..tasks.feed.receipt import Receipt
     from ..tasks.feed.run_summary import RunSummary
@@ -44,7 +44,7 @@ _FOREIGN = re.compile(r"[^\n -~]")
 
 
 @contextmanager
-def busy(doing: str) -> Generator[None]:
+def spinner(doing: str) -> Generator[None]:
     """Show that something is going on, where somebody is watching.
 
     Args:
@@ -62,7 +62,7 @@ def plain(text: object, style: str = "") -> Text:
     return Text(for_terminal(text, limit=_LONGEST_CELL), style)
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Print one line of our own words and names from data."""
     out.print(plain(text), soft_wrap=True)
 
@@ -72,12 +72,12 @@ def say_json(document: str) -> None:
     typer.echo(_FOREIGN.sub(lambda found: json.dumps(found[0])[1:-1], document))
 
 
-def gap() -> None:
+def print_blank() -> None:
     """Print an empty line."""
     out.print()
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print a fault on stderr, line by line."""
     for line in text.splitlines():
         err.print(plain(line), soft_wrap=True)
@@ -87,12 +87,12 @@ def show_verdict(verdict: Verdict) -> None:
     """Print how a batch fared, and every violation with its remedy."""
     out.print(_headline(verdict), soft_wrap=True)
     if verdict.model:
-        say(f"model      {verdict.model}  (signature {verdict.contract})")
+        print_line(f"model      {verdict.model}  (signature {verdict.contract})")
     if verdict.evidence:
-        say(f"evidence   {_counted(verdict.evidence.values())}")
+        print_line(f"evidence   {_counted(verdict.evidence.values())}")
     for conversion in verdict.conversions:
         change = f"{conversion.arrived} to {conversion.becomes}"
-        say(f"converted  {conversion.column}: {change}, lossless")
+        print_line(f"converted  {conversion.column}: {change}, lossless")
     for violation in verdict.violations:
         out.print()
         out.print(_violation(violation), soft_wrap=True)
@@ -100,7 +100,7 @@ def show_verdict(verdict: Verdict) -> None:
 
 def show_contract(contract: Contract) -> None:
     """Print a contract's columns."""
-    say(f"{contract.model or 'signature'}  (signature {contract.fingerprint})")
+    print_line(f"{contract.model or 'signature'}  (signature {contract.fingerprint})")
     table = table_of("column", "type", "required")
     for column in contract.columns:
         table.add_row(plain(column.name), plain(column.type), "yes" if column.required else "no")
@@ -123,12 +123,14 @@ def show_summary(summary: RunSummary) -> None:
     if summary.receipts:
         out.print(table)
     else:
-        say(summary.message())
+        print_line(summary.message())
 
 
 def show_preflight(found: Preflight) -> None:
     """Print what came of each step, with the remedy where one failed, and of recent batches."""
-    say(f"{found.model or found.uri}{f'  (signature {found.contract})' if found.contract else ''}")
+    print_line(
+        f"{found.model or found.uri}{f'  (signature {found.contract})' if found.contract else ''}"
+    )
     table = table_of("", "tried", "found")
     for step in found.steps:
         mark = plain(step.state, _STATES[step.state])
@@ -136,10 +138,10 @@ def show_preflight(found: Preflight) -> None:
     out.print(table)
     for step in found.steps:
         if step.remedy:
-            gap()
+            print_blank()
             out.print(_step(step), soft_wrap=True)
     if found.batches:
-        gap()
+        print_blank()
         out.print(_recent(found.batches))
 
 
@@ -151,7 +153,7 @@ def _step(step: Step) -> Text:
     return Text("\n  ").join([plain(step.name, _STATES[step.state]), *body])
 
 
-def _recent(batches: Sequence[Met]) -> Table:
+def _recent(batches: Sequence[BatchOutcome]) -> Table:
     table = table_of(
         "batch", "rows", "verdict", "rejected", "first reason", right=("rows", "rejected")
     )

@@ -12,8 +12,8 @@ from ..tasks.feed.feed import Feed
 from ..tasks.feed.run_summary import RunSummary
 from ..tasks.prefect_tasks.desk import discard_entry, release_entry
 from ..tasks.prefect_tasks.run_artifacts import publish_run
-from ..tasks.quarantine.release import Terms
-from .scoring import ended
+from ..tasks.quarantine.release import ReleaseOptions
+from .scoring import final_state
 
 if TYPE_CHECKING:
     from ..tasks.feed.receipt import Receipt
@@ -45,7 +45,7 @@ def release_quarantined(
         GateError: There is no such batch, another worker has it, or machinery broke.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
-    return _ended(release_entry(feed, batch, Terms(model, policy, file)))
+    return _ended(release_entry(feed, batch, ReleaseOptions(model, policy, file)))
 
 
 @flow(name="discard-quarantined")
@@ -70,4 +70,4 @@ def discard_quarantined(feed: Feed | Path, batch: str, reason: str = "") -> Any:
 def _ended(receipt: Receipt) -> Any:
     summary = RunSummary(feed=receipt.feed, model=receipt.model, receipts=(receipt,))
     publish_run(summary)
-    return ended(summary)
+    return final_state(summary)

@@ -25,13 +25,13 @@ from ..tasks.prefect_tasks.contracts import fetch_intent
 from ..tasks.prefect_tasks.run_artifacts import announce, log_in_mlflow, publish_run
 from ..tasks.prefect_tasks.scoring import list_batches, score_batch
 from ..tasks.scoring.feed_run import Progress, record_failure, score_feed
-from ..tasks.scoring.selection import due
+from ..tasks.scoring.selection import keep_due
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
     from prefect.futures import PrefectFuture
 
-    from ..tasks.feed.inbox import LeftAlone
+    from ..tasks.feed.inbox import SkippedBatch
     from ..tasks.feed.receipt import Receipt
     from ..tasks.feed.run_summary import RunSummary
     from ..tasks.scoring.selection import Candidate
@@ -74,24 +74,24 @@ def score_batches(feed: Feed | Path, again: bool = False) -> Any:
     except NoContract as error:
         publish_run(found.summary(feed).model_copy(update={"no_contract": str(error)}))
         raise
-    todo = due(feed, found, intent.version, again=again)
+    todo = keep_due(feed, found, intent.version, again=again)
     outcomes = _scored(feed, intent, list(todo.candidates), again)
     summary = todo.summary(feed, intent.model, outcomes)
     publish_run(summary)
     log_in_mlflow(feed, summary)
-    return ended(summary)
+    return final_state(summary)
 
 
 def _nothing_new(summary: RunSummary) -> State[Any]:
     # An idle hour must not push the last artifacts that told of something out of sight.
     if summary.receipts or summary.unfinished:
         publish_run(summary)
-    return ended(summary)
+    return final_state(summary)
 
 
 def _scored(
     feed: Feed, intent: Intent, candidates: list[Candidate], again: bool
-) -> list[Receipt | LeftAlone]:
+) -> list[Receipt | SkippedBatch]:
     futures = score_batch.map(unmapped(feed), unmapped(intent), candidates, unmapped(again))
     return [
         _outcome(feed, intent, candidate, future)
@@ -101,7 +101,7 @@ def _scored(
 
 def _outcome(
     feed: Feed, intent: Intent, candidate: Candidate, future: PrefectFuture[Any]
-) -> Receipt | LeftAlone:
+) -> Receipt | SkippedBatch:
     outcome = future.result(raise_on_failure=False)
     if not isinstance(outcome, BaseException):
         return outcome
@@ -110,7 +110,7 @@ def _outcome(
     return receipt
 
 
-def ended(summary: RunSummary) -> State[Any]:
+def final_state(summary: RunSummary) -> State[Any]:
     """Turn what a run did into the state in which it ends.
 
     Args:

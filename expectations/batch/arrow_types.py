@@ -33,7 +33,7 @@ WIDEST_DECIMAL = 38
 DEEPEST = 100
 
 
-def arrival(kind: pa.DataType) -> str:
+def source_kind(kind: pa.DataType) -> str:
     """Name an Arrow type as the conversion table does.
 
     Args:
@@ -43,7 +43,7 @@ def arrival(kind: pa.DataType) -> str:
         A key of ``CONFORMS``'s inner tables, or a word that none of them lists, such as ``time``.
     """
     if is_.is_dictionary(kind) or is_.is_run_end_encoded(kind):
-        return arrival(kind.value_type)
+        return source_kind(kind.value_type)
     if is_.is_timestamp(kind):
         return "timestamp_tz" if kind.tz else "timestamp"
     if is_.is_decimal(kind) and digits_of(kind) > WIDEST_DECIMAL:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from ..verdict.verdict import BatchFacts
+from ..verdict.verdict import BatchInfo
 from .arrow_types import type_name
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class UnreadableError(Exception):
         self.kind: Kind = kind
         self.quoted = quoted
 
-    def told(self, *, redact: bool) -> str:
+    def describe(self, *, redact: bool) -> str:
         """Say what was found; under redact without what a library said."""
         return self.observed if redact else str(self)
 
@@ -54,13 +54,13 @@ class ObjectCells:
         objects: Name of the column with the objects themselves.
         faults: Name of the column with the faults of each cell, as bits; None if there can be none.
         words: The objects in words.
-        hopeless: Whether no cell has a typed form, so that the column as a whole does not conform.
+        unconvertible: Whether no cell has a typed form: then the column as a whole does not conform.
     """
 
     objects: str
     faults: str | None
     words: pl.Expr = field(compare=False)
-    hopeless: bool = False
+    unconvertible: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Batch:
     """A batch, or one file of a folder, that has been opened and not yet read.
 
     Attributes:
-        facts: Name, place, size and columns.
+        info: Name, place, size and columns.
         schema: Arrow types by arriving name, reserved columns left out, duplicates kept.
         sources: The name by which ``scan`` knows each column of the schema, in its order.
         scan: Makes a lazy frame of ``_row`` (position from 0) and the sources.
@@ -81,7 +81,7 @@ class Batch:
         parsed: Where ``scan`` has the values of columns of text, by source.
     """
 
-    facts: BatchFacts
+    info: BatchInfo
     schema: pa.Schema
     sources: tuple[str, ...]
     scan: Callable[[], pl.LazyFrame]
@@ -91,26 +91,26 @@ class Batch:
     faults: str | None = None
     nullable: bool = True
     objects: Mapping[str, ObjectCells] = field(default_factory=dict[str, ObjectCells])
-    parsed: Mapping[str, Parsed] = field(default_factory=dict[str, "Parsed"])
+    parsed: Mapping[str, ParsedText] = field(default_factory=dict[str, "ParsedText"])
 
 
-class Opened(NamedTuple):
+class OpenedBatch(NamedTuple):
     """What arrived as a unit.
 
     Attributes:
-        facts: Of the unit.
+        info: Of the unit.
         files: What can be judged: the files of a folder, or the only file or frame.
         unreadable: Files of a folder that cannot be opened, and why.
     """
 
-    facts: BatchFacts
+    info: BatchInfo
     files: tuple[Batch, ...]
     unreadable: tuple[tuple[str, UnreadableError], ...] = ()
 
 
-def file_facts(path: Path, written_as: str, schema: pa.Schema) -> BatchFacts:
+def file_facts(path: Path, written_as: str, schema: pa.Schema) -> BatchInfo:
     """Describe a file by its name, place, size and columns."""
-    return BatchFacts(
+    return BatchInfo(
         name=in_unicode(path.name),
         format=written_as,
         uri=in_unicode(str(path)),
@@ -129,7 +129,7 @@ def columns_of(schema: pa.Schema) -> tuple[tuple[str, str], ...]:
     return tuple((field.name, type_name(field.type)) for field in schema)
 
 
-class Parsed(NamedTuple):
+class ParsedText(NamedTuple):
     """Cells of text as values.
 
     Attributes:

@@ -19,7 +19,7 @@ RESERVED = ("_row", "_violations")
 FAULT = "\x1ffault"
 
 
-def unique(names: list[str]) -> list[str]:
+def deduplicate(names: list[str]) -> list[str]:
     """Tell apart columns that arrived under one name: the second ``a`` becomes ``a#2``."""
     taken, distinct = set(names), list[str]()
     for position, name in enumerate(names):
@@ -32,7 +32,7 @@ def unique(names: list[str]) -> list[str]:
     return distinct
 
 
-def mark_beside(names: Iterable[str], mark: str) -> str:
+def unused_prefix(names: Iterable[str], mark: str) -> str:
     """Lengthen a mark until no name begins with it, so that columns of ours can."""
     names = tuple(names)
     while any(name.startswith(mark) for name in names):
@@ -43,12 +43,12 @@ def mark_beside(names: Iterable[str], mark: str) -> str:
 ROW = "_row"
 
 
-def sources_of(schema: pa.Schema) -> tuple[str, ...]:
+def scan_names(schema: pa.Schema) -> tuple[str, ...]:
     """Give each column of a schema a name of its own."""
-    return tuple(unique(schema.names))
+    return tuple(deduplicate(schema.names))
 
 
-def exactly(name: str) -> pl.Expr:
+def exact_col(name: str) -> pl.Expr:
     """Mean the column of this very name: Polars takes some, such as ``*``, for patterns."""
     import polars as pl
     import polars.selectors as cs
@@ -63,7 +63,7 @@ def without_reserved(schema: pa.Schema) -> pa.Schema:
     return pa.schema([field for field in schema if field.name not in RESERVED])
 
 
-def numbered(frame: pl.LazyFrame, arrived: list[str]) -> pl.LazyFrame:
+def with_row_number(frame: pl.LazyFrame, arrived: list[str]) -> pl.LazyFrame:
     """Put row positions in front, in place of reserved columns from an earlier split."""
     stale = [name for name in arrived if name in RESERVED]
     return frame.drop(stale).with_row_index(ROW)

@@ -35,7 +35,7 @@ def raise_if_changed(error: BaseException | None, *, redact: bool) -> None:
         BatchChanged: There is an error.
     """
     if error:
-        told = unreadable(error).told(redact=redact)
+        told = unreadable(error).describe(redact=redact)
         raise BatchChanged(told) from (None if redact else error)
 
 

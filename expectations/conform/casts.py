@@ -13,8 +13,8 @@ import polars as pl
 
 from ..batch.arrow_types import digits_of
 from .conversions import CONFORMS, How
-from .row_check import Fault
-from .source import POLARS_DTYPES, Cells, Way, value_fault
+from .row_check import RowCheck
+from .source import POLARS_DTYPES, CastPlan, SourceColumn, value_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ _DAY = 86_400 * 10**9
 _YEARS_WITHIN = (1678, 2261)
 
 
-def cast_cells(cells: Cells, target: ScalarName, policy: Policy) -> Way | None:
+def cast_cells(cells: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan | None:
     """Plan the cast of typed cells into a scalar type.
 
     Args:
@@ -57,30 +57,30 @@ def cast_cells(cells: Cells, target: ScalarName, policy: Policy) -> Way | None:
     if how is None or (how is How.IN_UTC and policy.timezone == "forbid"):
         return None
     way = _WAYS[how](cells, target, policy)
-    present = (replace(f, failing=f.failing & cells.present) for f in way.faults)
-    return Way(way.value.cast(POLARS_DTYPES[target], strict=False), way.dtype, tuple(present))
+    present = (replace(f, fails=f.fails & cells.present) for f in way.faults)
+    return CastPlan(way.value.cast(POLARS_DTYPES[target], strict=False), way.dtype, tuple(present))
 
 
 # ----- the ways, one for each How -----
 
 
-def _as_is(cells: Cells, target: ScalarName, _: Policy) -> Way:
-    return Way(cells.expr.cast(POLARS_DTYPES[target], strict=False), POLARS_DTYPES[target])
+def _as_is(cells: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
+    return CastPlan(cells.expr.cast(POLARS_DTYPES[target], strict=False), POLARS_DTYPES[target])
 
 
-def _in_range(cells: Cells, target: ScalarName, _: Policy) -> Way:
+def _in_range(cells: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
     low, high = _RANGES[target]
     value = cells.expr.cast(POLARS_DTYPES[target], strict=False)
     words = (f"{target}, from {low} to {high}", f"{cells.kind} beyond it")
     fault = value_fault(cells, target, "out_of_range", value.is_null(), words)
-    return Way(
+    return CastPlan(
         value,
         POLARS_DTYPES[target],
-        (replace(fault, absent=lambda known: _within(known, low, high)),),
+        (replace(fault, ruled_out_by=lambda known: _within(known, low, high)),),
     )
 
 
-def _whole(cells: Cells, target: ScalarName, _: Policy) -> Way:
+def _whole(cells: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
     decimal = cells.kind == "decimal"
     low, high = (_RANGES if decimal else _WHOLE_FLOATS)[target]
     is_whole, wide = (_whole_decimal if decimal else _whole_float)(cells.expr)
@@ -88,7 +88,7 @@ def _whole(cells: Cells, target: ScalarName, _: Policy) -> Way:
     value = pl.when(is_whole & inside).then(wide).cast(POLARS_DTYPES[target], strict=False)
     fraction = (f"whole numbers for {target}", "a fraction")
     beyond = (f"{target}, from {cells.kind} between {low} and {high}", "a number beyond them")
-    return Way(
+    return CastPlan(
         value,
         POLARS_DTYPES[target],
         (
@@ -109,9 +109,9 @@ def _whole_float(expr: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     return number.floor() == number, number.cast(pl.Int128, strict=False)
 
 
-def _exact(cells: Cells, target: ScalarName, policy: Policy) -> Way:
+def _exact(cells: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan:
     value, lossy = _EXACT.get(cells.kind, _exact_integer)(cells, target)
-    faults = list[Fault]()
+    faults = list[RowCheck]()
     if cells.kind == "float64":
         overflow = value.is_infinite() & cells.expr.is_finite()
         lossy &= ~overflow
@@ -119,10 +119,10 @@ def _exact(cells: Cells, target: ScalarName, policy: Policy) -> Way:
         faults.append(value_fault(cells, target, "out_of_range", overflow, words))
     if policy.lossy_floats == "forbid":
         faults.append(_inexact(cells, target, lossy))
-    return Way(value, POLARS_DTYPES[target], tuple(faults))
+    return CastPlan(value, POLARS_DTYPES[target], tuple(faults))
 
 
-def _inexact(cells: Cells, target: ScalarName, lossy: pl.Expr) -> Fault:
+def _inexact(cells: SourceColumn, target: ScalarName, lossy: pl.Expr) -> RowCheck:
     words = (f"numbers that {target} represents exactly", f"{cells.kind} that it can only round")
     fault = value_fault(cells, target, "not_representable", lossy, words)
     limit = _EXACT_INTEGERS[target]
@@ -135,22 +135,22 @@ def _inexact(cells: Cells, target: ScalarName, lossy: pl.Expr) -> Fault:
         fault,
         remedy=f"Deliver {cells.name!r} as {target}, or accept rounding by policy "
         "lossy_floats: allow.",
-        absent=absent,
+        ruled_out_by=absent,
     )
 
 
-def _exact_integer(cells: Cells, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
+def _exact_integer(cells: SourceColumn, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
     value = cells.expr.cast(POLARS_DTYPES[target], strict=False)
     back = value.cast(pl.Float64).cast(cells.dtype, strict=False)
     return value, (back != cells.expr).fill_null(value=True)
 
 
-def _exact_float(cells: Cells, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
+def _exact_float(cells: SourceColumn, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
     value = cells.expr.cast(POLARS_DTYPES[target], strict=False)
     return value, value.cast(pl.Float64) != cells.expr
 
 
-def _exact_decimal(cells: Cells, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
+def _exact_decimal(cells: SourceColumn, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
     text = cells.expr.cast(pl.String)
     value = text.cast(POLARS_DTYPES[target], strict=False)
     digits = text.str.replace_all(r"[-.]", "").str.strip_chars_start("0").str.strip_chars_end("0")
@@ -159,13 +159,13 @@ def _exact_decimal(cells: Cells, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
     return value, ~short & (back != cells.expr).fill_null(value=True)
 
 
-_EXACT: dict[str, Callable[[Cells, ScalarName], tuple[pl.Expr, pl.Expr]]] = {
+_EXACT: dict[str, Callable[[SourceColumn, ScalarName], tuple[pl.Expr, pl.Expr]]] = {
     "float64": _exact_float,
     "decimal": _exact_decimal,
 }
 
 
-def _in_nanoseconds(cells: Cells, target: ScalarName, _: Policy) -> Way:
+def _in_nanoseconds(cells: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
     unit = _NANOSECONDS[cells.dtype.time_unit] if isinstance(cells.dtype, pl.Datetime) else _DAY
     # pandas keeps the smallest of the 64-bit integers for NaT, so the bounds are symmetric.
     last = _LAST_NANOSECOND // unit
@@ -173,16 +173,16 @@ def _in_nanoseconds(cells: Cells, target: ScalarName, _: Policy) -> Way:
     value = pl.when(inside).then(cells.expr.cast(pl.Datetime("ns"), strict=False))
     words = (How.IN_NANOSECONDS.value, "one beyond them")
     fault = value_fault(cells, target, "out_of_range", ~inside, words)
-    return Way(value, POLARS_DTYPES[target], (replace(fault, absent=_within_years),))
+    return CastPlan(value, POLARS_DTYPES[target], (replace(fault, ruled_out_by=_within_years),))
 
 
-def _in_utc(cells: Cells, target: ScalarName, policy: Policy) -> Way:
+def _in_utc(cells: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan:
     utc = cells.expr.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     naive = replace(cells, expr=utc, dtype=pl.Datetime(getattr(cells.dtype, "time_unit", "us")))
     return _in_nanoseconds(naive, target, policy)
 
 
-_WAYS: dict[How, Callable[[Cells, ScalarName, Policy], Way]] = {
+_WAYS: dict[How, Callable[[SourceColumn, ScalarName, Policy], CastPlan]] = {
     How.AS_IS: _as_is,
     How.IN_RANGE: _in_range,
     How.WHOLE: _whole,

@@ -9,10 +9,10 @@ import polars as pl
 
 from ..contract.types import Scalar
 from .conversions import PANDAS_DTYPES
-from .nested import NoWay, way_into
+from .nested import plan_cast
 from .nulls import WITH_NAN, null_faults
-from .row_check import Fault
-from .source import FLOATING, Cells
+from .row_check import RowCheck
+from .source import FLOATING, Incompatible, SourceColumn
 
 if TYPE_CHECKING:
     from ..contract.contract import Column
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Conformed:
+class ColumnPlan:
     """How one arriving column becomes what the model takes.
 
     Attributes:
@@ -35,13 +35,15 @@ class Conformed:
 
     column: Column
     source: str
-    cells: Cells
+    cells: SourceColumn
     value: pl.Expr
     dtype: pl.DataType
-    faults: tuple[Fault, ...]
+    faults: tuple[RowCheck, ...]
 
 
-def conform(column: Column, source: str, cells: Cells, policy: Policy) -> Conformed | NoWay:
+def conform(
+    column: Column, source: str, cells: SourceColumn, policy: Policy
+) -> ColumnPlan | Incompatible:
     """Plan the way of a column into the contract's type.
 
     Args:
@@ -54,15 +56,15 @@ def conform(column: Column, source: str, cells: Cells, policy: Policy) -> Confor
         The plan; or where the arriving type has no way into the contract's.
     """
     known = without_null_values(cells, policy)
-    way = way_into(known, column.type, policy)
-    if isinstance(way, NoWay):
+    way = plan_cast(known, column.type, policy)
+    if isinstance(way, Incompatible):
         return way
     faults = (
         *null_faults(column, known, way.value, policy),
         *way.faults,
         *_non_finite_faults(known, column.type, way.value, policy),
     )
-    return Conformed(column, source, cells, way.value.alias(column.name), way.dtype, faults)
+    return ColumnPlan(column, source, cells, way.value.alias(column.name), way.dtype, faults)
 
 
 def expectation_of_type(column: Column) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def expectation_of_type(column: Column) -> dict[str, Any]:
     return {"type": "expect_column_to_exist", "kwargs": {"column": column.name}}
 
 
-def without_null_values(cells: Cells, policy: Policy) -> Cells:
+def without_null_values(cells: SourceColumn, policy: Policy) -> SourceColumn:
     """Read as null the texts that the policy says stand for it."""
     if cells.kind != "string" or cells.parsed:
         return cells
@@ -89,16 +91,16 @@ def null_where_stated(cell: pl.Expr, policy: Policy) -> pl.Expr:
 
 
 def _non_finite_faults(
-    cells: Cells, target: Type, value: pl.Expr, policy: Policy
-) -> tuple[Fault, ...]:
+    cells: SourceColumn, target: Type, value: pl.Expr, policy: Policy
+) -> tuple[RowCheck, ...]:
     can_be = cells.text or cells.kind in FLOATING
     holds = isinstance(target, Scalar) and target.name in WITH_NAN
     if policy.non_finite == "allow" or not (holds and can_be):
         return ()
     nan_counts = policy.nan == "value"
-    fault = Fault(
+    fault = RowCheck(
         kind="non_finite",
-        failing=value.is_infinite() | value.is_nan() if nan_counts else value.is_infinite(),
+        fails=value.is_infinite() | value.is_nan() if nan_counts else value.is_infinite(),
         expected="finite numbers",
         observed="infinity or NaN" if nan_counts else "infinity",
         remedy=f"Clip or fill {cells.name!r} before delivery, or set policy non_finite: allow.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import polars as pl
 
-from ..batch.columns import exactly
+from ..batch.columns import exact_col
 from ..contract.types import Anything, Array, Map, Object, Scalar, Tensor, Vector
 from ..errors import BatchChanged
 from .source import POLARS_DTYPES
@@ -35,7 +35,7 @@ _NUMPY_DTYPES: dict[ScalarName, str] = {
 }
 
 
-def hand_over(rows: pl.DataFrame, columns: Sequence[Column], *, named: bool) -> ModelInput:
+def to_model_input(rows: pl.DataFrame, columns: Sequence[Column], *, named: bool) -> ModelInput:
     """Turn conformed rows into what the model receives.
 
     Args:
@@ -52,7 +52,7 @@ def hand_over(rows: pl.DataFrame, columns: Sequence[Column], *, named: bool) -> 
     return made if named else made[columns[0].name]
 
 
-def together(pieces: Sequence[ModelInput]) -> ModelInput:
+def concat_model_input(pieces: Sequence[ModelInput]) -> ModelInput:
     """Join pieces of model input, in order."""
     first: Any = pieces[0]
     if isinstance(first, dict):
@@ -106,16 +106,16 @@ def to_pandas(rows: pl.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
         arrays as 1-d ndarrays (outer levels as lists), objects and maps as dictionaries of numpy
         scalars, ``any`` as pandas makes it.
     """
-    frame = rows.select(exactly(column.name) for column in columns).to_pandas()
+    frame = rows.select(exact_col(column.name) for column in columns).to_pandas()
     for column in columns:
         if not isinstance(column.type, Scalar | Anything):
-            made = objects(rows[column.name], column.type)
+            made = to_python(rows[column.name], column.type)
             frame[column.name] = _series(made, frame)
     frame.columns = [column.label for column in columns]
     return frame
 
 
-def objects(cells: pl.Series, target: Type) -> list[Any]:
+def to_python(cells: pl.Series, target: Type) -> list[Any]:
     """Make the Python objects that MLflow accepts for nested values.
 
     Args:
@@ -140,7 +140,7 @@ def objects(cells: pl.Series, target: Type) -> list[Any]:
             return cells.to_list()
         case Object(properties):
             present = [p for p in properties if _has_field(cells, p.name)]
-            parts = [objects(cells.struct.field(p.name), p.type) for p in present]
+            parts = [to_python(cells.struct.field(p.name), p.type) for p in present]
             names = [p.name for p in present]
             made = [dict(zip(names, row, strict=True)) for row in zip(*parts, strict=True)]
             return _where_present(cells, made or [{} for _ in range(len(cells))])
@@ -174,7 +174,7 @@ def _arrays(cells: pl.Series, items: Type) -> list[Any]:
     if isinstance(items, Scalar):
         flat: Any = _ndarray(elements, items.name)
     else:
-        flat = objects(elements, items)
+        flat = to_python(elements, items)
     starts = ends - lengths
     pairs = zip(starts.tolist(), ends.tolist(), strict=True)
     return _where_present(cells, [flat[start:end] for start, end in pairs])
@@ -189,7 +189,7 @@ def _maps(cells: pl.Series, values: Type) -> list[Any]:
     ends = np.cumsum(lengths)
     entries = listed.filter(listed.list.len() > 0).explode()
     keys = entries.struct.field("key").to_list() if len(entries) else []
-    made = objects(entries.struct.field("value"), values) if len(entries) else []
+    made = to_python(entries.struct.field("value"), values) if len(entries) else []
     pairs = zip((ends - lengths).tolist(), ends.tolist(), strict=True)
     maps = [dict(zip(keys[s:e], made[s:e], strict=True)) for s, e in pairs]
     return _where_present(cells, maps)

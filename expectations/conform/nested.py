@@ -17,9 +17,9 @@ from ..contract.types import Anything, Array, Map, Object, Scalar, Tensor, Vecto
 from .casts import cast_cells
 from .source import (
     POLARS_DTYPES,
-    Cells,
-    NoWay,
-    Way,
+    CastPlan,
+    Incompatible,
+    SourceColumn,
     below,
     instance,
     is_missing,
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from ..contract.policy import Policy
     from ..contract.types import ScalarName, Type
     from ..verdict.verdict import Kind
-    from .row_check import Fault
+    from .row_check import RowCheck
 
 DOUBLES = Array(Scalar("double"))
 # Elements that become NaN and NaT where they are null; elsewhere null has no place in an array.
 _NULL_ELEMENTS: tuple[ScalarName, ...] = ("double", "datetime")
 
 
-def way_into(cells: Cells, target: Type, policy: Policy) -> Way | NoWay:
+def plan_cast(cells: SourceColumn, target: Type, policy: Policy) -> CastPlan | Incompatible:
     """Plan the way of cells into a type of any depth.
 
     Args:
@@ -56,33 +56,35 @@ def way_into(cells: Cells, target: Type, policy: Policy) -> Way | NoWay:
         case Scalar(name):
             return _into_scalar(cells, name, policy)
         case Anything():
-            return Way(cells.expr, cells.dtype)
+            return CastPlan(cells.expr, cells.dtype)
         case Vector():
-            return way_into(cells, DOUBLES, policy)
+            return plan_cast(cells, DOUBLES, policy)
         case Array(items):
             return _into_array(cells, items, policy)
         case Object(properties):
-            return into_object(cells, properties, policy, way_into)
+            return into_object(cells, properties, policy, plan_cast)
         case Map(values):
-            return into_map(cells, values, policy, way_into)
+            return into_map(cells, values, policy, plan_cast)
         case Tensor():
             way = way_into_tensor(cells, target)
-            return NoWay(way) if isinstance(way, str) else way
+            return Incompatible(way) if isinstance(way, str) else way
 
 
 # ----- scalars -----
 
 
-def _into_scalar(cells: Cells, target: ScalarName, policy: Policy) -> Way | NoWay:
+def _into_scalar(
+    cells: SourceColumn, target: ScalarName, policy: Policy
+) -> CastPlan | Incompatible:
     if cells.kind == "null":
-        return Way(cells.expr.cast(POLARS_DTYPES[target]), POLARS_DTYPES[target])
+        return CastPlan(cells.expr.cast(POLARS_DTYPES[target]), POLARS_DTYPES[target])
     if cells.kind == "string" and cells.text and target not in ("string", "binary"):
         return _parsed(cells, target, policy)
     way = cast_cells(cells, target, policy)
-    return NoWay() if way is None else way
+    return Incompatible() if way is None else way
 
 
-def _parsed(cells: Cells, target: ScalarName, policy: Policy) -> Way:
+def _parsed(cells: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan:
     parsed = cells.parsed or parse(cells.expr, target, policy)
     masks: tuple[tuple[Kind, pl.Expr, tuple[str, str]], ...] = (
         ("unparseable", parsed.unparseable, (parsed.example, "text that is none")),
@@ -97,37 +99,37 @@ def _parsed(cells: Cells, target: ScalarName, policy: Policy) -> Way:
         value_fault(cells, target, kind, mask & cells.present, words) for kind, mask, words in masks
     )
     value = parsed.value.cast(POLARS_DTYPES[target], strict=False)
-    return Way(value, POLARS_DTYPES[target], tuple(faults))
+    return CastPlan(value, POLARS_DTYPES[target], tuple(faults))
 
 
 # ----- arrays -----
 
 
-def _into_array(cells: Cells, items: Type, policy: Policy) -> Way | NoWay:
+def _into_array(cells: SourceColumn, items: Type, policy: Policy) -> CastPlan | Incompatible:
     if cells.kind == "null":
-        return Way(cells.expr, cells.dtype)
+        return CastPlan(cells.expr, cells.dtype)
     if not (is_list(cells.arrow) and isinstance(cells.dtype, pl.List | pl.Array)):
-        return NoWay(f"it is {cells.arrow}" if not is_list(cells.arrow) else "")
+        return Incompatible(f"it is {cells.arrow}" if not is_list(cells.arrow) else "")
     inner = cells.dtype.inner
-    element = Cells(
+    element = SourceColumn(
         cells.name, pl.element(), element_type(cells.arrow), instance(inner), cells.text
     )
-    way = way_into(element, items, policy)
-    if isinstance(way, NoWay):
+    way = plan_cast(element, items, policy)
+    if isinstance(way, Incompatible):
         return below(way, "an element", element)
     lists = cells.expr.cast(pl.List(inner)) if isinstance(cells.dtype, pl.Array) else cells.expr
     own = (*_null_elements(element, items), *_stripped(element, items))
     faults = (_any_element(fault, lists, "an element") for fault in (*own, *way.faults))
-    return Way(lists.list.eval(way.value), pl.List(way.dtype), tuple(faults))
+    return CastPlan(lists.list.eval(way.value), pl.List(way.dtype), tuple(faults))
 
 
-def _null_elements(element: Cells, items: Type) -> tuple[Fault, ...]:
+def _null_elements(element: SourceColumn, items: Type) -> tuple[RowCheck, ...]:
     if isinstance(items, Anything) or (isinstance(items, Scalar) and items.name in _NULL_ELEMENTS):
         return ()
     return (structural_fault(element, is_missing(element, items), f"{items} throughout", "null"),)
 
 
-def _stripped(element: Cells, items: Type) -> tuple[Fault, ...]:
+def _stripped(element: SourceColumn, items: Type) -> tuple[RowCheck, ...]:
     if not isinstance(items, Scalar) or items.name not in ("string", "binary"):
         return ()
     if items.name == "string":
@@ -138,9 +140,11 @@ def _stripped(element: Cells, items: Type) -> tuple[Fault, ...]:
     return (value_fault(element, items.name, "not_representable", failing, words),)
 
 
-def _any_element(fault: Fault, lists: pl.Expr, place: str) -> Fault:
+def _any_element(fault: RowCheck, lists: pl.Expr, place: str) -> RowCheck:
     failing = lists.list.eval(fault.mask).list.any()
-    return replace(fault, failing=failing, observed=f"{fault.observed} in {place}", absent=_never)
+    return replace(
+        fault, fails=failing, observed=f"{fault.observed} in {place}", ruled_out_by=_never
+    )
 
 
 def _never(_: object) -> bool:

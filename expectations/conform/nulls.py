@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..contract.types import Anything, Scalar, Tensor
 from .conversions import NEVER_NULL
-from .row_check import Fault
+from .row_check import RowCheck
 from .source import FLOATING
 
 if TYPE_CHECKING:
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from ..contract.contract import Column
     from ..contract.policy import Policy
     from ..contract.types import ScalarName, Type
-    from .source import Cells
+    from .source import SourceColumn
 
 WITH_NAN: tuple[ScalarName, ...] = ("float", "double")
 
 
-def null_faults(column: Column, cells: Cells, value: pl.Expr, policy: Policy) -> tuple[Fault, ...]:
+def null_faults(
+    column: Column, cells: SourceColumn, value: pl.Expr, policy: Policy
+) -> tuple[RowCheck, ...]:
     """State the rule about null for a column.
 
     Args:
@@ -46,7 +48,7 @@ def null_faults(column: Column, cells: Cells, value: pl.Expr, policy: Policy) ->
         elif cells.text and isinstance(target, Scalar) and target.name in WITH_NAN:
             missing |= value.is_nan().fill_null(value=False)
     fault = _fault(column.name, target, missing, why, never=never)
-    return (replace(fault, absent=lambda known: provable and known.nulls == 0),)
+    return (replace(fault, ruled_out_by=lambda known: provable and known.nulls == 0),)
 
 
 def why_null_is_forbidden(column: Column, policy: Policy) -> str | None:
@@ -73,16 +75,16 @@ def why_null_is_forbidden(column: Column, policy: Policy) -> str | None:
     return None if allowed else "policy nulls: forbid"
 
 
-def _fault(name: str, target: Type, missing: pl.Expr, why: str, *, never: bool) -> Fault:
+def _fault(name: str, target: Type, missing: pl.Expr, why: str, *, never: bool) -> RowCheck:
     if never:
         otherwise = "or log the model again with it as double, which can carry null"
     elif why.startswith("policy"):
         otherwise = f"or accept null by policy nullable: [{name}]"
     else:
         otherwise = "or log the model again with it optional"
-    return Fault(
+    return RowCheck(
         kind="null",
-        failing=missing,
+        fails=missing,
         expected=f"{target} in every row",
         observed="null",
         remedy=f"Fill {name!r} before delivery, {otherwise}.",

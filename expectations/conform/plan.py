@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..batch.columns import ROW, exactly
+from ..batch.columns import ROW, exact_col
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..batch.batch import ObjectCells
     from ..batch.statistics import ColumnStatistics
-    from .column import Conformed
-    from .row_check import Fault
+    from .column import ColumnPlan
+    from .row_check import RowCheck
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Owned:
         rule: Number of the user's rule that it is; None for the contract's own.
     """
 
-    fault: Fault
+    fault: RowCheck
     column: str | None
     shown: pl.Expr | None
     rule: int | None = None
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """What the schema stage makes of a file.
 
     Attributes:
@@ -48,14 +48,14 @@ class Plan:
         rules: Rules of the user's own.
     """
 
-    columns: tuple[Conformed, ...]
+    columns: tuple[ColumnPlan, ...]
     kept: tuple[tuple[str, str], ...]
-    records: tuple[Fault, ...] = ()
+    records: tuple[RowCheck, ...] = ()
     objects: Mapping[str, ObjectCells] = field(default_factory=dict[str, "ObjectCells"])
     told: str | None = None
     rules: tuple[Owned, ...] = ()
 
-    def owned(self) -> list[Owned]:
+    def row_checks(self) -> list[Owned]:
         """List every rule with its owner."""
         told = pl.col(self.told) if self.told else None
         of_records = [Owned(fault, None, told) for fault in self.records]
@@ -68,17 +68,19 @@ class Plan:
 
     def _shown(self, source: str) -> pl.Expr:
         cells = self.objects.get(source)
-        return exactly(cells.objects if cells else source)
+        return exact_col(cells.objects if cells else source)
 
-    def bad(self) -> pl.Expr:
+    def is_rejected(self) -> pl.Expr:
         """True in rows that break a blocking rule."""
-        masks = [owned.fault.mask for owned in self.owned() if owned.fault.severity == "critical"]
+        masks = [
+            owned.fault.mask for owned in self.row_checks() if owned.fault.severity == "critical"
+        ]
         return pl.any_horizontal(masks) if masks else pl.lit(value=False)
 
-    def conformed(self) -> list[pl.Expr]:
+    def select_exprs(self) -> list[pl.Expr]:
         """Select ``_row``, the contract's columns in its types, and the kept columns."""
         taken = {way.column.name for way in self.columns}
-        kept = [exactly(source).alias(name) for name, source in self.kept if name not in taken]
+        kept = [exact_col(source).alias(name) for name, source in self.kept if name not in taken]
         return [pl.col(ROW).cast(pl.Int64), *(way.value for way in self.columns), *kept]
 
 
@@ -93,8 +95,8 @@ def _distinct(owned: Sequence[Owned]) -> list[Owned]:
     return list(joined.values())
 
 
-def _either(one: Fault, other: Fault) -> Fault:
+def _either(one: RowCheck, other: RowCheck) -> RowCheck:
     def absent(known: ColumnStatistics) -> bool:
-        return one.absent(known) and other.absent(known)
+        return one.ruled_out_by(known) and other.ruled_out_by(known)
 
-    return replace(one, failing=one.mask | other.mask, absent=absent)
+    return replace(one, fails=one.mask | other.mask, ruled_out_by=absent)

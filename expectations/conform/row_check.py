@@ -19,36 +19,36 @@ def _unproven(_: ColumnStatistics) -> bool:
 
 
 @dataclass(frozen=True)
-class Fault:
+class RowCheck:
     """One rule that single rows can break.
 
     Attributes:
         kind: The kind of violation that a failing row has.
-        failing: Boolean expression over the arriving columns, true where a row breaks the rule.
+        fails: Boolean expression over the arriving columns, true where a row breaks the rule.
         expected: What the rule asks for.
         observed: What a failing cell is, as a noun in the singular or plural.
         remedy: What to do about it.
         because: The policy field or conversion rule behind it.
         severity: Whether a failing row is kept from the model.
-        absent: Whether statistics of the column prove that no row fails.
+        ruled_out_by: Whether statistics of the column prove that no row fails.
         expectation: The GX expectation that states the rule, if one does.
-        looked_at: True in the rows that a user's rule looks at; None for the contract's own rules.
+        applies: True in the rows that a user's rule looks at; None for the contract's own rules.
         engine: What found the failing rows.
     """
 
     kind: Kind
-    failing: pl.Expr = field(compare=False)
+    fails: pl.Expr = field(compare=False)
     expected: str
     observed: str
     remedy: str
     because: str
     severity: Severity = "critical"
-    absent: Callable[[ColumnStatistics], bool] = _unproven
+    ruled_out_by: Callable[[ColumnStatistics], bool] = _unproven
     expectation: dict[str, Any] | None = None
-    looked_at: pl.Expr | None = field(default=None, compare=False)
+    applies: pl.Expr | None = field(default=None, compare=False)
     engine: Engine = "polars"
 
     @property
     def mask(self) -> pl.Expr:
         """The failing rows, with no third truth value: what cannot be compared does not fail."""
-        return self.failing.fill_null(value=False)
+        return self.fails.fill_null(value=False)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from ..batch.arrow_types import arrival
+from ..batch.arrow_types import source_kind
 from ..contract.types import Scalar
 from .conversions import NEVER_NULL, PANDAS_DTYPES
-from .row_check import Fault
+from .row_check import RowCheck
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ..batch.batch import Parsed
+    from ..batch.batch import ParsedText
     from ..contract.types import ScalarName, Type
     from ..verdict.verdict import Kind
 
@@ -33,7 +33,7 @@ FLOATING = ("float16", "float32", "float64")
 
 
 @dataclass(frozen=True)
-class Cells:
+class SourceColumn:
     """Arriving cells of one type.
 
     Attributes:
@@ -52,12 +52,12 @@ class Cells:
     dtype: pl.DataType
     text: bool = False
     nullable: bool = True
-    parsed: Parsed | None = None
+    parsed: ParsedText | None = None
 
     @property
     def kind(self) -> str:
         """Their type, in the words of the conversion table."""
-        return arrival(self.arrow)
+        return source_kind(self.arrow)
 
     @property
     def present(self) -> pl.Expr:
@@ -66,7 +66,7 @@ class Cells:
         return there & ~self.expr.is_nan() if self.kind in FLOATING else there
 
 
-class Way(NamedTuple):
+class CastPlan(NamedTuple):
     """The way of cells into a type.
 
     Attributes:
@@ -77,11 +77,11 @@ class Way(NamedTuple):
 
     value: pl.Expr
     dtype: pl.DataType
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[RowCheck, ...] = ()
 
 
 @dataclass(frozen=True)
-class NoWay:
+class Incompatible:
     """Why an arriving type never conforms.
 
     Attributes:
@@ -92,19 +92,19 @@ class NoWay:
 
 
 def value_fault(
-    cells: Cells,
+    cells: SourceColumn,
     target: ScalarName,
     kind: Kind,
-    failing: pl.Expr,
+    fails: pl.Expr,
     words: tuple[str, str],
-) -> Fault:
+) -> RowCheck:
     """State that single values have no place in a type.
 
     Args:
         cells: What arrives.
         target: The type that has no place for them.
         kind: The kind of violation.
-        failing: True where a cell has it.
+        fails: True where a cell has it.
         words: What is expected, and what is observed.
 
     Returns:
@@ -112,9 +112,9 @@ def value_fault(
     """
     expected, observed = words
     came = "text" if cells.text else cells.kind
-    return Fault(
+    return RowCheck(
         kind=kind,
-        failing=failing,
+        fails=fails,
         expected=expected,
         observed=observed,
         remedy=_remedy(cells, target),
@@ -126,7 +126,7 @@ def value_fault(
     )
 
 
-def _remedy(cells: Cells, target: ScalarName) -> str:
+def _remedy(cells: SourceColumn, target: ScalarName) -> str:
     if cells.text:
         return (
             f"Have {cells.name!r} written as the grammar of {target} has it; texts that stand for "
@@ -135,7 +135,9 @@ def _remedy(cells: Cells, target: ScalarName) -> str:
     return f"Deliver {cells.name!r} as {target}, or log the model again with the type that arrives."
 
 
-def structural_fault(cells: Cells, failing: pl.Expr, expected: str, observed: str) -> Fault:
+def structural_fault(
+    cells: SourceColumn, failing: pl.Expr, expected: str, observed: str
+) -> RowCheck:
     """State that a part of a nested value has no place there.
 
     Args:
@@ -147,9 +149,9 @@ def structural_fault(cells: Cells, failing: pl.Expr, expected: str, observed: st
     Returns:
         The fault, with its remedy.
     """
-    return Fault(
+    return RowCheck(
         kind="nested_mismatch",
-        failing=failing,
+        fails=failing,
         expected=expected,
         observed=observed,
         remedy=f"Fill or leave out such parts of {cells.name!r} before delivery.",
@@ -157,16 +159,16 @@ def structural_fault(cells: Cells, failing: pl.Expr, expected: str, observed: st
     )
 
 
-def is_missing(cells: Cells, target: Type) -> pl.Expr:
+def is_missing(cells: SourceColumn, target: Type) -> pl.Expr:
     """Tell where a cell holds nothing for a type; an integer has no place for NaN either."""
     null = cells.expr.is_null()
     never = isinstance(target, Scalar) and target.name in NEVER_NULL
     return null | cells.expr.is_nan() if never and cells.kind in FLOATING else null
 
 
-def below(way: NoWay, place: str, cells: Cells) -> NoWay:
+def below(way: Incompatible, place: str, cells: SourceColumn) -> Incompatible:
     """Say the same of the level above: which part of it has no way."""
-    return NoWay(f"{place} is {cells.arrow}" if not way.where else f"in {place} {way.where}")
+    return Incompatible(f"{place} is {cells.arrow}" if not way.where else f"in {place} {way.where}")
 
 
 def instance(dtype: object) -> pl.DataType:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..batch.arrow_types import arrival
-from ..batch.columns import exactly
+from ..batch.arrow_types import source_kind
+from ..batch.columns import exact_col
 from ..contract.types import Tensor
 from ..verdict.verdict import Violation
-from .column import Conformed
-from .nested import NoWay, way_into
-from .row_check import Fault
-from .source import Cells
+from .column import ColumnPlan
+from .nested import plan_cast
+from .row_check import RowCheck
+from .source import Incompatible, SourceColumn
 from .tensors import TENSOR_DTYPES, castable
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 _DIMENSIONS = 2
 
 
-def stack_columns(batch: Batch, contract: Contract, policy: Policy) -> Conformed | Violation | None:
+def stack_columns(
+    batch: Batch, contract: Contract, policy: Policy
+) -> ColumnPlan | Violation | None:
     """Plan the way of a numeric frame into the only tensor of a contract.
 
     Args:
@@ -39,7 +41,7 @@ def stack_columns(batch: Batch, contract: Contract, policy: Policy) -> Conformed
     column = contract.columns[0]
     tensor = column.type
     positions = [i for i, n in enumerate(batch.schema.names) if n not in policy.keep]
-    kinds = [arrival(batch.schema.field(i).type) for i in positions]
+    kinds = [source_kind(batch.schema.field(i).type) for i in positions]
     if not isinstance(tensor, Tensor) or len(tensor.shape) != _DIMENSIONS:
         return None
     if not batch.nullable:
@@ -55,16 +57,18 @@ def stack_columns(batch: Batch, contract: Contract, policy: Policy) -> Conformed
     return _stacked(batch, contract, positions, policy)
 
 
-def _stacked(batch: Batch, contract: Contract, positions: list[int], policy: Policy) -> Conformed:
+def _stacked(batch: Batch, contract: Contract, positions: list[int], policy: Policy) -> ColumnPlan:
     column, dtypes = contract.columns[0], batch.scan().collect_schema()
-    values, faults = list[pl.Expr](), list[Fault]()
+    values, faults = list[pl.Expr](), list[RowCheck]()
     for position in positions:
         source = batch.sources[position]
         arrow = batch.schema.field(position).type
-        cells = Cells(source, exactly(source), arrow, dtypes[source], nullable=batch.nullable)
+        cells = SourceColumn(
+            source, exact_col(source), arrow, dtypes[source], nullable=batch.nullable
+        )
         one = Tensor(getattr(column.type, "dtype", ""), (-1,))
-        way = way_into(cells, one, policy)
-        if isinstance(way, NoWay):
+        way = plan_cast(cells, one, policy)
+        if isinstance(way, Incompatible):
             continue
         values.append(way.value)
         faults += [
@@ -72,9 +76,11 @@ def _stacked(batch: Batch, contract: Contract, positions: list[int], policy: Pol
         ]
     dtype = pl.Array(TENSOR_DTYPES[getattr(column.type, "dtype", "")], len(values))
     first = batch.sources[positions[0]]
-    cells = Cells(column.name, exactly(first), batch.schema.field(positions[0]).type, dtypes[first])
+    cells = SourceColumn(
+        column.name, exact_col(first), batch.schema.field(positions[0]).type, dtypes[first]
+    )
     value = pl.concat_arr(values).alias(column.name)
-    return Conformed(column, first, cells, value, dtype, tuple(faults))
+    return ColumnPlan(column, first, cells, value, dtype, tuple(faults))
 
 
 def _violation(name: str, expected: str, observed: str) -> Violation:

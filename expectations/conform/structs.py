@@ -10,8 +10,16 @@ import polars as pl
 import pyarrow.types as is_
 
 from ..contract.types import Anything
-from .row_check import Fault
-from .source import Cells, NoWay, Way, below, instance, is_missing, structural_fault
+from .row_check import RowCheck
+from .source import (
+    CastPlan,
+    Incompatible,
+    SourceColumn,
+    below,
+    instance,
+    is_missing,
+    structural_fault,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,14 +30,14 @@ if TYPE_CHECKING:
     from ..contract.types import Property, Type
 
 # How cells of one level find their way; the levels below them are its business too.
-Into = Callable[["Cells", "Type", "Policy"], "Way | NoWay"]
+Into = Callable[["SourceColumn", "Type", "Policy"], "CastPlan | Incompatible"]
 
 # ----- objects -----
 
 
 def into_object(
-    cells: Cells, properties: Sequence[Property], policy: Policy, into: Into
-) -> Way | NoWay:
+    cells: SourceColumn, properties: Sequence[Property], policy: Policy, into: Into
+) -> CastPlan | Incompatible:
     """Plan the way of structs into an object: all required fields, and none undeclared.
 
     Args:
@@ -42,31 +50,31 @@ def into_object(
         Value and faults; or the reason why there is no way.
     """
     if cells.kind == "null":
-        return Way(cells.expr, cells.dtype)
+        return CastPlan(cells.expr, cells.dtype)
     if not is_.is_struct(cells.arrow) or not isinstance(cells.dtype, pl.Struct):
-        return NoWay(f"it is {cells.arrow}" if not is_.is_struct(cells.arrow) else "")
+        return Incompatible(f"it is {cells.arrow}" if not is_.is_struct(cells.arrow) else "")
     arrived = list(_fields(cells.arrow))
     declared = [p.name for p in properties]
     missing = [p.name for p in properties if p.required and p.name not in arrived]
     undeclared = [name for name in arrived if name not in declared]
     if missing or undeclared:
-        return NoWay(_fields_said(missing, undeclared))
-    ways, faults = dict[str, Way](), list[Fault]()
+        return Incompatible(_fields_said(missing, undeclared))
+    ways, faults = dict[str, CastPlan](), list[RowCheck]()
     for prop in properties:
         if prop.name not in arrived:
             continue
         field = _field(cells, prop.name)
         way = into(field, prop.type, policy)
-        if isinstance(way, NoWay):
+        if isinstance(way, Incompatible):
             return below(way, f"field {prop.name!r}", field)
         ways[prop.name] = way
         own = (*_null_property(field, prop), *way.faults)
         faults += [_in_field(fault, cells, prop.name) for fault in own]
     if not ways:
-        return Way(cells.expr, cells.dtype)
+        return CastPlan(cells.expr, cells.dtype)
     value = pl.struct(way.value.alias(name) for name, way in ways.items())
     dtype = pl.Struct({name: way.dtype for name, way in ways.items()})
-    return Way(pl.when(cells.expr.is_not_null()).then(value), dtype, tuple(faults))
+    return CastPlan(pl.when(cells.expr.is_not_null()).then(value), dtype, tuple(faults))
 
 
 def _fields_said(missing: list[str], undeclared: list[str]) -> str:
@@ -75,13 +83,13 @@ def _fields_said(missing: list[str], undeclared: list[str]) -> str:
     return ", ".join(said)
 
 
-def _field(cells: Cells, name: str) -> Cells:
+def _field(cells: SourceColumn, name: str) -> SourceColumn:
     dtypes = {f.name: instance(f.dtype) for f in cells.dtype.fields}  # pyright: ignore[reportAttributeAccessIssue]
     arrow = _fields(cells.arrow)[name]
-    return Cells(cells.name, cells.expr.struct.field(name), arrow, dtypes[name], cells.text)
+    return SourceColumn(cells.name, cells.expr.struct.field(name), arrow, dtypes[name], cells.text)
 
 
-def _null_property(field: Cells, prop: Property) -> tuple[Fault, ...]:
+def _null_property(field: SourceColumn, prop: Property) -> tuple[RowCheck, ...]:
     # MLflow's enforcement makes None of NaN in an optional field, of whatever type.
     if not prop.required or isinstance(prop.type, Anything):
         return ()
@@ -89,18 +97,20 @@ def _null_property(field: Cells, prop: Property) -> tuple[Fault, ...]:
     return (structural_fault(field, missing, f"a value in required field {prop.name!r}", "null"),)
 
 
-def _in_field(fault: Fault, cells: Cells, name: str) -> Fault:
+def _in_field(fault: RowCheck, cells: SourceColumn, name: str) -> RowCheck:
     observed = (
         fault.observed if fault.kind == "nested_mismatch" else f"{fault.observed} in {name!r}"
     )
     failing = fault.mask & cells.expr.is_not_null()
-    return replace(fault, failing=failing, observed=observed, absent=_never)
+    return replace(fault, fails=failing, observed=observed, ruled_out_by=_never)
 
 
 # ----- maps -----
 
 
-def into_map(cells: Cells, values: Type, policy: Policy, into: Into) -> Way | NoWay:
+def into_map(
+    cells: SourceColumn, values: Type, policy: Policy, into: Into
+) -> CastPlan | Incompatible:
     """Plan the way of maps with text keys, or structs of one type, into a map.
 
     Args:
@@ -113,19 +123,21 @@ def into_map(cells: Cells, values: Type, policy: Policy, into: Into) -> Way | No
         Value and faults; or the reason why there is no way.
     """
     if cells.kind == "null":
-        return Way(cells.expr, cells.dtype)
+        return CastPlan(cells.expr, cells.dtype)
     if is_.is_struct(cells.arrow):
         return _struct_into_map(cells, values, policy, into)
     if not is_.is_map(cells.arrow):
-        return NoWay(f"it is {cells.arrow}")
+        return Incompatible(f"it is {cells.arrow}")
     arrow: Any = cells.arrow
     entries, key, value = _entries(cells)
-    text = Cells(cells.name, pl.element().struct.field("key"), arrow.key_type, key)
-    item = Cells(cells.name, pl.element().struct.field("value"), arrow.item_type, value, cells.text)
+    text = SourceColumn(cells.name, pl.element().struct.field("key"), arrow.key_type, key)
+    item = SourceColumn(
+        cells.name, pl.element().struct.field("value"), arrow.item_type, value, cells.text
+    )
     if text.kind != "string":
-        return NoWay(f"its keys are {arrow.key_type}")
+        return Incompatible(f"its keys are {arrow.key_type}")
     way = into(item, values, policy)
-    if isinstance(way, NoWay):
+    if isinstance(way, Incompatible):
         return below(way, "a value", item)
     entry = pl.struct(text.expr.cast(pl.String).alias("key"), way.value.alias("value"))
     own = _null_values(item, values)
@@ -134,10 +146,10 @@ def into_map(cells: Cells, values: Type, policy: Policy, into: Into) -> Way | No
     repeated = keys.list.n_unique() != keys.list.len()
     faults.append(structural_fault(cells, repeated, "each key once", "a key that is repeated"))
     dtype = pl.Map(pl.String(), way.dtype)
-    return Way(entries.list.eval(entry).cast(dtype), dtype, tuple(faults))
+    return CastPlan(entries.list.eval(entry).cast(dtype), dtype, tuple(faults))
 
 
-def _entries(cells: Cells) -> tuple[pl.Expr, pl.DataType, pl.DataType]:
+def _entries(cells: SourceColumn) -> tuple[pl.Expr, pl.DataType, pl.DataType]:
     mapped = cast("pl.Map", cells.dtype)
     key, value = instance(mapped.key), instance(mapped.value)
     return cells.expr.cast(_entry_list(key, value)), key, value
@@ -147,27 +159,29 @@ def _entry_list(key: pl.DataType, value: pl.DataType) -> pl.DataType:
     return pl.List(pl.Struct({"key": key, "value": value}))
 
 
-def _struct_into_map(cells: Cells, values: Type, policy: Policy, into: Into) -> Way | NoWay:
-    entries, faults, dtypes = list[pl.Expr](), list[Fault](), list[pl.DataType]()
+def _struct_into_map(
+    cells: SourceColumn, values: Type, policy: Policy, into: Into
+) -> CastPlan | Incompatible:
+    entries, faults, dtypes = list[pl.Expr](), list[RowCheck](), list[pl.DataType]()
     for name in _fields(cells.arrow):
         field = _field(cells, name)
         way = into(field, values, policy)
-        if isinstance(way, NoWay):
+        if isinstance(way, Incompatible):
             return below(way, f"field {name!r}", field)
         dtypes.append(way.dtype)
         entries.append(pl.struct(pl.lit(name).alias("key"), way.value.alias("value")))
         own = (*_null_values(field, values), *way.faults)
         faults += [_in_field(fault, cells, name) for fault in own]
     if any(dtype != dtypes[0] for dtype in dtypes):
-        return NoWay("its fields differ in type")
+        return Incompatible("its fields differ in type")
     inner = dtypes[0] if dtypes else pl.Null()
     mapped, none = pl.Map(pl.String(), inner), pl.lit([], _entry_list(pl.String(), inner))
     listed = pl.concat_list(entries) if entries else none
     value = pl.when(cells.expr.is_not_null()).then(listed).cast(mapped)
-    return Way(value, mapped, tuple(faults))
+    return CastPlan(value, mapped, tuple(faults))
 
 
-def _null_values(item: Cells, values: Type) -> tuple[Fault, ...]:
+def _null_values(item: SourceColumn, values: Type) -> tuple[RowCheck, ...]:
     if isinstance(values, Anything):
         return ()
     return (structural_fault(item, is_missing(item, values), f"{values} in every value", "null"),)
@@ -176,9 +190,11 @@ def _null_values(item: Cells, values: Type) -> tuple[Fault, ...]:
 # ----- shared -----
 
 
-def _any_value(fault: Fault, entries: pl.Expr) -> Fault:
+def _any_value(fault: RowCheck, entries: pl.Expr) -> RowCheck:
     failing = entries.list.eval(fault.mask).list.any()
-    return replace(fault, failing=failing, observed=f"{fault.observed} in a value", absent=_never)
+    return replace(
+        fault, fails=failing, observed=f"{fault.observed} in a value", ruled_out_by=_never
+    )
 
 
 def _fields(arrow: Any) -> dict[str, pa.DataType]:

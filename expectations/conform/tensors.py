@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from ..batch.arrow_types import arrival, element_type, is_list
-from .row_check import Fault
-from .source import Cells, Way
+from ..batch.arrow_types import element_type, is_list, source_kind
+from .row_check import RowCheck
+from .source import CastPlan, SourceColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +39,7 @@ TENSOR_DTYPES: dict[str, pl.DataType] = {
 _KIND_NAMES = {"string": "str"}
 
 
-def way_into_tensor(cells: Cells, tensor: Tensor) -> Way | str:
+def way_into_tensor(cells: SourceColumn, tensor: Tensor) -> CastPlan | str:
     """Plan the way of cells into the rows of a tensor.
 
     Args:
@@ -55,7 +55,7 @@ def way_into_tensor(cells: Cells, tensor: Tensor) -> Way | str:
     fixed = zip(shape, tensor.shape[1:], strict=True)
     if any(None not in (is_, want) and want not in (-1, is_) for is_, want in fixed):
         return f"a row of it has the shape {tuple(shape)}"
-    source = _KIND_NAMES.get(arrival(leaf), arrival(leaf))
+    source = _KIND_NAMES.get(source_kind(leaf), source_kind(leaf))
     if source not in TENSOR_DTYPES or not castable(source, tensor.dtype):
         return f"its elements are {leaf}"
     flat = replace(cells, expr=expr)
@@ -68,7 +68,7 @@ def way_into_tensor(cells: Cells, tensor: Tensor) -> Way | str:
         faults.append(_inexact(flat, tensor, source, lossy & expr.is_not_null()))
     if tensor.dtype == "str":
         faults.append(_stripped(flat, depth))
-    return Way(value, target, tuple(faults))
+    return CastPlan(value, target, tuple(faults))
 
 
 def castable(source: str, target: str) -> bool:
@@ -102,7 +102,7 @@ def always_exact(source: str, target: str) -> bool:
     return np.can_cast(was, becomes, "safe")
 
 
-def _unwrapped(cells: Cells) -> tuple[pl.Expr, list[int | None], pa.DataType]:
+def _unwrapped(cells: SourceColumn) -> tuple[pl.Expr, list[int | None], pa.DataType]:
     arrow: Any = cells.arrow
     if getattr(arrow, "extension_name", "") == "arrow.fixed_shape_tensor":
         in_order = arrow.permutation in (None, list(range(len(arrow.shape))))
@@ -133,7 +133,7 @@ def _nested(dtype: pl.DataType, leaf: pl.DataType) -> pl.DataType:
     return leaf
 
 
-def _levels(cells: Cells) -> pl.Expr:
+def _levels(cells: SourceColumn) -> pl.Expr:
     """Arrays as lists: the two spell the same operations differently."""
     dtype = _storage(cells.dtype)
 
@@ -150,15 +150,15 @@ def _any_element(lists: pl.Expr, depth: int, test: Any) -> pl.Expr:
     return lists.list.eval(_any_element(pl.element(), depth - 1, test)).list.any()
 
 
-def _null_faults(cells: Cells, depth: int) -> list[Fault]:
+def _null_faults(cells: SourceColumn, depth: int) -> list[RowCheck]:
     if not cells.nullable:
         return []
     lists = _levels(cells)
     masks = [_any_element(lists, level, pl.Expr.is_null) for level in range(depth + 1)]
     missing = pl.any_horizontal([mask.fill_null(value=False) for mask in masks])
-    fault = Fault(
+    fault = RowCheck(
         kind="null",
-        failing=missing,
+        fails=missing,
         expected="a value in every place",
         observed="null",
         remedy=f"Fill {cells.name!r} before delivery; floats may hold NaN instead.",
@@ -175,8 +175,8 @@ def _depth(dtype: Any) -> int:
     return 1 + _depth(dtype.inner) if isinstance(dtype, pl.Array | pl.List) else 0
 
 
-def _shape_faults(cells: Cells, shape: list[int | None], tensor: Tensor) -> list[Fault]:
-    faults, lists = list[Fault](), _levels(cells)
+def _shape_faults(cells: SourceColumn, shape: list[int | None], tensor: Tensor) -> list[RowCheck]:
+    faults, lists = list[RowCheck](), _levels(cells)
     for level, (known, wanted) in enumerate(zip(shape, tensor.shape[1:], strict=True)):
         if known is not None or wanted == -1:
             continue
@@ -186,9 +186,9 @@ def _shape_faults(cells: Cells, shape: list[int | None], tensor: Tensor) -> list
 
         failing = _any_element(lists, level, of_another_length)
         faults.append(
-            Fault(
+            RowCheck(
                 kind="shape_mismatch",
-                failing=failing,
+                fails=failing,
                 expected=f"{wanted} elements along dimension {level + 1} of {tensor}",
                 observed="another number of them",
                 remedy=f"Deliver rows of {cells.name!r} with the shape {tensor.shape[1:]}.",
@@ -198,10 +198,10 @@ def _shape_faults(cells: Cells, shape: list[int | None], tensor: Tensor) -> list
     return faults
 
 
-def _inexact(cells: Cells, tensor: Tensor, source: str, lossy: pl.Expr) -> Fault:
-    return Fault(
+def _inexact(cells: SourceColumn, tensor: Tensor, source: str, lossy: pl.Expr) -> RowCheck:
+    return RowCheck(
         kind="not_representable",
-        failing=lossy,
+        fails=lossy,
         expected=f"values that {tensor.dtype} represents exactly",
         observed=f"{source} that it does not",
         remedy=f"Deliver {cells.name!r} as {tensor.dtype}, or log the model again with {source}.",
@@ -209,11 +209,11 @@ def _inexact(cells: Cells, tensor: Tensor, source: str, lossy: pl.Expr) -> Fault
     )
 
 
-def _stripped(cells: Cells, depth: int) -> Fault:
+def _stripped(cells: SourceColumn, depth: int) -> RowCheck:
     failing = _any_element(_levels(cells), depth, lambda cell: cell.str.ends_with("\0"))
-    return Fault(
+    return RowCheck(
         kind="not_representable",
-        failing=failing,
+        fails=failing,
         expected="text that does not end in NUL",
         observed="text that does",
         remedy=f"Strip NUL from {cells.name!r} before delivery.",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..batch.batch import Parsed
+from ..batch.batch import ParsedText
 
 if TYPE_CHECKING:
     from ..contract.policy import Policy
@@ -52,7 +52,7 @@ Reading = tuple[list[Stage], str]
 Place = Callable[[str], pl.Expr]
 
 
-def parse(cell: pl.Expr, target: ScalarName, policy: Policy) -> Parsed:
+def parse(cell: pl.Expr, target: ScalarName, policy: Policy) -> ParsedText:
     """Parse cells of text into the model's type.
 
     Args:
@@ -72,7 +72,7 @@ def parse(cell: pl.Expr, target: ScalarName, policy: Policy) -> Parsed:
 
 def parse_column(
     cell: pl.Expr, target: ScalarName, policy: Policy, prefix: str
-) -> tuple[list[Stage], Parsed]:
+) -> tuple[list[Stage], ParsedText]:
     """Parse a column of text into the model's type, by further columns of its frame.
 
     The frame evaluates each stage once, whatever is asked of the outcome; fields of structs it
@@ -99,14 +99,14 @@ def parse_column(
     return named, _parsed(place("cell"), stages, place, example)
 
 
-def _parsed(cell: pl.Expr, stages: list[Stage], place: Place, example: str) -> Parsed:
+def _parsed(cell: pl.Expr, stages: list[Stage], place: Place, example: str) -> ParsedText:
     made = {name for stage in stages for name in stage}
 
     def mask(name: str) -> pl.Expr:
         failing = place(name) if name in made else pl.lit(value=False)
         return failing.fill_null(value=False) & cell.is_not_null()
 
-    return Parsed(
+    return ParsedText(
         cell=cell,
         value=place("value"),
         unparseable=mask("unparseable"),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..batch.arrow_types import arrival
-from ..batch.batch import Parsed
-from ..batch.columns import exactly, mark_beside
+from ..batch.arrow_types import source_kind
+from ..batch.batch import ParsedText
+from ..batch.columns import exact_col, unused_prefix
 from ..batch.streaming import ReadInPieces
 from ..contract.types import Scalar
 from .column import null_where_stated
@@ -41,15 +41,15 @@ def with_values(batch: Batch, pairs: Iterable[tuple[Column, int]], policy: Polic
     """
     if not (batch.text or policy.parse_text == "allow"):
         return batch
-    mark = mark_beside(batch.sources, _PARSED)
-    staged, parsed = list[list[Stage]](), dict[str, Parsed]()
+    mark = unused_prefix(batch.sources, _PARSED)
+    staged, parsed = list[list[Stage]](), dict[str, ParsedText]()
     for column, position in pairs:
         source, prefix = batch.sources[position], f"{mark} {position} "
         # Numbers of JSON are numbers, though its datetimes are text; objects are judged by cell.
-        is_text = arrival(batch.schema.field(position).type) == "string"
+        is_text = source_kind(batch.schema.field(position).type) == "string"
         is_parsed = is_text and source not in batch.objects
         if is_parsed and isinstance(column.type, Scalar) and column.type.name in PARSERS:
-            cell = null_where_stated(exactly(source), policy)
+            cell = null_where_stated(exact_col(source), policy)
             stages, values = parse_column(cell, column.type.name, policy, prefix)
             staged.append(stages)
             parsed[source] = values

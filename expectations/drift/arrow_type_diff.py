@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.types as is_
 
-from ..batch.arrow_types import arrival, element_type, is_list
+from ..batch.arrow_types import element_type, is_list, source_kind
 from ..conform.conversions import CONFORMS, How
 from .change import Change
 from .recorded_schema import parse_arrow_type
-from .rename_matching import align
+from .rename_matching import match_renames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pyarrow as pa
 
-    from ..verdict.verdict import BatchFacts
+    from ..verdict.verdict import BatchInfo
 
 _OTHER = "other"
 _OF_JSON = "JSON:"
@@ -42,27 +42,27 @@ class Field:
     nullable: bool = True
 
 
-def fields_of(facts: BatchFacts, names: list[str]) -> list[Field]:
+def fields_of(info: BatchInfo, names: list[str]) -> list[Field]:
     """List the columns of a batch under distinct names.
 
     Args:
-        facts: The batch, as recorded.
+        info: The batch, as recorded.
         names: One name for each of its columns.
     """
-    text = "csv" in facts.format
+    text = "csv" in info.format
     return [
         Field(name, "text" if text else said, None if text else parse_arrow_type(said))
-        for name, (_, said) in zip(names, facts.columns, strict=True)
+        for name, (_, said) in zip(names, info.columns, strict=True)
     ]
 
 
 def kinship_of(one: Field, other: Field) -> float | None:
-    """Tell how close two arriving types are, for ``align``."""
+    """Tell how close two arriving types are, for ``match_renames``."""
     if one.said == other.said:
         return 1.0
     if one.kind is None or other.kind is None:
         return None
-    words = {arrival(one.kind), arrival(other.kind)}
+    words = {source_kind(one.kind), source_kind(other.kind)}
     if words == {_OTHER}:
         return 0.5 if one.kind.id == other.kind.id else None
     taken = any(words <= known.keys() for known in CONFORMS.values())
@@ -112,11 +112,11 @@ def _of_types(
         yield from _of_structs(path, old, new)
     elif is_.is_map(old) and is_.is_map(new):
         yield from arriving_changes(f"{path}{{}}", *(_inner(t, "item_field") for t in (old, new)))
-    elif arrival(old) == arrival(new) != _OTHER:
-        yield _retyped(path, before, after, "cosmetic", f"both are read as {arrival(old)}")
+    elif source_kind(old) == source_kind(new) != _OTHER:
+        yield _retyped(path, before, after, "cosmetic", f"both are read as {source_kind(old)}")
     else:
         worse = _fits_worse(old, new)
-        reason = worse or f"whatever takes {arrival(old)} takes {arrival(new)}"
+        reason = worse or f"whatever takes {source_kind(old)} takes {source_kind(new)}"
         yield _retyped(path, before, after, "breaking" if worse else "compatible", reason)
 
 
@@ -141,7 +141,7 @@ def _of_lists(path: str, old: pa.DataType, new: pa.DataType) -> Iterator[Change]
 
 def _of_structs(path: str, old: pa.DataType, new: pa.DataType) -> Iterator[Change]:
     before, after = ([_field(f) for f in _as_any(kind)] for kind in (old, new))
-    sides = align(before, after, kinship_of)
+    sides = match_renames(before, after, kinship_of)
     undeclared = "an object takes no undeclared field"
     for renamed in sides.renamed:
         yield Change(
@@ -186,7 +186,7 @@ def _retyped(path: str, before: Field, after: Field, effect: Any, reason: str) -
 
 
 def _fits_worse(old: pa.DataType, new: pa.DataType) -> str:
-    was, comes = arrival(old), arrival(new)
+    was, comes = source_kind(old), source_kind(new)
     if was == _OTHER:
         return f"what takes {old} takes no {new}"
     for target, known in CONFORMS.items():

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..batch.arrow_types import arrival
-from ..batch.columns import unique
+from ..batch.arrow_types import source_kind
+from ..batch.columns import deduplicate
 from ..conform.conversions import CONFORMS, How
 from ..contract.types import Scalar
 from .arrow_type_diff import Field, arriving_changes, fields_of, kinship_of
 from .change import POLICY_EFFECTS, Change, order_changes
 from .recorded_schema import judge_schema
-from .rename_matching import align
+from .rename_matching import match_renames
 from .type_diff import described
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..contract.contract import Contract
     from ..contract.policy import Policy
     from ..contract.signature import Column
-    from ..verdict.verdict import BatchFacts, Kind, Violation
+    from ..verdict.verdict import BatchInfo, Kind, Violation
     from .change import ChangeKind, Effect
 
 _KINDS: dict[Kind, ChangeKind] = {
@@ -35,7 +35,7 @@ _KINDS: dict[Kind, ChangeKind] = {
 
 
 def batch_changes(
-    before: BatchFacts, after: BatchFacts, contract: Contract | None, policy: Policy
+    before: BatchInfo, after: BatchInfo, contract: Contract | None, policy: Policy
 ) -> Iterator[Change]:
     """Compare the schemas in which two batches arrived.
 
@@ -55,8 +55,8 @@ def batch_changes(
         yield told.model_copy(update={"between": "batches"})
 
 
-def _between(before: BatchFacts, after: BatchFacts, policy: Policy) -> Iterator[Change]:
-    sides = align(_fields(before), _fields(after), kinship_of)
+def _between(before: BatchInfo, after: BatchInfo, policy: Policy) -> Iterator[Change]:
+    sides = match_renames(_fields(before), _fields(after), kinship_of)
     for renamed in sides.renamed:
         yield Change(
             kind="renamed",
@@ -80,25 +80,25 @@ def _between(before: BatchFacts, after: BatchFacts, policy: Policy) -> Iterator[
         )
     for one, other in sides.same:
         yield from arriving_changes(one.name, one, other)
-    was, now = ([field.name for field in _fields(facts)] for facts in (before, after))
+    was, now = ([field.name for field in _fields(info)] for info in (before, after))
     yield from order_changes(was, now, policy)
 
 
-def _fields(facts: BatchFacts) -> list[Field]:
-    return fields_of(facts, unique([name for name, _ in facts.columns]))
+def _fields(info: BatchInfo) -> list[Field]:
+    return fields_of(info, deduplicate([name for name, _ in info.columns]))
 
 
 @dataclass(frozen=True)
 class _Judged:
     """What a contract makes of an arriving schema."""
 
-    facts: BatchFacts
+    info: BatchInfo
     contract: Contract
     policy: Policy
 
     @cached_property
     def blocking(self) -> tuple[Violation, ...]:
-        found = judge_schema(self.facts, self.contract, self.policy).violations
+        found = judge_schema(self.info, self.contract, self.policy).violations
         return tuple(v for v in found if v.severity == "critical")
 
     @cached_property
@@ -127,7 +127,7 @@ class _Judged:
         return "cosmetic", "the model does not take the column"
 
     def _meant(self, path: str) -> str:
-        known = [name for name, _ in self.facts.columns] + [c.name for c in self.contract.columns]
+        known = [name for name, _ in self.info.columns] + [c.name for c in self.contract.columns]
         # Names may hold the marks of a path: the longest that is known is meant.
         roots = [name for name in known if path == name or path.startswith(_below(name))]
         root = max(roots, key=len, default=path)
@@ -152,11 +152,11 @@ def _of_extra(name: str, policy: Policy) -> tuple[Effect, str]:
 # ----- beside a contract -----
 
 
-def departures(facts: BatchFacts, contract: Contract, policy: Policy) -> Iterator[Change]:
+def contract_deviations(info: BatchInfo, contract: Contract, policy: Policy) -> Iterator[Change]:
     """Compare the schema in which a batch arrived with what a contract asks for.
 
     Args:
-        facts: The batch, as recorded.
+        info: The batch, as recorded.
         contract: What the model expects; it is what was before.
         policy: What the contract leaves open.
 
@@ -164,7 +164,7 @@ def departures(facts: BatchFacts, contract: Contract, policy: Policy) -> Iterato
         What is missing, surplus, of another type or out of order; breaking where the schema stage
         turns the batch away. Types that the model receives unchanged are no change.
     """
-    judged = _Judged(facts, contract, policy)
+    judged = _Judged(info, contract, policy)
     if contract.named and not contract.tensors:
         found = _by_name(judged)
     else:
@@ -185,12 +185,14 @@ def _of_violation(violation: Violation) -> Change:
 
 
 def _by_name(judged: _Judged) -> Iterator[Change]:
-    facts, contract, policy = judged.facts, judged.contract, judged.policy
-    names = unique([policy.rename.get(name, name) for name, _ in facts.columns])
-    fields = fields_of(facts, names)
+    info, contract, policy = judged.info, judged.contract, judged.policy
+    names = deduplicate([policy.rename.get(name, name) for name, _ in info.columns])
+    fields = fields_of(info, names)
     asked = {column.name: column for column in contract.columns}
     wanted = [Field(c.name, described(c.type, required=c.required), None) for c in contract.columns]
-    sides = align(wanted, fields, lambda a, b: _takes(asked.get(a.name) or asked[b.name], a, b))
+    sides = match_renames(
+        wanted, fields, lambda a, b: _takes(asked.get(a.name) or asked[b.name], a, b)
+    )
     for renamed in sides.renamed:
         column = asked[renamed.before.name]
         entry = f"policy rename: {{{renamed.after.name}: {column.name}}} maps it"
@@ -225,13 +227,13 @@ def _takes(column: Column, one: Field, other: Field) -> float | None:
     arrived = other.kind if one.kind is None else one.kind
     if arrived is None or not isinstance(column.type, Scalar):
         return 1.0
-    return 1.0 if arrival(arrived) in CONFORMS[column.type.name] else None
+    return 1.0 if source_kind(arrived) in CONFORMS[column.type.name] else None
 
 
 def _beside(column: Column, field: Field, broken: Violation | None) -> Iterator[Change]:
     how = None
     if field.kind is not None and isinstance(column.type, Scalar):
-        how = CONFORMS[column.type.name].get(arrival(field.kind))
+        how = CONFORMS[column.type.name].get(source_kind(field.kind))
     if broken or how not in (None, How.AS_IS, How.IN_NANOSECONDS):
         yield Change(
             kind="retyped",

@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from ..contract.contract import Contract
 from ..contract.policy import Policy
-from .batch_diff import batch_changes, departures
+from .batch_diff import batch_changes, contract_deviations
 from .change import Change, fingerprint_of, worst_first
 from .contract_diff import contract_changes
 
 if TYPE_CHECKING:
-    from ..verdict.verdict import BatchFacts
+    from ..verdict.verdict import BatchInfo
 
 
 class Comparison(BaseModel):
@@ -49,7 +49,7 @@ class Comparison(BaseModel):
 
 
 def compare(
-    before: Contract | BatchFacts, after: Contract | BatchFacts, policy: Policy | None = None
+    before: Contract | BatchInfo, after: Contract | BatchInfo, policy: Policy | None = None
 ) -> tuple[Change, ...]:
     """List what changed.
 
@@ -69,13 +69,13 @@ def compare(
         case Contract(), Contract():
             found = contract_changes(before, after, policy)
         case Contract(), _:
-            found = departures(after, before, policy)  # pyright: ignore[reportArgumentType]
+            found = contract_deviations(after, before, policy)  # pyright: ignore[reportArgumentType]
         case _, Contract():
-            found = (change.inverted() for change in departures(before, after, policy))
+            found = (change.inverted() for change in contract_deviations(before, after, policy))
         case _:
             found = batch_changes(before, after, None, policy)
     return worst_first(found)
 
 
-def _saved(side: Contract | BatchFacts) -> Policy | None:
+def _saved(side: Contract | BatchInfo) -> Policy | None:
     return side.policy if isinstance(side, Contract) else None

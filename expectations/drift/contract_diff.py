@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from .change import Change, order_changes
 from .outputs_diff import output_changes
 from .params_diff import param_changes
-from .rename_matching import align
-from .type_diff import described, kinship, necessity, type_changes
+from .rename_matching import match_renames
+from .type_diff import described, necessity, type_changes, type_similarity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,9 @@ def _column_changes(before: Contract, after: Contract, policy: Policy) -> Iterat
     if (before.named, before.tensors) != (after.named, after.tensors):
         yield from _another_kind(before, after)
         return
-    sides = align(before.columns, after.columns, lambda a, b: kinship(a.type, b.type, policy))
+    sides = match_renames(
+        before.columns, after.columns, lambda a, b: type_similarity(a.type, b.type, policy)
+    )
     may_come_empty = not _sure_to_come(before, after)
     for renamed in sides.renamed:
         yield _renamed(renamed.before, renamed.after, renamed.likelihood, may_come_empty)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from ..contract.signature import read_signature
 from ..errors import NoContract
 from .change import Change
-from .rename_matching import align
-from .type_diff import kinship, necessity, why_refused
+from .rename_matching import match_renames
+from .type_diff import necessity, type_similarity, why_refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def output_changes(before: Contract, after: Contract, policy: Policy) -> Iterato
             reason="predictions are judged now" if new else "predictions are no longer judged",
         )
         return
-    sides = align(old, new, lambda a, b: kinship(a.type, b.type, policy))
+    sides = match_renames(old, new, lambda a, b: type_similarity(a.type, b.type, policy))
     gone = "readers of the predictions find it no more"
     for renamed in sides.renamed:
         yield Change(

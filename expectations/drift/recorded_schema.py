@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from ..contract.contract import Contract
     from ..contract.policy import Policy
-    from ..judge.schema_stage import Schema
-    from ..verdict.verdict import BatchFacts
+    from ..judge.schema_stage import SchemaResult
+    from ..verdict.verdict import BatchInfo
 
 # The stubs know types by literals, not by what a text says.
 _make: Any = pa
@@ -65,29 +65,29 @@ def parse_arrow_type(text: str) -> pa.DataType | None:
     return kind if reader.rest() == "" else None
 
 
-def judge_schema(facts: BatchFacts, contract: Contract, policy: Policy) -> Schema:
+def judge_schema(info: BatchInfo, contract: Contract, policy: Policy) -> SchemaResult:
     """Judge a recorded schema as the schema stage judges a batch; rows are not known.
 
     Args:
-        facts: Columns and format of the batch, as recorded.
+        info: Columns and format of the batch, as recorded.
         contract: What the model expects.
         policy: What the contract leaves open.
 
     Returns:
         What names and types are worth. A type that cannot be read is not held against the batch.
     """
-    fields = [(name, _judged(name, kind, facts, contract, policy)) for name, kind in facts.columns]
+    fields = [(name, _judged(name, kind, info, contract, policy)) for name, kind in info.columns]
     table = pa.schema([pa.field(name, kind) for name, kind in fields]).empty_table()
     batch = open_frame(table, contract, policy)
-    return plan_batch(replace(batch, facts=facts, text="csv" in facts.format), contract, policy)
+    return plan_batch(replace(batch, info=info, text="csv" in info.format), contract, policy)
 
 
 def _judged(
-    name: str, kind: str, facts: BatchFacts, contract: Contract, policy: Policy
+    name: str, kind: str, info: BatchInfo, contract: Contract, policy: Policy
 ) -> pa.DataType:
     arrow = parse_arrow_type(kind)
     # JSON has no datetimes: there text may stand for them, and only its values could tell.
-    if arrow is None or ("json" in facts.format and _is_datetime(name, contract, policy)):
+    if arrow is None or ("json" in info.format and _is_datetime(name, contract, policy)):
         return pa.null()
     return arrow
 

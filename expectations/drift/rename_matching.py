@@ -64,7 +64,7 @@ class Alignment(Generic[Thing]):
     added: tuple[Thing, ...]
 
 
-def align(
+def match_renames(
     before: Sequence[Thing],
     after: Sequence[Thing],
     kinship: Callable[[Thing, Thing], float | None],

@@ -14,7 +14,7 @@ from ..contract.policy import Policy, describe_invalid
 from ..errors import Misuse, UnsupportedBatch
 from ..readers.open import open_path
 from ..registry.local import MLMODEL, local_path
-from ..verdict.verdict import BatchFacts
+from ..verdict.verdict import BatchInfo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ _ASKS_FOR_NOTHING = '[{"type": "any", "name": "any", "required": false}]'
 
 def read_comparands(
     before: str, after: str, policy: Policy | None = None, timeout: float | None = None
-) -> tuple[Contract | BatchFacts, Contract | BatchFacts]:
+) -> tuple[Contract | BatchInfo, Contract | BatchInfo]:
     """Read the two sides of a comparison.
 
     Args:
@@ -51,7 +51,7 @@ def read_comparands(
     known = next((side for side in sides if isinstance(side, Contract)), None)
     judge = known or Contract.from_signature({"inputs": _ASKS_FOR_NOTHING})
     first, second = (
-        side if isinstance(side, Contract | BatchFacts) else _opened(side, judge, policy)
+        side if isinstance(side, Contract | BatchInfo) else _opened(side, judge, policy)
         for side in sides
     )
     return first, second
@@ -74,15 +74,15 @@ def _folder(text: str) -> Path | None:
     return path if any(format_of(file) for file in path.rglob("*")) else None
 
 
-def _recorded(text: str) -> BatchFacts | None:
+def _recorded(text: str) -> BatchInfo | None:
     path = _file(text)
     document = _json(path) if path and path.suffix == ".json" else {}
     if "batch" not in document:
         return None
     try:
-        return BatchFacts.model_validate(document["batch"])
+        return BatchInfo.model_validate(document["batch"])
     except ValidationError as error:
-        raise Misuse(describe_invalid(error, f"`batch` of {text}", BatchFacts)) from error
+        raise Misuse(describe_invalid(error, f"`batch` of {text}", BatchInfo)) from error
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -93,14 +93,14 @@ def _json(path: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
 
 
-def _opened(path: Path, contract: Contract, policy: Policy | None) -> BatchFacts:
+def _opened(path: Path, contract: Contract, policy: Policy | None) -> BatchInfo:
     try:
         opened = open_path(path, contract, policy or contract.policy or Policy())
     except UnreadableError as error:
         raise _unread(path, error) from error
     for name, error in opened.unreadable:
         raise _unread(path / name, error)
-    return opened.facts
+    return opened.info
 
 
 def _unread(path: Path, error: UnreadableError) -> UnsupportedBatch:

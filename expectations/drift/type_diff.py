@@ -12,7 +12,7 @@ from ..conform.conversions import CONFORMS, PANDAS_DTYPES, How
 from ..conform.tensors import always_exact
 from ..contract.types import Anything, Array, Map, Object, Scalar, Tensor, Vector
 from .change import Change
-from .rename_matching import align
+from .rename_matching import match_renames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -135,7 +135,9 @@ def _has_anything(kind: Type) -> bool:
 def _object_changes(
     path: str, before: Sequence[Property], after: Sequence[Property], policy: Policy
 ) -> Iterator[Change]:
-    sides = align(before, after, lambda old, new: kinship(old.type, new.type, policy))
+    sides = match_renames(
+        before, after, lambda old, new: type_similarity(old.type, new.type, policy)
+    )
     for renamed in sides.renamed:
         old, new = renamed.before, renamed.after
         yield Change(
@@ -192,8 +194,8 @@ def necessity(path: str, *, before: bool, after: bool) -> Iterator[Change]:
     )
 
 
-def kinship(one: Type, other: Type, policy: Policy) -> float | None:
-    """Tell how close two types are, for ``align``: neither side comes first."""
+def type_similarity(one: Type, other: Type, policy: Policy) -> float | None:
+    """Tell how close two types are, for ``match_renames``: neither side comes first."""
     if one == other:
         return 1.0
     if Anything() in (one, other) or (

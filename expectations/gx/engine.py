@@ -13,8 +13,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import Misuse
-from .name_aliases import named_back, names_apart, renamed, rounds
-from .results import Judged, judged, statistics
+from .name_aliases import alias_names, compatible_groups, renamed, restore_names
+from .results import GxResult, judged, statistics
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -35,7 +35,7 @@ _CONFIG = "great_expectations.yml"
 _FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
 
 
-def judge_frame(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[Judged]:
+def judge_frame(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[GxResult]:
     """Judge a frame by stock GX.
 
     Args:
@@ -47,23 +47,23 @@ def judge_frame(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> lis
     """
     import great_expectations as gx
 
-    names = names_apart(list(frame.columns))
+    names = alias_names(list(frame.columns))
     numbered = [
         {**renamed(expectation, names), "meta": {_NUMBER: number}}
         for number, expectation in enumerate(expectations)
     ]
-    found = dict[int, Judged]()
+    found = dict[int, GxResult]()
     with _in_memory() as context:
         source = context.data_sources.add_pandas("signature-gate")
         whole = source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("all")
         batch = whole.get_batch({"dataframe": frame.rename(columns=names)})
-        for together in rounds(numbered):
+        for together in compatible_groups(numbered):
             suite = gx.ExpectationSuite(name="signature-gate", expectations=cast("Any", together))
             results: Any = batch.validate(suite, result_format=cast("Any", _FORMAT)).results
             # GX lists errors first: results are told by what they carry, not by their place.
             found |= {r.expectation_config.meta[_NUMBER]: judged(r) for r in results}
     judgements = [found[number] for number in range(len(expectations))]
-    return [j._replace(observed=named_back(j.observed, names)) for j in judgements]
+    return [j._replace(observed=restore_names(j.observed, names)) for j in judgements]
 
 
 def why_refused(expectation: Expectation) -> str | None:
@@ -147,11 +147,11 @@ def suite_result(
 
     now = datetime.now(UTC)
     return ExpectationSuiteValidationResult(
-        success=all(answer.holds for answer in answers),
+        success=all(answer.success for answer in answers),
         results=[_result(answer) for answer in answers],
         suite_name=suite,
         suite_parameters={},
-        statistics=cast("Any", statistics([answer.holds for answer in answers])),
+        statistics=cast("Any", statistics([answer.success for answer in answers])),
         meta={
             "great_expectations_version": gx.__version__,
             "run_id": RunIdentifier(run_name=meta["run"], run_time=now),
@@ -172,7 +172,7 @@ def _result(answer: Answer) -> Any:
     config = stated.configuration
     config.kwargs["batch_id"] = _BATCH
     return ExpectationValidationResult(
-        success=answer.holds,
+        success=answer.success,
         expectation_config=config,
         result=_details(stated, answer),
         meta={"signature_gate": list(answer.messages)} if answer.messages else {},
@@ -182,7 +182,7 @@ def _result(answer: Answer) -> Any:
 
 def _details(stated: Any, answer: Answer) -> dict[str, Any]:
     metric = getattr(stated, "map_metric", None)
-    if answer.looked_at is None or metric is None or answer.error is not None:
+    if answer.element_count is None or metric is None or answer.error is not None:
         return {} if answer.observed is None else {"observed_value": answer.observed}
     found: dict[str, Any] = stated._validate(  # noqa: SLF001 - the hook of every expectation
         metrics=answer.metrics(metric),

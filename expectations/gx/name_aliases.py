@@ -18,7 +18,7 @@ _QUANTILES = "expect_column_quantile_values_to_be_between"
 _QUOTES = "\"`[]'"
 
 
-def names_apart(names: Sequence[str]) -> dict[str, str]:
+def alias_names(names: Sequence[str]) -> dict[str, str]:
     """Find other names for columns that GX would confuse.
 
     Args:
@@ -39,7 +39,7 @@ def renamed(expectation: Expectation, names: dict[str, str]) -> Expectation:
 
     Args:
         expectation: In plain form.
-        names: As ``names_apart`` gives them.
+        names: As ``alias_names`` gives them.
 
     Returns:
         The same expectation of the renamed columns. Queries in pandas' own language stay as they
@@ -58,13 +58,13 @@ def _renamed(value: Any, names: dict[str, str], *, naming: bool = False) -> Any:
     return names.get(value, value) if naming and isinstance(value, str) else value
 
 
-def named_back(observed: Any, names: dict[str, str]) -> Any:
+def restore_names(observed: Any, names: dict[str, str]) -> Any:
     """Put the frame's own names into what GX observed."""
     own = {other: name for name, other in names.items()}
     return _renamed(observed, own, naming=True) if names else observed
 
 
-def rounds(expectations: list[Expectation]) -> list[list[Expectation]]:
+def compatible_groups(expectations: list[Expectation]) -> list[list[Expectation]]:
     """Part expectations so that GX confuses none with another."""
     apart = [[e] for e in expectations if e["type"] == _QUANTILES]
     together = [e for e in expectations if e["type"] != _QUANTILES]

@@ -5,27 +5,27 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 
-class Judged(NamedTuple):
+class GxResult(NamedTuple):
     """What stock GX found for one expectation.
 
     Attributes:
-        holds: Whether the expectation is met.
-        looked_at: Rows that it looked at, for expectations on rows.
-        unexpected: Rows that break it; None for expectations on the whole.
+        success: Whether the expectation is met.
+        element_count: Rows that it looked at, for expectations on rows.
+        unexpected_count: Rows that break it; None for expectations on the whole.
         positions: Where they are, from 0.
         observed: What was measured, for expectations on the whole.
         error: Why GX could not judge it.
     """
 
-    holds: bool
-    looked_at: int | None = None
-    unexpected: int | None = None
+    success: bool
+    element_count: int | None = None
+    unexpected_count: int | None = None
     positions: tuple[int, ...] = ()
     observed: Any = None
     error: str | None = None
 
 
-def judged(result: Any) -> Judged:
+def judged(result: Any) -> GxResult:
     """Read one of GX's own results.
 
     Args:
@@ -35,15 +35,15 @@ def judged(result: Any) -> Judged:
         The same in plain terms.
     """
     if error := _error(result.exception_info):
-        return Judged(holds=False, error=error)
+        return GxResult(success=False, error=error)
     found: dict[str, Any] = result.result or {}
     if "unexpected_index_list" not in found:
-        return Judged(bool(result.success), observed=_plain(found))
+        return GxResult(bool(result.success), observed=_plain(found))
     missing = found.get("missing_count") or 0
-    return Judged(
+    return GxResult(
         bool(result.success),
-        looked_at=found["element_count"] - missing,
-        unexpected=found["unexpected_count"],
+        element_count=found["element_count"] - missing,
+        unexpected_count=found["unexpected_count"],
         positions=tuple(int(index) for index in found["unexpected_index_list"]),
     )
 
@@ -102,10 +102,10 @@ class Answer(NamedTuple):
 
     Attributes:
         expectation: In plain form.
-        holds: Whether it is met.
+        success: Whether it is met.
         rows: Rows that it was asked of.
-        looked_at: Those that it looked at; None for expectations on the whole.
-        unexpected: Those that break it.
+        element_count: Those that it looked at; None for expectations on the whole.
+        unexpected_count: Those that break it.
         positions: Where the first of them are.
         values: What is there; safe in GX's pages, like all that data can fill.
         observed: What was measured, for expectations on the whole.
@@ -114,10 +114,10 @@ class Answer(NamedTuple):
     """
 
     expectation: Expectation
-    holds: bool
+    success: bool
     rows: int = 0
-    looked_at: int | None = None
-    unexpected: int = 0
+    element_count: int | None = None
+    unexpected_count: int = 0
     positions: tuple[int, ...] = ()
     values: tuple[Any, ...] = ()
     observed: Any = None
@@ -128,9 +128,9 @@ class Answer(NamedTuple):
         """Say the counts as GX's metrics, of which it makes a result."""
         return {
             "table.row_count": self.rows,
-            "column_values.nonnull.unexpected_count": self.rows - (self.looked_at or 0),
-            f"{name}.filtered_row_count": self.looked_at,
-            f"{name}.unexpected_count": self.unexpected,
+            "column_values.nonnull.unexpected_count": self.rows - (self.element_count or 0),
+            f"{name}.filtered_row_count": self.element_count,
+            f"{name}.unexpected_count": self.unexpected_count,
             f"{name}.unexpected_values": list(self.values),
         }
 

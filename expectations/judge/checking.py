@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any, get_args
 import polars as pl
 
 from ..batch.batch import UnreadableError
-from ..batch.columns import ROW, exactly
+from ..batch.columns import ROW, exact_col
 from ..batch.query import READ_ERRORS, collect, raise_if_changed
-from ..conform.model_input import hand_over, together
+from ..conform.model_input import concat_model_input, to_model_input
 from ..conform.objects.checks import objects_to_hand_over, with_objects
 from ..contract.policy import Policy
 from ..errors import BatchChanged, Misuse
 from ..readers.folder import stacked
 from ..readers.open import describe_batch, open_batch
 from ..suite import rules_of
-from ..verdict.verdict import GATE_VERSION, BatchFacts, BatchRejected, Engine, Verdict, Violation
+from ..verdict.verdict import GATE_VERSION, BatchInfo, BatchRejected, Engine, Verdict, Violation
 from .rejected_rows import rejected_rows
-from .rule_stage import Asked, unjudged_rules
+from .rule_stage import CheckRequest, unjudged_rules
 from .stages import Judgement, Part, judge, unreadable_violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..conform.model_input import ModelInput
-    from ..conform.plan import Plan
+    from ..conform.plan import BatchPlan
     from ..contract.contract import Contract
     from ..errors import NoContract
     from ..verdict.verdict import Disposition
@@ -84,7 +84,10 @@ class CheckResult:
         plans = self._plans()
         if not plans or not self.verdict.separable:
             return None
-        good = [part.rows().filter(~plan.bad()).select(*plan.conformed()) for part, plan in plans]
+        good = [
+            part.rows().filter(~plan.is_rejected()).select(*plan.select_exprs())
+            for part, plan in plans
+        ]
         return stacked(good)
 
     @property
@@ -110,7 +113,7 @@ class CheckResult:
             BatchChanged: Its values contradict what was judged.
         """
         pieces = [chunk.model_input for chunk in self.chunks(max(self.verdict.accepted, 1))]
-        return pieces[0] if len(pieces) == 1 else together(pieces)
+        return pieces[0] if len(pieces) == 1 else concat_model_input(pieces)
 
     def chunks(self, rows: int) -> Iterator[Chunk]:
         """Yield the accepted rows in pieces, each value verified again as it is read.
@@ -135,7 +138,7 @@ class CheckResult:
             empty = False
         if empty:
             part, plan = plans[0]
-            wanted = (*plan.conformed(), *objects_to_hand_over(plan))
+            wanted = (*plan.select_exprs(), *objects_to_hand_over(plan))
             yield self._chunk(collect(part.rows().head(0).select(*wanted)), plan)
 
     def raise_if_rejected(self) -> None:
@@ -147,24 +150,24 @@ class CheckResult:
         if self.disposition not in ("passed", "split"):
             raise BatchRejected(self.verdict)
 
-    def _chunk(self, frame: pl.DataFrame, plan: Plan) -> Chunk:
+    def _chunk(self, frame: pl.DataFrame, plan: BatchPlan) -> Chunk:
         columns = [way.column for way in plan.columns]
         carried = [name for name, _ in plan.kept]
         named = self.contract is not None and self.contract.named
-        made = with_objects(hand_over(frame, columns, named=named), frame, plan)
-        return Chunk(frame.select(ROW, *map(exactly, carried)), made)
+        made = with_objects(to_model_input(frame, columns, named=named), frame, plan)
+        return Chunk(frame.select(ROW, *map(exact_col, carried)), made)
 
-    def _plans(self) -> list[tuple[Part, Plan]]:
+    def _plans(self) -> list[tuple[Part, BatchPlan]]:
         return [(part, part.plan) for part in self._parts if part.plan is not None]
 
     def _verified(
-        self, plans: list[tuple[Part, Plan]], rows: int
-    ) -> Iterator[tuple[pl.DataFrame, Plan]]:
+        self, plans: list[tuple[Part, BatchPlan]], rows: int
+    ) -> Iterator[tuple[pl.DataFrame, BatchPlan]]:
         seen = rejected = 0
         for part, plan in plans:
             _refuse_other_types(part, plan, self.verdict)
-            wanted = (*plan.conformed(), *objects_to_hand_over(plan))
-            for frame in _read(part, (*wanted, plan.bad().alias(_BAD)), rows, self.verdict):
+            wanted = (*plan.select_exprs(), *objects_to_hand_over(plan))
+            for frame in _read(part, (*wanted, plan.is_rejected().alias(_BAD)), rows, self.verdict):
                 seen += frame.height
                 rejected += int(frame[_BAD].sum())
                 if rejected > self.verdict.rejected:
@@ -203,7 +206,7 @@ def check(
         msg = f"no such engine: {engine!r}. Choose one of {', '.join(get_args(Engine))}."
         raise Misuse(msg)
     policy = policy or contract.policy or Policy()
-    asked = Asked(contract, policy, rules_of(contract, policy), engine)
+    asked = CheckRequest(contract, policy, rules_of(contract, policy), engine)
     try:
         opened = open_batch(batch, contract, policy)
     except UnreadableError as error:
@@ -211,8 +214,8 @@ def check(
     try:
         found = judge(opened.files, asked, opened.unreadable)
     except UnreadableError as error:
-        return _unreadable(opened.facts, asked, error)
-    return CheckResult(_verdict(opened.facts, asked, found), contract, found.parts)
+        return _unreadable(opened.info, asked, error)
+    return CheckResult(_verdict(opened.info, asked, found), contract, found.parts)
 
 
 def refuse(batch: Any, error: NoContract, policy: Policy | None = None) -> CheckResult:
@@ -243,7 +246,7 @@ def refuse(batch: Any, error: NoContract, policy: Policy | None = None) -> Check
     )
 
 
-def _verdict(facts: BatchFacts, asked: Asked, found: Judgement) -> Verdict:
+def _verdict(facts: BatchInfo, asked: CheckRequest, found: Judgement) -> Verdict:
     helped = asked.engine == "polars" and any(ruling.engine == "gx" for ruling in found.rulings)
     return Verdict(
         batch=facts,
@@ -262,7 +265,7 @@ def _verdict(facts: BatchFacts, asked: Asked, found: Judgement) -> Verdict:
     )
 
 
-def _unreadable(facts: BatchFacts, asked: Asked, error: UnreadableError) -> CheckResult:
+def _unreadable(facts: BatchInfo, asked: CheckRequest, error: UnreadableError) -> CheckResult:
     violation = unreadable_violation(error, facts.format, (), asked.policy)
     found = Judgement((), (violation,), rulings=unjudged_rules(asked))
     return CheckResult(_verdict(facts, asked, found), asked.contract)
@@ -277,7 +280,7 @@ def _changed(verdict: Verdict, seen: int, rejected: int) -> BatchChanged:
     return BatchChanged(msg)
 
 
-def _refuse_other_types(part: Part, plan: Plan, verdict: Verdict) -> None:
+def _refuse_other_types(part: Part, plan: BatchPlan, verdict: Verdict) -> None:
     """Casts verify values of the types that were judged: other types they would bend."""
     found, unread = pl.Schema(), None
     try:

@@ -15,7 +15,7 @@ import polars as pl
 from ..batch.columns import ROW
 from ..batch.query import collect
 from ..conform.column import without_null_values
-from ..rules.conformed_batch import Places, Whole
+from ..rules.conformed_batch import ConformedBatch, RowLocations
 from ..suite import to_suite
 from ..verdict.verdict import Violation
 
@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from ..conform.column import Conformed
-    from ..conform.plan import Plan
+    from ..conform.column import ColumnPlan
+    from ..conform.plan import BatchPlan
     from ..contract.contract import Contract
     from ..contract.policy import Policy
-    from ..gx.engine import Judged
-    from ..gx.results import Expectation
+    from ..gx.results import Expectation, GxResult
     from ..verdict.verdict import Kind
 
 _NOT_NULL = "expect_column_values_to_not_be_null"
@@ -54,12 +53,12 @@ class Reference(NamedTuple):
         violations: What else GX objects to.
     """
 
-    whole: Whole
+    whole: ConformedBatch
     enough: bool
     violations: tuple[Violation, ...]
 
 
-def judge_by_gx(whole: Whole, contract: Contract, policy: Policy) -> Reference:
+def judge_by_gx(whole: ConformedBatch, contract: Contract, policy: Policy) -> Reference:
     """Judge a batch by the suite of its contract, in stock GX.
 
     Args:
@@ -90,18 +89,20 @@ def judge_by_gx(whole: Whole, contract: Contract, policy: Policy) -> Reference:
         if expectation["type"] == _NOT_NULL
     }
     enough = all(
-        judged.holds
+        judged.success
         for expectation, judged in zip(on_all, found, strict=True)
         if expectation["type"] == _ROW_COUNT
     )
     whole = _with_nulls(whole, nulls)
     conformed, _ = whole.in_pandas(arrived)
     answers = zip(others, judge_frame(conformed, others), strict=True)
-    objections = [_violation(*answer) for answer in answers if not answer[1].holds]
+    objections = [_violation(*answer) for answer in answers if not answer[1].success]
     return Reference(whole, enough, tuple(objections))
 
 
-def _as_it_arrived(whole: Whole, names: set[str], policy: Policy) -> tuple[pd.DataFrame, Places]:
+def _as_it_arrived(
+    whole: ConformedBatch, names: set[str], policy: Policy
+) -> tuple[pd.DataFrame, RowLocations]:
     """All rows: values as they conform, and where they do not, the cells as they arrived."""
     import pandas as pd
 
@@ -119,11 +120,11 @@ def _as_it_arrived(whole: Whole, names: set[str], policy: Policy) -> tuple[pd.Da
         files += [number] * found.height
         rows += found[ROW].to_list()
     columns = {name: pd.Series(values, dtype=object) for name, values in cells.items()}
-    places = Places(pl.Series(files, dtype=pl.Int32), pl.Series(rows, dtype=pl.Int64))
+    places = RowLocations(pl.Series(files, dtype=pl.Int32), pl.Series(rows, dtype=pl.Int64))
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows))), places
 
 
-def _forms(way: Conformed, plan: Plan, policy: Policy) -> Iterator[tuple[int, pl.Expr]]:
+def _forms(way: ColumnPlan, plan: BatchPlan, policy: Policy) -> Iterator[tuple[int, pl.Expr]]:
     """A cell as it conforms, as it arrived, and, of a Python object that has no form, in words."""
     yield 0, way.value
     yield 1, without_null_values(way.cells, policy).expr
@@ -138,7 +139,7 @@ def _first(*forms: Any) -> Any:
     return next((form for form in forms if form is not None), None)
 
 
-def _with_nulls(whole: Whole, nulls: dict[str, Places]) -> Whole:
+def _with_nulls(whole: ConformedBatch, nulls: dict[str, RowLocations]) -> ConformedBatch:
     """Put the rows in which GX found null in place of those that the gate would find."""
     files = [
         (
@@ -152,12 +153,14 @@ def _with_nulls(whole: Whole, nulls: dict[str, Places]) -> Whole:
     return replace(whole, files=tuple(files))
 
 
-def _null_by_gx(way: Conformed, number: int, whole: Whole, nulls: dict[str, Places]) -> Conformed:
+def _null_by_gx(
+    way: ColumnPlan, number: int, whole: ConformedBatch, nulls: dict[str, RowLocations]
+) -> ColumnPlan:
     places = nulls.get(way.column.name)
     if places is None:
         return way
     faults = (
-        replace(fault, failing=places.among(number, whole.row), absent=_unproven, engine="gx")
+        replace(fault, fails=places.among(number, whole.row), absent=_unproven, engine="gx")
         if fault.kind == "null"
         else fault
         for fault in way.faults
@@ -169,7 +172,7 @@ def _unproven(_: object) -> bool:
     return False
 
 
-def _violation(expectation: Expectation, found: Judged) -> Violation:
+def _violation(expectation: Expectation, found: GxResult) -> Violation:
     return Violation(
         kind=_KINDS[expectation["type"]],
         column=expectation["kwargs"].get("column"),

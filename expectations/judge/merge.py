@@ -9,7 +9,7 @@ from ..verdict.verdict import Evidence, Violation
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..conform.row_check import Fault
+    from ..conform.row_check import RowCheck
     from ..contract.policy import Policy
 
 _STAGES: tuple[Evidence, ...] = get_args(Evidence)
@@ -17,7 +17,7 @@ _Key = tuple[str, str | None, str, str, str]
 Rule = tuple[str, str | None, str, str]
 
 
-def rule_of(rule: Fault | Violation, column: str | None) -> Rule:
+def rule_of(rule: RowCheck | Violation, column: str | None) -> Rule:
     """Tell apart the rules of a batch, and the violations that come of them."""
     return rule.kind, column, rule.expected, rule.observed
 

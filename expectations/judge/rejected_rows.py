@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..batch.columns import ROW, exactly
+from ..batch.columns import ROW, exact_col
 from ..readers.folder import stacked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..batch.batch import Batch
-    from ..conform.plan import Owned, Plan
+    from ..conform.plan import BatchPlan, Owned
     from ..verdict.verdict import Verdict
     from .stages import Part
 
@@ -36,26 +36,26 @@ def rejected_rows(parts: Sequence[Part], verdict: Verdict) -> pl.LazyFrame:
         return rows
     # All rows are there, and those of a file without a plan were never counted.
     names = rows.collect_schema().names()
-    return rows.drop(ROW).with_row_index(ROW).cast({ROW: pl.Int64}).select(map(exactly, names))
+    return rows.drop(ROW).with_row_index(ROW).cast({ROW: pl.Int64}).select(map(exact_col, names))
 
 
 def _rows_of(part: Part, verdict: Verdict) -> pl.LazyFrame:
     arrived = [pl.col(ROW), *(_arrived(part.batch, source) for source in part.batch.sources)]
     if part.plan is None or verdict.whole:
         return part.rows().select(*arrived, _reasons(verdict, None))
-    bad = part.rows().filter(part.plan.bad())
+    bad = part.rows().filter(part.plan.is_rejected())
     return bad.select(*arrived, _reasons(verdict, part.plan))
 
 
 def _arrived(batch: Batch, source: str) -> pl.Expr:
     cells = batch.objects.get(source)
-    return cells.words if cells and cells.faults else exactly(source)
+    return cells.words if cells and cells.faults else exact_col(source)
 
 
-def _reasons(verdict: Verdict, plan: Plan | None) -> pl.Expr:
+def _reasons(verdict: Verdict, plan: BatchPlan | None) -> pl.Expr:
     reasons = [pl.lit(v.message) for v in verdict.blocking if v.level == "batch"]
     found = {(v.kind, v.column) for v in verdict.blocking}
-    for owned in plan.owned() if plan else ():
+    for owned in plan.row_checks() if plan else ():
         fault = owned.fault
         if fault.severity == "critical" and (fault.kind, owned.column) in found:
             reasons.append(pl.when(fault.mask).then(_reason(owned, plan)))
@@ -64,7 +64,7 @@ def _reasons(verdict: Verdict, plan: Plan | None) -> pl.Expr:
     return listed.alias(REASONS)
 
 
-def _reason(owned: Owned, plan: Plan | None) -> pl.Expr:
+def _reason(owned: Owned, plan: BatchPlan | None) -> pl.Expr:
     fault = owned.fault
     where = f" in {owned.column!r}" if owned.column else ""
     if owned.rule is not None:

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 import pyarrow as pa
 
-from ..batch.arrow_types import arrival
-from ..batch.batch import Batch, Opened, UnreadableError
-from ..batch.columns import FAULT, ROW, exactly, mark_beside
+from ..batch.arrow_types import source_kind
+from ..batch.batch import Batch, OpenedBatch, UnreadableError
+from ..batch.columns import FAULT, ROW, exact_col, unused_prefix
 from ..batch.formats import format_of
 from ..batch.query import READ_ERRORS, unreadable
 from ..conform.objects.column import columns_served
 from ..contract.types import Scalar
 from ..errors import BatchNotFound, Misuse
 from ..readers.parquet import open_parquet
-from ..verdict.verdict import BatchFacts, Violation
+from ..verdict.verdict import BatchInfo, Violation
 from .rejected_rows import REASONS
 
 if TYPE_CHECKING:
@@ -49,13 +49,11 @@ class Reopened(NamedTuple):
             that nobody can tell any more what they were.
     """
 
-    opened: Opened
+    opened: OpenedBatch
     violations: tuple[Violation, ...]
 
 
-def reopen_rejected(
-    path: Path, arrived: BatchFacts, contract: Contract, policy: Policy
-) -> Reopened:
+def reopen_rejected(path: Path, arrived: BatchInfo, contract: Contract, policy: Policy) -> Reopened:
     """Open a file of rejected rows as a part of the batch that they arrived in.
 
     Args:
@@ -80,27 +78,27 @@ def reopen_rejected(
     texts = [
         (name, column)
         for name, kind, column in zip(names, file.schema.types, served, strict=True)
-        if column and arrival(kind) == "string"
+        if column and source_kind(kind) == "string"
     ]
     written_as = _written_as(arrived)
     any_malformed = written_as in _WITH_RECORDS and _any_malformed(path)
-    fault = mark_beside(file.sources, FAULT) if any_malformed else None
+    fault = unused_prefix(file.sources, FAULT) if any_malformed else None
     rows = replace(
         file,
-        facts=file.facts.model_copy(update={"format": written_as}),
+        info=file.info.model_copy(update={"format": written_as}),
         scan=_Rows(path, file.sources, fault).scan,
         # Statistics that prove a type's rules say nothing about text that stands for values.
         footer=None,
         text=_is_text(written_as, [column for _, column in texts]),
         faults=fault,
     )
-    facts = arrived.model_copy(update={"uri": str(path), "bytes": file.facts.bytes})
+    facts = arrived.model_copy(update={"uri": str(path), "bytes": file.info.bytes})
     said = dict(arrived.columns)
     worded = [column for name, column in texts if not _was_text(said.get(name, "string"))]
-    return Reopened(Opened(facts, (rows,)), tuple(map(_in_words, worded)))
+    return Reopened(OpenedBatch(facts, (rows,)), tuple(map(_in_words, worded)))
 
 
-def renumbered(opened: Opened, numbers: pl.Series) -> Opened:
+def renumbered(opened: OpenedBatch, numbers: pl.Series) -> OpenedBatch:
     """Give the rows of a file other numbers.
 
     Args:
@@ -157,7 +155,7 @@ def row_numbers(path: Path, dialect: CsvDialect) -> pl.Series:
 # ----- what a file of rejected rows does not say of itself -----
 
 
-def _written_as(arrived: BatchFacts) -> str:
+def _written_as(arrived: BatchInfo) -> str:
     kinds = set(arrived.format.removeprefix("folder of ").split(" and "))
     return kinds.pop() if len(kinds) == 1 else "parquet"
 
@@ -195,7 +193,7 @@ def _any_malformed(path: Path) -> bool:
 
 def _fault() -> pl.Expr:
     reason = pl.element().filter(pl.element().str.starts_with(_MALFORMED))
-    first = exactly(REASONS).list.eval(reason).list.first()
+    first = exact_col(REASONS).list.eval(reason).list.first()
     return first.str.strip_prefix(f"{_MALFORMED}: ")
 
 
@@ -209,7 +207,7 @@ class _Rows:
         # As in ``parquet``: lying statistics drop rows from both sides of a split.
         lazy = pl.scan_parquet(self.path, use_statistics=False, glob=False, hive_partitioning=False)
         told = [_fault().alias(self.fault)] if self.fault else []
-        return lazy.select(pl.col(ROW).cast(pl.Int64), *map(exactly, self.sources), *told)
+        return lazy.select(pl.col(ROW).cast(pl.Int64), *map(exact_col, self.sources), *told)
 
 
 # ----- numbers beside repaired rows -----

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..batch.batch import UnreadableError
 from ..rules.batch_rules import for_the_scan, settle, unjudged
-from ..rules.conformed_batch import Whole
-from ..rules.row_checks import Outcome, rule_faults
+from ..rules.conformed_batch import ConformedBatch
+from ..rules.row_checks import RuleState, rule_faults
 from ..rules.schema_rules import SHAPE_RULES
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from ..contract.contract import Contract
     from ..contract.policy import Policy
     from ..rules.rule import Rule
-    from ..verdict.verdict import Engine, Evidence, Ruling, Violation
+    from ..verdict.verdict import Engine, Evidence, RuleResult, Violation
     from .scan_stage import Scan
-    from .schema_stage import Schema
+    from .schema_stage import SchemaResult
 
 
-class Asked(NamedTuple):
+class CheckRequest(NamedTuple):
     """What a batch is to be judged by.
 
     Attributes:
@@ -54,13 +54,13 @@ class Applied:
     """
 
     batches: Sequence[Batch]
-    schemas: Sequence[Schema]
+    schemas: Sequence[SchemaResult]
     rules: tuple[Rule, ...] = ()
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[RuleState, ...] = ()
     violations: tuple[Violation, ...] = ()
     enough: bool | None = None
 
-    def rulings(self, scans: Iterable[Scan], *, complete: bool) -> tuple[Ruling, ...]:
+    def rulings(self, scans: Iterable[Scan], *, complete: bool) -> tuple[RuleResult, ...]:
         """Say what became of each rule.
 
         Args:
@@ -77,7 +77,7 @@ class Applied:
                 looked_at[number] += seen
         return tuple(
             outcome.ruling
-            if number not in looked_at or outcome.ruling.holds is not None
+            if number not in looked_at or outcome.ruling.success is not None
             else outcome.ruling.model_copy(
                 update={
                     "holds": False if unexpected[number] else True if complete else None,
@@ -95,13 +95,17 @@ class Applied:
             rule
             for rule, outcome in zip(self.rules, self.outcomes, strict=True)
             if outcome.scanned
-            or (outcome.ruling.holds is not None and rule.type not in SHAPE_RULES)
+            or (outcome.ruling.success is not None and rule.type not in SHAPE_RULES)
         )
         return tuple((name, "scan") for rule in judged for name in rule.columns)
 
 
 def apply_rules(
-    batches: Sequence[Batch], schemas: Sequence[Schema], asked: Asked, *, readable: bool
+    batches: Sequence[Batch],
+    schemas: Sequence[SchemaResult],
+    asked: CheckRequest,
+    *,
+    readable: bool,
 ) -> Applied:
     """Settle what needs the whole batch, and hand the rest to the scan.
 
@@ -121,7 +125,7 @@ def apply_rules(
         return Applied(batches, schemas)
     pairs = zip(batches, schemas, strict=True)
     files = tuple((batch, schema.plan) for batch, schema in pairs if schema.plan is not None)
-    whole = Whole(files, asked.contract.columns)
+    whole = ConformedBatch(files, asked.contract.columns)
     if not readable:
         return _for_the_scan(whole, schemas, asked)
     try:
@@ -133,7 +137,9 @@ def apply_rules(
         return _for_the_scan(whole, schemas, asked)
 
 
-def _settled(whole: Whole, schemas: Sequence[Schema], asked: Asked) -> Applied:
+def _settled(
+    whole: ConformedBatch, schemas: Sequence[SchemaResult], asked: CheckRequest
+) -> Applied:
     violations, enough = (), None
     if asked.engine == "gx":
         from .gx_reference import judge_by_gx
@@ -146,22 +152,27 @@ def _settled(whole: Whole, schemas: Sequence[Schema], asked: Asked) -> Applied:
     return replace(applied, violations=(*violations, *broken), enough=enough)
 
 
-def _for_the_scan(whole: Whole, schemas: Sequence[Schema], asked: Asked) -> Applied:
+def _for_the_scan(
+    whole: ConformedBatch, schemas: Sequence[SchemaResult], asked: CheckRequest
+) -> Applied:
     return _laid_out(whole, schemas, asked, [for_the_scan(rule) for rule in asked.rules])
 
 
 def _laid_out(
-    whole: Whole, schemas: Sequence[Schema], asked: Asked, outcomes: list[Outcome]
+    whole: ConformedBatch,
+    schemas: Sequence[SchemaResult],
+    asked: CheckRequest,
+    outcomes: list[RuleState],
 ) -> Applied:
     batches: list[Batch] = []
-    planned: list[Schema] = []
+    planned: list[SchemaResult] = []
     for number, ((_, plan), schema) in enumerate(zip(whole.files, schemas, strict=True)):
         rules = rule_faults(list(asked.rules), outcomes, whole, number)
-        batches.append(whole.laid_out(number))
+        batches.append(whole.with_conformed(number))
         planned.append(replace(schema, plan=replace(plan, rules=rules)))
     return Applied(batches, planned, asked.rules, tuple(outcomes))
 
 
-def unjudged_rules(asked: Asked) -> tuple[Ruling, ...]:
+def unjudged_rules(asked: CheckRequest) -> tuple[RuleResult, ...]:
     """List the rules of a batch that was stopped before them."""
     return tuple(unjudged(rule).ruling for rule in asked.rules)

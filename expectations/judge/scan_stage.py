@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..batch.batch import Batch
-    from ..conform.plan import Owned, Plan
+    from ..conform.plan import BatchPlan, Owned
     from ..contract.policy import Policy
 
 
@@ -47,7 +47,7 @@ class Scan:
     tallies: tuple[tuple[int, int, int], ...] = ()
 
 
-def scan_batch(batch: Batch, plan: Plan, policy: Policy) -> Scan:
+def scan_batch(batch: Batch, plan: BatchPlan, policy: Policy) -> Scan:
     """Decide every rule, by the footer where it proves that no row fails, else by one scan.
 
     Args:
@@ -77,20 +77,20 @@ def scan_batch(batch: Batch, plan: Plan, policy: Policy) -> Scan:
     return Scan(rows, rejected, tuple(found), evidence, tuple(tallies))
 
 
-def _undecided(batch: Batch, plan: Plan, policy: Policy) -> list[Owned]:
+def _undecided(batch: Batch, plan: BatchPlan, policy: Policy) -> list[Owned]:
     if batch.footer is None or not policy.trust_statistics:
-        return plan.owned()
+        return plan.row_checks()
     sources = {way.column.name: way.source for way in plan.columns}
     known = {name: batch.footer.statistics(source) for name, source in sources.items()}
 
     def proven(owned: Owned) -> bool:
         statistics = known.get(owned.column or "")
-        return statistics is not None and owned.fault.absent(statistics)
+        return statistics is not None and owned.fault.ruled_out_by(statistics)
 
-    return [owned for owned in plan.owned() if not proven(owned)]
+    return [owned for owned in plan.row_checks() if not proven(owned)]
 
 
-def _evidence(plan: Plan, undecided: list[Owned]) -> tuple[tuple[str, Evidence], ...]:
+def _evidence(plan: BatchPlan, undecided: list[Owned]) -> tuple[tuple[str, Evidence], ...]:
     scanned = {owned.column for owned in undecided}
     decided = {way.column.name: "footer" if way.faults else "schema" for way in plan.columns}
     stages: dict[str, Evidence] = {
@@ -105,9 +105,9 @@ def _count(
 ) -> tuple[int, int, list[int], list[int | None]]:
     masks = [owned.fault.mask.alias(f"fault {i}") for i, owned in enumerate(undecided)]
     seen = {
-        i: owned.fault.looked_at.alias(f"seen {i}")
+        i: owned.fault.applies.alias(f"seen {i}")
         for i, owned in enumerate(undecided)
-        if owned.fault.looked_at is not None
+        if owned.fault.applies is not None
     }
     blocking = [
         pl.col(f"fault {i}") for i, o in enumerate(undecided) if o.fault.severity == "critical"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..batch.columns import exactly
-from ..conform.column import Conformed, conform, expectation_of_type
+from ..batch.columns import exact_col
+from ..conform.column import ColumnPlan, conform, expectation_of_type
 from ..conform.objects.checks import judged_by_cell
-from ..conform.plan import Plan
-from ..conform.row_check import Fault
-from ..conform.source import Cells, NoWay
+from ..conform.plan import BatchPlan
+from ..conform.row_check import RowCheck
+from ..conform.source import Incompatible, SourceColumn
 from ..conform.stacked_tensor import stack_columns
 from ..conform.text_columns import with_values
 from ..contract.types import Anything, Scalar
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Schema:
+class SchemaResult:
     """What the schema stage found.
 
     Attributes:
@@ -37,12 +37,12 @@ class Schema:
     """
 
     batch: Batch
-    plan: Plan | None
+    plan: BatchPlan | None
     violations: tuple[Violation, ...]
     conversions: tuple[Conversion, ...] = ()
 
 
-def plan_batch(batch: Batch, contract: Contract, policy: Policy) -> Schema:
+def plan_batch(batch: Batch, contract: Contract, policy: Policy) -> SchemaResult:
     """Judge names and types, and plan the way of each column.
 
     Args:
@@ -59,46 +59,48 @@ def plan_batch(batch: Batch, contract: Contract, policy: Policy) -> Schema:
     matching = match_columns(batch, contract, policy)
     batch = with_values(batch, matching.pairs, policy)
     dtypes = batch.scan().collect_schema()
-    ways, violations = list[Conformed](), list(matching.violations)
+    ways, violations = list[ColumnPlan](), list(matching.violations)
     for column, position in matching.pairs:
         cells = _cells(batch, column, position, dtypes, policy)
         way = _way(batch, column, position, cells, policy)
-        if isinstance(way, Conformed):
+        if isinstance(way, ColumnPlan):
             ways.append(_on_whole_records(way, batch))
         else:
             violations.append(_mismatch(column, cells, batch, position, way.where))
     if any(violation.severity == "critical" for violation in violations):
-        return Schema(batch, None, tuple(violations))
+        return SchemaResult(batch, None, tuple(violations))
     kept = tuple((name, batch.sources[position]) for name, position in matching.kept)
-    plan = Plan(tuple(ways), kept, _malformed(batch), batch.objects, batch.faults)
-    return Schema(batch, plan, tuple(violations), _conversions(ways, batch))
+    plan = BatchPlan(tuple(ways), kept, _malformed(batch), batch.objects, batch.faults)
+    return SchemaResult(batch, plan, tuple(violations), _conversions(ways, batch))
 
 
-def _schema_of_stack(stacked: Conformed | Violation, batch: Batch, policy: Policy) -> Schema:
+def _schema_of_stack(stacked: ColumnPlan | Violation, batch: Batch, policy: Policy) -> SchemaResult:
     if isinstance(stacked, Violation):
-        return Schema(batch, None, (stacked,))
+        return SchemaResult(batch, None, (stacked,))
     kept = tuple((name, name) for name in policy.keep)
     ways = (_on_whole_records(stacked, batch),)
-    return Schema(batch, Plan(ways, kept, _malformed(batch), told=batch.faults), ())
+    return SchemaResult(batch, BatchPlan(ways, kept, _malformed(batch), told=batch.faults), ())
 
 
-def _cells(batch: Batch, column: Column, position: int, dtypes: pl.Schema, policy: Policy) -> Cells:
+def _cells(
+    batch: Batch, column: Column, position: int, dtypes: pl.Schema, policy: Policy
+) -> SourceColumn:
     source = batch.sources[position]
     arrow = batch.schema.field(position).type
     text = batch.text or policy.parse_text == "allow"
     parsed = batch.parsed.get(source)
-    cell = parsed.cell if parsed else exactly(source)
-    return Cells(column.name, cell, arrow, dtypes[source], text, batch.nullable, parsed)
+    cell = parsed.cell if parsed else exact_col(source)
+    return SourceColumn(column.name, cell, arrow, dtypes[source], text, batch.nullable, parsed)
 
 
 def _way(
-    batch: Batch, column: Column, position: int, cells: Cells, policy: Policy
-) -> Conformed | NoWay:
+    batch: Batch, column: Column, position: int, cells: SourceColumn, policy: Policy
+) -> ColumnPlan | Incompatible:
     objects = batch.objects.get(batch.sources[position])
-    if objects and objects.hopeless:
-        return NoWay("" if isinstance(column.type, Scalar) else "no cell of it fits")
+    if objects and objects.unconvertible:
+        return Incompatible("" if isinstance(column.type, Scalar) else "no cell of it fits")
     way = conform(column, batch.sources[position], cells, policy)
-    return way if isinstance(way, NoWay) else judged_by_cell(way, objects, policy)
+    return way if isinstance(way, Incompatible) else judged_by_cell(way, objects, policy)
 
 
 # What makes a record, and what its writer should mind.
@@ -114,13 +116,13 @@ _RECORDS = {
 }
 
 
-def _malformed(batch: Batch) -> tuple[Fault, ...]:
+def _malformed(batch: Batch) -> tuple[RowCheck, ...]:
     if batch.faults is None:
         return ()
-    expected, remedy = _RECORDS[batch.facts.format]
-    fault = Fault(
+    expected, remedy = _RECORDS[batch.info.format]
+    fault = RowCheck(
         kind="malformed_row",
-        failing=pl.col(batch.faults).is_not_null(),
+        fails=pl.col(batch.faults).is_not_null(),
         expected=expected,
         observed="records that are not",
         remedy=f"Correct these records where the file is written; {remedy}.",
@@ -129,16 +131,18 @@ def _malformed(batch: Batch) -> tuple[Fault, ...]:
     return (fault,)
 
 
-def _on_whole_records(way: Conformed, batch: Batch) -> Conformed:
+def _on_whole_records(way: ColumnPlan, batch: Batch) -> ColumnPlan:
     if batch.faults is None:
         return way
     whole = pl.col(batch.faults).is_null()
-    faults = tuple(replace(fault, failing=fault.failing & whole) for fault in way.faults)
+    faults = tuple(replace(fault, fails=fault.fails & whole) for fault in way.faults)
     return replace(way, faults=faults)
 
 
-def _mismatch(column: Column, cells: Cells, batch: Batch, position: int, where: str) -> Violation:
-    observed = batch.facts.columns[position][1]
+def _mismatch(
+    column: Column, cells: SourceColumn, batch: Batch, position: int, where: str
+) -> Violation:
+    observed = batch.info.columns[position][1]
     return Violation(
         kind="type_mismatch" if not where else "nested_mismatch",
         column=column.name,
@@ -150,7 +154,7 @@ def _mismatch(column: Column, cells: Cells, batch: Batch, position: int, where: 
     )
 
 
-def _remedy_for_type(cells: Cells, target: str) -> str:
+def _remedy_for_type(cells: SourceColumn, target: str) -> str:
     name = cells.name
     remedies = {
         "timestamp_tz": f"Deliver {name!r} without a zone, or set policy timezone: utc.",
@@ -163,8 +167,8 @@ def _remedy_for_type(cells: Cells, target: str) -> str:
     return f"Deliver {name!r} as {target}, or log the model again with the type that arrives."
 
 
-def _conversions(ways: list[Conformed], batch: Batch) -> tuple[Conversion, ...]:
-    said = dict(zip(batch.sources, (said for _, said in batch.facts.columns), strict=True))
+def _conversions(ways: list[ColumnPlan], batch: Batch) -> tuple[Conversion, ...]:
+    said = dict(zip(batch.sources, (said for _, said in batch.info.columns), strict=True))
     return tuple(
         Conversion(
             column=way.column.name,
@@ -176,10 +180,10 @@ def _conversions(ways: list[Conformed], batch: Batch) -> tuple[Conversion, ...]:
     )
 
 
-def _is_formed(way: Conformed, batch: Batch) -> bool:
+def _is_formed(way: ColumnPlan, batch: Batch) -> bool:
     return way.source in batch.objects and not isinstance(way.column.type, Anything)
 
 
-def _converts(way: Conformed) -> bool:
+def _converts(way: ColumnPlan) -> bool:
     parsed = way.cells.text and way.cells.kind == "string" and str(way.column.type) != "string"
     return parsed or way.dtype != way.cells.dtype

@@ -14,7 +14,7 @@ import polars as pl
 from ..batch.batch import UnreadableError
 from ..batch.columns import ROW
 from ..batch.streaming import ReadInPieces
-from ..verdict.verdict import Conversion, Evidence, Ruling, Violation
+from ..verdict.verdict import Conversion, Evidence, RuleResult, Violation
 from .merge import merge_evidence, merge_violations, rule_of
 from .rule_stage import apply_rules, unjudged_rules
 from .scan_stage import Scan, scan_batch
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..batch.batch import Batch
-    from ..conform.plan import Plan
+    from ..conform.plan import BatchPlan
     from ..contract.policy import Policy
-    from .rule_stage import Asked
-    from .schema_stage import Schema
+    from .rule_stage import CheckRequest
+    from .schema_stage import SchemaResult
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Part:
     """
 
     batch: Batch
-    plan: Plan | None
+    plan: BatchPlan | None
     first_row: int = 0
 
     def rows(self) -> pl.LazyFrame:
@@ -75,12 +75,12 @@ class Judgement:
     evidence: tuple[tuple[str, Evidence], ...] = ()
     rows: int | None = None
     rejected: int = 0
-    rulings: tuple[Ruling, ...] = ()
+    rulings: tuple[RuleResult, ...] = ()
 
 
 def judge(
     batches: Sequence[Batch],
-    asked: Asked,
+    asked: CheckRequest,
     unreadable: Sequence[tuple[str, UnreadableError]] = (),
 ) -> Judgement:
     """Judge a batch by its schema, its footer, and one scan of the columns still undecided.
@@ -100,7 +100,7 @@ def judge(
     policy = asked.policy
     schemas = [plan_batch(batch, asked.contract, policy) for batch in batches]
     batches = [schema.batch for schema in schemas]
-    names = [batch.facts.name for batch in batches]
+    names = [batch.info.name for batch in batches]
     of_schema = merge_violations([(s.violations, 0) for s in schemas], names, policy)
     if any(schema.plan is None for schema in schemas):
         parts = tuple(Part(batch, None) for batch in batches)
@@ -116,7 +116,7 @@ def judge(
         [(scan.violations, first_row) for scan, first_row in scans],
         names,
         policy,
-        [rule_of(o.fault, o.column) for s in schemas if s.plan for o in s.plan.owned()],
+        [rule_of(o.fault, o.column) for s in schemas if s.plan for o in s.plan.row_checks()],
     )
     rows, rejected = (sum(scan.rows for scan, _ in scans), sum(s.rejected for s, _ in scans))
     whole = () if broken else shape_violations(parts, rows - rejected)
@@ -146,7 +146,7 @@ class _Scanned(NamedTuple):
 
 
 def _scan_files(
-    batches: Sequence[Batch], schemas: Sequence[Schema], policy: Policy, *, alone: bool
+    batches: Sequence[Batch], schemas: Sequence[SchemaResult], policy: Policy, *, alone: bool
 ) -> _Scanned:
     scans, parts, first_row = list[tuple[Scan, int]](), list[Part](), 0
     unreadable = list[tuple[str, UnreadableError]]()
@@ -159,7 +159,7 @@ def _scan_files(
         except UnreadableError as error:
             if alone:
                 raise
-            unreadable.append((batch.facts.name, error))
+            unreadable.append((batch.info.name, error))
         scans.append((scan, first_row))
         first_row += scan.rows
     return _Scanned(scans, tuple(parts), tuple(unreadable))
@@ -176,7 +176,7 @@ def unreadable_violation(
     return Violation(
         kind=error.kind,
         expected=f"a whole {written_as} batch",
-        observed=error.told(redact=policy.redact),
+        observed=error.describe(redact=policy.redact),
         remedy=error.remedy,
         because="what cannot be read cannot be judged",
         files=tuple(names),

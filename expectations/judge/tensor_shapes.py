@@ -14,7 +14,7 @@ from ..verdict.verdict import Violation
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..conform.column import Conformed
+    from ..conform.column import ColumnPlan
     from .stages import Part
 
 _BECAUSE = "a tensor's rows have one shape"
@@ -58,7 +58,7 @@ def _another_count(name: str, tensor: Tensor, accepted: int) -> Violation:
 
 
 def _uneven(
-    parts: Sequence[Part], position: int, way: Conformed, tensor: Tensor
+    parts: Sequence[Part], position: int, way: ColumnPlan, tensor: Tensor
 ) -> Iterator[Violation]:
     for level, wanted in enumerate(tensor.shape[1:]):
         if wanted != -1 or not _is_list(way.dtype, level):
@@ -85,7 +85,7 @@ def _lengths(parts: Sequence[Part], position: int, level: int) -> tuple[int, int
     def flattened(part: Part) -> pl.LazyFrame:
         plan = part.plan
         assert plan is not None  # noqa: S101 - parts without a plan never come here
-        rows = part.batch.scan().filter(~plan.bad()).select(plan.columns[position].value)
+        rows = part.batch.scan().filter(~plan.is_rejected()).select(plan.columns[position].value)
         for _ in range(level):
             rows = rows.select(pl.all().explode())
         return rows.select(pl.all().list.len().alias(ROW))

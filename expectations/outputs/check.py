@@ -32,8 +32,8 @@ from ..errors import NoContract
 from ..judge.checking import check
 from .columns import (
     NotPredictionsError,
-    Returned,
-    take_apart,
+    PredictionColumns,
+    split_columns,
     to_arrow,
     to_pandas,
 )
@@ -97,11 +97,11 @@ def judge_output(
     try:
         schema = _output_contract(contract)
         if schema is None:
-            found = take_apart(returned, rows)
+            found = split_columns(returned, rows)
             return Output(_arrays(_by_own_names(found), policy))
         return _judged(returned, schema, rows, policy)
     except NotPredictionsError as error:
-        return Output({}, (mismatch(error.expected, error.told(redact=policy.redact)),))
+        return Output({}, (mismatch(error.expected, error.describe(redact=policy.redact)),))
     except NoContract as error:
         expected = "an output schema that decides what the model returns"
         return Output({}, (mismatch(expected, error.reason, error.remedy),))
@@ -135,7 +135,7 @@ def _is_open(spec: Mapping[str, Any]) -> bool:
 
 def _judged(returned: Any, schema: Contract, rows: int, policy: Policy) -> Output:
     schema = _decidable(_unrolled(schema, returned, rows))
-    found = take_apart(returned, rows, matrix=_is_one_matrix(schema))
+    found = split_columns(returned, rows, matrix=_is_one_matrix(schema))
     _refuse_other_count(found, schema, returned)
     named = _named(found, schema)
     stated = replace(schema, named=True, columns=named.columns)
@@ -158,7 +158,7 @@ def _unrolled(schema: Contract, returned: Any, rows: int) -> Contract:
         return schema
     width = tensor.shape[1]
     if width == -1:
-        width = len(take_apart(returned, rows).columns)
+        width = len(split_columns(returned, rows).columns)
     single = Tensor(tensor.dtype, tensor.shape[:1])
     columns = (replace(column, name=str(i), label=i, type=single) for i in range(width))
     return replace(schema, columns=tuple(columns))
@@ -183,7 +183,7 @@ def _is_one_matrix(schema: Contract) -> bool:
     return len(schema.columns) == 1 and not is_flat
 
 
-def _refuse_other_count(found: Returned, schema: Contract, returned: Any) -> None:
+def _refuse_other_count(found: PredictionColumns, schema: Contract, returned: Any) -> None:
     by_name = _is_named(schema) and found.names is not None
     if by_name or len(found.columns) == len(schema.columns):
         return
@@ -203,7 +203,7 @@ class _Named(NamedTuple):
     values: dict[str, Any]
 
 
-def _named(found: Returned, schema: Contract) -> _Named:
+def _named(found: PredictionColumns, schema: Contract) -> _Named:
     names = [column.name for column in schema.columns]
     if _is_named(schema):
         return _Named(schema.columns, dict(zip(found.names or names, found.columns, strict=True)))
@@ -226,13 +226,13 @@ def _of_any_length(cells: Any) -> pa.Array[Any]:
 # ----- names and values -----
 
 
-def _own_names(found: Returned) -> list[str]:
+def _own_names(found: PredictionColumns) -> list[str]:
     count = len(found.columns)
     numbered = [f"{_UNNAMED}_{i}" for i in range(count)] if count > 1 else [_UNNAMED]
     return found.names or numbered
 
 
-def _by_own_names(found: Returned) -> dict[str, Any]:
+def _by_own_names(found: PredictionColumns) -> dict[str, Any]:
     return dict(zip(_own_names(found), found.columns, strict=True))
 
 

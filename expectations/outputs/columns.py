@@ -42,12 +42,12 @@ class NotPredictionsError(Exception):
         nameless = described(returned, names=False)
         return cls(expected, f"{counted}{described(returned)}", f"{counted}{nameless}")
 
-    def told(self, *, redact: bool) -> str:
+    def describe(self, *, redact: bool) -> str:
         """Say what was returned; under redact without its names."""
         return self._nameless if redact else self._observed
 
 
-class Returned(NamedTuple):
+class PredictionColumns(NamedTuple):
     """What a model returned, taken apart.
 
     Attributes:
@@ -59,7 +59,7 @@ class Returned(NamedTuple):
     names: list[str] | None
 
 
-def take_apart(returned: Any, rows: int, *, matrix: bool = False) -> Returned:
+def split_columns(returned: Any, rows: int, *, matrix: bool = False) -> PredictionColumns:
     """Tell the columns of what a model returned.
 
     Args:
@@ -87,7 +87,7 @@ def to_arrow(name: str, values: Any, *, redact: bool = False) -> pa.Array[Any]:
 
     Args:
         name: The column's name, for the error's text.
-        values: As ``take_apart`` gave them; cells of more dimensions become nested lists.
+        values: As ``split_columns`` gave them; cells of more dimensions become nested lists.
         redact: Whether the error's text may hold no value.
 
     Returns:
@@ -112,7 +112,7 @@ def to_pandas(columns: Mapping[str, Any], *, redact: bool = False) -> pd.DataFra
     """Make a frame that can be judged like any other.
 
     Args:
-        columns: Names and values, as ``take_apart`` gave them.
+        columns: Names and values, as ``split_columns`` gave them.
         redact: As for ``to_arrow``.
 
     Returns:
@@ -173,7 +173,7 @@ def _familiar(returned: Any) -> Any:
     return returned
 
 
-def _columns(returned: Any, rows: int, *, matrix: bool) -> Returned:
+def _columns(returned: Any, rows: int, *, matrix: bool) -> PredictionColumns:
     import pandas as pd
 
     match returned:
@@ -186,16 +186,16 @@ def _columns(returned: Any, rows: int, *, matrix: bool) -> Returned:
             by_name = cast("dict[Any, Any]", returned)
             return _named([_sized(v) for v in by_name.values()], [str(n) for n in by_name])
         case np.ndarray() if returned.ndim == _TWO_DIMENSIONS and len(returned) == rows:
-            return Returned([returned] if matrix else list(returned.T), None)
+            return PredictionColumns([returned] if matrix else list(returned.T), None)
         case np.ndarray() if returned.ndim == 0:
             raise NotPredictionsError(_predictions(rows), "a single value")
         case pd.Series() | np.ndarray() | list() | tuple() | pa.Array() | pa.ChunkedArray():
-            return Returned([returned], None)
+            return PredictionColumns([returned], None)
         case _:
             raise NotPredictionsError.on(_predictions(rows), returned)
 
 
-def _named(columns: Sequence[Any], names: list[Any]) -> Returned:
+def _named(columns: Sequence[Any], names: list[Any]) -> PredictionColumns:
     if not columns:
         raise NotPredictionsError(expected="at least one column of predictions", observed="none")
     twice = sorted({str(name) for name in names if names.count(name) > 1})
@@ -207,7 +207,7 @@ def _named(columns: Sequence[Any], names: list[Any]) -> Returned:
         )
     # Numbers are positions, not names.
     is_named = all(isinstance(name, str) for name in names)
-    return Returned(list(columns), names if is_named else None)
+    return PredictionColumns(list(columns), names if is_named else None)
 
 
 def _sized(values: Any) -> Any:

@@ -58,7 +58,7 @@ class Step(BaseModel):
         return failed.model_copy(update={"violations": tuple(found)})
 
 
-class Met(BaseModel):
+class BatchOutcome(BaseModel):
     """What a recent batch would have met.
 
     Attributes:
@@ -96,7 +96,7 @@ class Preflight(BaseModel):
     model: ModelVersion | None = None
     contract: str = ""
     steps: tuple[Step, ...]
-    batches: tuple[Met, ...] = ()
+    batches: tuple[BatchOutcome, ...] = ()
     gate_version: str = ""
 
     @computed_field

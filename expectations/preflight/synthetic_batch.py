@@ -74,7 +74,7 @@ _EDGES: dict[ScalarName, list[Any]] = {
 
 
 @dataclass(frozen=True)
-class Recipe:
+class GeneratorOptions:
     """What a synthetic batch is to hold.
 
     Attributes:
@@ -88,7 +88,7 @@ class Recipe:
     policy: Policy
 
 
-def synthetic_batch(contract: Contract, recipe: Recipe) -> pa.Table | Arrays:
+def synthetic_batch(contract: Contract, recipe: GeneratorOptions) -> pa.Table | Arrays:
     """Make a batch that fits a contract.
 
     Args:
@@ -111,14 +111,14 @@ def present(contract: Contract) -> Sequence[Column]:
     return [c for c in contract.columns if c.required] or contract.columns[:1]
 
 
-def _column(column: Column, recipe: Recipe) -> pa.Array[Any]:
+def _column(column: Column, recipe: GeneratorOptions) -> pa.Array[Any]:
     cells = _cells(column.type, recipe)
     if recipe.edges and why_null_is_forbidden(column, recipe.policy) is None:
         cells = [*cells[:-1], None]
     return pa.array(cells, _arrow_type(column.type, recipe))
 
 
-def _arrow_type(kind: Type, recipe: Recipe) -> pa.DataType:
+def _arrow_type(kind: Type, recipe: GeneratorOptions) -> pa.DataType:
     match kind:
         case Scalar(name):
             return _ARROW[name]
@@ -136,7 +136,7 @@ def _arrow_type(kind: Type, recipe: Recipe) -> pa.DataType:
             return pa.string()
 
 
-def _cells(kind: Type, recipe: Recipe) -> list[Any]:
+def _cells(kind: Type, recipe: GeneratorOptions) -> list[Any]:
     match kind:
         case Scalar(name):
             return (_EDGES if recipe.edges else _ORDINARY)[name]
@@ -154,18 +154,18 @@ def _cells(kind: Type, recipe: Recipe) -> list[Any]:
             return _cells(Scalar("string"), recipe)
 
 
-def _lists(elements: list[Any], recipe: Recipe) -> list[Any]:
+def _lists(elements: list[Any], recipe: GeneratorOptions) -> list[Any]:
     """Lists of lengths that differ; among edges also an empty one."""
     lengths = (0, 1, 3) if recipe.edges else (1, 2, 3)
     return [elements[:length] for length in lengths]
 
 
-def _fields(kind: Object, recipe: Recipe) -> Sequence[Property]:
+def _fields(kind: Object, recipe: GeneratorOptions) -> Sequence[Property]:
     needed = [p for p in kind.properties if p.required]
     return kind.properties if recipe.optional else needed or kind.properties[:1]
 
 
-def _field(prop: Property, recipe: Recipe) -> list[Any]:
+def _field(prop: Property, recipe: GeneratorOptions) -> list[Any]:
     cells = _cells(prop.type, recipe)
     return [*cells[:-1], None] if recipe.edges and not prop.required else cells
 
@@ -173,7 +173,7 @@ def _field(prop: Property, recipe: Recipe) -> list[Any]:
 # ----- tensors -----
 
 
-def _tensor(kind: Type, recipe: Recipe) -> np.ndarray[Any, Any]:
+def _tensor(kind: Type, recipe: GeneratorOptions) -> np.ndarray[Any, Any]:
     assert isinstance(kind, Tensor)  # noqa: S101 - tensors and columns never mix
     rows = kind.shape[0] if kind.shape and kind.shape[0] != -1 else ROWS
     shape = (rows, *(_OPEN if size == -1 else size for size in kind.shape[1:]))

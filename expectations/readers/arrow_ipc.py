@@ -14,10 +14,10 @@ from pyarrow import ipc
 
 from ..batch.arrow_compat import is_readable, pc, readable
 from ..batch.batch import Batch, UnreadableError, file_facts
-from ..batch.columns import RESERVED, ROW, exactly, sources_of, without_reserved
+from ..batch.columns import RESERVED, ROW, exact_col, scan_names, without_reserved
 from ..batch.streaming import lazy_stream
 from ..conform.objects.column import ObjectColumn, columns_served
-from ..conform.objects.scalars import Reading
+from ..conform.objects.scalars import ParseOptions
 from ..contract.types import Anything
 from .ipc_messages import walk_file, walk_stream
 
@@ -66,17 +66,17 @@ def open_arrow(path: Path, contract: Contract, policy: Policy) -> Batch:
     stored = _Stored(path, is_stream=start != _FILE)
     schema, rows = stored.header()
     arrived = without_reserved(schema)
-    sources = sources_of(arrived)
+    sources = scan_names(arrived)
     positions = [i for i, name in enumerate(schema.names) if name not in RESERVED]
     served = columns_served(arrived.names, contract, policy)
     objects = {
-        source: ObjectColumn(source, column.type, Reading(policy))
+        source: ObjectColumn(source, column.type, ParseOptions(policy))
         for source, kind, column in zip(sources, arrived.types, served, strict=True)
         if column and isinstance(column.type, Anything) and not is_readable(kind)
     }
     reader = _Reader(stored, arrived, dict(zip(sources, positions, strict=True)), objects)
     return Batch(
-        facts=file_facts(path, "arrow", arrived),
+        info=file_facts(path, "arrow", arrived),
         schema=arrived,
         sources=sources,
         scan=reader.scan,
@@ -214,7 +214,7 @@ class _Reader:
             for name in names:
                 if name in self.objects:
                     made += self.objects[name].series(table[name].to_pylist(), columns)
-            yield pl.DataFrame(made).select(map(exactly, columns))
+            yield pl.DataFrame(made).select(map(exact_col, columns))
 
     def _typed(self, table: pa.Table) -> list[pl.Series]:
         names = [name for name in table.column_names if name not in self.objects]

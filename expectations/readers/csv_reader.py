@@ -19,7 +19,7 @@ import pyarrow as pa
 from polars.selectors import by_name
 
 from ..batch.batch import Batch, UnreadableError, file_facts
-from ..batch.columns import FAULT, RESERVED, ROW, mark_beside, sources_of
+from ..batch.columns import FAULT, RESERVED, ROW, scan_names, unused_prefix
 from ..batch.streaming import lazy_stream
 from .csv_faults import malformed, reasons, told
 from .csv_scanner import Layout
@@ -56,11 +56,11 @@ def open_csv(path: Path, dialect: CsvDialect) -> Batch:
     names = _header(path, dialect)
     kept = [i for i, name in enumerate(names) if name not in RESERVED]
     arrived = pa.schema([pa.field(names[i], pa.string()) for i in kept])
-    sources = sources_of(arrived)
-    places, fault = dict(zip(sources, kept, strict=True)), mark_beside(sources, FAULT)
+    sources = scan_names(arrived)
+    places, fault = dict(zip(sources, kept, strict=True)), unused_prefix(sources, FAULT)
     reader = _Reader(path, dialect, len(names), places, fault)
     return Batch(
-        facts=file_facts(path, "csv", arrived),
+        info=file_facts(path, "csv", arrived),
         schema=arrived,
         sources=sources,
         scan=reader.scan,

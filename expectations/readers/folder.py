@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pyarrow as pa
 
-from ..batch.batch import Batch, Opened, UnreadableError
-from ..batch.columns import exactly
+from ..batch.batch import Batch, OpenedBatch, UnreadableError
+from ..batch.columns import exact_col
 from ..batch.formats import endings, format_of
 from ..conform.objects.kinds import text_of
 from ..errors import BatchNotFound
 from ..escaping import visible
-from ..verdict.verdict import BatchFacts
+from ..verdict.verdict import BatchInfo
 from .file import open_file
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _NOT_DATA = (".", "_")
 _HIDE = "take it away, or give it a name that begins with `_`"
 
 
-def open_folder(path: Path, contract: Contract, policy: Policy) -> Opened:
+def open_folder(path: Path, contract: Contract, policy: Policy) -> OpenedBatch:
     """Open every file of a folder, those of its subfolders too.
 
     Args:
@@ -55,7 +55,7 @@ def open_folder(path: Path, contract: Contract, policy: Policy) -> Opened:
         try:
             sizes.append(file.lstat().st_size)
             batch = _open(file, _resolved(path), contract, policy)
-            files.append(replace(batch, facts=batch.facts.model_copy(update={"name": name})))
+            files.append(replace(batch, info=batch.info.model_copy(update={"name": name})))
         except UnreadableError as error:
             unreadable.append((name, error))
         except (BatchNotFound, FileNotFoundError):
@@ -65,9 +65,9 @@ def open_folder(path: Path, contract: Contract, policy: Policy) -> Opened:
         remedy = "Deliver its files first; names that begin with `_` or `.` do not count as data."
         observed = "a folder without files"
         raise UnreadableError(observed, remedy)
-    facts = BatchFacts(
+    facts = BatchInfo(
         name=visible(path.resolve().name),
-        format=f"folder of {' and '.join(sorted({file.facts.format for file in files}))}"
+        format=f"folder of {' and '.join(sorted({file.info.format for file in files}))}"
         if files
         else "folder",
         uri=str(path),
@@ -75,7 +75,7 @@ def open_folder(path: Path, contract: Contract, policy: Policy) -> Opened:
         columns=_columns_of(files),
         files=len(sizes),
     )
-    return Opened(facts, tuple(_completed(files, contract, policy)), tuple(unreadable))
+    return OpenedBatch(facts, tuple(_completed(files, contract, policy)), tuple(unreadable))
 
 
 def _files_in(folder: Path) -> list[tuple[str, Path]]:
@@ -119,7 +119,7 @@ def _open(file: Path, folder: Path, contract: Contract, policy: Policy) -> Batch
 def _columns_of(files: Iterable[Batch]) -> tuple[tuple[str, str], ...]:
     said = dict[str, dict[str, None]]()
     for file in files:
-        for name, kind in file.facts.columns:
+        for name, kind in file.info.columns:
             said.setdefault(name, {})[kind] = None
     return tuple((name, " or ".join(kinds)) for name, kinds in said.items())
 
@@ -142,10 +142,10 @@ def _with_nulls(file: Batch, names: Sequence[str]) -> Batch:
         return file.scan().with_columns(pl.lit(None).alias(name) for name in names)
 
     schema = pa.schema([*file.schema, *(pa.field(name, pa.null()) for name in names)])
-    said = (*file.facts.columns, *((name, "null") for name in names))
+    said = (*file.info.columns, *((name, "null") for name in names))
     return replace(
         file,
-        facts=file.facts.model_copy(update={"columns": said}),
+        info=file.info.model_copy(update={"columns": said}),
         schema=schema,
         sources=(*file.sources, *names),
         scan=scan,
@@ -195,4 +195,4 @@ def _in_words(name: str) -> pl.Expr:
     def words(cells: pl.Series) -> pl.Series:
         return pl.Series(map(text_of, cells.to_list()), dtype=pl.String)
 
-    return exactly(name).map_batches(words, return_dtype=pl.String, is_elementwise=True)
+    return exact_col(name).map_batches(words, return_dtype=pl.String, is_elementwise=True)

@@ -18,13 +18,19 @@ import pyarrow as pa
 from ..batch.arrow_compat import is_readable, readable
 from ..batch.arrow_types import type_name
 from ..batch.batch import Batch
-from ..batch.columns import RESERVED, numbered, sources_of
-from ..conform.objects.column import Carried, ObjectColumn, arrow_type, carry, columns_served
+from ..batch.columns import RESERVED, scan_names, with_row_number
+from ..conform.objects.column import (
+    ObjectColumn,
+    ScanColumns,
+    arrow_type,
+    columns_served,
+    scan_columns,
+)
 from ..conform.objects.kinds import text_of
-from ..conform.objects.scalars import Reading
+from ..conform.objects.scalars import ParseOptions
 from ..contract.types import Anything
 from ..errors import UnsupportedBatch
-from ..verdict.verdict import BatchFacts
+from ..verdict.verdict import BatchInfo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,17 +106,17 @@ def _batch(
 ) -> Batch:
     columns = [column for column in columns if column.name not in RESERVED]
     names = [column.name for column in columns]
-    sources = sources_of(pa.schema([pa.field(name, pa.null()) for name in names]))
+    sources = scan_names(pa.schema([pa.field(name, pa.null()) for name in names]))
     served = columns_served(names, contract, policy)
     carried = [
-        _carried(column, ObjectColumn(source, serves and serves.type, Reading(policy)))
+        _carried(column, ObjectColumn(source, serves and serves.type, ParseOptions(policy)))
         for column, source, serves in zip(columns, sources, served, strict=True)
     ]
     frame = base.with_columns(cells for one in carried for cells in one.cells)
     fields = [pa.field(name, one.arrow) for name, one in zip(names, carried, strict=True)]
     said = tuple((name, one.said) for name, one in zip(names, carried, strict=True))
     return Batch(
-        facts=BatchFacts(name=f"{kind} frame", format=kind, columns=said),
+        info=BatchInfo(name=f"{kind} frame", format=kind, columns=said),
         schema=pa.schema(fields),
         sources=sources,
         scan=partial(_scan, frame.lazy(), [words for one in carried for words in one.words]),
@@ -120,22 +126,22 @@ def _batch(
 
 
 def _scan(frame: pl.LazyFrame, words: list[pl.Expr]) -> pl.LazyFrame:
-    return numbered(frame, frame.collect_schema().names()).with_columns(words)
+    return with_row_number(frame, frame.collect_schema().names()).with_columns(words)
 
 
-def _carried(column: _Arrived, place: ObjectColumn) -> Carried:
+def _carried(column: _Arrived, place: ObjectColumn) -> ScanColumns:
     cells = column.cells
     if isinstance(cells, pl.DataType):
         arrow = arrow_type(cells)
-        return Carried(arrow, type_name(arrow), ())
+        return ScanColumns(arrow, type_name(arrow), ())
     if not isinstance(cells, pa.Array | pa.ChunkedArray):
-        return carry(place, cells, column.said)
+        return scan_columns(place, cells, column.said)
     if isinstance(place.target, Anything) and not is_readable(cells.type):
-        return carry(place, cells.to_pylist(), column.said)
+        return scan_columns(place, cells.to_pylist(), column.said)
     arrived: Any = {place.source: cells}
     table = readable(pa.table(arrived))
     series = cast("pl.DataFrame", pl.from_arrow(table)).to_series()
-    return Carried(cells.type, type_name(cells.type), (series,))
+    return ScanColumns(cells.type, type_name(cells.type), (series,))
 
 
 # ----- Polars -----

@@ -19,10 +19,10 @@ import pyarrow as pa
 
 from ..batch.arrow_types import type_name
 from ..batch.batch import Batch, UnreadableError, file_facts
-from ..batch.columns import FAULT, RESERVED, ROW, exactly, mark_beside, sources_of
+from ..batch.columns import FAULT, RESERVED, ROW, exact_col, scan_names, unused_prefix
 from ..batch.streaming import lazy_stream
-from ..conform.objects.column import ObjectColumn, Outlook, arrow_type, columns_served
-from ..conform.objects.scalars import Reading
+from ..conform.objects.column import ColumnProbe, ObjectColumn, arrow_type, columns_served
+from ..conform.objects.scalars import ParseOptions
 from ..contract.types import Anything, Scalar
 from .json_parser import records_in
 
@@ -70,11 +70,11 @@ def open_json_lines(path: Path, contract: Contract, policy: Policy) -> Batch:
     fields = [seen.field() for name, seen in survey.seen.items() if name not in RESERVED]
     schema = pa.schema([pa.field(field.key, field.arrow) for field in fields])
     said = tuple((field.key, field.said) for field in fields)
-    fault = mark_beside(schema.names, FAULT)
+    fault = unused_prefix(schema.names, FAULT)
     return Batch(
-        facts=file_facts(path, "json lines", schema).model_copy(update={"columns": said}),
+        info=file_facts(path, "json lines", schema).model_copy(update={"columns": said}),
         schema=schema,
-        sources=sources_of(schema),
+        sources=scan_names(schema),
         scan=_Lines(path, tuple(fields), fault).scan,
         rows=rows,
         faults=fault,
@@ -107,7 +107,7 @@ class _Survey:
         served = dict(zip(free, columns_served(free, self._contract, self._policy), strict=True))
         for key in keys:
             column = served.get(key)
-            reading = Reading(self._policy, json=True)
+            reading = ParseOptions(self._policy, json=True)
             self.seen[key] = _Seen(ObjectColumn(key, column and column.type, reading))
 
 
@@ -115,7 +115,7 @@ class _Seen:
     """What was seen of one key's values."""
 
     def __init__(self, column: ObjectColumn) -> None:
-        self._column, self._outlook = column, Outlook(column)
+        self._column, self._outlook = column, ColumnProbe(column)
         self._low = self._high = 0
 
     def look(self, values: list[Any]) -> None:
@@ -165,7 +165,7 @@ class _Field:
     """
 
     column: ObjectColumn
-    outlook: Outlook
+    outlook: ColumnProbe
     said: str
     arrow: pa.DataType
     dtype: pl.DataType | None = None
@@ -206,7 +206,7 @@ class _Lines:
             made = [pl.Series(ROW, rows, pl.Int64), *self._series(records, wanted)]
             faults = [records.faults.get(i) for i in range(len(rows))]
             made.append(pl.Series(self.fault, faults, pl.String))
-            yield pl.DataFrame(made).select(map(exactly, columns))
+            yield pl.DataFrame(made).select(map(exact_col, columns))
 
     def _series(self, records: Records, wanted: Container[str]) -> Iterable[pl.Series]:
         try:

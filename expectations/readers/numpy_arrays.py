@@ -13,9 +13,9 @@ import polars as pl
 import pyarrow as pa
 
 from ..batch.batch import Batch, UnreadableError, columns_of, file_facts
-from ..batch.columns import ROW, exactly, sources_of
+from ..batch.columns import ROW, exact_col, scan_names
 from ..batch.streaming import lazy_stream
-from ..verdict.verdict import BatchFacts
+from ..verdict.verdict import BatchInfo
 from .npy_files import Array, Stored, in_memory, read_file
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def open_arrays(arrays: Any, contract: Contract) -> Batch:
     """
     stored = {name: in_memory(array) for name, array in _named(arrays, contract).items()}
     kind = "ndarray" if isinstance(arrays, np.ndarray) else "dict of ndarrays"
-    return _batch(stored, BatchFacts(name=kind, format="numpy"))
+    return _batch(stored, BatchInfo(name=kind, format="numpy"))
 
 
 def open_npy(path: Path, contract: Contract) -> Batch:
@@ -73,7 +73,7 @@ def _named(arrays: Any, contract: Contract) -> dict[str, Array]:
     return {str(i): columns[:, i] for i in range(columns.shape[1])}
 
 
-def _batch(stored: dict[str, Stored], facts: BatchFacts) -> Batch:
+def _batch(stored: dict[str, Stored], facts: BatchInfo) -> Batch:
     lengths = {array.shape[0] if array.shape else None for array in stored.values()}
     if len(lengths) != 1 or None in lengths:
         said = ", ".join(f"{name!r} of shape {array.shape}" for name, array in stored.items())
@@ -82,9 +82,9 @@ def _batch(stored: dict[str, Stored], facts: BatchFacts) -> Batch:
         raise UnreadableError(observed, remedy, kind="shape_mismatch")
     schema = pa.schema([pa.field(name, _arrow_type(array)) for name, array in stored.items()])
     return Batch(
-        facts=facts.model_copy(update={"columns": columns_of(schema)}),
+        info=facts.model_copy(update={"columns": columns_of(schema)}),
         schema=schema,
-        sources=sources_of(schema),
+        sources=scan_names(schema),
         scan=_Scan(stored).scan,
         rows=lengths.pop(),
         nullable=False,
@@ -128,7 +128,7 @@ class _Scan:
         for frame in self._pieces([name for name in self.stored if name in columns]):
             rows = np.arange(start, start + frame.height)
             start += frame.height
-            yield frame.with_columns(pl.Series(ROW, rows, pl.Int64)).select(map(exactly, columns))
+            yield frame.with_columns(pl.Series(ROW, rows, pl.Int64)).select(map(exact_col, columns))
 
     def _pieces(self, names: list[str]) -> Iterator[pl.DataFrame]:
         arrays = [self.stored[name] for name in names or self.stored]

@@ -9,12 +9,12 @@ from urllib.parse import unquote, urlparse
 import numpy as np
 import pyarrow as pa
 
-from ..batch.batch import Batch, Opened, file_facts
+from ..batch.batch import Batch, OpenedBatch, file_facts
 from ..batch.formats import format_of
 from ..contract.contract import Contract
 from ..contract.policy import Policy
 from ..errors import UnsupportedBatch
-from ..verdict.verdict import BatchFacts
+from ..verdict.verdict import BatchInfo
 from .file import is_folder, open_file
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..contract.policy import Policy
 
 
-def open_batch(batch: Any, contract: Contract, policy: Policy) -> Opened:
+def open_batch(batch: Any, contract: Contract, policy: Policy) -> OpenedBatch:
     """Open a batch of any kind that the gate reads.
 
     Args:
@@ -40,7 +40,7 @@ def open_batch(batch: Any, contract: Contract, policy: Policy) -> Opened:
         UnsupportedBatch: An object or a format that the gate does not read.
         UnreadableError: The content is not what its format promises.
     """
-    if isinstance(batch, Opened):
+    if isinstance(batch, OpenedBatch):
         return batch
     if isinstance(batch, str | Path):
         return open_path(local_path(batch), contract, policy)
@@ -53,8 +53,8 @@ def open_batch(batch: Any, contract: Contract, policy: Policy) -> Opened:
     return _alone(open_frame(batch, contract, policy))
 
 
-def _alone(batch: Batch) -> Opened:
-    return Opened(batch.facts, (batch,))
+def _alone(batch: Batch) -> OpenedBatch:
+    return OpenedBatch(batch.info, (batch,))
 
 
 def _is_array(batch: Any) -> bool:
@@ -63,10 +63,10 @@ def _is_array(batch: Any) -> bool:
     return isinstance(batch, np.ndarray)
 
 
-def describe_batch(batch: Any) -> BatchFacts:
+def describe_batch(batch: Any) -> BatchInfo:
     """Say what can be said of a batch that could not be opened."""
     if not isinstance(batch, str | Path):
-        return BatchFacts(name=type(batch).__name__, format=type(batch).__module__.split(".")[0])
+        return BatchInfo(name=type(batch).__name__, format=type(batch).__module__.split(".")[0])
     path = local_path(batch)
     written_as = "folder" if path.is_dir() else format_of(path) or path.suffix.lstrip(".")
     return file_facts(path, written_as, pa.schema([]))
@@ -88,11 +88,11 @@ def local_path(batch: str | Path) -> Path:
     return Path(batch)
 
 
-def open_path(path: Path, contract: Contract, policy: Policy) -> Opened:
+def open_path(path: Path, contract: Contract, policy: Policy) -> OpenedBatch:
     """Open a file or a folder of files; what is raised is as of ``open_file``."""
     if is_folder(path):
         from .folder import open_folder
 
         return open_folder(path, contract, policy)
     opened = open_file(path, contract, policy)
-    return Opened(opened.facts, (opened,))
+    return OpenedBatch(opened.info, (opened,))

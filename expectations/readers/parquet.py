@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from ..batch.arrow_compat import is_readable, readable
 from ..batch.batch import Batch, UnreadableError, file_facts
-from ..batch.columns import RESERVED, ROW, exactly, numbered, sources_of, without_reserved
+from ..batch.columns import RESERVED, ROW, exact_col, scan_names, with_row_number, without_reserved
 from ..batch.query import READ_ERRORS
 from ..batch.statistics import Footer
 from ..batch.streaming import lazy_stream
@@ -60,9 +60,9 @@ def open_parquet(path: Path) -> Batch:
     except READ_ERRORS as error:
         raise _unreadable(path, error) from error
     return Batch(
-        facts=file_facts(path, "parquet", arrived),
+        info=file_facts(path, "parquet", arrived),
         schema=arrived,
-        sources=sources_of(arrived),
+        sources=scan_names(arrived),
         scan=scan,
         rows=metadata.num_rows,
         footer=Footer(metadata),
@@ -111,10 +111,10 @@ class _Scan:
         names = self.schema.names
         foreign = len(set(names)) < len(names) or not all(map(is_readable, self.schema.types))
         if foreign or (self.swells and self._suits_arrow):
-            return numbered(self._through_arrow(), [])
+            return with_row_number(self._through_arrow(), [])
         # Polars' filters trust lying statistics and drop rows from both sides of a split.
         lazy = pl.scan_parquet(self.path, use_statistics=False, glob=False, hive_partitioning=False)
-        return numbered(lazy.with_columns(map(_out_of_range_if_full, self.int96)), names)
+        return with_row_number(lazy.with_columns(map(_out_of_range_if_full, self.int96)), names)
 
     @property
     def _suits_arrow(self) -> bool:
@@ -127,7 +127,7 @@ class _Scan:
         Polars reads several row groups ahead of a slow consumer, and Arrow, asked for all of a
         file, as far as it can: a gibibyte where one row group after the other takes a tenth.
         """
-        sources = sources_of(without_reserved(self.schema))
+        sources = scan_names(without_reserved(self.schema))
         usual = self().collect_schema()
         if not self._suits_arrow or self._frame(
             self.schema.empty_table(), sources
@@ -143,12 +143,12 @@ class _Scan:
 
     def _through_arrow(self) -> pl.LazyFrame:
         """Read what Polars refuses, repeated names and some types, or would unpack all at once."""
-        sources = sources_of(without_reserved(self.schema))
+        sources = scan_names(without_reserved(self.schema))
         schema = self._frame(self.schema.empty_table(), sources).schema
         return lazy_stream(lambda columns: self._pieces(columns, _ROWS), schema)
 
     def _frame(self, table: pa.Table, columns: Sequence[str]) -> pl.DataFrame:
-        sources = sources_of(without_reserved(self.schema))
+        sources = scan_names(without_reserved(self.schema))
         positions = [i for i, name in enumerate(self.schema.names) if name not in RESERVED]
         named = table.select(positions).rename_columns(list(sources))
         return cast("pl.DataFrame", pl.from_arrow(readable(named.select(columns))))
@@ -180,6 +180,6 @@ def _out_of_range_if_full(name: str) -> pl.Expr:
     Writers of 96-bit timestamps have a wider range than 64 bits of nanoseconds. The smallest
     number stands for no instant, so judging finds it out of range.
     """
-    nanoseconds = exactly(name).to_physical()
+    nanoseconds = exact_col(name).to_physical()
     marked = pl.when(nanoseconds == _FULL).then(_NO_INSTANT).otherwise(nanoseconds)
     return marked.cast(pl.Datetime("ns")).alias(name)

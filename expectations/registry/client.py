@@ -18,9 +18,18 @@ from ..errors import (
 )
 from ..preflight.example_batch import Example
 from .downloads import brief_download, new_download
-from .local import MLMODEL, local_path, parse_mlmodel, stored_contract, stored_model
-from .resolve import FORMS, absence_means, pin
-from .retry import LIMIT, Unanswered, ask, described, fetch, limit_of, masked, quiet
+from .local import MLMODEL, load_local_contract, local_path, parse_mlmodel, resolve_local_model
+from .resolve import FORMS, resolve_uri, translate_not_found
+from .retry import (
+    LIMIT,
+    DeadlineExceeded,
+    call_within,
+    described,
+    fetch,
+    masked,
+    mlflow_silenced,
+    resolve_timeout,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +72,8 @@ def resolve(uri: str, timeout: float | None = None) -> ModelVersion:
     """
     path = local_path(uri)
     if path is not None:
-        return stored_model(uri, path)
-    return _ask_registry(uri, timeout, lambda client: pin(client, uri))
+        return resolve_local_model(uri, path)
+    return _ask_registry(uri, timeout, lambda client: resolve_uri(client, uri))
 
 
 def load_contract(uri: str, timeout: float | None = None) -> Contract:
@@ -86,10 +95,10 @@ def load_contract(uri: str, timeout: float | None = None) -> Contract:
     """
     path = local_path(uri)
     if path is not None:
-        return stored_contract(uri, path)
+        return load_local_contract(uri, path)
 
     def question(client: MlflowClient) -> Contract:
-        model = pin(client, uri)
+        model = resolve_uri(client, uri)
         return parse_mlmodel(_mlmodel(client, model), model)
 
     return _ask_registry(uri, timeout, question)
@@ -158,7 +167,7 @@ def load_model(model: ModelVersion, fingerprint: str, timeout: float | None = No
         return _loaded(folder, model, fingerprint)
     download = new_download()
     try:
-        stored = _downloaded(model, str(download.folder), limit_of(timeout))
+        stored = _downloaded(model, str(download.folder), resolve_timeout(timeout))
         loaded = _loaded(stored, model, fingerprint)
     except BaseException:
         download.discard()
@@ -172,7 +181,7 @@ def _loaded(folder: Path, model: ModelVersion, fingerprint: str) -> Any:
     import mlflow.pyfunc
 
     try:
-        with quiet:
+        with mlflow_silenced:
             return mlflow.pyfunc.load_model(str(folder))
     except Exception as error:
         msg = (
@@ -184,7 +193,7 @@ def _loaded(folder: Path, model: ModelVersion, fingerprint: str) -> Any:
 
 def _refuse_changed(folder: Path, model: ModelVersion, fingerprint: str) -> None:
     try:
-        found = stored_contract(str(folder), folder).fingerprint
+        found = load_local_contract(str(folder), folder).fingerprint
     except NoContract as error:
         found = f"none, for {error.reason}"
     if found != fingerprint:
@@ -200,7 +209,7 @@ def _downloaded(model: ModelVersion, destination: str, limit: float) -> Path:
 
     try:
         return Path(fetch(lambda: download_artifacts(model.pinned, dst_path=destination), limit))
-    except Unanswered as silence:
+    except DeadlineExceeded as silence:
         msg = (
             f"the download of {model} broke off: {described(silence.last)}. Check the artifact "
             f"store behind {_registry_in_use()}."
@@ -217,7 +226,7 @@ def _mlmodel(client: MlflowClient, model: ModelVersion) -> bytes:
     missing = f"{model.uri}: the artifact store has no MLmodel file for {model}."
     with (
         brief_download() as destination,
-        absence_means(lambda: f"{missing} Restore it, or log the model again."),
+        translate_not_found(lambda: f"{missing} Restore it, or log the model again."),
     ):
         file = mlflow.artifacts.download_artifacts(f"{folder}/{MLMODEL}", dst_path=destination)
         return Path(file).read_bytes()
@@ -235,7 +244,9 @@ def _example(mlmodel: bytes, model: ModelVersion) -> Example | None:
     meta = Model.from_dict({key: stated[key] for key in stated if key != "signature"})
     if meta.saved_input_example_info is None:
         return None
-    with absence_means(lambda: f"{model} lacks the input example that its MLmodel file names."):
+    with translate_not_found(
+        lambda: f"{model} lacks the input example that its MLmodel file names."
+    ):
         data = meta.load_input_example(model.pinned)
         return Example(data, meta.load_input_example_params(model.pinned))
 
@@ -243,18 +254,18 @@ def _example(mlmodel: bytes, model: ModelVersion) -> Example | None:
 def _ask_registry(
     uri: str, timeout: float | None, question: Callable[[MlflowClient], Answer]
 ) -> Answer:
-    limit = limit_of(timeout)
+    limit = resolve_timeout(timeout)
     # MLflow's import takes seconds that are not the registry's.
     from mlflow import MlflowClient
 
     _refuse_unknown_scheme(uri)
     _refuse_absent_database(uri)
     try:
-        return ask(lambda: question(MlflowClient()), limit, _is_hopeless)
+        return call_within(lambda: question(MlflowClient()), limit, _is_hopeless)
     except ModelNotFound as absence:
         msg = f"{absence} The registry is {_registry_in_use()}, which MLFLOW_TRACKING_URI sets."
         raise ModelNotFound(msg) from None
-    except Unanswered as silence:
+    except DeadlineExceeded as silence:
         times = "once" if silence.attempts == 1 else f"{silence.attempts} times"
         msg = (
             f"{uri}: no usable answer from {_registry_in_use()}, asked {times} in "

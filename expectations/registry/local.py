@@ -45,7 +45,7 @@ def local_path(uri: str) -> Path | None:
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
-def stored_contract(uri: str, path: Path) -> Contract:
+def load_local_contract(uri: str, path: Path) -> Contract:
     """Read a contract from disk.
 
     Args:
@@ -63,22 +63,22 @@ def stored_contract(uri: str, path: Path) -> Contract:
     """
     if _is_suite(path):
         return _suite_contract(path)
-    return parse_mlmodel(_bytes(_mlmodel_in(uri, path)), stored_model(uri, path))
+    return parse_mlmodel(_bytes(_mlmodel_in(uri, path)), resolve_local_model(uri, path))
 
 
-def stored_model(uri: str, path: Path) -> ModelVersion:
+def resolve_local_model(uri: str, path: Path) -> ModelVersion:
     """Tell which model a path means, without judging an ``MLmodel``'s signature.
 
     Args:
         uri: What was asked for.
-        path: As for ``stored_contract``.
+        path: As for ``load_local_contract``.
 
     Returns:
         The model, pinned.
 
     Raises:
         ModelNotFound: Nothing there, a folder without ``MLmodel``, or a suite without a model.
-        ContractChanged: As for ``stored_contract``.
+        ContractChanged: As for ``load_local_contract``.
         Misuse: A file that is neither.
     """
     if not _is_suite(path):

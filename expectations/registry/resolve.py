@@ -33,7 +33,7 @@ _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
 _ABSENT_FILE = re.compile(r"RESOURCE_DOES_NOT_EXIST|404 Client Error|\(404\)|NoSuchKey")
 
 
-def pin(client: MlflowClient, uri: str) -> ModelVersion:
+def resolve_uri(client: MlflowClient, uri: str) -> ModelVersion:
     """Ask what a URI means now.
 
     Args:
@@ -65,7 +65,7 @@ def pin(client: MlflowClient, uri: str) -> ModelVersion:
 
 
 @contextmanager
-def absence_means(say: Callable[[], str]) -> Generator[None]:
+def translate_not_found(say: Callable[[], str]) -> Generator[None]:
     """Turn MLflow's word that it has no such thing into ``ModelNotFound``.
 
     Args:
@@ -82,7 +82,7 @@ def absence_means(say: Callable[[], str]) -> Generator[None]:
 
 
 def _of_version(client: MlflowClient, uri: str, name: str, wanted: str) -> ModelVersion:
-    with absence_means(lambda: f"{uri}: there is no such version. {_offer(client, name)}"):
+    with translate_not_found(lambda: f"{uri}: there is no such version. {_offer(client, name)}"):
         if wanted.isdecimal():
             return _registered(uri, client.get_model_version(name, wanted))
         newest = client.get_registered_model(name).latest_versions or []
@@ -96,7 +96,7 @@ def _of_version(client: MlflowClient, uri: str, name: str, wanted: str) -> Model
 
 def _of_alias(client: MlflowClient, uri: str, name_and_alias: str) -> ModelVersion:
     name, _, alias = name_and_alias.rpartition("@")
-    with absence_means(lambda: f"{uri}: there is no such alias. {_offer(client, name)}"):
+    with translate_not_found(lambda: f"{uri}: there is no such alias. {_offer(client, name)}"):
         return _registered(uri, client.get_model_version_by_alias(name, alias))
 
 
@@ -114,13 +114,13 @@ def _registered(uri: str, found: RegisteredVersion) -> ModelVersion:
 
 
 def _of_logged_model(client: MlflowClient, uri: str, model_id: str) -> ModelVersion:
-    with absence_means(lambda: f"{uri}: there is no logged model of that id."):
+    with translate_not_found(lambda: f"{uri}: there is no logged model of that id."):
         client.get_logged_model(model_id)
     return ModelVersion(uri=uri, pinned=f"models:/{model_id}", model_id=model_id)
 
 
 def _of_run(client: MlflowClient, uri: str, run_id: str, path: str) -> ModelVersion:
-    with absence_means(lambda: f"{uri}: there is no run {run_id!r}."):
+    with translate_not_found(lambda: f"{uri}: there is no run {run_id!r}."):
         experiment = client.get_run(run_id).info.experiment_id
     logged = {
         model.name: model.model_id
@@ -140,7 +140,7 @@ def _of_run(client: MlflowClient, uri: str, run_id: str, path: str) -> ModelVers
 
 def _offer(client: MlflowClient, name: str) -> str:
     try:
-        with absence_means(lambda: _offer_names(client, name)):
+        with translate_not_found(lambda: _offer_names(client, name)):
             model = client.get_registered_model(name)
     except ModelNotFound as unknown:
         return str(unknown)

@@ -33,7 +33,7 @@ _PASSWORD = re.compile(r"(?<=://)[^/\s@]+@")
 _SIGNED_QUERY = re.compile(r"(?<=[\w/])\?\S+=\S+")
 
 
-class Unanswered(Exception):
+class DeadlineExceeded(Exception):
     """There was no answer.
 
     Attributes:
@@ -51,7 +51,7 @@ class Unanswered(Exception):
         self.last = _origin((telling or errors)[-1])
 
 
-def ask(
+def call_within(
     question: Callable[[], Answer], limit: float, hopeless: Callable[[Exception], bool]
 ) -> Answer:
     """Ask until there is an answer, and never for longer than the limit.
@@ -92,12 +92,12 @@ def ask(
         attempts=None, timeout=None, wait_max=longest_pause, wait_jitter=longest_pause
     )
     try:
-        with quiet, impatient:
+        with mlflow_silenced, mlflow_retries_disabled:
             return patiently.on(worth_another)(attempt)
     except GateError:
         raise
     except Exception as error:
-        raise Unanswered(errors, monotonic() - began) from error
+        raise DeadlineExceeded(errors, monotonic() - began) from error
 
 
 def fetch(download: Callable[[], Answer], limit: float) -> Answer:
@@ -116,14 +116,14 @@ def fetch(download: Callable[[], Answer], limit: float) -> Answer:
     began = monotonic()
     patiently = stamina.RetryingCaller(attempts=3, timeout=None, wait_max=min(5.0, limit / 10))
     try:
-        with quiet, impatient:
+        with mlflow_silenced, mlflow_retries_disabled:
             os.environ[_REQUEST_TIMEOUT] = str(math.ceil(limit))
             return patiently.on(Exception)(download)
     except Exception as error:
-        raise Unanswered([error], monotonic() - began) from error
+        raise DeadlineExceeded([error], monotonic() - began) from error
 
 
-def limit_of(timeout: float | None) -> float:
+def resolve_timeout(timeout: float | None) -> float:
     """Settle for how many seconds to go on asking.
 
     Args:
@@ -234,6 +234,6 @@ def _set(undo: ExitStack, name: str, value: str) -> None:
 
 
 # MLflow without bars and chatter, and stamina without its log lines.
-quiet = _Shared(_hush)
+mlflow_silenced = _Shared(_hush)
 # MLflow without its own retries.
-impatient = _Shared(_drop_retries)
+mlflow_retries_disabled = _Shared(_drop_retries)

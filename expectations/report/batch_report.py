@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..verdict.verdict import Conversion, Verdict
     from .cooccurrence import Overlaps
-    from .feed_history import Past
+    from .feed_history import FeedHistory
 
 _LINKED_SCHEMES = frozenset({"http", "https", "file"})
 
@@ -70,7 +70,7 @@ class _Choice:
 def render_report(
     verdict: Verdict,
     destinations: Sequence[Destination] = (),
-    past: Past | None = None,
+    past: FeedHistory | None = None,
     overlaps: Overlaps | None = None,
 ) -> str:
     """Make the page that shows a verdict.
@@ -109,7 +109,7 @@ def write_report(
     path: str | Path,
     verdict: Verdict,
     destinations: Sequence[Destination] = (),
-    past: Past | None = None,
+    past: FeedHistory | None = None,
     overlaps: Overlaps | None = None,
 ) -> Path:
     """Write the page that shows a verdict; a reader sees the whole page or none.

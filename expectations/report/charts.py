@@ -13,7 +13,7 @@ from ..verdict.explain import counted, percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .feed_history import Fare, Past, PastBatch
+    from .feed_history import Fare, FeedHistory, HistoryEntry
 
 FARES_IN_WORDS: dict[Fare, str] = {
     "passed": "passed",
@@ -139,7 +139,7 @@ class Nulls:
     full: int
 
 
-def strip_of(past: Past) -> Strip:
+def strip_of(past: FeedHistory) -> Strip:
     """Picture how the batches fared."""
     fared = Counter(batch.fare for batch in past.batches)
     told = [f"{fared[fare]} {words}" for fare, words in FARES_IN_WORDS.items() if fared[fare]]
@@ -151,7 +151,7 @@ def strip_of(past: Past) -> Strip:
     )
 
 
-def shares_of(past: Past) -> Shares:
+def shares_of(past: FeedHistory) -> Shares:
     """Picture the share of rejected rows."""
     known = [share for batch in past.batches if (share := batch.known.share) is not None]
     allowed = past.batches[-1].known.allowed
@@ -164,7 +164,7 @@ def shares_of(past: Past) -> Shares:
     )
 
 
-def nulls_of(past: Past) -> Nulls:
+def nulls_of(past: FeedHistory) -> Nulls:
     """Picture the share of null in the columns that have some."""
     names = dict.fromkeys(name for b in past.batches for name in b.known.null_shares)
     series = {name: [b.known.null_shares.get(name) for b in past.batches] for name in names}
@@ -196,14 +196,14 @@ def batches(number: int) -> str:
     return f"{number:,} batch{'' if number == 1 else 'es'}"
 
 
-def _last(past: Past) -> str:
+def _last(past: FeedHistory) -> str:
     shown = len(past.batches)
     if shown == past.total == 1:
         return "The only batch so far"
     return f"All {batches(shown)}" if shown == past.total else f"The last {batches(shown)}"
 
 
-def _versions(past: Sequence[PastBatch]) -> tuple[Band, ...]:
+def _versions(past: Sequence[HistoryEntry]) -> tuple[Band, ...]:
     order = list(dict.fromkeys(batch.version for batch in past))
     return tuple(
         Band(band.start, band.span, band.label, f"t{order.index(band.label) % 2}")
@@ -211,7 +211,7 @@ def _versions(past: Sequence[PastBatch]) -> tuple[Band, ...]:
     )
 
 
-def _bar_of(batch: PastBatch, top: float) -> Bar:
+def _bar_of(batch: HistoryEntry, top: float) -> Bar:
     share = batch.known.share
     if share is not None:
         return Bar("share", share / top)
@@ -220,7 +220,7 @@ def _bar_of(batch: PastBatch, top: float) -> Bar:
     return Bar("whole", 1) if held else Bar("share" if batch.known.rows == 0 else "unknown")
 
 
-def _shares_in_words(past: Sequence[PastBatch]) -> str:
+def _shares_in_words(past: Sequence[HistoryEntry]) -> str:
     known = [(share, batch.name) for batch in past if (share := batch.known.share) is not None]
     whole = sum(_bar_of(batch, 1).style == "whole" for batch in past)
     told = f" {batches(whole)} failed as a whole." if whole else ""
@@ -238,7 +238,7 @@ def _shares_in_words(past: Sequence[PastBatch]) -> str:
 
 
 def _null_lane(
-    name: str, shares: Sequence[float | None], past: Sequence[PastBatch], top: float
+    name: str, shares: Sequence[float | None], past: Sequence[HistoryEntry], top: float
 ) -> NullLane:
     named = zip(shares, past, strict=True)
     known = [(share, batch.name) for share, batch in named if share is not None]

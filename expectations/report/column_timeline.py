@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..verdict.verdict import Severity
-    from .feed_history import Past, PastBatch
+    from .feed_history import FeedHistory, HistoryEntry
 
 _SHOWN = 40
 _CALM_SHOWN = 8
@@ -45,7 +45,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Lifeline:
+class ColumnTimeline:
     """One column through the batches.
 
     Attributes:
@@ -101,14 +101,14 @@ class Lifelines:
     """
 
     caption: str
-    lanes: tuple[Lifeline, ...]
+    lanes: tuple[ColumnTimeline, ...]
     more: int
     alike: int
     events: tuple[Event, ...]
     unlisted: int
 
 
-def lifelines_of(past: Past) -> Lifelines:
+def lifelines_of(past: FeedHistory) -> Lifelines:
     """Picture the columns through the batches.
 
     Args:
@@ -137,7 +137,7 @@ def lifelines_of(past: Past) -> Lifelines:
     )
 
 
-def _lifeline(name: str, past: Sequence[PastBatch]) -> Lifeline:
+def _lifeline(name: str, past: Sequence[HistoryEntry]) -> ColumnTimeline:
     states = [_state(name, batch) for batch in past]
     types = list(dict.fromkeys(s for s in states if s not in _STYLES))
     styles = dict(_STYLES)
@@ -148,16 +148,16 @@ def _lifeline(name: str, past: Sequence[PastBatch]) -> Lifeline:
         for position, batch in enumerate(past, 1)
         if name in batch.known.marks
     )
-    return Lifeline(name, tuple(bands), marks, tuple(_events(name, states, past)))
+    return ColumnTimeline(name, tuple(bands), marks, tuple(_events(name, states, past)))
 
 
-def _state(name: str, batch: PastBatch) -> str:
+def _state(name: str, batch: HistoryEntry) -> str:
     if not batch.known.columns:
         return _UNKNOWN
     return batch.known.columns.get(name, _ABSENT)
 
 
-def _events(name: str, states: Sequence[str], past: Sequence[PastBatch]) -> list[Event]:
+def _events(name: str, states: Sequence[str], past: Sequence[HistoryEntry]) -> list[Event]:
     events, there, type_ = list[Event](), _UNKNOWN, _TEXT
     for position, (state, batch) in enumerate(zip(states, past, strict=True), 1):
         if state == _UNKNOWN:
@@ -172,7 +172,7 @@ def _events(name: str, states: Sequence[str], past: Sequence[PastBatch]) -> list
     return events
 
 
-def _in_words(lines: Sequence[Lifeline], past: Sequence[PastBatch]) -> str:
+def _in_words(lines: Sequence[ColumnTimeline], past: Sequence[HistoryEntry]) -> str:
     if not lines:
         return "No column is known of these batches."
     told = [

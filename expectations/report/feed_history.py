@@ -31,7 +31,7 @@ _SAME = {
 
 
 @dataclass(frozen=True)
-class Known:
+class EntryFacts:
     """What a verdict says of a batch that a picture can show; empty where there was no verdict.
 
     Attributes:
@@ -59,7 +59,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class PastBatch:
+class HistoryEntry:
     """One batch of a feed's past.
 
     Attributes:
@@ -77,14 +77,14 @@ class PastBatch:
     fare: Fare
     when: datetime
     version: str
-    known: Known = field(default_factory=Known)
+    known: EntryFacts = field(default_factory=EntryFacts)
     report: str | None = None
     predictions: str | None = None
     after: str = ""
 
 
 @dataclass(frozen=True)
-class Past:
+class FeedHistory:
     """The last batches of a feed.
 
     Attributes:
@@ -95,12 +95,12 @@ class Past:
     """
 
     feed: str
-    batches: tuple[PastBatch, ...] = ()
+    batches: tuple[HistoryEntry, ...] = ()
     total: int = 0
     unreadable: tuple[str, ...] = ()
 
 
-def known_from(verdict: Verdict, null_counts: Mapping[str, int]) -> Known:
+def known_from(verdict: Verdict, null_counts: Mapping[str, int]) -> EntryFacts:
     """Pick what pictures show out of a verdict.
 
     Args:
@@ -112,7 +112,7 @@ def known_from(verdict: Verdict, null_counts: Mapping[str, int]) -> Known:
     """
     apart = verdict.rows is not None and not verdict.whole
     policy = verdict.policy
-    return Known(
+    return EntryFacts(
         rows=verdict.rows,
         bad=verdict.rejected if apart else None,
         allowed=policy.max_rejected if policy.on_mismatch == "split" else None,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
-    from .feed_history import Past
+    from .feed_history import FeedHistory
 
 # How long ago, from the coarsest unit to the finest.
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
@@ -83,7 +83,7 @@ class FeedOverview:
 
     name: str
     model: str
-    past: Past
+    past: FeedHistory
     held: tuple[Held, ...]
     page: str
     earlier: tuple[str, ...] = ()

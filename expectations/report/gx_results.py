@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..gx.results import Expectation
-    from ..verdict.verdict import Ruling, Verdict, Violation
+    from ..verdict.verdict import RuleResult, Verdict, Violation
 
 _OF_COLUMNS = ("expect_table_columns_to_match_set", "expect_table_columns_to_match_ordered_list")
 _OF_TYPE = ("expect_column_type_to_be", "expect_column_to_exist")
@@ -83,7 +83,7 @@ def answers(verdict: Verdict) -> list[Answer]:
         for number, expectation in enumerate(stated)
         if blamed[number] or _was_judged(expectation, verdict)
     ]
-    return [*judged, *(_of_rule(r, verdict) for r in verdict.rules if r.holds is not None)]
+    return [*judged, *(_of_rule(r, verdict) for r in verdict.rules if r.success is not None)]
 
 
 def _blamed(stated: list[Expectation], verdict: Verdict) -> list[list[Violation]]:
@@ -125,14 +125,14 @@ def _answer(expectation: Expectation, found: list[Violation], verdict: Verdict) 
         error=safe(next((v.message for v in found if v.kind == "unreadable"), None)),
     )
     by_row = expectation["type"] == "expect_column_values_to_not_be_null"
-    return _with_rows(answer._replace(looked_at=rows), found) if by_row else answer
+    return _with_rows(answer._replace(element_count=rows), found) if by_row else answer
 
 
 def _with_rows(answer: Answer, found: list[Violation]) -> Answer:
     if not found or found[0].count is None:
         return answer
     return answer._replace(
-        unexpected=found[0].count,
+        unexpected_count=found[0].count,
         positions=found[0].rows,
         values=tuple(safe(_value(text)) for text in found[0].sample),
     )
@@ -148,25 +148,25 @@ def _observed(expectation: Expectation, found: list[Violation], verdict: Verdict
     return expectation["kwargs"].get("type_")
 
 
-def _of_rule(ruling: Ruling, verdict: Verdict) -> Answer:
+def _of_rule(ruling: RuleResult, verdict: Verdict) -> Answer:
     asked = {key: ruling.expectation[key] for key in ("type", "kwargs")}
     found = [v for v in verdict.violations if v.kind == "rule" and v.expectation == asked]
-    looked_at = ruling.looked_at
+    looked_at = ruling.element_count
     conditional = "row_condition" in ruling.expectation["kwargs"]
     answer = Answer(
         ruling.expectation,
-        bool(ruling.holds),
+        bool(ruling.success),
         rows=(looked_at if conditional else None) or verdict.rows or 0,
-        looked_at=looked_at,
-        unexpected=ruling.unexpected or 0,
+        element_count=looked_at,
+        unexpected_count=ruling.unexpected_count or 0,
         observed=safe(_measured(ruling, found)),
         messages=tuple(violation.message for violation in found),
     )
     return _with_rows(answer, found) if looked_at is not None else answer
 
 
-def _measured(ruling: Ruling, found: list[Violation]) -> Any:
-    if ruling.observed is not None or ruling.looked_at is not None:
+def _measured(ruling: RuleResult, found: list[Violation]) -> Any:
+    if ruling.observed is not None or ruling.element_count is not None:
         return ruling.observed
     return "; ".join(violation.observed for violation in found) or None
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .charts import Nulls, Shares, Strip
     from .column_timeline import Lifelines
-    from .feed_history import Past
+    from .feed_history import FeedHistory
 
 _LONGEST_TEXT = 600  # characters of any one text from data; the page counts the rest
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -38,7 +38,7 @@ class Pictures(NamedTuple):
     lifelines: Lifelines
 
 
-def pictures_of(past: Past) -> Pictures:
+def pictures_of(past: FeedHistory) -> Pictures:
     """Make the pictures of a past that holds at least one batch."""
     return Pictures(strip_of(past), shares_of(past), nulls_of(past), lifelines_of(past))
 
@@ -48,7 +48,7 @@ def render_page(template: str, **facts: object) -> str:
 
     Args:
         template: File name of the template, beside this module.
-        facts: What it shows. Every text is escaped, cut to 600 characters, and rid of characters
+        info: What it shows. Every text is escaped, cut to 600 characters, and rid of characters
             that would hide or act.
 
     Returns:

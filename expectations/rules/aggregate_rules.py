@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from .operands import Terms
+    from .operands import RuleOperands
 
 
 class TableRule(NamedTuple):
@@ -58,10 +58,10 @@ class TableRule(NamedTuple):
     """
 
     kwargs: frozenset[str]
-    fits: Callable[[Terms], bool]
-    measure: Callable[[Terms], list[pl.Expr]]
-    conclude: Callable[[Terms, list[Any]], Measured]
-    expected: Callable[[Terms], str]
+    fits: Callable[[RuleOperands], bool]
+    measure: Callable[[RuleOperands], list[pl.Expr]]
+    conclude: Callable[[RuleOperands, list[Any]], Measured]
+    expected: Callable[[RuleOperands], str]
 
 
 # GX's expectation -> how Polars judges it.

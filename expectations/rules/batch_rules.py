@@ -13,27 +13,27 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ..batch.query import collect
-from ..verdict.verdict import Ruling, Violation
+from ..verdict.verdict import RuleResult, Violation
 from .aggregate_rules import TABLE_RULES
-from .row_checks import Outcome, masks
+from .row_checks import RuleState, masks
 from .row_rules import ROW_RULES
-from .rule import columns_in_reach, looked_at, pandas_types
+from .rule import applies_to, columns_in_reach, pandas_types
 from .schema_rules import SHAPE_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..gx.results import Judged
-    from .conformed_batch import Places, Whole
+    from ..gx.results import GxResult
+    from .conformed_batch import ConformedBatch, RowLocations
     from .metrics import Measured
-    from .operands import Terms
+    from .operands import RuleOperands
     from .rule import Rule
 
 
-def unjudged(rule: Rule) -> Outcome:
+def unjudged(rule: Rule) -> RuleState:
     """Say nothing about a rule but that it is there."""
     scope = "row" if _stands_alone(rule) else "batch"
-    return Outcome(Ruling(expectation=rule.stated, scope=scope, engine=rule.engine))
+    return RuleState(RuleResult(expectation=rule.stated, scope=scope, engine=rule.engine))
 
 
 def _stands_alone(rule: Rule) -> bool:
@@ -41,7 +41,7 @@ def _stands_alone(rule: Rule) -> bool:
     return rule.engine == "polars" and known is not None and not known.repeats and rule.mostly == 1
 
 
-def for_the_scan(rule: Rule) -> Outcome:
+def for_the_scan(rule: Rule) -> RuleState:
     """Leave a rule to the scan, if that alone can judge it.
 
     Args:
@@ -53,7 +53,9 @@ def for_the_scan(rule: Rule) -> Outcome:
     return replace(unjudged(rule), scanned=_stands_alone(rule))
 
 
-def settle(rules: list[Rule], whole: Whole, *, redact: bool, by_gx: bool) -> list[Outcome]:
+def settle(
+    rules: list[Rule], whole: ConformedBatch, *, redact: bool, by_gx: bool
+) -> list[RuleState]:
     """Judge what needs the whole batch.
 
     Args:
@@ -85,7 +87,7 @@ def settle(rules: list[Rule], whole: Whole, *, redact: bool, by_gx: bool) -> lis
 # ----- by Polars -----
 
 
-def _by_shape(rules: Mapping[int, Rule], whole: Whole) -> Iterator[tuple[int, Outcome]]:
+def _by_shape(rules: Mapping[int, Rule], whole: ConformedBatch) -> Iterator[tuple[int, RuleState]]:
     types = pandas_types(whole.columns)
     for number, rule in rules.items():
         if rule.type in SHAPE_RULES:
@@ -94,8 +96,8 @@ def _by_shape(rules: Mapping[int, Rule], whole: Whole) -> Iterator[tuple[int, Ou
 
 
 def _by_measure(
-    rules: Mapping[int, Rule], whole: Whole, *, redact: bool
-) -> Iterator[tuple[int, Outcome]]:
+    rules: Mapping[int, Rule], whole: ConformedBatch, *, redact: bool
+) -> Iterator[tuple[int, RuleState]]:
     measured = {
         number: rule
         for number, rule in rules.items()
@@ -107,7 +109,7 @@ def _by_measure(
     asked = {n: _aggregates(rule, about[n]) for n, rule in measured.items()}
     named = [e.alias(f"{n} {i}") for n, found in asked.items() for i, e in enumerate(found)]
     needed = {name for rule in measured.values() for name in rule.columns}
-    row = collect(whole.good_rows(needed).select(named)).row(0, named=True)
+    row = collect(whole.valid_rows(needed).select(named)).row(0, named=True)
     for number, rule in measured.items():
         values = [row[f"{number} {i}"] for i in range(len(asked[number]))]
         if rule.type in TABLE_RULES:
@@ -121,49 +123,53 @@ def _is_for_most(rule: Rule) -> bool:
     return rule.mostly < 1 and rule.type in ROW_RULES and not ROW_RULES[rule.type].repeats
 
 
-def _about(rule: Rule, whole: Whole) -> Terms:
-    terms = rule.about(whole.terms, pl.col(whole.good))
+def _about(rule: Rule, whole: ConformedBatch) -> RuleOperands:
+    terms = rule.about(whole.terms, pl.col(whole.is_valid))
     if rule.type not in TABLE_RULES or rule.condition is None:
         return terms
     chosen = [replace(column, value=column.value.filter(terms.rows)) for column in terms.columns]
     return replace(terms, columns=tuple(chosen))
 
 
-def _aggregates(rule: Rule, terms: Terms) -> list[pl.Expr]:
+def _aggregates(rule: Rule, terms: RuleOperands) -> list[pl.Expr]:
     if rule.type in TABLE_RULES:
         return TABLE_RULES[rule.type].measure(terms)
     seen, failing = masks(rule, terms)
     return [failing.sum(), seen.sum()]
 
 
-def _by_likeness(rules: Mapping[int, Rule], whole: Whole) -> Iterator[tuple[int, Outcome]]:
+def _by_likeness(
+    rules: Mapping[int, Rule], whole: ConformedBatch
+) -> Iterator[tuple[int, RuleState]]:
     for number, rule in rules.items():
         if rule.type in ROW_RULES and ROW_RULES[rule.type].repeats:
-            terms = rule.about(whole.terms, pl.col(whole.good))
+            terms = rule.about(whole.terms, pl.col(whole.is_valid))
             keys = [column.value for column in terms.columns]
-            rows = whole.good_rows(rule.columns).filter(looked_at(rule, terms))
+            rows = whole.valid_rows(rule.columns).filter(applies_to(rule, terms))
             alike = (pl.len().over(keys) > 1).alias("repeated")
             found = collect(rows.select(*whole.place, alike))
             repeated = found.filter(pl.col("repeated"))
             outcome = _of_most(rule, repeated.height, found.height)
-            failed = outcome.ruling.holds is False
+            failed = outcome.ruling.success is False
             places = whole.places(repeated) if failed else None
             yield number, replace(outcome, scanned=False, places=places)
 
 
-def _of_most(rule: Rule, unexpected: int, seen: int) -> Outcome:
+def _of_most(rule: Rule, unexpected: int, seen: int) -> RuleState:
     holds = not seen or (seen - unexpected) / seen >= rule.mostly
-    ruling = Ruling(expectation=rule.stated, holds=holds, looked_at=seen, unexpected=unexpected)
-    return Outcome(ruling, scanned=not holds)
+    ruling = RuleResult(
+        expectation=rule.stated, success=holds, element_count=seen, unexpected_count=unexpected
+    )
+    return RuleState(ruling, scanned=not holds)
 
 
-def _of_whole(rule: Rule, found: Measured, *, redact: bool) -> Outcome:
+def _of_whole(rule: Rule, found: Measured, *, redact: bool) -> RuleState:
     hidden = redact and found.reveals
     observed = None if hidden else found.observed
-    ruling = Ruling(expectation=rule.stated, holds=found.holds, observed=observed)
-    if found.holds:
-        return Outcome(ruling)
-    return Outcome(ruling, _violation(rule, "something else" if hidden else _said(observed)))
+    ruling = RuleResult(expectation=rule.stated, success=found.success, observed=observed)
+    if found.success:
+        return RuleState(ruling)
+    return RuleState(ruling, _violation(rule, "something else" if hidden else _said(observed)))
 
 
 def _said(observed: Any) -> str:
@@ -191,8 +197,8 @@ def _violation(rule: Rule, observed: str, engine: Any = "polars") -> Violation:
 
 
 def _by_gx(
-    rules: Mapping[int, Rule], whole: Whole, *, redact: bool
-) -> Iterator[tuple[int, Outcome]]:
+    rules: Mapping[int, Rule], whole: ConformedBatch, *, redact: bool
+) -> Iterator[tuple[int, RuleState]]:
     if not rules:
         return
     from ..gx.engine import judge_frame
@@ -209,20 +215,20 @@ def _by_gx(
             yield number, _of_gx(rules[number], judged, places, redact=redact)
 
 
-def _of_gx(rule: Rule, found: Judged, places: Places, *, redact: bool) -> Outcome:
-    ruling = Ruling(
+def _of_gx(rule: Rule, found: GxResult, places: RowLocations, *, redact: bool) -> RuleState:
+    ruling = RuleResult(
         expectation=rule.stated,
-        holds=found.holds,
-        looked_at=found.looked_at,
-        unexpected=found.unexpected,
+        success=found.success,
+        element_count=found.element_count,
+        unexpected_count=found.unexpected_count,
         observed=None if redact else found.observed,
         engine="gx",
     )
-    if found.holds:
-        return Outcome(ruling)
+    if found.success:
+        return RuleState(ruling)
     if found.positions:
-        return Outcome(ruling, places=places.take(found.positions))
+        return RuleState(ruling, places=places.take(found.positions))
     observed = "something else" if redact else _said(found.observed)
     if found.error is not None:
         observed = "that GX cannot judge it" + ("" if redact else f" ({found.error})")
-    return Outcome(ruling, _violation(rule, observed, "gx"))
+    return RuleState(ruling, _violation(rule, observed, "gx"))

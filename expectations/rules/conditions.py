@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import polars as pl
 
-from .operands import INTEGERS, NUMBERS, Term, in_order, members, within
+from .operands import INTEGERS, NUMBERS, Operand, in_order, members, within
 
 Condition = dict[str, Any]
 _Compare = Callable[[Any, Any], pl.Expr]
@@ -82,7 +82,7 @@ def columns_of(condition: Condition) -> Iterator[str]:
         yield name
 
 
-def rows_of(condition: Condition, terms: Mapping[str, Term]) -> pl.Expr | None:
+def rows_of(condition: Condition, terms: Mapping[str, Operand]) -> pl.Expr | None:
     """Find the rows that meet a condition.
 
     Args:
@@ -105,7 +105,7 @@ def rows_of(condition: Condition, terms: Mapping[str, Term]) -> pl.Expr | None:
             return None
 
 
-def _together(kind: str, parts: Any, terms: Mapping[str, Term]) -> pl.Expr | None:
+def _together(kind: str, parts: Any, terms: Mapping[str, Operand]) -> pl.Expr | None:
     masks = [rows_of(part, terms) for part in parts]
     known = [mask for mask in masks if mask is not None]
     if not known or len(known) < len(masks):
@@ -113,7 +113,7 @@ def _together(kind: str, parts: Any, terms: Mapping[str, Term]) -> pl.Expr | Non
     return reduce(operator.and_ if kind == "and" else operator.or_, known)
 
 
-def _compared(column: Term, sign: str, parameter: object) -> pl.Expr | None:
+def _compared(column: Operand, sign: str, parameter: object) -> pl.Expr | None:
     if sign in ("IN", "NOT_IN"):
         values = None if column.kind == "float" else members(parameter, column.kind)
         if values is None:
@@ -128,7 +128,7 @@ def _compared(column: Term, sign: str, parameter: object) -> pl.Expr | None:
     return compare(*sides).fill_null(value=sign == "!=")
 
 
-def _sides(column: Term, parameter: object) -> tuple[pl.Expr, pl.Expr] | None:
+def _sides(column: Operand, parameter: object) -> tuple[pl.Expr, pl.Expr] | None:
     if column.kind == "float":
         # pandas narrows the constant to the column's precision, not the other way round.
         sides = in_order(column, parameter)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ..batch.columns import ROW, mark_beside
+from ..batch.columns import ROW, unused_prefix
 from ..batch.query import collect
 from ..conform.model_input import to_pandas
 from ..contract.types import Scalar
-from .operands import Term
+from .operands import Operand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..batch.batch import Batch
-    from ..conform.plan import Plan
+    from ..conform.plan import BatchPlan
     from ..contract.contract import Column
 
 
 @dataclass(frozen=True)
-class Places:
+class RowLocations:
     """Where rows are.
 
     Attributes:
@@ -53,14 +53,14 @@ class Places:
         here = self.rows.filter(self.files == file).cast(pl.Int64)
         return pl.col(row).cast(pl.Int64).is_in(here.implode())
 
-    def take(self, positions: Sequence[int]) -> Places:
+    def take(self, positions: Sequence[int]) -> RowLocations:
         """Choose some by their position in this list."""
         chosen = pl.Series(positions, dtype=pl.Int64)
-        return Places(self.files.gather(chosen), self.rows.gather(chosen))
+        return RowLocations(self.files.gather(chosen), self.rows.gather(chosen))
 
 
 @dataclass(frozen=True)
-class Whole:
+class ConformedBatch:
     """A batch whose files have all found their way into the contract.
 
     Attributes:
@@ -68,16 +68,16 @@ class Whole:
         contract: The contract's columns.
     """
 
-    files: tuple[tuple[Batch, Plan], ...]
+    files: tuple[tuple[Batch, BatchPlan], ...]
     contract: tuple[Column, ...]
 
     @cached_property
     def _mark(self) -> str:
         sources = [s for batch, _ in self.files for s in batch.scan().collect_schema()]
-        return mark_beside(sources, "#")
+        return unused_prefix(sources, "#")
 
     @property
-    def good(self) -> str:
+    def is_valid(self) -> str:
         """Name of the column that says whether a row meets the contract."""
         return f"{self._mark}good"
 
@@ -97,18 +97,18 @@ class Whole:
         return [column for column in self.contract if column.name in arrived]
 
     @cached_property
-    def terms(self) -> dict[str, Term]:
+    def terms(self) -> dict[str, Operand]:
         """These columns, as rules see them."""
         return {column.name: self._term(column) for column in self.columns}
 
-    def _term(self, column: Column) -> Term:
+    def _term(self, column: Column) -> Operand:
         kind = column.type.name if isinstance(column.type, Scalar) else ""
-        return Term(column.name, kind, pl.col(self._name(column)))
+        return Operand(column.name, kind, pl.col(self._name(column)))
 
     def _name(self, column: Column) -> str:
         return f"{self._mark}{self.contract.index(column)}"
 
-    def laid_out(self, number: int) -> Batch:
+    def with_conformed(self, number: int) -> Batch:
         """Lay out one file.
 
         Args:
@@ -128,11 +128,11 @@ class Whole:
 
         def scan() -> pl.LazyFrame:
             rows = batch.scan().with_columns(numbered)
-            return rows.with_columns((~plan.bad()).alias(self.good), *values)
+            return rows.with_columns((~plan.is_rejected()).alias(self.is_valid), *values)
 
         return replace(batch, scan=scan)
 
-    def good_rows(self, names: Iterable[str]) -> pl.LazyFrame:
+    def valid_rows(self, names: Iterable[str]) -> pl.LazyFrame:
         """Put the good rows of all files together.
 
         Args:
@@ -148,19 +148,19 @@ class Whole:
     def _good_rows(self, number: int, wanted: list[Column]) -> pl.LazyFrame:
         there = {way.column.name for way in self.files[number][1].columns}
         names = [self._name(column) for column in wanted if column.name in there]
-        rows = self.laid_out(number).scan().filter(pl.col(self.good))
-        return rows.select(pl.lit(number).alias(self._file), self.row, self.good, *names)
+        rows = self.with_conformed(number).scan().filter(pl.col(self.is_valid))
+        return rows.select(pl.lit(number).alias(self._file), self.row, self.is_valid, *names)
 
     @property
     def place(self) -> tuple[str, str]:
         """Names of the columns of ``good_rows`` that say where a row is."""
         return self._file, self.row
 
-    def places(self, rows: pl.DataFrame) -> Places:
+    def places(self, rows: pl.DataFrame) -> RowLocations:
         """Tell where rows of ``good_rows`` are."""
-        return Places(rows[self._file], rows[self.row])
+        return RowLocations(rows[self._file], rows[self.row])
 
-    def in_pandas(self, names: Sequence[str]) -> tuple[pd.DataFrame, Places]:
+    def in_pandas(self, names: Sequence[str]) -> tuple[pd.DataFrame, RowLocations]:
         """Collect the good rows as GX receives them.
 
         Args:
@@ -170,7 +170,7 @@ class Whole:
             The model's own types under the contract's names, rows numbered from 0; and where the
             rows are.
         """
-        rows = collect(self.good_rows(names))
+        rows = collect(self.valid_rows(names))
         chosen = [column for column in self.columns if column.name in set(names)]
         labels = {self._name(column): column.name for column in chosen}
         frame: Any = to_pandas(rows.rename(labels), chosen)

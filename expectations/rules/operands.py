@@ -30,7 +30,7 @@ _INT64 = range(-(2**63), 2**63)
 
 
 @dataclass(frozen=True)
-class Term:
+class Operand:
     """A conformed column, as rules see it.
 
     Attributes:
@@ -45,7 +45,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Terms:
+class RuleOperands:
     """What one rule speaks about.
 
     Attributes:
@@ -54,7 +54,7 @@ class Terms:
         rows: True in the rows that it is about.
     """
 
-    columns: tuple[Term, ...]
+    columns: tuple[Operand, ...]
     kwargs: dict[str, Any]
     rows: pl.Expr = field(compare=False)
 
@@ -73,7 +73,7 @@ class Terms:
         """The types of all columns."""
         return {column.kind for column in self.columns}
 
-    def common(self) -> list[pl.Expr]:
+    def cast_to_common(self) -> list[pl.Expr]:
         """Bring the columns to one type, as pandas does where it compares them."""
         if self.kinds <= set(INTEGERS):
             return [column.value.cast(pl.Int64) for column in self.columns]
@@ -110,7 +110,7 @@ def instant(value: object) -> int | None:
     return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
-def in_order(column: Term, limit: object) -> tuple[pl.Expr, pl.Expr] | None:
+def in_order(column: Operand, limit: object) -> tuple[pl.Expr, pl.Expr] | None:
     """Put a column and a limit in types in which pandas would order them.
 
     Args:
@@ -154,6 +154,6 @@ def members(values: object, kind: str) -> pl.Series | None:
     return None
 
 
-def within(column: Term, values: pl.Series) -> pl.Expr:
+def within(column: Operand, values: pl.Series) -> pl.Expr:
     """Tell in which rows a column's value is among some: null where it is missing."""
     return column.value.cast(values.dtype).is_in(values.implode())

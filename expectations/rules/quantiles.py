@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from .operands import Terms
+    from .operands import RuleOperands
 
 _METHODS = (False, "nearest", "lower", "higher")
 _PAIR = 2
 _NEAR = 1e-4  # GX accepts a quantile that is this close to a limit, relative to it
 
 
-def has_quantiles(terms: Terms) -> bool:
+def has_quantiles(terms: RuleOperands) -> bool:
     """Tell whether shares and ranges are such that pandas would measure alike."""
     ranges = terms.kwargs.get("quantile_ranges")
     if terms.kind not in NUMBERS or not isinstance(ranges, dict):
@@ -45,7 +45,7 @@ def _is_range(pair: Any) -> bool:
     return all(map(is_number, limits)) and limits == sorted(limits)
 
 
-def quantiles(terms: Terms) -> list[pl.Expr]:
+def quantiles(terms: RuleOperands) -> list[pl.Expr]:
     """Find the values on both sides of each quantile's position."""
     shares: list[float] = terms.kwargs["quantile_ranges"]["quantiles"]
     lower = [as_float(terms).quantile(share, "lower") for share in shares]
@@ -53,7 +53,7 @@ def quantiles(terms: Terms) -> list[pl.Expr]:
     return [terms.value.count(), *lower, *higher]
 
 
-def quantiles_between(terms: Terms, values: list[Any]) -> Measured:
+def quantiles_between(terms: RuleOperands, values: list[Any]) -> Measured:
     """Conclude from these values and their number."""
     count, *found = values
     ranges = terms.kwargs["quantile_ranges"]
@@ -80,7 +80,7 @@ def _is_within(value: Any, pair: Sequence[Any]) -> bool:
     return near or low <= value <= high
 
 
-def quantiles_in_words(terms: Terms) -> str:
+def quantiles_in_words(terms: RuleOperands) -> str:
     """Say which quantiles are to be where."""
     ranges = terms.kwargs["quantile_ranges"]
     return f"quantiles {ranges['quantiles']} within {ranges['value_ranges']}"

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ..conform.plan import Owned
-from ..conform.row_check import Fault
+from ..conform.row_check import RowCheck
 from .row_rules import ROW_RULES
-from .rule import looked_at
+from .rule import applies_to
 
 if TYPE_CHECKING:
-    from ..verdict.verdict import Ruling, Violation
-    from .conformed_batch import Places, Whole
-    from .operands import Terms
+    from ..verdict.verdict import RuleResult, Violation
+    from .conformed_batch import ConformedBatch, RowLocations
+    from .operands import RuleOperands
     from .rule import Rule
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RuleState:
     """What is known of a rule before the scan.
 
     Attributes:
@@ -30,13 +30,13 @@ class Outcome:
         scanned: Whether the scan is to find the rows that break it.
     """
 
-    ruling: Ruling
+    ruling: RuleResult
     violation: Violation | None = None
-    places: Places | None = None
+    places: RowLocations | None = None
     scanned: bool = False
 
 
-def masks(rule: Rule, terms: Terms) -> tuple[pl.Expr, pl.Expr]:
+def masks(rule: Rule, terms: RuleOperands) -> tuple[pl.Expr, pl.Expr]:
     """Find the rows of a row-level rule.
 
     Args:
@@ -46,12 +46,12 @@ def masks(rule: Rule, terms: Terms) -> tuple[pl.Expr, pl.Expr]:
     Returns:
         True in rows that it looks at; true in those of them that break it.
     """
-    seen = looked_at(rule, terms)
-    return seen, seen & ~ROW_RULES[rule.type].holds(terms).fill_null(value=False)
+    seen = applies_to(rule, terms)
+    return seen, seen & ~ROW_RULES[rule.type].passes(terms).fill_null(value=False)
 
 
 def rule_faults(
-    rules: list[Rule], outcomes: list[Outcome], whole: Whole, number: int
+    rules: list[Rule], outcomes: list[RuleState], whole: ConformedBatch, number: int
 ) -> tuple[Owned, ...]:
     """State the rules that rows of a file can break.
 
@@ -71,7 +71,7 @@ def rule_faults(
         if outcome.places is not None:
             failing = outcome.places.among(number, whole.row)
         elif outcome.scanned and set(rule.columns) <= arrived:
-            seen, failing = masks(rule, rule.about(whole.terms, pl.col(whole.good)))
+            seen, failing = masks(rule, rule.about(whole.terms, pl.col(whole.is_valid)))
         else:
             continue
         fault = _fault(rule, failing, seen, outcome.ruling.engine)
@@ -79,23 +79,23 @@ def rule_faults(
     return tuple(owned)
 
 
-def _fault(rule: Rule, failing: pl.Expr, seen: pl.Expr | None, engine: Any) -> Fault:
+def _fault(rule: Rule, failing: pl.Expr, seen: pl.Expr | None, engine: Any) -> RowCheck:
     known = ROW_RULES.get(rule.type)
-    return Fault(
+    return RowCheck(
         kind="rule",
-        failing=failing,
+        fails=failing,
         expected=rule.expected,
         observed=known.observed if known else "rows that break it",
         remedy=f"Correct such rows where the batch is made, or change the rule in {rule.origin}.",
         because=f"rule {rule.type}",
         severity=rule.severity,
         expectation={"type": rule.type, "kwargs": rule.kwargs},
-        looked_at=seen,
+        applies=seen,
         engine=engine,
     )
 
 
-def _shown(rule: Rule, whole: Whole) -> pl.Expr | None:
+def _shown(rule: Rule, whole: ConformedBatch) -> pl.Expr | None:
     values = {n: whole.terms[n].value for n in rule.subjects if n in whole.terms}
     if len(values) == 1:
         return next(iter(values.values()))

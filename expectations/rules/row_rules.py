@@ -35,7 +35,7 @@ from .side_by_side import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .operands import Terms
+    from .operands import RuleOperands
 
 
 class RowRule(NamedTuple):
@@ -44,17 +44,17 @@ class RowRule(NamedTuple):
     Attributes:
         kwargs: Arguments of its own, besides columns, ``mostly`` and conditions.
         fits: Whether Polars and pandas see it alike.
-        holds: True in rows that keep it; null counts as false.
+        passes: True in rows that keep it; null counts as false.
         expected: What it asks for.
         observed: What a row that breaks it has.
         missing: Whether rows in which the column is missing are looked at too.
-        repeats: Whether a row is judged by others like it: then ``holds`` is not asked.
+        repeats: Whether a row is judged by others like it: then ``passes`` is not asked.
     """
 
     kwargs: frozenset[str]
-    fits: Callable[[Terms], bool]
-    holds: Callable[[Terms], pl.Expr]
-    expected: Callable[[Terms], str]
+    fits: Callable[[RuleOperands], bool]
+    passes: Callable[[RuleOperands], pl.Expr]
+    expected: Callable[[RuleOperands], str]
     observed: str
     missing: bool = False
     repeats: bool = False
@@ -63,7 +63,7 @@ class RowRule(NamedTuple):
 # ----- limits -----
 
 
-def _between(terms: Terms) -> pl.Expr:
+def _between(terms: RuleOperands) -> pl.Expr:
     masks, column = list[pl.Expr](), terms.columns[0]
     low, high = terms.kwargs.get("min_value"), terms.kwargs.get("max_value")
     if low is not None and (sides := in_order(column, low)):
@@ -75,17 +75,17 @@ def _between(terms: Terms) -> pl.Expr:
     return pl.all_horizontal(masks)
 
 
-def _orderable(terms: Terms) -> bool:
+def _orderable(terms: RuleOperands) -> bool:
     limits = limits_of(terms.kwargs)
     return bool(limits) and all(in_order(terms.columns[0], limit) for limit in limits)
 
 
-def _lengths(terms: Terms) -> Terms:
+def _lengths(terms: RuleOperands) -> RuleOperands:
     numbered = replace(terms.columns[0], kind="long", value=terms.value.str.len_chars())
     return replace(terms, columns=(numbered,))
 
 
-def _whole_limits(terms: Terms) -> bool:
+def _whole_limits(terms: RuleOperands) -> bool:
     limits = limits_of(terms.kwargs)
     return terms.kind == "string" and bool(limits) and all(map(is_whole, limits))
 
@@ -93,29 +93,29 @@ def _whole_limits(terms: Terms) -> bool:
 # ----- sets and patterns -----
 
 
-def _in_set(terms: Terms) -> pl.Expr:
+def _in_set(terms: RuleOperands) -> pl.Expr:
     values = members(terms.kwargs["value_set"], terms.kind)
     return pl.lit(value=True) if values is None else within(terms.columns[0], values)
 
 
-def _has_set(terms: Terms) -> bool:
+def _has_set(terms: RuleOperands) -> bool:
     return members(terms.kwargs.get("value_set"), terms.kind) is not None
 
 
-def _matches(terms: Terms) -> pl.Expr:
+def _matches(terms: RuleOperands) -> pl.Expr:
     return terms.value.str.contains(translate(terms.kwargs["regex"]) or "")
 
 
-def _has_pattern(terms: Terms) -> bool:
+def _has_pattern(terms: RuleOperands) -> bool:
     pattern = terms.kwargs.get("regex")
     return terms.kind == "string" and isinstance(pattern, str) and translate(pattern) is not None
 
 
-def _none(_: Terms) -> pl.Expr:
+def _none(_: RuleOperands) -> pl.Expr:
     return pl.lit(value=True)
 
 
-def _always(_: Terms) -> bool:
+def _always(_: RuleOperands) -> bool:
     return True
 
 
@@ -203,7 +203,7 @@ ROW_RULES: dict[str, RowRule] = {
     "expect_column_pair_values_to_be_equal": RowRule(
         frozenset(),
         alike,
-        lambda t: t.common()[0] == t.common()[1],
+        lambda t: t.cast_to_common()[0] == t.cast_to_common()[1],
         lambda t: f"{t.columns[0].name!r} equal to {t.columns[1].name!r}",
         "different values",
     ),

@@ -17,7 +17,7 @@ from ..contract.types import Scalar
 from ..verdict.explain import percent
 from .aggregate_rules import TABLE_RULES
 from .conditions import in_words, rows_of
-from .operands import Term, Terms
+from .operands import Operand, RuleOperands
 from .row_rules import ROW_RULES
 from .schema_rules import SHAPE_RULES
 
@@ -98,7 +98,7 @@ class Rule:
         """The only column that it is about; None if there are several or none."""
         return self.subjects[0] if len(self.subjects) == 1 else None
 
-    def about(self, terms: dict[str, Term], good: pl.Expr) -> Terms:
+    def about(self, terms: dict[str, Operand], good: pl.Expr) -> RuleOperands:
         """Put the rule to conformed columns.
 
         Args:
@@ -110,7 +110,7 @@ class Rule:
         """
         rows = rows_of(self.condition, terms) if self.condition else None
         chosen = tuple(terms[name] for name in self.subjects)
-        return Terms(chosen, self.kwargs, good if rows is None else good & rows)
+        return RuleOperands(chosen, self.kwargs, good if rows is None else good & rows)
 
     @property
     def expected(self) -> str:
@@ -122,7 +122,7 @@ class Rule:
 
     def _asked(self) -> str:
         none = pl.lit(value=None)
-        terms = Terms(tuple(Term(n, "", none) for n in self.subjects), self.kwargs, none)
+        terms = RuleOperands(tuple(Operand(n, "", none) for n in self.subjects), self.kwargs, none)
         try:
             if self.type in SHAPE_RULES:
                 return SHAPE_RULES[self.type].expected(self.kwargs)
@@ -133,7 +133,7 @@ class Rule:
             return f"what {self.type} asks for" + (f" with {others}" if others else "")
 
 
-def looked_at(rule: Rule, terms: Terms) -> pl.Expr:
+def applies_to(rule: Rule, terms: RuleOperands) -> pl.Expr:
     """Find the rows that a row-level rule looks at.
 
     Args:
@@ -228,9 +228,9 @@ def _has_subjects(rule: Rule) -> bool:
     return domain != _LIST or len(rule.subjects) > 1
 
 
-def _placeholder(column: Column) -> Term:
+def _placeholder(column: Column) -> Operand:
     kind = column.type.name if isinstance(column.type, Scalar) else ""
-    return Term(column.name, kind, pl.col(column.name))
+    return Operand(column.name, kind, pl.col(column.name))
 
 
 def _pandas_type(column: Column) -> str:

@@ -106,15 +106,15 @@ class Violation(BaseModel):
         return f"{counted} (first: {first})" if first else counted
 
 
-class Ruling(BaseModel):
+class RuleResult(BaseModel):
     """What became of one of the user's own rules.
 
     Attributes:
         expectation: The rule, as GX writes it.
-        holds: Whether it is kept; None where it was not judged, because the batch was stopped
+        success: Whether it is kept; None where it was not judged, because the batch was stopped
             before, or an optional column that it is about did not arrive.
-        looked_at: Rows that it looked at, for rules about rows.
-        unexpected: Rows that break it.
+        element_count: Rows that it looked at, for rules about rows.
+        unexpected_count: Rows that break it.
         observed: What was measured, for rules about the whole; empty under ``redact``.
         scope: ``row`` if each row is judged by itself, ``batch`` if the whole had to be looked at.
         engine: What judged it.
@@ -123,9 +123,9 @@ class Ruling(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     expectation: dict[str, Any]
-    holds: bool | None = None
-    looked_at: int | None = None
-    unexpected: int | None = None
+    success: bool | None = None
+    element_count: int | None = None
+    unexpected_count: int | None = None
     observed: Any = None
     scope: Literal["row", "batch"] = "batch"
     engine: Engine = "polars"
@@ -141,7 +141,7 @@ class Conversion(BaseModel):
     becomes: str
 
 
-class BatchFacts(BaseModel):
+class BatchInfo(BaseModel):
     """What can be said of a batch without judging it.
 
     Attributes:
@@ -184,7 +184,7 @@ class Verdict(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    batch: BatchFacts
+    batch: BatchInfo
     model: ModelVersion | None = None
     contract: str = ""
     policy: Policy = Field(default_factory=Policy)
@@ -193,7 +193,7 @@ class Verdict(BaseModel):
     violations: tuple[Violation, ...] = ()
     conversions: tuple[Conversion, ...] = ()
     evidence: dict[str, Evidence] = Field(default_factory=dict)
-    rules: tuple[Ruling, ...] = ()
+    rules: tuple[RuleResult, ...] = ()
     signature: dict[str, str | None] = Field(default_factory=dict)
     engine: str = "polars"
     gate_version: str = ""

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ...tasks.alerts.automations import Installed
-    from ...tasks.alerts.notifier import Receiver
+    from ...tasks.alerts.notifier import Recipient
     from ...tasks.feed.feed import Feed
     from ...tasks.feed.run_summary import RunSummary
-    from ...tasks.monitoring.drift_report import Drift
+    from ...tasks.monitoring.drift_report import DriftReport
 
 app = typer.Typer(
     help="Have a Prefect server tell people what goes wrong with feeds, once per fault and window. "
@@ -56,7 +56,7 @@ def install(
     """Create the automations that alert, or bring them up to date; none is ever there twice."""
     from ...tasks.alerts.automations import install_alerts
 
-    with terminal.busy("installing alerts"):
+    with terminal.spinner("installing alerts"):
         installed = install_alerts(block, window)
     _show(installed, as_json=as_json)
 
@@ -80,7 +80,7 @@ def remove(as_json: AsJson = False) -> None:
 # ----- without a server -----
 
 
-def receivers(addresses: Sequence[str] | None) -> list[Receiver]:
+def receivers(addresses: Sequence[str] | None) -> list[Recipient]:
     """Understand the addresses of ``--notify``, before anything is done.
 
     Raises:
@@ -93,7 +93,7 @@ def receivers(addresses: Sequence[str] | None) -> list[Receiver]:
     return receivers_of(addresses)
 
 
-def tell_of_run(feed: Feed, summary: RunSummary, told: list[Receiver]) -> None:
+def tell_of_run(feed: Feed, summary: RunSummary, told: list[Recipient]) -> None:
     """Tell of a run's batches; whatever comes in the way changes no exit code."""
     if told:
         from ...tasks.alerts.notifier import tell_of_batches
@@ -101,7 +101,7 @@ def tell_of_run(feed: Feed, summary: RunSummary, told: list[Receiver]) -> None:
         _attempt(lambda: tell_of_batches(feed, summary.receipts, told))
 
 
-def tell_of_watch(feed: Feed, found: Drift, told: list[Receiver]) -> None:
+def tell_of_watch(feed: Feed, found: DriftReport, told: list[Recipient]) -> None:
     """Tell what has changed around a feed; whatever comes in the way changes no exit code."""
     if told and not found.named:
         from ...tasks.alerts.notifier import tell_of_drift
@@ -115,7 +115,7 @@ def _attempt(tell: Callable[[], list[str]]) -> None:
     except OSError as error:
         failures = [f"nobody is told of faults, for it cannot be noted: {error}"]
     for failure in failures:
-        terminal.complain(f"signature-gate: {failure}")
+        terminal.print_error(f"signature-gate: {failure}")
 
 
 def _show(installed: list[Installed], *, as_json: bool) -> None:
@@ -123,7 +123,7 @@ def _show(installed: list[Installed], *, as_json: bool) -> None:
         typer.echo(json.dumps([entry._asdict() for entry in installed], indent=2))
         return
     if not installed:
-        terminal.say("no alerts are installed")
+        terminal.print_line("no alerts are installed")
         return
     table = terminal.table_of("automation", "", "window", "events", right=("window",))
     for entry in installed:

@@ -32,7 +32,7 @@ def diff(
     from ...expectations.drift.sources import read_comparands
 
     chosen = Policy.load(policy) if policy else None
-    with terminal.busy(f"comparing {before} and {after}"):
+    with terminal.spinner(f"comparing {before} and {after}"):
         sides = read_comparands(before, after, chosen, timeout)
         found = Comparison(before=before, after=after, changes=compare(*sides, chosen))
     if as_json:
@@ -40,5 +40,5 @@ def diff(
     elif found.changes:
         terminal.out.print(table_of_changes(found.changes))
     else:
-        terminal.say(f"nothing changed from {before} to {after}")
+        terminal.print_line(f"nothing changed from {before} to {after}")
     raise typer.Exit(NOT_PASSED if found.breaking else PASSED)

@@ -70,8 +70,8 @@ def show_findings(findings: list[Finding]) -> None:
     terminal.out.print(table)
     for finding in findings:
         if finding.remedy:
-            terminal.gap()
-            terminal.say(f"{finding.subject}: {finding.remedy}")
+            terminal.print_blank()
+            terminal.print_line(f"{finding.subject}: {finding.remedy}")
 
 
 def _package(name: str) -> Finding:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from ...tasks.monitoring.drift_report import Drift, Forecast
+    from ...tasks.monitoring.drift_report import DriftReport, Forecast
 
 
 def drift(
@@ -41,7 +41,7 @@ def drift(
     from ...tasks.monitoring.watch import watch_feed
 
     known, told = Feed.load(feed), receivers(notify)
-    with terminal.busy(f"looking back on {feed}"):
+    with terminal.spinner(f"looking back on {feed}"):
         found = watch_feed(known, last=last, model=model, timeout=timeout)
     if as_json:
         terminal.say_json(found.model_dump_json(indent=2))
@@ -51,25 +51,25 @@ def drift(
     raise typer.Exit(NOT_PASSED if found.breaking or found.rejecting else PASSED)
 
 
-def _show(found: Drift) -> None:
+def _show(found: DriftReport) -> None:
     for line in found.message().splitlines()[:1]:
-        terminal.say(line)
-    terminal.say(f"model      {found.model or found.version}")
+        terminal.print_line(line)
+    terminal.print_line(f"model      {found.model or found.version}")
     if found.since:
-        terminal.say(f"since      {found.since}")
+        terminal.print_line(f"since      {found.since}")
     if found.changes:
-        terminal.gap()
+        terminal.print_blank()
         terminal.out.print(table_of_changes(found.changes))
     if found.forecast:
-        terminal.gap()
+        terminal.print_blank()
         terminal.out.print(_forecast(found.rejecting or found.forecast))
-        terminal.say(found.forecast_in_words)
+        terminal.print_line(found.forecast_in_words)
     for note in found.notes:
-        terminal.gap()
-        terminal.say(f"note: {note.message}")
+        terminal.print_blank()
+        terminal.print_line(f"note: {note.message}")
     if found.report:
-        terminal.gap()
-        terminal.say(f"report     {found.report}")
+        terminal.print_blank()
+        terminal.print_line(f"report     {found.report}")
 
 
 def _forecast(entries: Sequence[Forecast]) -> Table:

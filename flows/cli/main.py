@@ -96,13 +96,13 @@ def check(
 
     chosen = Policy.load(policy) if policy else None
     try:
-        with terminal.busy(f"reading the contract of {model}"):
+        with terminal.spinner(f"reading the contract of {model}"):
             contract = _load(model, timeout)
         if rules:
             chosen = (chosen or contract.policy or Policy()).model_copy(
                 update={"rules": str(rules)}
             )
-        with terminal.busy(f"judging {batch}"):
+        with terminal.spinner(f"judging {batch}"):
             verdict = judge(batch, contract, chosen, cast("Any", engine)).verdict
     except NoContract as error:
         verdict = refuse(batch, error, chosen).verdict
@@ -120,8 +120,8 @@ def _deliver(verdict: Verdict, report: Path | None, *, as_json: bool) -> None:
         return
     terminal.show_verdict(verdict)
     if report:
-        terminal.gap()
-        terminal.say(f"report     {report}")
+        terminal.print_blank()
+        terminal.print_line(f"report     {report}")
 
 
 @app.command()
@@ -138,7 +138,7 @@ def contract(
     from ...expectations.contract.policy import Policy
     from ...expectations.suite import to_suite
 
-    with terminal.busy(f"reading the contract of {model}"):
+    with terminal.spinner(f"reading the contract of {model}"):
         loaded = _load(model, timeout)
     suite = to_suite(loaded, Policy.load(policy) if policy else loaded.policy)
     if out:
@@ -148,8 +148,8 @@ def contract(
         return
     terminal.show_contract(loaded)
     if out:
-        terminal.gap()
-        terminal.say(f"suite      {out}")
+        terminal.print_blank()
+        terminal.print_line(f"suite      {out}")
 
 
 def _load(model: str, timeout: float | None) -> Contract:
@@ -186,9 +186,9 @@ def preflight(
     from ...tasks.preflight.preflight import preflight as try_out
 
     chosen = Policy.load(policy) if policy else None
-    terminal.complain(f"preflight loads {model} and runs its code")
+    terminal.print_error(f"preflight loads {model} and runs its code")
     # What the model prints must not get into the JSON document.
-    with terminal.busy(f"trying {model}"), redirect_stdout(sys.stderr):
+    with terminal.spinner(f"trying {model}"), redirect_stdout(sys.stderr):
         found = try_out(model, batches, chosen, timeout)
     if as_json:
         terminal.say_json(found.model_dump_json(indent=2))
@@ -207,9 +207,9 @@ def docs(
     """Put a verdict into a Great Expectations project, and bring its data docs up to date."""
     from ...expectations.report.gx_docs import publish_docs
 
-    with terminal.busy(f"publishing {verdict}"):
+    with terminal.spinner(f"publishing {verdict}"):
         index = publish_docs(verdict, project)
-    terminal.say(f"data docs  {index}")
+    terminal.print_line(f"data docs  {index}")
 
 
 @app.command()
@@ -217,7 +217,7 @@ def doctor(as_json: AsJson = False, timeout: Timeout = None) -> None:
     """Look for what commonly breaks: versions, registry, Prefect server, file system."""
     from .doctor import diagnose, show_findings
 
-    with terminal.busy("looking around"):
+    with terminal.spinner("looking around"):
         findings = diagnose(timeout)
     if as_json:
         typer.echo(json.dumps([finding._asdict() for finding in findings], indent=2))
@@ -275,13 +275,15 @@ def main() -> NoReturn:
     try:
         app()
     except GateError as error:
-        terminal.complain(f"signature-gate: {error}")
+        terminal.print_error(f"signature-gate: {error}")
         sys.exit(next(code for kind, code in _EXIT_CODES if isinstance(error, kind)))
     except KeyboardInterrupt:
-        terminal.complain("signature-gate: interrupted")
+        terminal.print_error("signature-gate: interrupted")
         sys.exit(130)
     except OSError as error:
-        terminal.complain(f"signature-gate: {error}. Check the path, its permissions and the disk.")
+        terminal.print_error(
+            f"signature-gate: {error}. Check the path, its permissions and the disk."
+        )
         sys.exit(BROKEN)
     sys.exit(PASSED)
 

@@ -20,6 +20,6 @@ def overview(
     from ...tasks.feed.feed import Feed
     from ...tasks.monitoring.pages import write_overview
 
-    with terminal.busy("looking back"):
+    with terminal.spinner("looking back"):
         index = write_overview([Feed.load(path) for path in feeds], out)
-    terminal.say(f"overview   {index}")
+    terminal.print_line(f"overview   {index}")

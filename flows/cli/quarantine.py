@@ -16,7 +16,7 @@ from .quarantine_console import show_discard, show_entries, show_entry, show_rel
 
 if TYPE_CHECKING:
     from ...tasks.feed.feed import Feed
-    from ...tasks.quarantine.entries import Entry
+    from ...tasks.quarantine.entries import QuarantineEntry
 
 app = typer.Typer(
     help="See what lies in quarantine, release it, or give it up. Nothing is ever deleted.",
@@ -47,20 +47,22 @@ def list_quarantined(
     elif found:
         show_entries([(feed.name, entry) for feed, entry in found])
     else:
-        terminal.say(f"nothing lies in quarantine: {', '.join(feed.name for feed in loaded)}")
+        terminal.print_line(
+            f"nothing lies in quarantine: {', '.join(feed.name for feed in loaded)}"
+        )
 
 
 @app.command()
 def show(feed: FeedFile, batch: Batch, as_json: AsJson = False) -> None:
     """Show the verdict on a batch in quarantine, what was done about it, and what can be done."""
     from ...tasks.feed.feed import Feed
-    from ...tasks.quarantine.entries import find_entry, history, read_entry, told_by
-    from ...tasks.quarantine.row_counts import standing
+    from ...tasks.quarantine.entries import find_entry, history, read_entry, receipts_about
+    from ...tasks.quarantine.row_counts import count_rows
 
     known = Feed.load(feed)
     entry = read_entry(known, find_entry(known, batch))
     receipts = history(known, entry)
-    state = standing(receipts, told_by(known, entry, receipts)[-1].file)
+    state = count_rows(receipts, receipts_about(known, entry, receipts)[-1].file)
     if as_json:
         document = {
             **_told(known, entry),
@@ -93,12 +95,12 @@ def release(
 ) -> None:
     """Judge again what lies in quarantine, and score what fits. What does not stays there."""
     from ...tasks.feed.feed import Feed
-    from ...tasks.quarantine.release import Terms, release_batch
+    from ...tasks.quarantine.release import ReleaseOptions, release_batch
 
     known = Feed.load(feed)
     # What the model prints must not get into the JSON document.
-    with terminal.busy(f"releasing {batch}"), redirect_stdout(sys.stderr):
-        receipt = release_batch(known, batch, Terms(model, policy, file), timeout)
+    with terminal.spinner(f"releasing {batch}"), redirect_stdout(sys.stderr):
+        receipt = release_batch(known, batch, ReleaseOptions(model, policy, file), timeout)
     if as_json:
         terminal.say_json(receipt.model_dump_json(indent=2))
     else:
@@ -125,14 +127,14 @@ def discard(
         show_discard(known, receipt)
 
 
-def _told(feed: Feed, entry: Entry) -> dict[str, Any]:
+def _told(feed: Feed, entry: QuarantineEntry) -> dict[str, Any]:
     verdict = entry.verdict
     return {
         "feed": feed.name,
         "entry": entry.name,
         "batch": entry.batch,
         "since": entry.since.isoformat(),
-        "holds": entry.holds,
+        "holds": entry.success,
         "kinds": entry.kinds,
         "rejected": entry.rejected,
         "rows": verdict.rows if verdict else None,

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from ...tasks.feed.feed import Feed
     from ...tasks.feed.receipt import Receipt
-    from ...tasks.quarantine.entries import Entry
-    from ...tasks.quarantine.row_counts import Standing
+    from ...tasks.quarantine.entries import QuarantineEntry
+    from ...tasks.quarantine.row_counts import RowCounts
 
 _HEADINGS = ("batch", "age", "feed", "violations", "rejected", "holds")
 # Columns that give way where the terminal is narrow, in this order, and what each keeps.
@@ -27,7 +27,7 @@ _TAIL = 13  # hyphen and digits, which tell batches of one name apart
 _LONGEST_NAME = 200
 
 
-def show_entries(found: Sequence[tuple[str, Entry]]) -> None:
+def show_entries(found: Sequence[tuple[str, QuarantineEntry]]) -> None:
     """Print one line for each entry.
 
     Args:
@@ -58,7 +58,9 @@ def _show_line(line: Sequence[str], widths: Sequence[int], style: str = "") -> N
     terminal.out.print(terminal.plain(told, style), soft_wrap=True)
 
 
-def show_entry(feed_file: str, entry: Entry, receipts: Sequence[Receipt], state: Standing) -> None:
+def show_entry(
+    feed_file: str, entry: QuarantineEntry, receipts: Sequence[Receipt], state: RowCounts
+) -> None:
     """Print the verdict on an entry, its history, and what can be done about it.
 
     Args:
@@ -70,48 +72,50 @@ def show_entry(feed_file: str, entry: Entry, receipts: Sequence[Receipt], state:
     if entry.verdict:
         terminal.show_verdict(entry.verdict)
     else:
-        terminal.say(f"{entry.name}: its verdict cannot be read")
-    terminal.gap()
-    terminal.say(f"batch      {entry.name}")
-    terminal.say(f"holds      {entry.content or 'nothing but papers'}")
-    terminal.say(f"report     {entry.report}")
+        terminal.print_line(f"{entry.name}: its verdict cannot be read")
+    terminal.print_blank()
+    terminal.print_line(f"batch      {entry.name}")
+    terminal.print_line(f"holds      {entry.content or 'nothing but papers'}")
+    terminal.print_line(f"report     {entry.report}")
     if state.rows_in is not None and state.rejected is not None:
         rows = f"{state.rows_in:,} = {state.scored:,} scored + {state.rejected:,} rejected"
-        terminal.say(f"rows       {rows}")
-    terminal.gap()
+        terminal.print_line(f"rows       {rows}")
+    terminal.print_blank()
     _show_history(receipts)
-    terminal.gap()
+    terminal.print_blank()
     for said, command in _choices(feed_file, entry):
-        terminal.say(f"{said:<10} signature-gate quarantine {command}")
+        terminal.print_line(f"{said:<10} signature-gate quarantine {command}")
 
 
 def show_release(feed: Feed, receipt: Receipt) -> None:
     """Print how a release ended, and where everything lies now."""
     if receipt.verdict:
         terminal.show_verdict(receipt.verdict)
-    terminal.gap()
+    terminal.print_blank()
     outputs = receipt.outputs
     if outputs.predictions:
-        terminal.say(f"scored     {feed.resolve(outputs.predictions)} ({outputs.scored:,} rows)")
+        terminal.print_line(
+            f"scored     {feed.resolve(outputs.predictions)} ({outputs.scored:,} rows)"
+        )
     if outputs.quarantine:
-        terminal.say(f"quarantine {feed.resolve(outputs.quarantine)}")
+        terminal.print_line(f"quarantine {feed.resolve(outputs.quarantine)}")
     _show_papers(feed, receipt)
 
 
 def show_discard(feed: Feed, receipt: Receipt) -> None:
     """Print what was given up, and where it lies now."""
     name = receipt.discard.entry if receipt.discard else receipt.batch.id
-    terminal.say(f"discarded  {name}")
+    terminal.print_line(f"discarded  {name}")
     _show_papers(feed, receipt)
 
 
 def _show_papers(feed: Feed, receipt: Receipt) -> None:
     if receipt.handled and receipt.handled.archive:
-        terminal.say(f"archive    {feed.resolve(receipt.handled.archive)}")
-    terminal.say(f"receipt    {feed.receipts / receipt.file}")
+        terminal.print_line(f"archive    {feed.resolve(receipt.handled.archive)}")
+    terminal.print_line(f"receipt    {feed.receipts / receipt.file}")
 
 
-def _line(feed: str, entry: Entry) -> tuple[str, ...]:
+def _line(feed: str, entry: QuarantineEntry) -> tuple[str, ...]:
     rows = entry.verdict.rows if entry.verdict else None
     return (
         for_terminal(entry.name, limit=_LONGEST_NAME),
@@ -119,7 +123,7 @@ def _line(feed: str, entry: Entry) -> tuple[str, ...]:
         feed,
         ", ".join(entry.kinds) or "?",
         f"{_counted(entry.rejected)}/{_counted(rows)}",
-        entry.holds if entry.content else "nothing",
+        entry.success if entry.content else "nothing",
     )
 
 
@@ -175,7 +179,7 @@ def _what(receipt: Receipt) -> str:
     return "discard" if receipt.discard else "score"
 
 
-def _choices(feed_file: str, entry: Entry) -> list[tuple[str, str]]:
+def _choices(feed_file: str, entry: QuarantineEntry) -> list[tuple[str, str]]:
     named = f"{feed_file} {entry.name}"
     listed = [
         ("again", f"release {named} --policy POLICY.yaml"),

@@ -58,11 +58,11 @@ def run_demo(folder: Path) -> None:
     version = _step(
         "model of arrival delay, January to June", lambda: _model(folder, flights, ALIAS)
     )
-    terminal.say(f"models:/{MODEL}@{ALIAS} is version {version}")
+    terminal.print_line(f"models:/{MODEL}@{ALIAS} is version {version}")
     feed_file = _step("July arrives, a file a day", lambda: _feed(folder, flights))
     summary = _step("score_batches, as a Prefect flow", lambda: _score(feed_file))
     again = _step("the same once more", lambda: _score(feed_file))
-    terminal.gap()
+    terminal.print_blank()
     terminal.show_summary(summary)
     _account_for(summary, again)
     _show_places(summary, feed_file)
@@ -73,9 +73,11 @@ def run_demo(folder: Path) -> None:
     foreseen = foresee(feed_file, f"models:/{MODEL}/{version}", f"models:/{MODEL}/{challenger}")
     _step("the first of August arrives, a column renamed", lambda: _drifted(feed_file, flights))
     alert_once(feed_file, foreseen)
-    terminal.gap()
-    terminal.say(f"Try: MLFLOW_TRACKING_URI={os.environ['MLFLOW_TRACKING_URI']} \\")
-    terminal.say(f"  signature-gate drift {near(feed_file)} --model models:/{MODEL}@{CHALLENGER}")
+    terminal.print_blank()
+    terminal.print_line(f"Try: MLFLOW_TRACKING_URI={os.environ['MLFLOW_TRACKING_URI']} \\")
+    terminal.print_line(
+        f"  signature-gate drift {near(feed_file)} --model models:/{MODEL}@{CHALLENGER}"
+    )
 
 
 def _drifted(feed_file: Path, flights: pl.DataFrame) -> RunSummary:
@@ -85,9 +87,9 @@ def _drifted(feed_file: Path, flights: pl.DataFrame) -> RunSummary:
 
 def _step(doing: str, work: Any) -> Any:
     started = time.monotonic()
-    with terminal.busy(doing):
+    with terminal.spinner(doing):
         result = work()
-    terminal.say(f"{time.monotonic() - started:5.1f} s  {doing}")
+    terminal.print_line(f"{time.monotonic() - started:5.1f} s  {doing}")
     return result
 
 
@@ -125,9 +127,9 @@ def _model(folder: Path, flights: pl.DataFrame, alias: str) -> str:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    from ...expectations.registry.retry import quiet
+    from ...expectations.registry.retry import mlflow_silenced
 
-    with warnings.catch_warnings(action="ignore"), quiet:
+    with warnings.catch_warnings(action="ignore"), mlflow_silenced:
         yield
 
 
@@ -155,12 +157,14 @@ def _score(feed_file: Path) -> RunSummary:
 def _account_for(summary: RunSummary, again: RunSummary) -> None:
     unreadable = ", ".join(receipt.batch.name for receipt in summary.unreadable)
     scored, rejected = summary.rows_scored, summary.rows_rejected
-    terminal.gap()
-    terminal.say(
+    terminal.print_blank()
+    terminal.print_line(
         f"{summary.rows_in:,} rows in = {scored:,} scored + {rejected:,} rejected, "
         f"over {len(summary.receipts)} receipts; unreadable: {unreadable or 'none'}"
     )
-    terminal.say(f"second run: {len(again.receipts)} batches to score, {again.done} were done")
+    terminal.print_line(
+        f"second run: {len(again.receipts)} batches to score, {again.done} were done"
+    )
     if summary.rows_in != scored + rejected or again.receipts or summary.of("errored"):
         msg = "the sum does not hold: a row is unaccounted for, or a batch was scored twice."
         raise GateError(msg)
@@ -172,8 +176,8 @@ def _show_places(summary: RunSummary, feed_file: Path) -> None:
     feed: Feed = Feed.load(feed_file)
     predictions = next(r.outputs.predictions for r in summary.receipts if r.outputs.predictions)
     reports = next(r.outputs.quarantine for r in summary.receipts if r.outputs.quarantine)
-    terminal.gap()
-    terminal.say(f"predictions  {near(feed.resolve(predictions or '').parent)}")
-    terminal.say(f"quarantine   {near(feed.resolve(reports or '').parent)}")
-    terminal.say(f"a report     {near(feed.resolve(reports or '') / 'report.html')}")
-    terminal.say(f"receipts     {near(feed.receipts)}")
+    terminal.print_blank()
+    terminal.print_line(f"predictions  {near(feed.resolve(predictions or '').parent)}")
+    terminal.print_line(f"quarantine   {near(feed.resolve(reports or '').parent)}")
+    terminal.print_line(f"a report     {near(feed.resolve(reports or '') / 'report.html')}")
+    terminal.print_line(f"receipts     {near(feed.receipts)}")

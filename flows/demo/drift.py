@@ -12,10 +12,10 @@ from .webhook import webhook
 
 if TYPE_CHECKING:
     from ...expectations.report.feed_pages import DriftNote
-    from ...tasks.monitoring.drift_report import Drift
+    from ...tasks.monitoring.drift_report import DriftReport
 
 
-def foresee(feed_file: Path, champion: str, challenger: str) -> Drift:
+def foresee(feed_file: Path, champion: str, challenger: str) -> DriftReport:
     """Show what a new version changes, and how the last batches would fare under it.
 
     Args:
@@ -34,23 +34,23 @@ def foresee(feed_file: Path, champion: str, challenger: str) -> Drift:
     from ...tasks.monitoring.watch import watch_feed
 
     changes = compare(Contract.load(champion), Contract.load(challenger))
-    terminal.gap()
-    terminal.say(f"diff {champion} {challenger}")
+    terminal.print_blank()
+    terminal.print_line(f"diff {champion} {challenger}")
     terminal.out.print(table_of_changes(changes))
     found = watch_feed(feed_file, model=challenger)
     worse = sorted((entry for entry in found.forecast if entry.worse), key=lambda e: e.name)
-    terminal.gap()
-    terminal.say(f"were {challenger} promoted tonight: {found.forecast_in_words}")
+    terminal.print_blank()
+    terminal.print_line(f"were {challenger} promoted tonight: {found.forecast_in_words}")
     for entry in (*worse[:2], *worse[-1:]):
         why = entry.reason.partition(":")[0]
-        terminal.say(f"  {entry.name}  {entry.was}, would be {entry.would_be}: {why}")
+        terminal.print_line(f"  {entry.name}  {entry.was}, would be {entry.would_be}: {why}")
     if not worse or not any(change.effect == "breaking" for change in changes):
         msg = "a required column more is not seen as breaking, or not to reject a batch."
         raise GateError(msg)
     return found
 
 
-def alert_once(feed_file: Path, foreseen: Drift) -> None:
+def alert_once(feed_file: Path, foreseen: DriftReport) -> None:
     """Alert about what drifted, look again to alert no second time, and write the overview.
 
     Args:
@@ -70,18 +70,20 @@ def alert_once(feed_file: Path, foreseen: Drift) -> None:
         receivers = receivers_of([address])
         for looked in (found, watch_feed(feed)):
             tell_of_drift(feed, looked, receivers)
-    terminal.gap()
-    terminal.say(f"looked twice, alerts that a webhook on loopback received: {len(messages)}")
+    terminal.print_blank()
+    terminal.print_line(
+        f"looked twice, alerts that a webhook on loopback received: {len(messages)}"
+    )
     for line in "\n".join(messages).splitlines():
-        terminal.say(f"  {line}")
-    terminal.gap()
-    terminal.say(f"overview     {near(_overview(feed_file, found, foreseen))}")
+        terminal.print_line(f"  {line}")
+    terminal.print_blank()
+    terminal.print_line(f"overview     {near(_overview(feed_file, found, foreseen))}")
     if len(messages) != 1:
         msg = f"one drift made {len(messages)} alerts."
         raise GateError(msg)
 
 
-def _overview(feed_file: Path, *findings: Drift) -> Path:
+def _overview(feed_file: Path, *findings: DriftReport) -> Path:
     from ...tasks.feed.feed import Feed
     from ...tasks.monitoring.pages import write_overview
 
@@ -90,7 +92,7 @@ def _overview(feed_file: Path, *findings: Drift) -> Path:
     return write_overview([feed], feed_file.parent / "pages", notes)
 
 
-def _noted(found: Drift) -> DriftNote:
+def _noted(found: DriftReport) -> DriftNote:
     from ...expectations.report.feed_pages import DriftNote
 
     title = f"Were {found.model} promoted" if found.named else f"Since {found.since or 'of late'}"

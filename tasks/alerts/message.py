@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..feed.feed import Feed
     from ..feed.receipt import Outcome, Receipt
     from ..monitoring.announced import News
-    from ..monitoring.drift_report import Drift
+    from ..monitoring.drift_report import DriftReport
 
 Severity = Literal["critical", "warning", "info"]
 
@@ -35,7 +35,7 @@ _HEADLINES: dict[News, str] = {
 }
 
 
-class Notice(BaseModel):
+class Alert(BaseModel):
     """One thing to tell.
 
     Attributes:
@@ -60,7 +60,7 @@ class Notice(BaseModel):
         return self.model_dump(include={"severity", "subject", "message"})
 
 
-def notice_of_batch(feed: Feed, receipt: Receipt) -> Notice:
+def notice_of_batch(feed: Feed, receipt: Receipt) -> Alert:
     """Put into words that a batch was kept from its model, or could not be scored.
 
     Args:
@@ -86,7 +86,7 @@ def notice_of_batch(feed: Feed, receipt: Receipt) -> Notice:
     return _notice(receipt.fingerprint, severity, subject, lines, receipt.finished)
 
 
-def notice_of_drift(drift: Drift, news: News, ended: str = "") -> Notice:
+def notice_of_drift(drift: DriftReport, news: News, ended: str = "") -> Alert:
     """Put a change of state around a feed into words.
 
     Args:
@@ -109,9 +109,9 @@ def notice_of_drift(drift: Drift, news: News, ended: str = "") -> Notice:
 
 def _notice(
     print_: str, severity: Severity, subject: str, lines: list[str], seen: datetime
-) -> Notice:
+) -> Alert:
     message = "\n".join([*lines, f"seen: {seen:%Y-%m-%d %H:%M} UTC"])
-    return Notice(
+    return Alert(
         fingerprint=print_, severity=severity, subject=_tame(subject), message=_tame(message)
     )
 

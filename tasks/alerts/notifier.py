@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...expectations.errors import Misuse
-from ..monitoring.announced import Told, news_of
-from ..storage.atomic import held, write_whole
-from .message import TROUBLED, Notice, notice_of_batch, notice_of_drift
+from ..monitoring.announced import AnnouncedState, new_events
+from ..storage.atomic import atomic_write, locked
+from .message import TROUBLED, Alert, notice_of_batch, notice_of_drift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
     from ..feed.feed import Feed
     from ..feed.receipt import Receipt
-    from ..monitoring.drift_report import Drift
+    from ..monitoring.drift_report import DriftReport
     from .message import Severity
 
 WINDOW = 3600.0
@@ -38,7 +38,7 @@ _TYPES: dict[Severity, str] = {"critical": "failure", "warning": "warning", "inf
 
 
 @dataclass(frozen=True)
-class Receiver:
+class Recipient:
     """Who is told.
 
     Attributes:
@@ -52,7 +52,7 @@ class Receiver:
     client: Any = field(repr=False)
 
 
-class Known(BaseModel):
+class RecipientState(BaseModel):
     """What one receiver knows.
 
     Attributes:
@@ -63,16 +63,16 @@ class Known(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    drift: Told = Field(default_factory=Told)
+    drift: AnnouncedState = Field(default_factory=AnnouncedState)
     faults: dict[str, datetime] = Field(default_factory=dict)
-    due: tuple[Notice, ...] = ()
+    due: tuple[Alert, ...] = ()
 
 
 class _Book(BaseModel):
-    receivers: dict[str, Known] = Field(default_factory=dict)
+    receivers: dict[str, RecipientState] = Field(default_factory=dict)
 
 
-def receivers_of(addresses: Iterable[str]) -> list[Receiver]:
+def receivers_of(addresses: Iterable[str]) -> list[Recipient]:
     """Make receivers out of Apprise's addresses, each of them once.
 
     Args:
@@ -91,7 +91,7 @@ def receivers_of(addresses: Iterable[str]) -> list[Receiver]:
 def tell_of_batches(
     feed: Feed,
     receipts: Sequence[Receipt],
-    receivers: Sequence[Receiver],
+    receivers: Sequence[Recipient],
     *,
     window: float = WINDOW,
     now: datetime | None = None,
@@ -116,7 +116,7 @@ def tell_of_batches(
     return _tell(feed, receivers, lambda known: _with_faults(known, notices, seen, window))
 
 
-def tell_of_drift(feed: Feed, drift: Drift, receivers: Sequence[Receiver]) -> list[str]:
+def tell_of_drift(feed: Feed, drift: DriftReport, receivers: Sequence[Recipient]) -> list[str]:
     """Tell of each change of state since the last time, and of what could not be delivered before.
 
     Args:
@@ -136,7 +136,9 @@ def tell_of_drift(feed: Feed, drift: Drift, receivers: Sequence[Receiver]) -> li
 # ----- what is new to a receiver -----
 
 
-def _with_faults(known: Known, notices: list[Notice], now: datetime, window: float) -> Known:
+def _with_faults(
+    known: RecipientState, notices: list[Alert], now: datetime, window: float
+) -> RecipientState:
     oldest = now - timedelta(seconds=window)
     # After a clock was set back, what was told in the future would else silence a fault for long.
     faults = {print_: told for print_, told in known.faults.items() if oldest < told <= now}
@@ -150,8 +152,8 @@ def _with_faults(known: Known, notices: list[Notice], now: datetime, window: flo
     return known.model_copy(update={"faults": faults, "due": tuple(due)})
 
 
-def _with_news(known: Known, drift: Drift) -> Known:
-    news, told = news_of(drift, known.drift)
+def _with_news(known: RecipientState, drift: DriftReport) -> RecipientState:
+    news, told = new_events(drift, known.drift)
     notices = [notice_of_drift(drift, event, known.drift.schema_drift) for event in news]
     return known.model_copy(update={"drift": told, "due": (*known.due, *notices)})
 
@@ -159,14 +161,16 @@ def _with_news(known: Known, drift: Drift) -> Known:
 # ----- telling it -----
 
 
-def _tell(feed: Feed, receivers: Sequence[Receiver], learn: Callable[[Known], Known]) -> list[str]:
+def _tell(
+    feed: Feed, receivers: Sequence[Recipient], learn: Callable[[RecipientState], RecipientState]
+) -> list[str]:
     if not receivers:
         return []
     failures = list[str]()
-    with held(feed.receipts / _FILE):
+    with locked(feed.receipts / _FILE):
         book = _read(feed)
         for receiver in receivers:
-            known = learn(book.receivers.get(receiver.digest, Known()))
+            known = learn(book.receivers.get(receiver.digest, RecipientState()))
             _note(feed, book, receiver, known)
             left = _send(receiver, known.due)
             if left != known.due:
@@ -176,14 +180,14 @@ def _tell(feed: Feed, receivers: Sequence[Receiver], learn: Callable[[Known], Kn
     return failures
 
 
-def _send(receiver: Receiver, due: tuple[Notice, ...]) -> tuple[Notice, ...]:
+def _send(receiver: Recipient, due: tuple[Alert, ...]) -> tuple[Alert, ...]:
     for position, notice in enumerate(due):
         if not _took(receiver, notice):
             return due[position:]
     return ()
 
 
-def _took(receiver: Receiver, notice: Notice) -> bool:
+def _took(receiver: Recipient, notice: Alert) -> bool:
     kind = _TYPES[notice.severity]
     with _hushed():
         try:
@@ -196,7 +200,7 @@ def _took(receiver: Receiver, notice: Notice) -> bool:
             return False
 
 
-def _undelivered(receiver: Receiver, count: int) -> str:
+def _undelivered(receiver: Recipient, count: int) -> str:
     what = "1 alert" if count == 1 else f"{count:,} alerts"
     return (
         f"{what} could not be delivered to the {receiver.kind} receiver {receiver.digest}; "
@@ -204,7 +208,7 @@ def _undelivered(receiver: Receiver, count: int) -> str:
     )
 
 
-def _receiver(address: str, number: int) -> Receiver:
+def _receiver(address: str, number: int) -> Recipient:
     from apprise import Apprise
 
     client = Apprise()
@@ -218,7 +222,7 @@ def _receiver(address: str, number: int) -> Receiver:
         )
         raise Misuse(msg)
     digest = hashlib.sha256(address.encode()).hexdigest()[:8]
-    return Receiver(address.partition("://")[0].lower(), digest, client)
+    return Recipient(address.partition("://")[0].lower(), digest, client)
 
 
 @contextmanager
@@ -243,8 +247,8 @@ def _read(feed: Feed) -> _Book:
         return _Book()
 
 
-def _note(feed: Feed, book: _Book, receiver: Receiver, known: Known) -> None:
+def _note(feed: Feed, book: _Book, receiver: Recipient, known: RecipientState) -> None:
     if book.receivers.get(receiver.digest) == known:
         return
     book.receivers[receiver.digest] = known
-    write_whole(feed.receipts / _FILE, book.model_dump_json(indent=2))
+    atomic_write(feed.receipts / _FILE, book.model_dump_json(indent=2))

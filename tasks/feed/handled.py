@@ -7,14 +7,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 # ``batch``: the whole batch lay there; ``rows``: the rows that a split had rejected.
-Holds = Literal["batch", "rows"]
+EntryContent = Literal["batch", "rows"]
 
 
 class _Handled(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     entry: str
-    holds: Holds
+    success: EntryContent
     number: int
     receipt: str
     archive: str | None = None
@@ -28,7 +28,7 @@ class Release(_Handled):
 
     Attributes:
         entry: Name of the folder in the quarantine.
-        holds: What lay there.
+        success: What lay there.
         number: The how manieth time somebody took the batch up at the desk.
         receipt: File name of the receipt that tells why it lay there.
         archive: Where it lies now, papers and all; None if it stayed.
@@ -43,7 +43,7 @@ class Discard(_Handled):
 
     Attributes:
         entry: Name of the folder in the quarantine.
-        holds: What lay there.
+        success: What lay there.
         number: The how manieth time somebody took the batch up at the desk.
         receipt: File name of the receipt that tells why it lay there.
         archive: Where it lies now, papers and all; None if it stayed.

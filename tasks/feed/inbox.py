@@ -22,7 +22,7 @@ MARKERS = ("_SUCCESS", ".ready")
 _UNFINISHED_SUFFIXES = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
 
 
-class LeftAlone(BaseModel):
+class SkippedBatch(BaseModel):
     """A batch, or what looked like one, that a run did not touch.
 
     Attributes:
@@ -60,7 +60,7 @@ class Inbox(NamedTuple):
     """
 
     ready: list[Identity]
-    left: list[LeftAlone]
+    left: list[SkippedBatch]
 
 
 def look_into(feed: Feed) -> Inbox:
@@ -94,7 +94,7 @@ def look_into(feed: Feed) -> Inbox:
     return found
 
 
-def _looked_at(feed: Feed, path: Path, now: float) -> Identity | LeftAlone | None:
+def _looked_at(feed: Feed, path: Path, now: float) -> Identity | SkippedBatch | None:
     try:
         if not _is_candidate(feed, path):
             return None
@@ -104,7 +104,7 @@ def _looked_at(feed: Feed, path: Path, now: float) -> Identity | LeftAlone | Non
         return None
     except OSError as error:
         detail = f"cannot be read: {error.strerror}. Look after its permissions and the disk"
-        return LeftAlone(batch=visible(path.name), why="inaccessible", detail=detail)
+        return SkippedBatch(batch=visible(path.name), why="inaccessible", detail=detail)
 
 
 def marker_of(path: Path) -> Path | None:
@@ -125,7 +125,7 @@ def _is_candidate(feed: Feed, path: Path) -> bool:
     return path.resolve() not in own and not (path / "inbox").is_dir()
 
 
-def _untakable(path: Path) -> LeftAlone | None:
+def _untakable(path: Path) -> SkippedBatch | None:
     link = _link_in(path)
     if link == path:
         detail = "is a symbolic link, whose content could change place; deliver the file itself"
@@ -138,7 +138,7 @@ def _untakable(path: Path) -> LeftAlone | None:
         detail = "is neither a file nor a folder"
     else:
         return None
-    return LeftAlone(batch=visible(path.name), why="skipped", detail=detail)
+    return SkippedBatch(batch=visible(path.name), why="skipped", detail=detail)
 
 
 def _link_in(path: Path) -> Path | None:
@@ -154,10 +154,10 @@ def _is_text(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
-def _unsettled(feed: Feed, path: Path, now: float) -> LeftAlone | None:
+def _unsettled(feed: Feed, path: Path, now: float) -> SkippedBatch | None:
     stamps = [file.stat().st_mtime for file in files_of(path)]
     if not stamps:
-        return LeftAlone(batch=path.name, why="unsettled", detail="is an empty folder")
+        return SkippedBatch(batch=path.name, why="unsettled", detail="is an empty folder")
     marker = marker_of(path)
     # A marker of an earlier file of the same name says nothing about one that came after it.
     if marker and marker.stat().st_mtime >= max(stamps):
@@ -168,4 +168,4 @@ def _unsettled(feed: Feed, path: Path, now: float) -> LeftAlone | None:
     detail = f"was written {age:.0f} s ago; it is taken at {feed.settle_seconds:g} s"
     if age < 0:
         detail = f"was written {-age:.0f} s in the future: compare the clocks, or use a marker"
-    return LeftAlone(batch=path.name, why="unsettled", detail=detail)
+    return SkippedBatch(batch=path.name, why="unsettled", detail=detail)

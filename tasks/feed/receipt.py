@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_fie
 from ...expectations.contract.model_version import ModelVersion
 from ...expectations.errors import GateError
 from ...expectations.escaping import slug
-from ...expectations.verdict.verdict import BatchFacts, Disposition, Verdict
+from ...expectations.verdict.verdict import BatchInfo, Disposition, Verdict
 from .handled import Discard, Release
 from .inbox import Identity  # noqa: TC001 - pydantic resolves it when the class is made
 
@@ -29,7 +29,7 @@ Outcome = Disposition | Literal["errored", "discarded"]
 Cell = str | int | float | bool | None
 
 
-class ScoredBatch(BatchFacts):
+class ScoredBatch(BatchInfo):
     """The batch that a receipt is about.
 
     Attributes:
@@ -154,7 +154,7 @@ class Receipt(BaseModel):
     @property
     def settles(self) -> bool:
         """Whether the batch as a whole is done by it, and not some of its rows only."""
-        return self.final and (self.handled is None or self.handled.holds == "batch")
+        return self.final and (self.handled is None or self.handled.success == "batch")
 
     @property
     def reason(self) -> str:
@@ -179,7 +179,7 @@ class Receipt(BaseModel):
         return hashlib.sha256("\n".join([*error, *faults]).encode()).hexdigest()[:16]
 
 
-class Ledger:
+class ReceiptStore:
     """The receipts of a feed, looked up by batch; each file is read when somebody asks for it."""
 
     def __init__(self, feed: Feed) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from ...expectations.contract.model_version import ModelVersion
 from ...expectations.escaping import visible
-from .inbox import LeftAlone
+from .inbox import SkippedBatch
 from .receipt import Outcome, Receipt
 
 
@@ -29,7 +29,7 @@ class RunSummary(BaseModel):
     feed: str
     model: ModelVersion | None = None
     receipts: tuple[Receipt, ...] = ()
-    left: tuple[LeftAlone, ...] = ()
+    left: tuple[SkippedBatch, ...] = ()
     done: int = 0
     no_contract: str | None = None
 
@@ -61,7 +61,7 @@ class RunSummary(BaseModel):
         return tuple(r for r in self.receipts if r.final and r.rows_in is None)
 
     @property
-    def unfinished(self) -> tuple[LeftAlone, ...]:
+    def unfinished(self) -> tuple[SkippedBatch, ...]:
         """Batches that could not be completed after a crash, or not be read from the disk."""
         return tuple(entry for entry in self.left if entry.why in ("unfinished", "inaccessible"))
 

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...expectations.drift.change import fingerprint_of
-from ..storage.atomic import held, write_whole
+from ..storage.atomic import atomic_write, locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from ..feed.feed import Feed
-    from .drift_report import Drift
+    from .drift_report import DriftReport
 
 News = Literal["schema.drifted", "schema.recovered", "contract.changed"]
 
 _FILE = ".drift.json"
 
 
-class Told(BaseModel):
+class AnnouncedState(BaseModel):
     """What was told last.
 
     Attributes:
@@ -39,19 +39,19 @@ class Told(BaseModel):
     contract: str | None = None
 
 
-def told_of(feed: Feed) -> Told:
+def told_of(feed: Feed) -> AnnouncedState:
     """Read what was told last; nothing, if the file is not there or not whole.
 
     Raises:
         OSError: It is there and cannot be read.
     """
     try:
-        return Told.model_validate_json(_place(feed).read_bytes())
+        return AnnouncedState.model_validate_json(_place(feed).read_bytes())
     except (FileNotFoundError, ValidationError):
-        return Told()
+        return AnnouncedState()
 
 
-def news_of(drift: Drift, told: Told) -> tuple[tuple[News, ...], Told]:
+def new_events(drift: DriftReport, told: AnnouncedState) -> tuple[tuple[News, ...], AnnouncedState]:
     """Tell what is new about a drift.
 
     A version that has judged no batch yet says nothing of what arrives: until it has, its departure
@@ -72,11 +72,11 @@ def news_of(drift: Drift, told: Told) -> tuple[tuple[News, ...], Told]:
         news.append("schema.drifted" if schema else "schema.recovered")
     if (told.contract or drift.previous_contract or drift.contract) != drift.contract:
         news.append("contract.changed")
-    return tuple(news), Told(schema_drift=schema, contract=drift.contract)
+    return tuple(news), AnnouncedState(schema_drift=schema, contract=drift.contract)
 
 
-def tell_once(
-    feed: Feed, drift: Drift, announce: Callable[[Drift, News, str], None]
+def announce_once(
+    feed: Feed, drift: DriftReport, announce: Callable[[DriftReport, News, str], None]
 ) -> tuple[News, ...]:
     """Announce what is new about a drift, and note it; of two watchers at once, one does.
 
@@ -92,15 +92,15 @@ def tell_once(
         OSError: What is told cannot be noted, or another watcher has been telling for two minutes.
     """
     told = told_of(feed)
-    if news_of(drift, told)[1] == told:
+    if new_events(drift, told)[1] == told:
         return ()
-    with held(_place(feed)):
+    with locked(_place(feed)):
         told = told_of(feed)
-        news, now = news_of(drift, told)
+        news, now = new_events(drift, told)
         for event in news:
             announce(drift, event, told.schema_drift)
         if now != told:
-            write_whole(_place(feed), now.model_dump_json(indent=2))
+            atomic_write(_place(feed), now.model_dump_json(indent=2))
     return news
 
 

@@ -14,7 +14,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...expectations.escaping import visible
-from .drift_report import Note
+from .drift_report import Observation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ class _Range(NamedTuple):
         return f"{self.low:g} to {self.high:g}"
 
 
-def movements(receipts: Sequence[Receipt], *, redact: bool) -> Iterator[Note]:
+def data_drift(receipts: Sequence[Receipt], *, redact: bool) -> Iterator[Observation]:
     """Hold the newest batch against the earlier ones.
 
     Args:
@@ -53,7 +53,9 @@ def movements(receipts: Sequence[Receipt], *, redact: bool) -> Iterator[Note]:
         yield from _of_range(column, newest, earlier)
 
 
-def _of_nulls(column: str, newest: ScoredBatch, earlier: list[ScoredBatch]) -> Iterator[Note]:
+def _of_nulls(
+    column: str, newest: ScoredBatch, earlier: list[ScoredBatch]
+) -> Iterator[Observation]:
     share = _null_share(newest, column)
     known = [s for batch in earlier if (s := _null_share(batch, column)) is not None]
     if share is None or len(known) < _EARLIER:
@@ -62,7 +64,7 @@ def _of_nulls(column: str, newest: ScoredBatch, earlier: list[ScoredBatch]) -> I
     if share > high + _POINTS or share < low - _POINTS:
         usual = f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"{low:.0%} to {high:.0%}"
         moved = "rose" if share > high else "fell"
-        yield Note(
+        yield Observation(
             kind="null_share",
             column=column,
             message=f"the null share of {_named(column)} {moved} to {share:.0%}; it was {usual} in "
@@ -70,7 +72,9 @@ def _of_nulls(column: str, newest: ScoredBatch, earlier: list[ScoredBatch]) -> I
         )
 
 
-def _of_range(column: str, newest: ScoredBatch, earlier: list[ScoredBatch]) -> Iterator[Note]:
+def _of_range(
+    column: str, newest: ScoredBatch, earlier: list[ScoredBatch]
+) -> Iterator[Observation]:
     reach = _range(newest, column)
     known = [r for batch in earlier if (r := _range(batch, column)) is not None]
     if reach is None or len(known) < _EARLIER:
@@ -78,7 +82,7 @@ def _of_range(column: str, newest: ScoredBatch, earlier: list[ScoredBatch]) -> I
     usual = _Range(min(r.low for r in known), max(r.high for r in known))
     width = usual.high - usual.low or max(abs(usual.high), 1)
     if reach.low < usual.low - width or reach.high > usual.high + width:
-        yield Note(
+        yield Observation(
             kind="range",
             column=column,
             message=f"{_named(column)} ranges from {reach}; it was {usual} in {len(known)} earlier "

@@ -59,7 +59,7 @@ class Forecast(BaseModel):
         return known and _BEST_FIRST.index(self.would_be) > _BEST_FIRST.index(self.was)
 
 
-class Shift(BaseModel):
+class SchemaChange(BaseModel):
     """One batch whose schema was not that of the batch before.
 
     Attributes:
@@ -77,7 +77,7 @@ class Shift(BaseModel):
     changes: tuple[Change, ...]
 
 
-class Note(BaseModel):
+class Observation(BaseModel):
     """Something worth a look that is no change of schema.
 
     Attributes:
@@ -95,7 +95,7 @@ class Note(BaseModel):
     message: str
 
 
-class Drift(BaseModel):
+class DriftReport(BaseModel):
     """What has changed around a feed.
 
     Attributes:
@@ -132,9 +132,9 @@ class Drift(BaseModel):
     newest: str | None = None
     since: str | None = None
     changes: tuple[Change, ...] = ()
-    shifts: tuple[Shift, ...] = ()
+    shifts: tuple[SchemaChange, ...] = ()
     forecast: tuple[Forecast, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: tuple[Observation, ...] = ()
     report: str | None = None
 
     @computed_field

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...expectations.contract.contract import Contract
 from ...expectations.contract.params import param_faults
-from ...expectations.drift.batch_diff import batch_changes, departures
+from ...expectations.drift.batch_diff import batch_changes, contract_deviations
 from ...expectations.drift.change import worst_first
 from ...expectations.drift.contract_diff import contract_changes
 from ...expectations.errors import ModelNotFound, NoContract
@@ -21,8 +21,8 @@ from ..feed.feed import Feed
 from ..feed.history import recent_receipts
 from ..feed.receipt import version_label
 from ..scoring.evidence import REPORT
-from .data_drift import movements
-from .drift_report import Drift, Note, Shift
+from .data_drift import data_drift
+from .drift_report import DriftReport, Observation, SchemaChange
 from .forecast import forecast
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ class _Arrivals(NamedTuple):
     """What the last batches say of the arriving schema."""
 
     changes: tuple[Change, ...] = ()
-    shifts: tuple[Shift, ...] = ()
+    shifts: tuple[SchemaChange, ...] = ()
     newest: Receipt | None = None
     since: str | None = None
-    notes: tuple[Note, ...] = ()
+    notes: tuple[Observation, ...] = ()
 
 
 def watch_feed(
@@ -49,7 +49,7 @@ def watch_feed(
     last: int = 60,
     model: str | None = None,
     timeout: float | None = None,
-) -> Drift:
+) -> DriftReport:
     """Tell what has changed around a feed; nothing is moved, written, or told to anybody.
 
     Args:
@@ -75,8 +75,8 @@ def watch_feed(
     arrivals = _arrivals(feed, receipts, contract)
     expected, of_model = _expected(feed, receipts, contract, timeout)
     judged = [receipt for receipt in receipts if receipt.verdict]
-    notes = (*of_model, *arrivals.notes, *movements(judged, redact=feed.policy.redact))
-    return Drift(
+    notes = (*of_model, *arrivals.notes, *data_drift(judged, redact=feed.policy.redact))
+    return DriftReport(
         feed=feed.name,
         model=contract.model,
         version=version_label(contract.model, contract.fingerprint)
@@ -115,7 +115,7 @@ def _arrivals(feed: Feed, receipts: Sequence[Receipt], contract: Contract) -> _A
     moved = tuple(batch_changes(usual.batch, newest.batch, contract, feed.policy))
     broken = tuple(
         change
-        for change in departures(newest.batch, contract, feed.policy)
+        for change in contract_deviations(newest.batch, contract, feed.policy)
         if change.effect == "breaking"
     )
     # Of two that say the same, the contract's stays: it is told for as long as it lasts.
@@ -145,7 +145,7 @@ def _first_like_it(receipts: Sequence[Receipt]) -> str:
     return first.batch.name
 
 
-def _shifts(feed: Feed, receipts: Sequence[Receipt], contract: Contract) -> Iterator[Shift]:
+def _shifts(feed: Feed, receipts: Sequence[Receipt], contract: Contract) -> Iterator[SchemaChange]:
     before: dict[str, Receipt] = {}
     for receipt in receipts:
         earlier = before.get(receipt.batch.format)
@@ -154,7 +154,7 @@ def _shifts(feed: Feed, receipts: Sequence[Receipt], contract: Contract) -> Iter
             continue
         found = batch_changes(earlier.batch, receipt.batch, contract, feed.policy)
         if changes := worst_first(found):
-            yield Shift(
+            yield SchemaChange(
                 batch=receipt.batch.id,
                 name=receipt.batch.name,
                 finished=receipt.finished,
@@ -162,11 +162,11 @@ def _shifts(feed: Feed, receipts: Sequence[Receipt], contract: Contract) -> Iter
             )
 
 
-def _of_format(receipts: Sequence[Receipt], newest: Receipt) -> Iterator[Note]:
+def _of_format(receipts: Sequence[Receipt], newest: Receipt) -> Iterator[Observation]:
     others = {r.batch.format for r in receipts[:-1]}
     if others and newest.batch.format not in others:
         said = f"{visible(newest.batch.name)} arrived as {newest.batch.format}; earlier batches as "
-        yield Note(kind="format", message=f"{said}{', '.join(sorted(others))}")
+        yield Observation(kind="format", message=f"{said}{', '.join(sorted(others))}")
 
 
 # ----- what is expected -----
@@ -174,18 +174,18 @@ def _of_format(receipts: Sequence[Receipt], newest: Receipt) -> Iterator[Note]:
 
 def _expected(
     feed: Feed, receipts: Sequence[Receipt], contract: Contract, timeout: float | None
-) -> tuple[tuple[Change, ...], tuple[Note, ...]]:
+) -> tuple[tuple[Change, ...], tuple[Observation, ...]]:
     newest = receipts[-1] if receipts else None
     if newest is None or contract.model is None:
         return (), ()
     if newest.contract == contract.fingerprint:
         moved = newest.model.pinned != contract.model.pinned
         said = f"{contract.model} has the same contract as {newest.model}, which judged last"
-        return (), (Note(kind="version", message=visible(said)),) if moved else ()
+        return (), (Observation(kind="version", message=visible(said)),) if moved else ()
     before = _judge_of(newest, receipts, timeout)
     if before is None:
         said = f"{newest.model} is gone, and no receipt holds its signature: what changed is lost"
-        return (), (Note(kind="unknown", message=visible(said)),)
+        return (), (Observation(kind="unknown", message=visible(said)),)
     faults = param_faults(feed.params, contract)
     found = contract_changes(before, contract, feed.policy)
     return tuple(_to_this_feed(change, breaks=bool(faults)) for change in found), ()

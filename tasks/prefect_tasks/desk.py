@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prefect import get_run_logger, task
 
 from ..quarantine.discard import discard_batch
-from ..quarantine.release import AS_THE_FEED_SAYS, Terms, release_batch
+from ..quarantine.release import AS_THE_FEED_SAYS, ReleaseOptions, release_batch
 from .options import TASK
 from .run_artifacts import announce
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @task(**TASK)
-def release_entry(feed: Feed, batch: str, terms: Terms = AS_THE_FEED_SAYS) -> Receipt:
+def release_entry(feed: Feed, batch: str, terms: ReleaseOptions = AS_THE_FEED_SAYS) -> Receipt:
     """Judge again what lies in quarantine, and score what fits.
 
     Args:

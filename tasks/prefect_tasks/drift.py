@@ -10,7 +10,7 @@ from prefect.events import emit_event
 
 from ...expectations.escaping import for_markdown, visible
 from ..alerts.message import notice_of_drift
-from ..monitoring.announced import tell_once
+from ..monitoring.announced import announce_once
 from ..monitoring.watch import watch_feed
 from .options import TASK
 from .run_artifacts import artifact_key
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...expectations.drift.change import Change
     from ..feed.feed import Feed
     from ..monitoring.announced import News
-    from ..monitoring.drift_report import Drift
+    from ..monitoring.drift_report import DriftReport
 
 _LISTED = 20
 _ROWS = 60
@@ -30,7 +30,7 @@ _MARKDOWN = 64_000
 
 
 @task(**TASK)
-def look_for_drift(feed: Feed, last: int = 60, model: str | None = None) -> Drift:
+def look_for_drift(feed: Feed, last: int = 60, model: str | None = None) -> DriftReport:
     """Tell what has changed around a feed.
 
     Args:
@@ -52,7 +52,7 @@ def look_for_drift(feed: Feed, last: int = 60, model: str | None = None) -> Drif
 
 
 @task(**TASK)
-def publish_drift(drift: Drift) -> None:
+def publish_drift(drift: DriftReport) -> None:
     """Publish what has changed around a feed as one Markdown artifact.
 
     Args:
@@ -66,7 +66,7 @@ def publish_drift(drift: Drift) -> None:
 
 
 @task(**TASK)
-def tell_news(feed: Feed, drift: Drift) -> tuple[News, ...]:
+def tell_news(feed: Feed, drift: DriftReport) -> tuple[News, ...]:
     """Emit one event for each change of state since the last time, and note it.
 
     Args:
@@ -76,10 +76,10 @@ def tell_news(feed: Feed, drift: Drift) -> tuple[News, ...]:
     Returns:
         What was told: ``schema.drifted`` or ``schema.recovered``, ``contract.changed``, or nothing.
     """
-    return tell_once(feed, drift, announce_drift)
+    return announce_once(feed, drift, announce_drift)
 
 
-def announce_drift(drift: Drift, news: News, ended: str = "") -> None:
+def announce_drift(drift: DriftReport, news: News, ended: str = "") -> None:
     """Emit ``signature-gate.<news>`` for a feed.
 
     Equal changes carry equal fingerprints, and the end of a drift carries that of the drift.
@@ -118,7 +118,7 @@ def _in_payload(change: Change) -> dict[str, Any]:
     }
 
 
-def describe_drift(drift: Drift) -> str:
+def describe_drift(drift: DriftReport) -> str:
     """Tell in Markdown what has changed around a feed.
 
     Args:
@@ -146,7 +146,7 @@ def _changes(changes: Sequence[Change]) -> list[str]:
     return _table("Changes", ("effect", "between", "change", "because"), rows, len(changes))
 
 
-def _shifts(drift: Drift) -> list[str]:
+def _shifts(drift: DriftReport) -> list[str]:
     rows = [
         _row(
             shift.name, f"{shift.finished:%Y-%m-%d %H:%M}", "; ".join(c.what for c in shift.changes)
@@ -157,7 +157,7 @@ def _shifts(drift: Drift) -> list[str]:
     return _table("Where the schema changed", headings, rows, len(drift.shifts))
 
 
-def _forecast(drift: Drift) -> list[str]:
+def _forecast(drift: DriftReport) -> list[str]:
     rows = [
         _row(entry.name, entry.was, entry.would_be or "unknown", entry.evidence or "", entry.reason)
         for entry in drift.rejecting[-_ROWS:]

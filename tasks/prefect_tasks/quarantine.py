@@ -9,7 +9,7 @@ from prefect import get_run_logger, task
 
 from ..feed.inbox import identify
 from ..scoring.evidence import explain
-from ..storage.atomic import discard, flush, is_there, make_folder, move
+from ..storage.atomic import flush, lexists, make_folder, move, remove
 from .options import TASK
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def quarantine(batch: str | Path, verdict: Verdict, folder: str | Path) -> Path:
     source, home = Path(batch), Path(folder)
     known = identify(source, source.name)
     place, staged = home / known.id, home / f".{known.id}.partial"
-    if not is_there(place):
-        discard(staged)
+    if not lexists(place):
+        remove(staged)
         make_folder(home)
         explain(staged, verdict, [Destination("The batch", known.file, verdict.rows)])
         staged.rename(place)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from prefect import get_run_logger, task
 from prefect.runtime import task_run
 
-from ..feed.inbox import LeftAlone
+from ..feed.inbox import SkippedBatch
 from ..feed.receipt import Receipt
 from ..scoring.feed_run import score_one
-from ..scoring.selection import Candidate, Survey, survey
+from ..scoring.selection import Candidate, Selection, select_candidates
 from .options import TASK
 from .progress import SECONDS_APART, Pace, ProgressArtifact
 from .run_artifacts import announce
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @task(**TASK)
-def list_batches(feed: Feed, again: bool = False) -> Survey:
+def list_batches(feed: Feed, again: bool = False) -> Selection:
     """Finish what dead workers have begun, then list the batches that may be scored.
 
     Args:
@@ -31,7 +31,7 @@ def list_batches(feed: Feed, again: bool = False) -> Survey:
     Returns:
         The candidates, and what is left alone with the reason.
     """
-    found = survey(feed, again=again)
+    found = select_candidates(feed, again=again)
     for receipt in found.recovered:
         announce(feed, receipt)
     get_run_logger().info("%d batches may be scored", len(found.candidates))
@@ -47,7 +47,7 @@ def _named_after_its_batch() -> str:
 @task(**TASK, task_run_name=_named_after_its_batch)
 def score_batch(
     feed: Feed, intent: Intent, candidate: Candidate, again: bool = False
-) -> Receipt | LeftAlone:
+) -> Receipt | SkippedBatch:
     """Take one batch from its claim to its receipt: judge, score, publish or quarantine.
 
     Args:
@@ -71,5 +71,5 @@ def score_batch(
     return outcome
 
 
-def _told(outcome: Receipt | LeftAlone) -> str:
-    return outcome.detail if isinstance(outcome, LeftAlone) else outcome.disposition
+def _told(outcome: Receipt | SkippedBatch) -> str:
+    return outcome.detail if isinstance(outcome, SkippedBatch) else outcome.disposition

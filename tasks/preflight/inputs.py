@@ -10,7 +10,7 @@ from ...expectations.errors import ModelNotFound, UnsupportedBatch
 from ...expectations.judge.checking import CheckResult, check
 from ...expectations.preflight.example_batch import example_batch
 from ...expectations.preflight.report import Step
-from ...expectations.preflight.synthetic_batch import Recipe, synthetic_batch
+from ...expectations.preflight.synthetic_batch import GeneratorOptions, synthetic_batch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ _LOG_EXAMPLE = "Log the model again with input_example=…, whose rows are then 
 _AGREE = "Log the model again with an example and a signature that agree."
 
 
-class Candidate(NamedTuple):
+class ModelCandidate(NamedTuple):
     """What is to be tried.
 
     Attributes:
@@ -48,7 +48,7 @@ class Rehearsal(NamedTuple):
     result: CheckResult | None = None
 
 
-def rehearse_example(candidate: Candidate) -> Rehearsal:
+def rehearse_example(candidate: ModelCandidate) -> Rehearsal:
     """Judge the input example that a model was logged with.
 
     Args:
@@ -81,7 +81,7 @@ def rehearse_example(candidate: Candidate) -> Rehearsal:
         return Rehearsal(step.failed(f"no rows: {error}", _AGREE))
 
 
-def rehearse_synthetic(candidate: Candidate) -> Rehearsal:
+def rehearse_synthetic(candidate: ModelCandidate) -> Rehearsal:
     """Judge batches made from a contract: ordinary values and edges, optional columns or not.
 
     Args:
@@ -97,7 +97,7 @@ def rehearse_synthetic(candidate: Candidate) -> Rehearsal:
         observed="",
     )
     recipes = [
-        Recipe(edges=edges, optional=optional, policy=candidate.policy)
+        GeneratorOptions(edges=edges, optional=optional, policy=candidate.policy)
         for edges in (False, True)
         for optional in (True, False)
     ]
@@ -107,7 +107,7 @@ def rehearse_synthetic(candidate: Candidate) -> Rehearsal:
 
 
 def _judged(
-    step: Step, batches: Sequence[Any], candidate: Candidate, of: str, remedy: str = ""
+    step: Step, batches: Sequence[Any], candidate: ModelCandidate, of: str, remedy: str = ""
 ) -> Rehearsal:
     policy = candidate.policy.model_copy(update=_OF_FEEDS)
     # Users' own rules are about what their feeds deliver too.

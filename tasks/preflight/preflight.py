@@ -12,7 +12,7 @@ from ...expectations.contract.policy import Policy
 from ...expectations.errors import Misuse, NoContract
 from ...expectations.preflight.report import STEPS, Preflight, Step
 from ...expectations.registry.client import load_contract
-from .inputs import Candidate, rehearse_example, rehearse_synthetic
+from .inputs import ModelCandidate, rehearse_example, rehearse_synthetic
 from .recent_batches import folder_of, judge_recent
 from .trial import try_model
 
@@ -56,7 +56,7 @@ def preflight(
         msg = f"{uri} is a contract without a model; name the model that is to be tried."
         raise Misuse(msg)
     policy = policy or contract.policy or Policy()
-    candidate = Candidate(contract, contract.model, policy, timeout)
+    candidate = ModelCandidate(contract, contract.model, policy, timeout)
     example, synthetic = rehearse_example(candidate), rehearse_synthetic(candidate)
     predict, output = try_model(candidate, example.result, synthetic.result)
     recent, met = judge_recent(folder, contract, policy)

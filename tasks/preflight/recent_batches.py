@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...expectations.errors import BatchNotFound, UnsupportedBatch
 from ...expectations.judge.checking import check
-from ...expectations.preflight.report import Met, Step
+from ...expectations.preflight.report import BatchOutcome, Step
 from ...expectations.verdict.verdict import Violation
 from ..feed.feed import Feed
 from ..feed.inbox import look_into
@@ -21,7 +21,7 @@ _AT_MOST = 50
 
 def judge_recent(
     folder: Path | None, contract: Contract, policy: Policy
-) -> tuple[Step, tuple[Met, ...]]:
+) -> tuple[Step, tuple[BatchOutcome, ...]]:
     """Judge the newest batches of a folder; none is moved.
 
     Args:
@@ -63,7 +63,7 @@ def folder_of(batches: str | Path | None) -> Path | None:
     return folder
 
 
-def _step(step: Step, met: tuple[Met, ...], found: int) -> Step:
+def _step(step: Step, met: tuple[BatchOutcome, ...], found: int) -> Step:
     newest = f"the newest {len(met)} of {found:,}" if found > len(met) else str(len(met))
     turned = [batch for batch in met if batch.disposition != "passed"]
     if not met:
@@ -74,18 +74,18 @@ def _step(step: Step, met: tuple[Met, ...], found: int) -> Step:
     return step.failed(f"{len(turned)} of {newest} would not pass", next(iter(remedies), ""))
 
 
-def _met(path: Path, contract: Contract, policy: Policy) -> Met:
+def _met(path: Path, contract: Contract, policy: Policy) -> BatchOutcome:
     try:
         verdict = check(path, contract, policy).verdict
     except UnsupportedBatch as error:
-        return Met(
+        return BatchOutcome(
             file=path.name,
             disposition="quarantined",
             rows=None,
             rejected=0,
             reason=_unreadable(path, str(error)),
         )
-    return Met(
+    return BatchOutcome(
         file=path.name,
         disposition=verdict.disposition,
         rows=verdict.rows,

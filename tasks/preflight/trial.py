@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ...expectations.contract.contract import Contract
     from ...expectations.judge.checking import CheckResult
-    from .inputs import Candidate
+    from .inputs import ModelCandidate
 
 _log = logging.getLogger("signature_gate.trials")
 _LONGEST_ERROR = 500
@@ -38,7 +38,7 @@ _NAMED_TENSORS = (
 )
 
 
-class Trial(NamedTuple):
+class TrialInput(NamedTuple):
     """Rows to try a model on.
 
     Attributes:
@@ -56,7 +56,7 @@ class Trial(NamedTuple):
     needed: bool = True
 
 
-class Tried(NamedTuple):
+class TrialResult(NamedTuple):
     """What a model made of a trial.
 
     Attributes:
@@ -65,13 +65,13 @@ class Tried(NamedTuple):
         raised: What it raised, in words; empty if it returned.
     """
 
-    trial: Trial
+    trial: TrialInput
     returned: Any = None
     raised: str = ""
 
 
 def try_model(
-    candidate: Candidate, example: CheckResult | None, synthetic: CheckResult | None
+    candidate: ModelCandidate, example: CheckResult | None, synthetic: CheckResult | None
 ) -> tuple[Step, Step]:
     """Load a model, let it predict on rows that fit its contract, and judge what it returns.
 
@@ -102,7 +102,7 @@ def try_model(
     trials = [*trials_of(result, candidate.contract, what, remedy)]
     if example and synthetic:
         rows, data = synthetic.verdict.accepted, synthetic.model_input()
-        trials.append(Trial(_SYNTHETIC, rows, data, _UNLIKELY, needed=False))
+        trials.append(TrialInput(_SYNTHETIC, rows, data, _UNLIKELY, needed=False))
     try:
         tried = _tried(candidate, trials)
     except ModelFailed as error:
@@ -111,7 +111,7 @@ def try_model(
     return _predict_step(predict, tried), _output_step(tried, candidate)
 
 
-def _tried(candidate: Candidate, trials: Iterable[Trial]) -> list[Tried]:
+def _tried(candidate: ModelCandidate, trials: Iterable[TrialInput]) -> list[TrialResult]:
     from ...expectations.registry.client import load_model
 
     contract, redact = candidate.contract, candidate.policy.redact
@@ -119,7 +119,7 @@ def _tried(candidate: Candidate, trials: Iterable[Trial]) -> list[Tried]:
     return [try_out(model, trial, contract, redact=redact) for trial in trials]
 
 
-def _predict_step(step: Step, tried: Sequence[Tried]) -> Step:
+def _predict_step(step: Step, tried: Sequence[TrialResult]) -> Step:
     raised = [done for done in tried if done.raised]
     needed = [done for done in raised if done.trial.needed]
     if needed:
@@ -132,7 +132,7 @@ def _predict_step(step: Step, tried: Sequence[Tried]) -> Step:
     return passed.model_copy(update={"observed": but, "remedy": raised[0].trial.remedy})
 
 
-def _output_step(tried: Sequence[Tried], candidate: Candidate) -> Step:
+def _output_step(tried: Sequence[TrialResult], candidate: ModelCandidate) -> Step:
     contract = candidate.contract
     step = Step(
         name="output",
@@ -152,7 +152,9 @@ def _output_step(tried: Sequence[Tried], candidate: Candidate) -> Step:
     return step.passed(f"as many predictions as rows; {stated}")
 
 
-def trials_of(result: CheckResult, contract: Contract, what: str, remedy: str) -> Iterator[Trial]:
+def trials_of(
+    result: CheckResult, contract: Contract, what: str, remedy: str
+) -> Iterator[TrialInput]:
     """List what a model must be able to predict on, if it can predict on the rows of a batch.
 
     Args:
@@ -165,19 +167,19 @@ def trials_of(result: CheckResult, contract: Contract, what: str, remedy: str) -
         The whole batch; its first row alone; and the batch without the columns that may be absent.
     """
     whole, rows = result.model_input(), result.verdict.accepted
-    yield Trial(what, rows, whole, remedy)
+    yield TrialInput(what, rows, whole, remedy)
     if rows > 1 and not _is_fixed(contract):
-        yield Trial(f"the first row of {what}", 1, _first_row(whole), _ONE_ROW)
+        yield TrialInput(f"the first row of {what}", 1, _first_row(whole), _ONE_ROW)
     optional = [column.label for column in contract.columns if not column.required]
     absent: Any = [label for label in optional if not contract.tensors and label in whole]
     if absent and len(optional) < len(contract.columns):
         names = ", ".join(map(repr, absent))
         needed = f"Mend the model to do without {names}, or log it again with them required."
         without: Any = whole
-        yield Trial(f"{what} without {names}", rows, without.drop(columns=absent), needed)
+        yield TrialInput(f"{what} without {names}", rows, without.drop(columns=absent), needed)
 
 
-def try_out(model: Any, trial: Trial, contract: Contract, *, redact: bool) -> Tried:
+def try_out(model: Any, trial: TrialInput, contract: Contract, *, redact: bool) -> TrialResult:
     """Let a model predict.
 
     Args:
@@ -193,7 +195,7 @@ def try_out(model: Any, trial: Trial, contract: Contract, *, redact: bool) -> Tr
         os.environ["MLFLOW_DISABLE_SCHEMA_DETAILS"] = "true"
     try:
         # MLflow changes nested values of its input in place.
-        return Tried(trial, model.predict(deepcopy(trial.data)))
+        return TrialResult(trial, model.predict(deepcopy(trial.data)))
     except Exception as error:  # noqa: BLE001 - a model may raise anything
         _log.debug("the model raised", exc_info=not redact)
         words = "its words are withheld by policy redact"
@@ -201,7 +203,7 @@ def try_out(model: Any, trial: Trial, contract: Contract, *, redact: bool) -> Tr
             words = visible(error, limit=_LONGEST_ERROR)
         if contract.tensors and contract.named and "dict" in str(error):
             trial = trial._replace(remedy=_NAMED_TENSORS)
-        return Tried(trial, raised=f"{type(error).__name__} on {trial.what}: {words}")
+        return TrialResult(trial, raised=f"{type(error).__name__} on {trial.what}: {words}")
 
 
 def _is_fixed(contract: Contract) -> bool:

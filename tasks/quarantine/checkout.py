@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING
 
 from ...expectations.errors import BatchNotFound, GateError
 from ..feed.receipt import Receipt, last_final
-from ..storage.atomic import is_there
-from ..storage.intent import claimed, unfinished
-from ..storage.journal import carry_out, is_planned, read_plan
+from ..storage.atomic import lexists
+from ..storage.intent import claimed, read_intent
+from ..storage.journal import apply_plan, is_planned, read_plan
 from ..storage.transaction import prepare
-from .entries import Entry, batch_of, entry_names, find_entry, history, read_entry, told_by
+from .entries import (
+    QuarantineEntry,
+    batch_of,
+    entry_names,
+    find_entry,
+    history,
+    read_entry,
+    receipts_about,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TakenUp:
+class CheckedOut:
     """An entry of the quarantine in the hands of one worker.
 
     Attributes:
@@ -34,7 +42,7 @@ class TakenUp:
     """
 
     feed: Feed
-    entry: Entry
+    entry: QuarantineEntry
     receipts: tuple[Receipt, ...]
     origin: Receipt
     told: Receipt
@@ -54,10 +62,10 @@ class TakenUp:
         """Name a free place in the archive; the underscore keeps it apart from scored batches."""
         home = self.feed.archived(f"_{fate}")
         place = home / self.entry.name
-        return home / f"{self.entry.name}.{self.number}" if is_there(place) else place
+        return home / f"{self.entry.name}.{self.number}" if lexists(place) else place
 
 
-def meant(feed: Feed, text: str) -> str | Receipt:
+def resolve_entry(feed: Feed, text: str) -> str | Receipt:
     """Finish what dead workers have begun at the desk, then find the entry that somebody means.
 
     Args:
@@ -95,14 +103,14 @@ def finish(feed: Feed) -> list[Receipt]:
                 continue
             with claimed(feed, folder.name) as won:
                 if won and is_planned(feed, folder.name):
-                    done.append(carry_out(feed, plan))
+                    done.append(apply_plan(feed, plan))
         except (OSError, GateError):
             continue
     return done
 
 
 @contextmanager
-def taken_up(feed: Feed, name: str) -> Generator[TakenUp]:
+def checkout(feed: Feed, name: str) -> Generator[CheckedOut]:
     """Hold the batch of an entry against every other worker.
 
     Args:
@@ -122,7 +130,7 @@ def taken_up(feed: Feed, name: str) -> Generator[TakenUp]:
         if not won:
             msg = f"another worker is at work on {name}. Look again when it is done."
             raise GateError(msg)
-        if is_planned(feed, batch) or unfinished(feed, batch):
+        if is_planned(feed, batch) or read_intent(feed, batch):
             msg = f"{name} was left half done by an earlier run. Score the feed first, then return."
             raise GateError(msg)
         if name not in entry_names(feed):
@@ -132,5 +140,5 @@ def taken_up(feed: Feed, name: str) -> Generator[TakenUp]:
             raise BatchNotFound(msg)
         entry = read_entry(feed, name)
         receipts = history(feed, entry)
-        about = told_by(feed, entry, receipts)
-        yield TakenUp(feed, entry, tuple(receipts), about[0], about[-1])
+        about = receipts_about(feed, entry, receipts)
+        yield CheckedOut(feed, entry, tuple(receipts), about[0], about[-1])

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from ..feed.feed import Feed
 from ..feed.handled import Discard
-from ..feed.receipt import Ledger, Outputs, Receipt
-from ..storage.atomic import discard, make_folder
-from ..storage.order import reached
+from ..feed.receipt import Outputs, Receipt, ReceiptStore
+from ..storage.atomic import make_folder, remove
+from ..storage.order import log_checkpoint
 from ..storage.transaction import publish
-from .checkout import TakenUp, meant, taken_up
-from .row_counts import standing
+from .checkout import CheckedOut, checkout, resolve_entry
+from .row_counts import count_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,31 +37,31 @@ def discard_batch(feed: Feed | str | Path, batch: str, reason: str = "") -> Rece
         OSError: It cannot be moved. After the plan stands, whoever comes next completes it.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
-    name = meant(feed, batch)
+    name = resolve_entry(feed, batch)
     if isinstance(name, Receipt):
         return name
-    with taken_up(feed, name) as taken:
+    with checkout(feed, name) as taken:
         started = datetime.now(UTC)
         staged = feed.staged(taken.entry.batch)
-        reached(taken.entry.batch, "claimed")
-        discard(staged)
+        log_checkpoint(taken.entry.batch, "claimed")
+        remove(staged)
         make_folder(staged)
         place = taken.archived("discarded")
         receipt = _receipt(taken, place, reason, started)
         return publish(feed, [(taken.entry.path, place)], receipt)
 
 
-def _receipt(taken: TakenUp, place: Path, reason: str, started: datetime) -> Receipt:
+def _receipt(taken: CheckedOut, place: Path, reason: str, started: datetime) -> Receipt:
     feed, entry, told = taken.feed, taken.entry, taken.told
     content = place / entry.content.name if entry.content else None
     whole = feed.relative(content) if content else None
     outputs = Outputs(
-        batch=whole if entry.holds == "batch" else taken.batch_place,
-        rejected=standing(taken.receipts, told.file).rejected,
+        batch=whole if entry.success == "batch" else taken.batch_place,
+        rejected=count_rows(taken.receipts, told.file).rejected,
     )
     record = Discard(
         entry=entry.name,
-        holds=entry.holds,
+        success=entry.success,
         number=taken.number,
         receipt=told.file,
         archive=feed.relative(place),
@@ -72,7 +72,7 @@ def _receipt(taken: TakenUp, place: Path, reason: str, started: datetime) -> Rec
             "batch": told.batch.model_copy(update={"rows": outputs.rejected}),
             "verdict": None,
             "disposition": "discarded",
-            "attempt": Ledger(feed).next_attempt(entry.batch, told.version),
+            "attempt": ReceiptStore(feed).next_attempt(entry.batch, told.version),
             "previous": taken.receipts[-1].file,
             "outputs": outputs,
             "release": None,

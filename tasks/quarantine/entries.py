@@ -19,7 +19,7 @@ from ...expectations.errors import BatchNotFound, Misuse
 from ...expectations.escaping import visible
 from ...expectations.verdict.verdict import Verdict
 from ..feed.inbox import Identity
-from ..feed.receipt import Ledger, Receipt
+from ..feed.receipt import Receipt, ReceiptStore
 from ..scoring.evidence import REPORT, VERDICT
 from ..scoring.outcome import REJECTED
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..feed.feed import Feed
-    from ..feed.handled import Holds
+    from ..feed.handled import EntryContent
 
 _SUFFIX = re.compile(r"(@.*|\.release-\d+)$")
 _NUMBERED = re.compile(r"verdict\.release-(\d+)\.json")
@@ -37,7 +37,7 @@ _NEAR = 60  # of 100
 _CUT = "…"
 
 
-class Entry(NamedTuple):
+class QuarantineEntry(NamedTuple):
     """One folder of the quarantine.
 
     Attributes:
@@ -45,7 +45,7 @@ class Entry(NamedTuple):
         path: The folder.
         batch: Id of the batch.
         content: The batch, or the file of rejected rows; None if nothing but papers lies there.
-        holds: What it holds.
+        success: What it holds.
         since: When it was set apart, in UTC.
         verdict: The latest on what lies there; None if there is none that can be read.
         report: The page that shows it.
@@ -55,7 +55,7 @@ class Entry(NamedTuple):
     path: Path
     batch: str
     content: Path | None
-    holds: Holds
+    success: EntryContent
     since: datetime
     verdict: Verdict | None
     report: Path
@@ -81,13 +81,13 @@ def entry_names(feed: Feed) -> list[str]:
     return sorted(p.name for p in home.iterdir() if not p.name.startswith(".") and p.is_dir())
 
 
-def entries(feed: Feed) -> list[Entry]:
+def entries(feed: Feed) -> list[QuarantineEntry]:
     """Read the entries of a feed's quarantine, the oldest first; no receipt is opened.
 
     Raises:
         OSError: The quarantine cannot be read.
     """
-    found = list[Entry]()
+    found = list[QuarantineEntry]()
     for name in entry_names(feed):
         # Another worker may take it up between the listing and the look at it.
         with suppress(FileNotFoundError):
@@ -95,7 +95,7 @@ def entries(feed: Feed) -> list[Entry]:
     return sorted(found, key=lambda entry: (entry.since, entry.name))
 
 
-def read_entry(feed: Feed, name: str) -> Entry:
+def read_entry(feed: Feed, name: str) -> QuarantineEntry:
     """Read one entry.
 
     Args:
@@ -115,12 +115,12 @@ def read_entry(feed: Feed, name: str) -> Entry:
     rows = files.get(REJECTED)
     first = files.get(VERDICT, folder)
     papers = _latest_papers(folder, set(files))
-    return Entry(
+    return QuarantineEntry(
         name=name,
         path=folder,
         batch=batch,
         content=rows or next(whole, None),
-        holds="rows" if rows else "batch",
+        success="rows" if rows else "batch",
         since=datetime.fromtimestamp(first.stat().st_mtime, UTC),
         verdict=_read_verdict(papers[0]),
         report=papers[1],
@@ -132,7 +132,7 @@ def batch_of(name: str) -> str:
     return _SUFFIX.sub("", name)
 
 
-def papers_of(number: int, *, repaired: bool = False) -> tuple[str, str]:
+def report_names(number: int, *, repaired: bool = False) -> tuple[str, str]:
     """Name verdict and report of a release that did not pass; those of repaired files apart."""
     kind = f"release-{number}.repaired" if repaired else f"release-{number}"
     verdict, report = PurePath(VERDICT), PurePath(REPORT)
@@ -169,16 +169,18 @@ def find_entry(feed: Feed, text: str, known: Sequence[str] | None = None) -> str
     raise BatchNotFound(_not_found(feed, text, names))
 
 
-def history(feed: Feed, entry: Entry) -> list[Receipt]:
+def history(feed: Feed, entry: QuarantineEntry) -> list[Receipt]:
     """Read the receipts of an entry's batch, the oldest first.
 
     Raises:
         GateError: One of them cannot be read.
     """
-    return Ledger(feed).of(entry.batch)
+    return ReceiptStore(feed).of(entry.batch)
 
 
-def told_by(feed: Feed, entry: Entry, receipts: Sequence[Receipt]) -> list[Receipt]:
+def receipts_about(
+    feed: Feed, entry: QuarantineEntry, receipts: Sequence[Receipt]
+) -> list[Receipt]:
     """Find the receipts that are about an entry.
 
     Args:
@@ -205,7 +207,7 @@ def told_by(feed: Feed, entry: Entry, receipts: Sequence[Receipt]) -> list[Recei
 
 def _latest_papers(folder: Path, files: set[str]) -> tuple[Path, Path]:
     numbers = [int(found[1]) for file in files if (found := _NUMBERED.fullmatch(file))]
-    verdict, report = papers_of(max(numbers)) if numbers else (VERDICT, REPORT)
+    verdict, report = report_names(max(numbers)) if numbers else (VERDICT, REPORT)
     return folder / verdict, folder / report
 
 
@@ -226,7 +228,7 @@ def _arrived_as(feed: Feed, text: str, names: Sequence[str]) -> list[str]:
         return []
     stem = Identity(path=text, bytes=0, stamp=0, digest="").id.rpartition("-")[0]
     near = [name for name in names if batch_of(name).rpartition("-")[0] == stem]
-    ledger = Ledger(feed)
+    ledger = ReceiptStore(feed)
     return [n for n in near if any(r.batch.name == text for r in ledger.of(batch_of(n)))]
 
 
@@ -240,7 +242,7 @@ def _is_short_for(text: str, name: str) -> bool:
 def _not_found(feed: Feed, text: str, names: Sequence[str]) -> str:
     shown = visible(text, limit=100)
     msg = f"no batch {shown!r} lies in the quarantine of feed {feed.name}"
-    ledger = Ledger(feed)
+    ledger = ReceiptStore(feed)
     past = _fitting(feed, batch_of(text), ledger.batches())
     if len(past) == 1:
         latest = feed.receipts / ledger.of(past[0])[-1].file

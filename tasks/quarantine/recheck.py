@@ -10,17 +10,17 @@ from ...expectations.contract.policy import Policy
 from ...expectations.errors import GateError, Misuse
 from ...expectations.judge.reopen import renumbered, reopen_rejected, row_numbers
 from ...expectations.readers.open import open_batch
-from ...expectations.verdict.verdict import BatchFacts
+from ...expectations.verdict.verdict import BatchInfo
 from ..scoring.attempt import judge_batch
 
 if TYPE_CHECKING:
     from ...expectations.judge.checking import CheckResult
-    from .release_outputs import Job
+    from .release_outputs import ReleaseJob
 
 _SHOWN = 5
 
 
-def judge_again(job: Job) -> CheckResult:
+def judge_again(job: ReleaseJob) -> CheckResult:
     """Judge what a release is about.
 
     Args:
@@ -42,22 +42,22 @@ def judge_again(job: Job) -> CheckResult:
     return _with(result, {"batch": result.verdict.batch.model_copy(update=known)})
 
 
-def _judged_rows(job: Job) -> CheckResult:
+def _judged_rows(job: ReleaseJob) -> CheckResult:
     if job.file:
         return _judged_repaired_rows(job)
     attempt, intent = job.attempt, job.attempt.intent
-    arrived = BatchFacts(**job.taken.origin.batch.model_dump(include=set(BatchFacts.model_fields)))
+    arrived = BatchInfo(**job.taken.origin.batch.model_dump(include=set(BatchInfo.model_fields)))
     try:
         reopened = reopen_rejected(attempt.path, arrived, intent.contract, intent.judged_by)
     except UnreadableError as error:
-        told = error.told(redact=intent.policy.redact)
+        told = error.describe(redact=intent.policy.redact)
         msg = f"{attempt.path} cannot be judged again: {told}. {error.remedy}"
         raise GateError(msg) from error
     result = judge_batch(attempt, reopened.opened)
     return _with(result, {"violations": (*result.verdict.violations, *reopened.violations)})
 
 
-def _judged_repaired_rows(job: Job) -> CheckResult:
+def _judged_repaired_rows(job: ReleaseJob) -> CheckResult:
     attempt, intent = job.attempt, job.attempt.intent
     numbers = row_numbers(attempt.path, intent.policy.csv)
     _refuse_other_rows(job, numbers)
@@ -72,7 +72,7 @@ def _judged_repaired_rows(job: Job) -> CheckResult:
     return result
 
 
-def _refuse_other_rows(job: Job, numbers: Any) -> None:
+def _refuse_other_rows(job: ReleaseJob, numbers: Any) -> None:
     content = job.taken.entry.content
     wanted = set(row_numbers(content, Policy().csv)) if content else set[int]()
     found = set(numbers)

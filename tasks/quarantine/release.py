@@ -18,15 +18,15 @@ from ..feed.feed import Feed
 from ..feed.handled import Release
 from ..feed.inbox import Identity, identify
 from ..feed.receipt import Receipt
-from ..scoring.attempt import Finding, score_accepted
+from ..scoring.attempt import AttemptResult, score_accepted
 from ..scoring.feed_run import current_intent
 from ..scoring.outcome import receipt_for
 from ..storage.atomic import flush_tree
-from ..storage.journal import is_planned, sweep
-from ..storage.transaction import begin, commit
-from .checkout import TakenUp, meant, taken_up
+from ..storage.journal import clean_up, is_planned
+from ..storage.transaction import begin_attempt, commit
+from .checkout import CheckedOut, checkout, resolve_entry
 from .recheck import judge_again
-from .release_outputs import Job, lay_released
+from .release_outputs import ReleaseJob, stage_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ..storage.intent import Intent
 
 
-class Terms(NamedTuple):
+class ReleaseOptions(NamedTuple):
     """What is different this time.
 
     Attributes:
@@ -75,13 +75,13 @@ class Terms(NamedTuple):
         raise BatchNotFound(msg)
 
 
-AS_THE_FEED_SAYS = Terms()
+AS_THE_FEED_SAYS = ReleaseOptions()
 
 
 def release_batch(
     feed: Feed | str | Path,
     batch: str,
-    terms: Terms = AS_THE_FEED_SAYS,
+    terms: ReleaseOptions = AS_THE_FEED_SAYS,
     timeout: float | None = None,
     watch: Callable[[int, int], None] | None = None,
 ) -> Receipt:
@@ -108,12 +108,12 @@ def release_batch(
         OSError: A file or disk failed. After the plan stands, whoever comes next completes it.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
-    name = meant(feed, batch)
+    name = resolve_entry(feed, batch)
     if isinstance(name, Receipt):
         return name
     file = terms.existing_file()
     intent = terms.intent(feed, name, timeout)
-    with taken_up(feed, name) as taken:
+    with checkout(feed, name) as taken:
         try:
             return _released(_begun(taken, intent, file), watch)
         except Exception as error:  # noqa: BLE001 - a model or a library may raise anything
@@ -122,20 +122,20 @@ def release_batch(
         raise failed
 
 
-def _released(job: Job, watch: Callable[[int, int], None] | None) -> Receipt:
+def _released(job: ReleaseJob, watch: Callable[[int, int], None] | None) -> Receipt:
     result = judge_again(job)
     # A split that would leave all rows behind is none.
     fits = result.passed or result.verdict.accepted > 0
-    finding = score_accepted(job.attempt, result, watch) if fits else Finding(result.verdict)
-    moves, outputs = lay_released(job, finding)
+    finding = score_accepted(job.attempt, result, watch) if fits else AttemptResult(result.verdict)
+    moves, outputs = stage_release(job, finding)
     return commit(job.attempt, moves, _receipt(job, finding.verdict, outputs))
 
 
-def _swept(taken: TakenUp, error: Exception, *, redact: bool) -> Exception:
+def _swept(taken: CheckedOut, error: Exception, *, redact: bool) -> Exception:
     """Leave no trace of a release that came to nothing, and tell what broke in words."""
     # After the plan stands, only recovery may touch it.
     if not is_planned(taken.feed, taken.entry.batch):
-        sweep(taken.feed, taken.entry.batch)
+        clean_up(taken.feed, taken.entry.batch)
     failed, cause = error, error.__cause__
     if not isinstance(error, GateError | OSError):
         words = "its text is withheld by policy redact" if redact else str(error)
@@ -147,19 +147,19 @@ def _swept(taken: TakenUp, error: Exception, *, redact: bool) -> Exception:
     return failed
 
 
-def _begun(taken: TakenUp, intent: Intent, file: Path | None) -> Job:
+def _begun(taken: CheckedOut, intent: Intent, file: Path | None) -> ReleaseJob:
     entry, batch = taken.entry, taken.origin.batch.identity
     content = entry.content
     if content is None and (file is None or taken.origin.disposition == "split"):
         msg = f"nothing but papers lies in {entry.path}. Put back what lay there, or discard it."
         raise Misuse(msg)
-    if content and entry.holds == "batch" and not file:
+    if content and entry.success == "batch" and not file:
         _refuse_altered(content, batch)
-    attempt = begin(taken.feed, batch, content or entry.path, intent, datetime.now(UTC))
+    attempt = begin_attempt(taken.feed, batch, content or entry.path, intent, datetime.now(UTC))
     if file:
         attempt = replace(attempt, path=_copied(file, attempt.staging))
     judged = identify(attempt.path, batch.path)
-    return Job(taken, replace(attempt, judged=judged), file)
+    return ReleaseJob(taken, replace(attempt, judged=judged), file)
 
 
 def _refuse_altered(content: Path, batch: Identity) -> None:
@@ -181,12 +181,12 @@ def _copied(file: Path, staging: Path) -> Path:
     return copy
 
 
-def _receipt(job: Job, verdict: Verdict, outputs: Outputs) -> Receipt:
+def _receipt(job: ReleaseJob, verdict: Verdict, outputs: Outputs) -> Receipt:
     receipt = receipt_for(job.attempt, verdict, outputs)
     entry = job.taken.entry
     record = Release(
         entry=entry.name,
-        holds=entry.holds,
+        success=entry.success,
         number=job.taken.number,
         receipt=job.taken.told.file,
         archive=job.attempt.feed.relative(job.archive) if outputs.predictions else None,

@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING
 from ..feed.receipt import Outputs
 from ..scoring.evidence import REPORT, VERDICT, explain
 from ..scoring.outcome import REJECTED
-from ..storage.atomic import is_there
+from ..storage.atomic import lexists
 from ..storage.transaction import PREDICTIONS, QUARANTINE
-from .entries import papers_of
+from .entries import report_names
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ...expectations.verdict.verdict import Verdict
-    from ..scoring.attempt import Finding
+    from ..scoring.attempt import AttemptResult
     from ..scoring.predictions import Scored
     from ..storage.transaction import Attempt
-    from .checkout import TakenUp
+    from .checkout import CheckedOut
 
 Moves = list[tuple["Path", "Path"]]
 
 
 @dataclass(frozen=True)
-class Job:
+class ReleaseJob:
     """A release on its way.
 
     Attributes:
@@ -40,14 +40,14 @@ class Job:
         file: The repaired file that was handed in; the attempt has a copy of it.
     """
 
-    taken: TakenUp
+    taken: CheckedOut
     attempt: Attempt
     file: Path | None = None
 
     @property
     def of_rows(self) -> bool:
         """Whether rows of a batch are released, and not the batch."""
-        return self.taken.entry.holds == "rows"
+        return self.taken.entry.success == "rows"
 
     @property
     def archive(self) -> Path:
@@ -60,7 +60,7 @@ class Job:
         return f"{self.attempt.batch.id}.release-{self.taken.number}"
 
 
-def lay_released(job: Job, finding: Finding) -> tuple[Moves, Outputs]:
+def stage_release(job: ReleaseJob, finding: AttemptResult) -> tuple[Moves, Outputs]:
     """Complete the staging folder, and name the moves that publish it.
 
     Args:
@@ -78,14 +78,14 @@ def lay_released(job: Job, finding: Finding) -> tuple[Moves, Outputs]:
     return _goes_on(job, finding.verdict, finding.scored)
 
 
-def _stays(job: Job, verdict: Verdict) -> tuple[Moves, Outputs]:
+def _stays(job: ReleaseJob, verdict: Verdict) -> tuple[Moves, Outputs]:
     from ...expectations.report.batch_report import Destination
 
     feed, entry = job.attempt.feed, job.taken.entry
     staged = job.attempt.staging / QUARANTINE
     content = [Destination("Still in quarantine", entry.content.name)] if entry.content else []
     explain(staged, verdict, content)
-    papers = papers_of(job.taken.number, repaired=job.file is not None)
+    papers = report_names(job.taken.number, repaired=job.file is not None)
     moves = [
         (staged / name, entry.path / numbered)
         for name, numbered in zip((VERDICT, REPORT), papers, strict=True)
@@ -98,7 +98,7 @@ def _stays(job: Job, verdict: Verdict) -> tuple[Moves, Outputs]:
     return moves, outputs
 
 
-def _goes_on(job: Job, verdict: Verdict, scored: Scored) -> tuple[Moves, Outputs]:
+def _goes_on(job: ReleaseJob, verdict: Verdict, scored: Scored) -> tuple[Moves, Outputs]:
     feed, entry, attempt = job.attempt.feed, job.taken.entry, job.attempt
     published, archive = _published(job), job.archive
     moves, apart = [(attempt.staging / PREDICTIONS, published)], None
@@ -123,16 +123,16 @@ def _goes_on(job: Job, verdict: Verdict, scored: Scored) -> tuple[Moves, Outputs
     return moves, outputs
 
 
-def _published(job: Job) -> Path:
+def _published(job: ReleaseJob) -> Path:
     attempt = job.attempt
     model = attempt.intent.model.name or attempt.feed.name
     first = attempt.feed.predictions(attempt.batch.id, model, attempt.intent.version)
-    if job.of_rows or is_there(first):
+    if job.of_rows or lexists(first):
         return attempt.feed.predictions(job.name, model, attempt.intent.version)
     return first
 
 
-def _explain(job: Job, verdict: Verdict, scored: Scored, published: Path) -> None:
+def _explain(job: ReleaseJob, verdict: Verdict, scored: Scored, published: Path) -> None:
     from ...expectations.report.batch_report import Destination
 
     became = [

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..feed.receipt import Receipt
 
 
-class Standing(BaseModel):
+class RowCounts(BaseModel):
     """Where the rows of a batch are by now: rows in are rows scored and rows rejected.
 
     Attributes:
@@ -30,14 +30,14 @@ class Standing(BaseModel):
     rejected: int | None
     discarded: int | None = 0
 
-    def after(self, receipt: Receipt) -> Standing:
+    def after(self, receipt: Receipt) -> RowCounts:
         """Count what one more receipt of the desk tells."""
         outputs, handled = receipt.outputs, receipt.handled
         if receipt.discard:
             return self.model_copy(update={"discarded": outputs.rejected})
         if handled is None or receipt.disposition not in ("passed", "split"):
             return self
-        if handled.holds == "batch":
+        if handled.success == "batch":
             return started_by(receipt)
         left = None if self.rejected is None else self.rejected - outputs.scored
         return self.model_copy(
@@ -45,16 +45,16 @@ class Standing(BaseModel):
         )
 
 
-def started_by(receipt: Receipt) -> Standing:
+def started_by(receipt: Receipt) -> RowCounts:
     """Count what the receipt of a whole batch tells."""
-    return Standing(
+    return RowCounts(
         rows_in=receipt.rows_in,
         scored=receipt.outputs.scored,
         rejected=receipt.outputs.rejected,
     )
 
 
-def standing(receipts: Sequence[Receipt], latest: str | None = None) -> Standing:
+def count_rows(receipts: Sequence[Receipt], latest: str | None = None) -> RowCounts:
     """Add up what became of a batch under one version, release by release.
 
     Args:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...expectations.errors import BatchChanged, RegistryUnavailable, UnsupportedBatch
 from ...expectations.judge.checking import CheckResult, check
 from ...expectations.verdict.verdict import GATE_VERSION, Verdict, Violation
-from ..storage.atomic import discard, make_folder
+from ..storage.atomic import make_folder, remove
 from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt, changed, commit
-from .outcome import REJECTED, facts_of, lay_ready, receipt_for
+from .outcome import REJECTED, facts_of, receipt_for, stage_outputs
 from .outputs import OutputMismatch
 from .parquet_writer import GrowingParquet
 from .predictions import Scored, provenance, score_rows
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TRANSIENT = (OSError, RegistryUnavailable)
 
 
-class Finding(NamedTuple):
+class AttemptResult(NamedTuple):
     """What an attempt found, and what it predicted if it was to.
 
     Attributes:
@@ -38,7 +38,7 @@ class Finding(NamedTuple):
     scored: Scored | None = None
 
 
-def complete(attempt: Attempt, watch: Callable[[int, int], None] | None = None) -> Receipt:
+def run_attempt(attempt: Attempt, watch: Callable[[int, int], None] | None = None) -> Receipt:
     """Take an attempt from a clear staging folder to its receipt.
 
     Args:
@@ -54,7 +54,7 @@ def complete(attempt: Attempt, watch: Callable[[int, int], None] | None = None) 
     """
     judged = judge_batch(attempt, attempt.path)
     finding = score_accepted(attempt, judged, watch)
-    moves, outputs = lay_ready(attempt, *finding, judged)
+    moves, outputs = stage_outputs(attempt, *finding, judged)
     return commit(attempt, moves, receipt_for(attempt, finding.verdict, outputs))
 
 
@@ -100,7 +100,7 @@ def judge_batch(attempt: Attempt, batch: Any) -> CheckResult:
 
 def score_accepted(
     attempt: Attempt, result: CheckResult, watch: Callable[[int, int], None] | None = None
-) -> Finding:
+) -> AttemptResult:
     """Score what was accepted, and set apart what was not, all of it in staging.
 
     Args:
@@ -117,11 +117,11 @@ def score_accepted(
         OSError: The same for files and disks.
     """
     if result.disposition not in ("passed", "split"):
-        return Finding(result.verdict, None)
+        return AttemptResult(result.verdict, None)
     try:
         if result.disposition == "split":
             _write_rejected(attempt, result)
-        return Finding(result.verdict, _write_predictions(attempt, result, watch))
+        return AttemptResult(result.verdict, _write_predictions(attempt, result, watch))
     except OutputMismatch as found:
         verdict = _with(result.verdict, *found.violations)
     except BatchChanged as error:
@@ -130,8 +130,8 @@ def score_accepted(
         unread = _with(result.verdict, _contradiction(attempt, error))
         verdict = unread.model_copy(update={"rows": None, "rejected": 0})
     for staged in (PREDICTIONS, QUARANTINE):
-        discard(attempt.staging / staged)
-    return Finding(verdict, None)
+        remove(attempt.staging / staged)
+    return AttemptResult(verdict, None)
 
 
 def _write_predictions(

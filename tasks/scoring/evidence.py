@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ...expectations.report.batch_report import Destination
     from ...expectations.report.cooccurrence import Overlaps
-    from ...expectations.report.feed_history import Past
+    from ...expectations.report.feed_history import FeedHistory
     from ...expectations.verdict.verdict import Verdict
 
 VERDICT = "verdict.json"
@@ -23,7 +23,7 @@ def explain(
     folder: Path,
     verdict: Verdict,
     became: Sequence[Destination],
-    past: Past | None = None,
+    past: FeedHistory | None = None,
     overlaps: Overlaps | None = None,
 ) -> None:
     """Write ``verdict.json`` and ``report.html``, and flush the folder with all that is in it.

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...expectations.errors import GateError
-from ...expectations.report.feed_history import Known, Past, PastBatch, known_from
+from ...expectations.report.feed_history import EntryFacts, FeedHistory, HistoryEntry, known_from
 from ..feed.history import LAST, look_back
 from ..feed.receipt import read_receipt
-from ..storage.atomic import is_there
+from ..storage.atomic import lexists
 from .evidence import REPORT
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FOLLOWED = 8  # receipts, from the quarantine desk back to the batch's arrival
 
 
-def past_of(feed: Feed, newest: Receipt | None = None, last: int = LAST) -> Past:
+def past_of(feed: Feed, newest: Receipt | None = None, last: int = LAST) -> FeedHistory:
     """Look back on a feed's last batches.
 
     Args:
@@ -46,7 +46,7 @@ def past_of(feed: Feed, newest: Receipt | None = None, last: int = LAST) -> Past
     batches = _in_order(past_batch(feed, receipt) for receipt in before)
     # However the clocks of two workers differ, what is judged just now comes last.
     batches += (past_batch(feed, newest),) if newest else ()
-    return Past(
+    return FeedHistory(
         feed=feed.name,
         batches=batches[-last:],
         total=others + (newest is not None),
@@ -54,7 +54,7 @@ def past_of(feed: Feed, newest: Receipt | None = None, last: int = LAST) -> Past
     )
 
 
-def linked_past(feed: Feed, history: History, page: Path) -> Past:
+def linked_past(feed: Feed, history: History, page: Path) -> FeedHistory:
     """Look back on a feed's last batches from a page that links to what they left behind.
 
     Args:
@@ -65,7 +65,7 @@ def linked_past(feed: Feed, history: History, page: Path) -> Past:
     Returns:
         The batches, with a link to each report and each file of predictions that is still there.
     """
-    return Past(
+    return FeedHistory(
         feed=feed.name,
         batches=_in_order(past_batch(feed, receipt, page) for receipt in history.receipts),
         total=len(history.traces),
@@ -73,7 +73,7 @@ def linked_past(feed: Feed, history: History, page: Path) -> Past:
     )
 
 
-def past_batch(feed: Feed, newest: Receipt, page: Path | None = None) -> PastBatch:
+def past_batch(feed: Feed, newest: Receipt, page: Path | None = None) -> HistoryEntry:
     """Pick what pages show out of a batch's receipts.
 
     Args:
@@ -87,8 +87,8 @@ def past_batch(feed: Feed, newest: Receipt, page: Path | None = None) -> PastBat
     """
     receipt = _of_arrival(feed, newest)
     verdict, error = receipt.verdict, receipt.error
-    failed = Known(faults=(error.kind,)) if error else Known()
-    batch = PastBatch(
+    failed = EntryFacts(faults=(error.kind,)) if error else EntryFacts()
+    batch = HistoryEntry(
         name=receipt.batch.name,
         fare=receipt.disposition,
         when=receipt.finished,
@@ -106,7 +106,7 @@ def past_batch(feed: Feed, newest: Receipt, page: Path | None = None) -> PastBat
     return replace(batch, report=report, predictions=predictions)
 
 
-def _in_order(batches: Iterable[PastBatch]) -> tuple[PastBatch, ...]:
+def _in_order(batches: Iterable[HistoryEntry]) -> tuple[HistoryEntry, ...]:
     return tuple(sorted(batches, key=lambda batch: batch.when))
 
 
@@ -133,6 +133,6 @@ def link_to(path: Path, page: Path) -> str | None:
         The path relative to the page; None if there is no such file, or no such path.
     """
     with suppress(ValueError, OSError):
-        if is_there(path):
+        if lexists(path):
             return Path(os.path.relpath(path, page)).as_posix()
     return None

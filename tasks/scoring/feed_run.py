@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Literal
 
 from ...expectations.errors import GateError
 from ..feed.feed import Feed
-from ..feed.inbox import LeftAlone, identify
-from ..feed.receipt import Ledger, Receipt
-from ..storage.intent import Intent, claimed, unfinished
+from ..feed.inbox import SkippedBatch, identify
+from ..feed.receipt import Receipt, ReceiptStore
+from ..storage.intent import Intent, claimed, read_intent
 from ..storage.journal import is_planned
-from ..storage.transaction import Attempt, begin, give_up
-from .attempt import TRANSIENT, complete
+from ..storage.transaction import Attempt, abort, begin_attempt
+from .attempt import TRANSIENT, run_attempt
 from .mlflow_runs import track_run
 from .outcome import errored
-from .selection import Candidate, due, survey
+from .selection import Candidate, keep_due, select_candidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ class Progress:
     batches: int
     scored: int = 0
     rows: int | None = None
-    outcome: Receipt | LeftAlone | None = None
+    outcome: Receipt | SkippedBatch | None = None
 
 
 def score_feed(
@@ -78,12 +78,12 @@ def score_feed(
         OSError: The feed's folders cannot be read or written.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
-    found = survey(feed, again=again)
+    found = select_candidates(feed, again=again)
     if not found.candidates:
         return found.summary(feed)
     intent = current_intent(feed, timeout)
-    todo = due(feed, found, intent.version, again=again)
-    outcomes: list[Receipt | LeftAlone] = []
+    todo = keep_due(feed, found, intent.version, again=again)
+    outcomes: list[Receipt | SkippedBatch] = []
     for position, candidate in enumerate(todo.candidates, 1):
         progress = _Reporter(candidate.batch.path, position, len(todo.candidates), on_progress)
         progress.tell()
@@ -121,7 +121,7 @@ def score_one(
     *,
     again: bool = False,
     watch: Callable[[int, int], None] | None = None,
-) -> Receipt | LeftAlone:
+) -> Receipt | SkippedBatch:
     """Take one batch from its claim to its receipt.
 
     Args:
@@ -144,14 +144,14 @@ def score_one(
         if left:
             return _left_alone(candidate, left)
         path = feed.resolve(candidate.place)
-        attempt = begin(feed, candidate.batch, path, intent, datetime.now(UTC))
+        attempt = begin_attempt(feed, candidate.batch, path, intent, datetime.now(UTC))
         try:
-            return complete(attempt, watch)
+            return run_attempt(attempt, watch)
         except TRANSIENT:
             raise
         except Exception as error:  # noqa: BLE001 - a batch must never stop the others
             _note(attempt, error)
-            return give_up(attempt, errored(attempt, error))
+            return abort(attempt, errored(attempt, error))
 
 
 def record_failure(
@@ -175,8 +175,8 @@ def record_failure(
     try:
         with claimed(feed, candidate.batch.id) as won:
             if won and not is_planned(feed, candidate.batch.id):
-                attempt = begin(feed, candidate.batch, path, intent, attempt.started)
-                return give_up(attempt, errored(attempt, error))
+                attempt = begin_attempt(feed, candidate.batch, path, intent, attempt.started)
+                return abort(attempt, errored(attempt, error))
     except (OSError, GateError) as further:
         _log.warning("no receipt for %s: %s", candidate.batch.id, type(further).__name__)
     return errored(attempt, error)
@@ -184,7 +184,7 @@ def record_failure(
 
 def _score_in_any_case(
     feed: Feed, intent: Intent, candidate: Candidate, again: bool, progress: _Reporter
-) -> Receipt | LeftAlone:
+) -> Receipt | SkippedBatch:
     try:
         return score_one(feed, intent, candidate, again=again, watch=progress.tell)
     except Exception as error:  # noqa: BLE001 - a batch must never stop the others
@@ -198,9 +198,9 @@ def _overtaken(
     batch, path = candidate.batch, feed.resolve(candidate.place)
     if is_planned(feed, batch.id):
         return "unfinished"
-    begun = unfinished(feed, batch.id)
+    begun = read_intent(feed, batch.id)
     version = (begun or intent).version
-    finals = [r for r in Ledger(feed).of(batch.id) if r.settles]
+    finals = [r for r in ReceiptStore(feed).of(batch.id) if r.settles]
     if any(r.version == version for r in finals) or (finals and not again and not begun):
         return "claimed"
     if not path.exists() or identify(path, batch.path) != batch:
@@ -217,8 +217,8 @@ _DETAILS: dict[Literal["claimed", "changed", "unfinished"], str] = {
 
 def _left_alone(
     candidate: Candidate, why: Literal["claimed", "changed", "unfinished"]
-) -> LeftAlone:
-    return LeftAlone(batch=candidate.batch.path, why=why, detail=_DETAILS[why])
+) -> SkippedBatch:
+    return SkippedBatch(batch=candidate.batch.path, why=why, detail=_DETAILS[why])
 
 
 def _note(attempt: Attempt, error: BaseException) -> None:
@@ -234,7 +234,10 @@ class _Reporter:
     listener: Callable[[Progress], None] | None
 
     def tell(
-        self, scored: int = 0, rows: int | None = None, outcome: Receipt | LeftAlone | None = None
+        self,
+        scored: int = 0,
+        rows: int | None = None,
+        outcome: Receipt | SkippedBatch | None = None,
     ) -> None:
         if self.listener:
             told = Progress(self.batch, self.position, self.batches, scored, rows, outcome)

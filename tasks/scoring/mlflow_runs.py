@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ...expectations.escaping import slug, visible
-from ...expectations.registry.retry import Unanswered, ask, described, limit_of
+from ...expectations.registry.retry import DeadlineExceeded, call_within, described, resolve_timeout
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,8 +47,10 @@ def track_run(feed: Feed, summary: RunSummary, timeout: float | None = None) -> 
     if feed.experiment is None or not summary.receipts:
         return None
     try:
-        return ask(lambda: _logged(str(feed.experiment), summary), limit_of(timeout), _at_once)
-    except Unanswered as error:
+        return call_within(
+            lambda: _logged(str(feed.experiment), summary), resolve_timeout(timeout), _at_once
+        )
+    except DeadlineExceeded as error:
         _log.warning(
             "the run is not logged in MLflow's experiment %s: %s. Nothing else depends on it.",
             visible(feed.experiment),

@@ -14,9 +14,9 @@ from ...expectations.errors import (
     RegistryUnavailable,
 )
 from ...expectations.escaping import slug
-from ...expectations.verdict.verdict import BatchFacts
+from ...expectations.verdict.verdict import BatchInfo
 from ..feed.receipt import Failure, Outputs, Receipt, ScoredBatch
-from ..storage.atomic import is_there
+from ..storage.atomic import lexists
 from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt
 from .column_statistics import profile
 from .evidence import explain
@@ -37,7 +37,7 @@ REJECTED = "rejected.parquet"
 _MACHINERY = (OSError, RegistryUnavailable, ModelNotFound, ContractChanged)
 
 
-def lay_ready(
+def stage_outputs(
     attempt: Attempt, verdict: Verdict, scored: Scored | None, judged: CheckResult | None = None
 ) -> tuple[list[tuple[Path, Path]], Outputs]:
     """Complete the staging folder, and name the moves that publish it.
@@ -89,7 +89,7 @@ def _published(attempt: Attempt) -> Path:
 def _free_quarantine(attempt: Attempt) -> Path:
     """Stand beside what another version has quarantined of the same batch."""
     folder = attempt.feed.quarantined(attempt.batch.id)
-    if not is_there(folder):
+    if not lexists(folder):
         return folder
     version = slug(attempt.intent.version)
     return folder.with_name(f"{folder.name}@{version}.{attempt.number}")
@@ -123,7 +123,7 @@ def _rejected(folder: Path, judged: CheckResult | None) -> pl.LazyFrame | None:
     import polars as pl
 
     written = folder / REJECTED
-    if is_there(written):
+    if lexists(written):
         return pl.scan_parquet(written, use_statistics=False)
     return judged.rejected if judged else None
 
@@ -202,9 +202,9 @@ def _scored_batch(attempt: Attempt, verdict: Verdict | None) -> ScoredBatch:
     )
 
 
-def facts_of(attempt: Attempt) -> BatchFacts:
+def facts_of(attempt: Attempt) -> BatchInfo:
     """Say of a batch what can be said without opening it."""
-    return BatchFacts(
+    return BatchInfo(
         name=attempt.batch.path,
         format=attempt.path.suffix.lstrip(".") or "unknown",
         uri=str(attempt.path),

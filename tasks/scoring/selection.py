@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict
 
 from ...expectations.contract.model_version import ModelVersion  # noqa: TC001 - pydantic resolves it
 from ...expectations.errors import GateError
-from ..feed.inbox import Identity, LeftAlone, look_into
-from ..feed.receipt import Ledger, Receipt, last_final
+from ..feed.inbox import Identity, SkippedBatch, look_into
+from ..feed.receipt import Receipt, ReceiptStore, last_final
 from ..feed.run_summary import RunSummary
-from ..storage.atomic import is_there
-from ..storage.intent import unfinished
+from ..storage.atomic import lexists
+from ..storage.intent import read_intent
 from ..storage.transaction import prepare, recover
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Candidate(BaseModel):
     place: str
 
 
-class Survey(BaseModel):
+class Selection(BaseModel):
     """What a run found before it began to score.
 
     Attributes:
@@ -50,14 +50,14 @@ class Survey(BaseModel):
 
     candidates: tuple[Candidate, ...] = ()
     recovered: tuple[Receipt, ...] = ()
-    left: tuple[LeftAlone, ...] = ()
+    left: tuple[SkippedBatch, ...] = ()
     done: int = 0
 
     def summary(
         self,
         feed: Feed,
         model: ModelVersion | None = None,
-        outcomes: Iterable[Receipt | LeftAlone] = (),
+        outcomes: Iterable[Receipt | SkippedBatch] = (),
     ) -> RunSummary:
         """Close the run.
 
@@ -74,12 +74,12 @@ class Survey(BaseModel):
             feed=feed.name,
             model=model,
             receipts=(*self.recovered, *(o for o in ended if isinstance(o, Receipt))),
-            left=(*self.left, *(o for o in ended if isinstance(o, LeftAlone))),
+            left=(*self.left, *(o for o in ended if isinstance(o, SkippedBatch))),
             done=self.done,
         )
 
 
-def survey(feed: Feed, *, again: bool = False) -> Survey:
+def select_candidates(feed: Feed, *, again: bool = False) -> Selection:
     """Finish what dead workers have begun, then look what there is to do.
 
     Args:
@@ -98,10 +98,10 @@ def survey(feed: Feed, *, again: bool = False) -> Survey:
     ready = {batch.id: batch for batch in inbox.ready}
     resumed = list(recover(feed, ready))
     recovered = tuple(r for r in resumed if isinstance(r, Receipt))
-    left = [*inbox.left, *(r for r in resumed if isinstance(r, LeftAlone))]
+    left = [*inbox.left, *(r for r in resumed if isinstance(r, SkippedBatch))]
     found, done = list[Candidate](), 0
     settled = {receipt.batch.id for receipt in recovered}
-    ledger, begun = Ledger(feed), _begun(feed)
+    ledger, begun = ReceiptStore(feed), _begun(feed)
     for batch in inbox.ready:
         try:
             if again or batch.id in begun or not ledger.is_settled(batch.id):
@@ -109,12 +109,12 @@ def survey(feed: Feed, *, again: bool = False) -> Survey:
             elif batch.id not in settled:
                 done += 1
         except GateError as error:
-            left.append(LeftAlone(batch=batch.path, why="unfinished", detail=str(error)))
+            left.append(SkippedBatch(batch=batch.path, why="unfinished", detail=str(error)))
     found.extend(_elsewhere(feed, ledger, set(ready), again))
-    return Survey(candidates=tuple(found), recovered=recovered, left=tuple(left), done=done)
+    return Selection(candidates=tuple(found), recovered=recovered, left=tuple(left), done=done)
 
 
-def due(feed: Feed, found: Survey, version: str, *, again: bool = False) -> Survey:
+def keep_due(feed: Feed, found: Selection, version: str, *, again: bool = False) -> Selection:
     """Keep the candidates whose turn it is under a version.
 
     Args:
@@ -126,14 +126,14 @@ def due(feed: Feed, found: Survey, version: str, *, again: bool = False) -> Surv
     Returns:
         The survey with these candidates: those that no worker has died over first.
     """
-    ledger = Ledger(feed)
+    ledger = ReceiptStore(feed)
     taken: list[tuple[int, Candidate]] = []
     left, done = list(found.left), found.done
     for candidate in found.candidates:
         match _turn(feed, ledger, candidate, version, again):
             case int(starts):
                 taken.append((starts, candidate))
-            case LeftAlone() as entry:
+            case SkippedBatch() as entry:
                 left.append(entry)
             case None:
                 done += 1
@@ -144,14 +144,14 @@ def due(feed: Feed, found: Survey, version: str, *, again: bool = False) -> Surv
 
 
 def _turn(
-    feed: Feed, ledger: Ledger, candidate: Candidate, version: str, again: bool
-) -> int | LeftAlone | None:
+    feed: Feed, ledger: ReceiptStore, candidate: Candidate, version: str, again: bool
+) -> int | SkippedBatch | None:
     """Tell how many workers died over a batch that is due; or why it is not; None if it is done."""
     try:
-        begun = unfinished(feed, candidate.batch.id)
+        begun = read_intent(feed, candidate.batch.id)
         receipts = [r for r in ledger.of(candidate.batch.id) if r.version == version]
     except GateError as error:
-        return LeftAlone(batch=candidate.batch.path, why="unfinished", detail=str(error))
+        return SkippedBatch(batch=candidate.batch.path, why="unfinished", detail=str(error))
     if begun:
         return begun.starts
     if last_final(receipts):
@@ -163,7 +163,9 @@ def _begun(feed: Feed) -> set[str]:
     return {path.stem for path in feed.claims.glob("*.intent")}
 
 
-def _elsewhere(feed: Feed, ledger: Ledger, in_inbox: set[str], again: bool) -> Iterator[Candidate]:
+def _elsewhere(
+    feed: Feed, ledger: ReceiptStore, in_inbox: set[str], again: bool
+) -> Iterator[Candidate]:
     """Find batches that left the inbox and are to be scored once more."""
     for batch in sorted((set(ledger.batches()) if again else _begun(feed)) - in_inbox):
         done = last_final(ledger.of(batch))
@@ -173,11 +175,11 @@ def _elsewhere(feed: Feed, ledger: Ledger, in_inbox: set[str], again: bool) -> I
             # What was repaired is scored; what arrived lies in the archive as unfit as it was.
             continue
         place = done.outputs.batch
-        if place is not None and is_there(feed.resolve(place)):
+        if place is not None and lexists(feed.resolve(place)):
             yield Candidate(batch=done.batch.identity, place=place)
 
 
-def _not_yet(feed: Feed, candidate: Candidate, receipts: list[Receipt]) -> LeftAlone | None:
+def _not_yet(feed: Feed, candidate: Candidate, receipts: list[Receipt]) -> SkippedBatch | None:
     failures = [r.error for r in receipts if r.error and r.error.counts]
     path = candidate.batch.path
     if len(failures) >= feed.max_attempts:
@@ -185,11 +187,11 @@ def _not_yet(feed: Feed, candidate: Candidate, receipts: list[Receipt]) -> LeftA
             f"failed {len(failures)} times, last with {failures[-1].kind}: "
             f"{failures[-1].message} Score it `again` once that is mended."
         )
-        return LeftAlone(batch=path, why="parked", detail=detail)
+        return SkippedBatch(batch=path, why="parked", detail=detail)
     later = receipts[-1].try_again if receipts else None
     # After a clock was set back an hour may seem years away: no pause is longer than the longest.
     longest = timedelta(seconds=feed.max_backoff_seconds)
     if later and timedelta() < later - datetime.now(UTC) <= longest:
         detail = f"failed, and is tried again after {later:%Y-%m-%d %H:%M:%S} UTC"
-        return LeftAlone(batch=path, why="waiting", detail=detail)
+        return SkippedBatch(batch=path, why="waiting", detail=detail)
     return None

@@ -50,7 +50,7 @@ def flush_tree(path: Path) -> None:
 
 
 @contextmanager
-def held(path: Path) -> Generator[None]:
+def locked(path: Path) -> Generator[None]:
     """Have a small file that several processes write be one process's, until it is done or dead.
 
     Raises:
@@ -75,7 +75,7 @@ def partial_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.partial")
 
 
-def write_whole(path: Path, text: str) -> None:
+def atomic_write(path: Path, text: str) -> None:
     """Write a file that nobody ever sees in part, in place of an older one of the same name."""
     partial = partial_of(path)
     try:
@@ -87,7 +87,7 @@ def write_whole(path: Path, text: str) -> None:
     flush(path.parent)
 
 
-def create_whole(path: Path, staged: Path) -> None:
+def publish_new(path: Path, staged: Path) -> None:
     """Give a staged file its public name, which must be free.
 
     Args:
@@ -108,14 +108,14 @@ def create_whole(path: Path, staged: Path) -> None:
     flush(path.parent)
 
 
-def is_there(path: Path) -> bool:
+def lexists(path: Path) -> bool:
     """Whether a name is taken, be it by a dangling link."""
     return os.path.lexists(path)
 
 
 def is_moved(source: Path, destination: Path) -> bool:
     """Whether a move has been made."""
-    return is_there(destination) and not is_there(source)
+    return lexists(destination) and not lexists(source)
 
 
 def is_remnant(source: Path, destination: Path) -> bool:
@@ -140,7 +140,7 @@ def move(source: Path, destination: Path) -> None:
     """
     if is_moved(source, destination):
         return
-    if is_there(destination):
+    if lexists(destination):
         _finish_copy(source, destination)
         return
     make_folder(destination.parent)
@@ -154,7 +154,7 @@ def move(source: Path, destination: Path) -> None:
     flush(source.parent)
 
 
-def give_back(source: Path, destination: Path) -> None:
+def restore(source: Path, destination: Path) -> None:
     """Move a file or a folder to a name that somebody else may take at any moment.
 
     Args:
@@ -179,7 +179,7 @@ def give_back(source: Path, destination: Path) -> None:
     flush(source.parent)
 
 
-def discard(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a file or folder of the gate's own, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -189,7 +189,7 @@ def discard(path: Path) -> None:
 
 def _copy_across(source: Path, destination: Path) -> None:
     partial = partial_of(destination)
-    discard(partial)
+    remove(partial)
     if source.is_dir():
         shutil.copytree(source, partial, symlinks=True)
     else:
@@ -197,14 +197,14 @@ def _copy_across(source: Path, destination: Path) -> None:
     flush_tree(partial)
     partial.rename(destination)
     flush(destination.parent)
-    discard(source)
+    remove(source)
 
 
 def _finish_copy(source: Path, destination: Path) -> None:
     if not is_remnant(source, destination):
         taken = "is taken already; nothing is overwritten. Move what stands there elsewhere"
         raise FileExistsError(errno.EEXIST, taken, str(destination))
-    discard(source)
+    remove(source)
 
 
 def _equal(one: Path, other: Path) -> bool:

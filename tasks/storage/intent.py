@@ -20,7 +20,7 @@ from ...expectations.contract.policy import Policy
 from ...expectations.errors import GateError, InvalidFeed, Misuse
 from ...expectations.suite import rules_of
 from ..feed.receipt import version_label
-from .atomic import write_whole
+from .atomic import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -139,7 +139,7 @@ def claimed(feed: Feed, batch: str) -> Generator[bool]:
         lock.release()
 
 
-def bound_to(feed: Feed, batch: str, intent: Intent) -> Intent:
+def bind_intent(feed: Feed, batch: str, intent: Intent) -> Intent:
     """Write down what is to be done with a claimed batch, unless that stands written already.
 
     Args:
@@ -154,13 +154,13 @@ def bound_to(feed: Feed, batch: str, intent: Intent) -> Intent:
         GateError: The file is there and cannot be understood.
         OSError: It cannot be written.
     """
-    earlier = unfinished(feed, batch)
+    earlier = read_intent(feed, batch)
     binding = earlier.model_copy(update={"starts": earlier.starts + 1}) if earlier else intent
-    write_whole(feed.intent(batch), binding.model_dump_json(indent=2))
+    atomic_write(feed.intent(batch), binding.model_dump_json(indent=2))
     return binding
 
 
-def unfinished(feed: Feed, batch: str) -> Intent | None:
+def read_intent(feed: Feed, batch: str) -> Intent | None:
     """Read the intent to score a batch that a crashed attempt left behind.
 
     Whoever asked for a release can ask again: that of a crashed one binds nobody.

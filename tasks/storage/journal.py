@@ -10,16 +10,16 @@ from ...expectations.errors import GateError
 from ..feed.inbox import identify, marker_of
 from ..feed.receipt import Receipt
 from .atomic import (
-    create_whole,
-    discard,
-    give_back,
+    atomic_write,
     is_remnant,
-    is_there,
+    lexists,
     move,
     partial_of,
-    write_whole,
+    publish_new,
+    remove,
+    restore,
 )
-from .order import reached
+from .order import log_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ _PLAN = "plan.json"
 _RECEIPT = "receipt.json"
 
 
-class Move(BaseModel):
+class Rename(BaseModel):
     """One step of a plan; paths as ``Feed.relative`` writes them."""
 
     model_config = ConfigDict(frozen=True)
@@ -40,7 +40,7 @@ class Move(BaseModel):
     destination: str
 
 
-class Plan(BaseModel):
+class CommitPlan(BaseModel):
     """What remains to be done for a batch that is judged and scored.
 
     Attributes:
@@ -50,11 +50,11 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    moves: tuple[Move, ...]
+    moves: tuple[Rename, ...]
     receipt: Receipt
 
 
-def write_plan(feed: Feed, plan: Plan) -> None:
+def write_plan(feed: Feed, plan: CommitPlan) -> None:
     """Write a plan down: from here on recovery goes forward.
 
     Raises:
@@ -62,11 +62,11 @@ def write_plan(feed: Feed, plan: Plan) -> None:
     """
     batch = plan.receipt.batch.id
     _stage_receipt(feed, plan.receipt)
-    write_whole(feed.staged(batch) / _PLAN, plan.model_dump_json(indent=2))
-    reached(batch, "planned")
+    atomic_write(feed.staged(batch) / _PLAN, plan.model_dump_json(indent=2))
+    log_checkpoint(batch, "planned")
 
 
-def read_plan(feed: Feed, batch: str) -> Plan | None:
+def read_plan(feed: Feed, batch: str) -> CommitPlan | None:
     """Read the plan of a batch that is past the turning point.
 
     Raises:
@@ -74,7 +74,7 @@ def read_plan(feed: Feed, batch: str) -> Plan | None:
     """
     path = feed.staged(batch) / _PLAN
     try:
-        return Plan.model_validate_json(path.read_text("utf-8"))
+        return CommitPlan.model_validate_json(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
     except ValidationError as error:
@@ -87,7 +87,7 @@ def is_planned(feed: Feed, batch: str) -> bool:
     return (feed.staged(batch) / _PLAN).exists()
 
 
-def carry_out(feed: Feed, plan: Plan) -> Receipt:
+def apply_plan(feed: Feed, plan: CommitPlan) -> Receipt:
     """Make the steps of a plan that are not made yet, and commit.
 
     Args:
@@ -104,53 +104,53 @@ def carry_out(feed: Feed, plan: Plan) -> Receipt:
     batch, todo = plan.receipt.batch.id, _without_what_is_gone(feed, plan)
     for step in _remaining(feed, todo.moves):
         move(feed.resolve(step.source), feed.resolve(step.destination))
-        reached(batch, "moved")
+        log_checkpoint(batch, "moved")
         if _give_back_what_came_later(feed, todo):
-            return carry_out(feed, plan)
+            return apply_plan(feed, plan)
     receipt = _true_to_facts(feed, plan.receipt)
     if not (feed.receipts / receipt.file).exists():
         publish_receipt(feed, receipt)
     _drop_marker(feed.inbox / receipt.batch.identity.path)
-    sweep(feed, batch)
+    clean_up(feed, batch)
     return receipt
 
 
-def _remaining(feed: Feed, moves: tuple[Move, ...]) -> tuple[Move, ...]:
+def _remaining(feed: Feed, moves: tuple[Rename, ...]) -> tuple[Rename, ...]:
     # What is gone from its source has been moved, wherever a reader took it since. A later step
     # may move what an earlier one has put there, so the last finished one counts.
     for position in reversed(range(len(moves))):
-        if not is_there(feed.resolve(moves[position].source)):
+        if not lexists(feed.resolve(moves[position].source)):
             return moves[position + 1 :]
     return moves
 
 
-def _without_what_is_gone(feed: Feed, plan: Plan) -> Plan:
+def _without_what_is_gone(feed: Feed, plan: CommitPlan) -> CommitPlan:
     """Leave out what a producer took back, or put something else in its place."""
     known = plan.receipt.batch.identity
     moves = tuple(step for step in plan.moves if not _is_gone(feed, step, known))
     return plan.model_copy(update={"moves": moves})
 
 
-def _is_gone(feed: Feed, step: Move, known: Identity) -> bool:
+def _is_gone(feed: Feed, step: Rename, known: Identity) -> bool:
     source, destination = feed.resolve(step.source), feed.resolve(step.destination)
     # What is staged only the gate touches: where it is gone it has been moved.
     if source.is_relative_to(feed.staging):
         return False
-    if not is_there(source):
-        return not is_there(destination)
+    if not lexists(source):
+        return not lexists(destination)
     if source != feed.inbox / known.path or identify(source, known.path) == known:
         return False
-    return not (source.is_dir() and is_there(destination) and is_remnant(source, destination))
+    return not (source.is_dir() and lexists(destination) and is_remnant(source, destination))
 
 
-def _give_back_what_came_later(feed: Feed, plan: Plan) -> bool:
+def _give_back_what_came_later(feed: Feed, plan: CommitPlan) -> bool:
     """Return to the inbox what a producer put in the batch's place an instant before the move."""
     known = plan.receipt.batch.identity
     place = feed.inbox / known.path
     taken = next(
         (feed.resolve(m.destination) for m in plan.moves if feed.resolve(m.source) == place), place
     )
-    if taken == place or not is_there(taken):
+    if taken == place or not lexists(taken):
         return False
     found = identify(taken, known.path)
     # A copy onto another disk may keep a coarser stamp than the original had.
@@ -158,16 +158,16 @@ def _give_back_what_came_later(feed: Feed, plan: Plan) -> bool:
     if found == (known if same_disk else known.model_copy(update={"stamp": found.stamp})):
         return False
     try:
-        give_back(taken, place)
+        restore(taken, place)
     except FileExistsError:
-        give_back(taken, feed.inbox / found.file)
+        restore(taken, feed.inbox / found.file)
     return True
 
 
 def _true_to_facts(feed: Feed, receipt: Receipt) -> Receipt:
     """Own up to a batch that its producer took away or replaced before it could be moved."""
     place = receipt.outputs.batch
-    if place is None or is_there(feed.resolve(place)):
+    if place is None or lexists(feed.resolve(place)):
         return receipt
     outputs = receipt.outputs.model_copy(update={"batch": None})
     return receipt.model_copy(update={"outputs": outputs})
@@ -175,7 +175,7 @@ def _true_to_facts(feed: Feed, receipt: Receipt) -> Receipt:
 
 def _drop_marker(path: Path) -> None:
     # Of a batch that has left, an empty marker would only litter the inbox.
-    marker = None if is_there(path) else marker_of(path)
+    marker = None if lexists(path) else marker_of(path)
     if marker and marker.stat().st_size == 0:
         marker.unlink(missing_ok=True)
 
@@ -187,8 +187,8 @@ def publish_receipt(feed: Feed, receipt: Receipt) -> None:
         OSError: It cannot be written, or the name is taken.
     """
     staged = _stage_receipt(feed, receipt)
-    create_whole(feed.receipts / receipt.file, staged)
-    reached(receipt.batch.id, "committed")
+    publish_new(feed.receipts / receipt.file, staged)
+    log_checkpoint(receipt.batch.id, "committed")
 
 
 def _stage_receipt(feed: Feed, receipt: Receipt) -> Path:
@@ -196,13 +196,13 @@ def _stage_receipt(feed: Feed, receipt: Receipt) -> Path:
     staged = feed.staged(receipt.batch.id) / _RECEIPT
     text = receipt.model_dump_json(indent=2)
     if not staged.exists() or staged.read_text("utf-8") != text:
-        write_whole(staged, text)
+        atomic_write(staged, text)
     return staged
 
 
-def sweep(feed: Feed, batch: str) -> None:
+def clean_up(feed: Feed, batch: str) -> None:
     """Remove what an attempt needed only while it lasted."""
-    discard(feed.staged(batch))
+    remove(feed.staged(batch))
     for leftover in (feed.intent(batch), partial_of(feed.intent(batch))):
         leftover.unlink(missing_ok=True)
-    reached(batch, "swept")
+    log_checkpoint(batch, "swept")

@@ -1,6 +1,6 @@
 """The order of writes that makes a crash harmless, at whatever instant it comes.
 
-Each batch goes through the points of ``ORDER_OF_WRITES``, one after the other, under its claim.
+Each batch goes through the points of ``CHECKPOINTS``, one after the other, under its claim.
 Every write is flushed, file and folder, before the next one begins. The plan is the turning point:
 before it nothing outside ``.staging`` has changed and the attempt is simply begun anew; after it
 every step is written down and can be made again, so recovery goes forward and judges and scores
@@ -16,7 +16,7 @@ import logging
 _log = logging.getLogger("signature_gate.storage")
 
 # point reached -> why it is safe to die right after it
-ORDER_OF_WRITES: dict[str, str] = {
+CHECKPOINTS: dict[str, str] = {
     "claimed": "the kernel frees the lock; the batch lies in the inbox as before",
     "bound": "the intent names the pinned version; the next attempt keeps to it",
     "staged": "outputs lie in .staging, which nobody reads; the next attempt clears it",
@@ -27,6 +27,6 @@ ORDER_OF_WRITES: dict[str, str] = {
 }
 
 
-def reached(batch: str, point: str) -> None:
-    """Tell whoever listens (at debug level) that a point of ``ORDER_OF_WRITES`` is behind."""
+def log_checkpoint(batch: str, point: str) -> None:
+    """Tell whoever listens (at debug level) that a point of ``CHECKPOINTS`` is behind."""
     _log.debug("%s: %s", batch, point)

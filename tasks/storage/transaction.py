@@ -6,12 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...expectations.errors import BatchChanged, GateError
-from ..feed.inbox import Identity, LeftAlone, identify
-from ..feed.receipt import Ledger, Receipt, last_final
-from .atomic import discard, is_there, make_folder
-from .intent import Intent, bound_to, claimed, unfinished
-from .journal import Move, Plan, carry_out, publish_receipt, read_plan, sweep, write_plan
-from .order import reached
+from ..feed.inbox import Identity, SkippedBatch, identify
+from ..feed.receipt import Receipt, ReceiptStore, last_final
+from .atomic import lexists, make_folder, remove
+from .intent import Intent, bind_intent, claimed, read_intent
+from .journal import (
+    CommitPlan,
+    Rename,
+    apply_plan,
+    clean_up,
+    publish_receipt,
+    read_plan,
+    write_plan,
+)
+from .order import log_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -73,20 +81,22 @@ def prepare(feed: Feed) -> None:
         make_folder(folder)
 
 
-def begin(feed: Feed, batch: Identity, path: Path, intent: Intent, started: datetime) -> Attempt:
+def begin_attempt(
+    feed: Feed, batch: Identity, path: Path, intent: Intent, started: datetime
+) -> Attempt:
     """Clear what an earlier attempt left in staging, and bind a claimed batch to an intent.
 
     Raises:
         GateError: The intent of an earlier attempt cannot be understood.
         OSError: Something cannot be written.
     """
-    reached(batch.id, "claimed")
+    log_checkpoint(batch.id, "claimed")
     # First of all: what fills the disk may be the batch's own leftovers.
-    discard(feed.staged(batch.id))
-    binding = bound_to(feed, batch.id, intent)
-    reached(batch.id, "bound")
+    remove(feed.staged(batch.id))
+    binding = bind_intent(feed, batch.id, intent)
+    log_checkpoint(batch.id, "bound")
     make_folder(feed.staged(batch.id))
-    ledger = Ledger(feed)
+    ledger = ReceiptStore(feed)
     history = ledger.of(batch.id)
     number = ledger.next_attempt(batch.id, binding.version)
     previous = history[-1].file if history else None
@@ -110,7 +120,7 @@ def commit(attempt: Attempt, moves: list[tuple[Path, Path]], receipt: Receipt) -
         OSError: A write failed. After the plan stands, recovery makes what is missing.
     """
     feed, batch = attempt.feed, attempt.batch
-    reached(batch.id, "staged")
+    log_checkpoint(batch.id, "staged")
     if attempt.is_altered():
         raise changed(batch)
     return publish(feed, moves, receipt)
@@ -134,28 +144,28 @@ def publish(feed: Feed, moves: list[tuple[Path, Path]], receipt: Receipt) -> Rec
     for _, destination in moves:
         _make_way(destination)
     steps = tuple(
-        Move(source=feed.relative(source), destination=feed.relative(destination))
+        Rename(source=feed.relative(source), destination=feed.relative(destination))
         for source, destination in moves
     )
-    plan = Plan(moves=steps, receipt=receipt)
+    plan = CommitPlan(moves=steps, receipt=receipt)
     write_plan(feed, plan)
-    return carry_out(feed, plan)
+    return apply_plan(feed, plan)
 
 
-def give_up(attempt: Attempt, receipt: Receipt) -> Receipt:
+def abort(attempt: Attempt, receipt: Receipt) -> Receipt:
     """Record an attempt that came to nothing; the batch stays where it is.
 
     Raises:
         OSError: The receipt cannot be written.
     """
-    discard(attempt.staging)
+    remove(attempt.staging)
     make_folder(attempt.staging)
     publish_receipt(attempt.feed, receipt)
-    sweep(attempt.feed, attempt.batch.id)
+    clean_up(attempt.feed, attempt.batch.id)
     return receipt
 
 
-def recover(feed: Feed, in_inbox: Collection[str]) -> Iterator[Receipt | LeftAlone]:
+def recover(feed: Feed, in_inbox: Collection[str]) -> Iterator[Receipt | SkippedBatch]:
     """Finish or clear what dead workers have begun, wherever the claim is free.
 
     Args:
@@ -172,7 +182,7 @@ def recover(feed: Feed, in_inbox: Collection[str]) -> Iterator[Receipt | LeftAlo
                 receipt = _resume(feed, batch, batch in in_inbox) if won else None
         except (OSError, GateError) as error:
             detail = f"was left half done, and cannot be finished: {error}"
-            yield LeftAlone(batch=batch, why="unfinished", detail=detail)
+            yield SkippedBatch(batch=batch, why="unfinished", detail=detail)
         else:
             if receipt:
                 yield receipt
@@ -180,7 +190,7 @@ def recover(feed: Feed, in_inbox: Collection[str]) -> Iterator[Receipt | LeftAlo
 
 def _make_way(destination: Path) -> None:
     # What can fail shall fail before the plan: after it only renames are left.
-    if is_there(destination):
+    if lexists(destination):
         text = f"{destination} is there already, though no receipt knows of it. Move it away."
         raise FileExistsError(text)
     make_folder(destination.parent)
@@ -201,19 +211,19 @@ def _begun(feed: Feed) -> set[str]:
 def _resume(feed: Feed, batch: str, in_inbox: bool) -> Receipt | None:
     plan = read_plan(feed, batch)
     if plan:
-        return carry_out(feed, plan)
-    discard(feed.staged(batch))
+        return apply_plan(feed, plan)
+    remove(feed.staged(batch))
     if not _is_wanted(feed, batch, in_inbox):
-        sweep(feed, batch)
+        clean_up(feed, batch)
     return None
 
 
 def _is_wanted(feed: Feed, batch: str, in_inbox: bool) -> bool:
     """Whether an intent is still to be carried out: not yet done, and the batch is there."""
-    intent = unfinished(feed, batch)
-    receipts = Ledger(feed).of(batch)
+    intent = read_intent(feed, batch)
+    receipts = ReceiptStore(feed).of(batch)
     if intent is None or any(r.settles and r.version == intent.version for r in receipts):
         return False
     done = last_final(receipts)
     place = done.outputs.batch if done else None
-    return in_inbox or (place is not None and is_there(feed.resolve(place)))
+    return in_inbox or (place is not None and lexists(feed.resolve(place)))

@@ -17,7 +17,7 @@ from signature_gate.expectations.contract.types import SCALARS
 from signature_gate.expectations.drift.change import fingerprint_of
 from signature_gate.expectations.drift.compare import compare
 from signature_gate.expectations.drift.recorded_schema import judge_schema, parse_arrow_type
-from signature_gate.expectations.verdict.verdict import BatchFacts
+from signature_gate.expectations.verdict.verdict import BatchInfo
 
 if TYPE_CHECKING:
     from signature_gate.expectations.drift.change import Change
@@ -28,9 +28,9 @@ def seen(changes: tuple[Change, ...]) -> list[tuple[str, str, str]]:
     return [(change.kind, change.path, change.effect) for change in changes]
 
 
-def arriving(written_as: str = "parquet", **types: str) -> BatchFacts:
+def arriving(written_as: str = "parquet", **types: str) -> BatchInfo:
     """Record a batch as its receipt does."""
-    return BatchFacts(name="batch", format=written_as, columns=tuple(types.items()))
+    return BatchInfo(name="batch", format=written_as, columns=tuple(types.items()))
 
 
 def version(

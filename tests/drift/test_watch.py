@@ -23,17 +23,17 @@ from feeds import (
 from prefect_records import artifact, events
 
 from signature_gate.expectations.errors import ModelNotFound
-from signature_gate.tasks.monitoring.announced import Told, news_of, tell_once
+from signature_gate.tasks.monitoring.announced import AnnouncedState, announce_once, new_events
 from signature_gate.tasks.monitoring.watch import watch_feed
 from signature_gate.tasks.scoring.feed_run import score_feed
-from signature_gate.tasks.storage.atomic import held
+from signature_gate.tasks.storage.atomic import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from signature_gate.tasks.feed.feed import Feed
-    from signature_gate.tasks.monitoring.drift_report import Drift
+    from signature_gate.tasks.monitoring.drift_report import DriftReport
 
     FeedMaker = Callable[..., Feed]
 
@@ -82,7 +82,7 @@ def score(feed: Feed, *batches: pl.DataFrame) -> None:
     score_feed(feed)
 
 
-def seen(drift: Drift) -> list[tuple[str, str, str, str]]:
+def seen(drift: DriftReport) -> list[tuple[str, str, str, str]]:
     return [(c.between, c.kind, c.path, c.effect) for c in drift.changes]
 
 
@@ -431,21 +431,21 @@ def test_news_is_told_once(make_feed: FeedMaker, point: Callable[[int], str]) ->
     more = rows(3).with_columns(extra=pl.lit("x"))
     score(feed, rows(3), rows(3), more)
 
-    news, told = news_of(watch_feed(feed), Told())
+    news, told = new_events(watch_feed(feed), AnnouncedState())
     assert news == ("schema.drifted",)
-    assert news_of(watch_feed(feed), told) == ((), told)
+    assert new_events(watch_feed(feed), told) == ((), told)
 
     score(feed, rows(3))
-    news, told = news_of(watch_feed(feed), told)
+    news, told = new_events(watch_feed(feed), told)
     assert news == ("schema.recovered",)
 
     point(2)
-    news, told = news_of(watch_feed(feed), told)
+    news, told = new_events(watch_feed(feed), told)
     assert news == ("contract.changed",)
-    assert news_of(watch_feed(feed), told) == ((), told)
+    assert new_events(watch_feed(feed), told) == ((), told)
 
     score(feed, rows(3))
-    news, told = news_of(watch_feed(feed), told)
+    news, told = new_events(watch_feed(feed), told)
     assert news == ("schema.drifted",)
 
 
@@ -455,13 +455,13 @@ def test_two_watchers_at_once_tell_news_once(make_feed: FeedMaker, line: str) ->
     score(feed, rows(3), rows(3).with_columns(extra=pl.lit("x")))
     drift, both, announced = watch_feed(feed), Barrier(2), list[str]()
 
-    def announce(_: Drift, news: str, __: str) -> None:
+    def announce(_: DriftReport, news: str, __: str) -> None:
         announced.append(news)
         time.sleep(0.2)
 
     def watch(_: int) -> tuple[str, ...]:
         both.wait()
-        return tell_once(feed, drift, announce)
+        return announce_once(feed, drift, announce)
 
     with ThreadPoolExecutor(2) as watchers:
         told = sorted(watchers.map(watch, range(2)))
@@ -479,8 +479,8 @@ def test_a_watcher_that_hangs_is_waited_for_and_then_told_of(
     score(feed, rows(3))
     drift, news = watch_feed(feed), list[str]()
 
-    with held(feed.receipts / ".drift.json"), pytest.raises(TimeoutError, match="end it if it"):
-        tell_once(feed, drift, lambda _, event, __: news.append(event))
+    with locked(feed.receipts / ".drift.json"), pytest.raises(TimeoutError, match="end it if it"):
+        announce_once(feed, drift, lambda _, event, __: news.append(event))
 
     assert news == []
 

@@ -37,7 +37,7 @@ from signature_gate.expectations.judge.checking import check
 from signature_gate.expectations.judge.stages import unreadable_violation
 from signature_gate.tasks.feed.history import recent_receipts
 from signature_gate.tasks.quarantine.entries import entry_names
-from signature_gate.tasks.quarantine.release import Terms, release_batch
+from signature_gate.tasks.quarantine.release import ReleaseOptions, release_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -389,13 +389,13 @@ def release_all(rooms: dict[str, Feed], told: Told, tmp_path: Path) -> None:
     """Release what a model chokes on, and what was repaired with values for row numbers."""
     table, typed = rooms["table"], rooms["typed"]
     raising = typed.model_copy(update={"params": {"mood": "raise"}})
-    forgiving = Terms(policy=Policy.parse({**SPLIT, "nulls": "allow"}))
+    forgiving = ReleaseOptions(policy=Policy.parse({**SPLIT, "nulls": "allow"}))
     with pytest.raises(ModelFailed) as failed:
         release_batch(raising, "nulls.parquet", forgiving)
     repaired = tmp_path / "repaired.csv"
     repaired.write_text("_row,a,n,key\nplugh,1,2,plugh\n")
     with pytest.raises(Misuse) as refused:
-        release_batch(table, "split.csv", Terms(file=repaired))
+        release_batch(table, "split.csv", ReleaseOptions(file=repaired))
     told.add("errors", said_by(failed.value), said_by(refused.value))
 
 

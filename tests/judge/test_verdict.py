@@ -17,13 +17,13 @@ from signature_gate import BatchRejected, Policy, check
 from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.verdict.verdict import (
     KINDS,
-    BatchFacts,
+    BatchInfo,
     Conversion,
     Verdict,
     Violation,
 )
 
-WHERE = BatchFacts(name="day.parquet", format="parquet")
+WHERE = BatchInfo(name="day.parquet", format="parquet")
 
 
 def violation(**fields: Any) -> Violation:
@@ -139,7 +139,7 @@ _VIOLATIONS = st.builds(
 _VERDICTS = st.builds(
     Verdict,
     batch=st.builds(
-        BatchFacts,
+        BatchInfo,
         name=_TEXT,
         format=_TEXT,
         uri=st.none() | _TEXT,

@@ -20,7 +20,7 @@ from unusual_models import register
 
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.outputs.check import judge_output
-from signature_gate.expectations.preflight.synthetic_batch import Recipe, synthetic_batch
+from signature_gate.expectations.preflight.synthetic_batch import GeneratorOptions, synthetic_batch
 from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def test_what_the_policy_says_of_arriving_batches_does_not_bind_the_model() -> N
 @given(described=contracts())
 def test_what_fits_as_input_fits_as_output(described: Contract) -> None:
     """One table for both: what the gate hands over, a model may return under the same schema."""
-    batch = synthetic_batch(described, Recipe(edges=True, optional=True, policy=Policy()))
+    batch = synthetic_batch(described, GeneratorOptions(edges=True, optional=True, policy=Policy()))
     handed = check(batch, described).model_input()
     echo = replace(described, signature={"outputs": described.signature["inputs"]})
 

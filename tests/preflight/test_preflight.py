@@ -28,7 +28,7 @@ from signature_gate.expectations.errors import (
 )
 from signature_gate.expectations.preflight.example_batch import Example, example_batch
 from signature_gate.expectations.preflight.report import STEPS, Preflight, Step
-from signature_gate.expectations.preflight.synthetic_batch import Recipe, synthetic_batch
+from signature_gate.expectations.preflight.synthetic_batch import GeneratorOptions, synthetic_batch
 from signature_gate.expectations.registry.client import load_example, resolve
 from signature_gate.expectations.suite import to_suite
 from signature_gate.tasks.preflight.preflight import preflight
@@ -64,7 +64,7 @@ def test_a_synthetic_batch_passes_the_gate_and_mlflow(
     from mlflow.models import validate_schema
     from mlflow.types import Schema
 
-    batch: Any = synthetic_batch(contract, Recipe(edges, optional, policy))
+    batch: Any = synthetic_batch(contract, GeneratorOptions(edges, optional, policy))
     result = check(batch, contract, policy)
 
     assert [violation.message for violation in result.violations] == []
@@ -91,7 +91,7 @@ def test_synthetic_tensors_too(dtype: str, shape: tuple[int, ...], edges: bool) 
     for specs in ([spec], [{**spec, "name": "a"}, {**spec, "name": "b"}]):
         inputs = json.dumps(specs)
         contract = Contract.from_signature({"inputs": inputs})
-        batch = synthetic_batch(contract, Recipe(edges, optional=True, policy=Policy()))
+        batch = synthetic_batch(contract, GeneratorOptions(edges, optional=True, policy=Policy()))
         result = check(batch, contract)
 
         assert result.passed, result.verdict.summary()

@@ -28,20 +28,20 @@ from signature_gate import Contract, check
 from signature_gate.expectations.contract.policy import Policy
 from signature_gate.expectations.errors import BatchNotFound, GateError, Misuse
 from signature_gate.expectations.judge.reopen import reopen_rejected
-from signature_gate.tasks.feed.receipt import Ledger, Receipt
+from signature_gate.tasks.feed.receipt import Receipt, ReceiptStore
 from signature_gate.tasks.quarantine.discard import discard_batch
 from signature_gate.tasks.quarantine.entries import entries, entry_names, find_entry
-from signature_gate.tasks.quarantine.release import Terms, release_batch
-from signature_gate.tasks.quarantine.row_counts import standing
+from signature_gate.tasks.quarantine.release import ReleaseOptions, release_batch
+from signature_gate.tasks.quarantine.row_counts import count_rows
 from signature_gate.tasks.scoring.feed_run import score_feed
 from signature_gate.tasks.storage.intent import claimed
-from signature_gate.tasks.storage.order import ORDER_OF_WRITES
+from signature_gate.tasks.storage.order import CHECKPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from signature_gate.tasks.feed.feed import Feed
-    from signature_gate.tasks.quarantine.entries import Entry
+    from signature_gate.tasks.quarantine.entries import QuarantineEntry
 
     FeedMaker = Callable[..., Feed]
 
@@ -91,7 +91,7 @@ def scored(feed: Feed, name: str, batch: pl.DataFrame | bytes) -> Receipt:
     return by_batch(score_feed(feed))[name]
 
 
-def apart(feed: Feed) -> Entry:
+def apart(feed: Feed) -> QuarantineEntry:
     """Look at the only entry of a quarantine."""
     (entry,) = entries(feed)
     return entry
@@ -104,12 +104,12 @@ def predictions(feed: Feed, receipt: Receipt) -> pl.DataFrame:
 
 def past(feed: Feed, receipt: Receipt) -> list[Receipt]:
     """Read all receipts of a batch."""
-    return Ledger(feed).of(receipt.batch.id)
+    return ReceiptStore(feed).of(receipt.batch.id)
 
 
 def balanced(feed: Feed, receipt: Receipt) -> tuple[int | None, int, int | None]:
     """Count how a batch stands, and see that rows in are rows scored and rows rejected."""
-    state = standing(past(feed, receipt))
+    state = count_rows(past(feed, receipt))
     if state.rows_in is not None:
         assert state.rows_in == state.scored + (state.rejected or 0)
     return state.rows_in, state.scored, state.rejected
@@ -145,11 +145,11 @@ def test_a_whole_batch_is_released_once_the_policy_forgives_it(strict: Feed) -> 
     first = scored(strict, "gaps.parquet", low(10, 3))
     original = (strict.resolve(first.outputs.batch or "")).read_bytes()
 
-    receipt = release_batch(strict, first.batch.id, Terms(policy=FORGIVING))
+    receipt = release_batch(strict, first.batch.id, ReleaseOptions(policy=FORGIVING))
 
     assert (receipt.disposition, receipt.final, receipt.previous) == ("passed", True, first.file)
     assert receipt.release
-    assert (receipt.release.holds, receipt.release.receipt) == ("batch", first.file)
+    assert (receipt.release.success, receipt.release.receipt) == ("batch", first.file)
     assert predictions(strict, receipt)["_row"].to_list() == list(range(10))
     assert receipt.outputs.predictions == f"scored/model=line/version=1/{first.batch.id}.parquet"
     archive = strict.resolve(receipt.release.archive or "")
@@ -169,7 +169,9 @@ def test_a_batch_is_released_under_a_named_version(strict: Feed) -> None:
     """The version that is named judges and scores, whatever the feed's alias means."""
     first = scored(strict, "gaps.parquet", low(4, 1))
 
-    receipt = release_batch(strict, "gaps.parquet", Terms(model="models:/line/2", policy=FORGIVING))
+    receipt = release_batch(
+        strict, "gaps.parquet", ReleaseOptions(model="models:/line/2", policy=FORGIVING)
+    )
 
     assert (receipt.version, receipt.disposition) == ("2", "passed")
     assert "version=2" in (receipt.outputs.predictions or "")
@@ -181,11 +183,11 @@ def test_a_whole_batch_may_split_on_release(strict: Feed, rules: str) -> None:
     first = scored(strict, "gaps.parquet", low(10, 3))
     policy = Policy(keep=("key",), on_mismatch="split", max_rejected=0.5, rules=rules)
 
-    receipt = release_batch(strict, first.batch.id, Terms(policy=policy))
+    receipt = release_batch(strict, first.batch.id, ReleaseOptions(policy=policy))
 
     entry = apart(strict)
     assert receipt.disposition == "split"
-    assert (entry.name, entry.holds) == (f"{first.batch.id}.release-1", "rows")
+    assert (entry.name, entry.success) == (f"{first.batch.id}.release-1", "rows")
     assert receipt.outputs.quarantine == f"quarantine/{entry.name}"
     assert pl.read_parquet(entry.content or "")["_row"].to_list() == [0, 1, 2]
     assert predictions(strict, receipt)["_row"].to_list() == list(range(3, 10))
@@ -221,7 +223,7 @@ def test_a_split_that_leaves_all_rows_behind_is_none(feed: Feed) -> None:
     before = contents(feed)
     policy = Policy(keep=("key",), on_mismatch="split", max_rejected=1)
 
-    receipt = release_batch(feed, first.batch.id, Terms(policy=policy))
+    receipt = release_batch(feed, first.batch.id, ReleaseOptions(policy=policy))
 
     assert (receipt.disposition, receipt.outputs.predictions) == ("quarantined", None)
     assert before.items() <= contents(feed).items()
@@ -236,7 +238,7 @@ def test_a_folder_is_released_as_it_arrived(strict: Feed) -> None:
     rows(2).write_parquet(folder / "b.parquet")
     first = by_batch(score_feed(strict))["july"]
 
-    receipt = release_batch(strict, "july", Terms(policy=FORGIVING))
+    receipt = release_batch(strict, "july", ReleaseOptions(policy=FORGIVING))
 
     assert (first.disposition, receipt.disposition) == ("quarantined", "passed")
     assert predictions(strict, receipt)["_row"].to_list() == list(range(5))
@@ -252,7 +254,7 @@ def test_released_rows_keep_the_numbers_they_arrived_with(feed: Feed) -> None:
     first = scored(feed, "gaps.parquet", batch)
     published = (feed.resolve(first.outputs.predictions or "")).read_bytes()
 
-    receipt = release_batch(feed, first.batch.id, Terms(policy=FORGIVING))
+    receipt = release_batch(feed, first.batch.id, ReleaseOptions(policy=FORGIVING))
 
     beside = feed.resolve(first.outputs.predictions or "")
     assert receipt.outputs.predictions == feed.relative(
@@ -275,11 +277,11 @@ def test_rows_are_released_one_after_the_other(feed: Feed) -> None:
     first = scored(feed, "two.parquet", two_faults())
     forgiving = Policy(keep=("key",), on_mismatch="split", max_rejected=0.5)
 
-    second = release_batch(feed, first.batch.id, Terms(policy=forgiving))
+    second = release_batch(feed, first.batch.id, ReleaseOptions(policy=forgiving))
     rest = apart(feed)
     repaired = Path(feed.root) / "n.parquet"
     pl.read_parquet(rest.content or "").with_columns(n=pl.lit(1)).write_parquet(repaired)
-    third = release_batch(feed, rest.name, Terms(file=repaired))
+    third = release_batch(feed, rest.name, ReleaseOptions(file=repaired))
 
     assert predictions(feed, second)["_row"].to_list() == [0]
     assert pl.read_parquet(feed.resolve(third.release.archive or "") / "rejected.parquet")[  # pyright: ignore[reportOptionalMemberAccess]
@@ -299,7 +301,7 @@ def test_text_of_a_csv_file_is_still_text_on_release(make_feed: FeedMaker, moody
         keep=("key",), nulls="allow", null_values=("n/a",), on_mismatch="split", max_rejected=0.9
     )
 
-    receipt = release_batch(feed, first.batch.id, Terms(policy=policy))
+    receipt = release_batch(feed, first.batch.id, ReleaseOptions(policy=policy))
 
     assert (first.outputs.scored, first.outputs.rejected) == (1, 3)
     assert predictions(feed, receipt)["_row"].to_list() == [1]
@@ -321,7 +323,7 @@ def test_a_malformed_record_is_never_taken_for_a_row_of_nulls(
     feed = make_feed(policy={**SPLIT, "max_rejected": 0.9, "keep": []}, model="models:/line/1")
     first = scored(feed, "rows.csv", b"a,n\n1.5,1\n2.5\n")
 
-    receipt = release_batch(feed, first.batch.id, Terms(policy=FORGIVING))
+    receipt = release_batch(feed, first.batch.id, ReleaseOptions(policy=FORGIVING))
 
     assert receipt.disposition == "quarantined"
     assert receipt.outputs.predictions is None
@@ -333,7 +335,7 @@ def test_values_that_were_put_into_words_are_not_taken_for_text(feed: Feed) -> N
     text = "".join(json.dumps({**line, "key": "k"}) + "\n" for line in lines)
     first = scored(feed, "rows.jsonl", text.encode())
 
-    receipt = release_batch(feed, first.batch.id, Terms(policy=Policy(parse_text="allow")))
+    receipt = release_batch(feed, first.batch.id, ReleaseOptions(policy=Policy(parse_text="allow")))
 
     assert (first.disposition, receipt.disposition) == ("split", "quarantined")
     assert "put into words" in receipt.reason
@@ -422,7 +424,7 @@ def test_repaired_rows_are_released_in_place_of_the_rejected_ones(
     ](file)
     content = file.read_bytes()
 
-    receipt = release_batch(feed, first.batch.id, Terms(file=file))
+    receipt = release_batch(feed, first.batch.id, ReleaseOptions(file=file))
 
     told = predictions(feed, receipt)
     assert receipt.disposition == "passed"
@@ -442,7 +444,7 @@ def test_a_repaired_batch_stands_for_the_one_that_arrived(strict: Feed, tmp_path
     file = tmp_path / "mended.parquet"
     rows(3).write_parquet(file)
 
-    receipt = release_batch(strict, "text.csv", Terms(file=file))
+    receipt = release_batch(strict, "text.csv", ReleaseOptions(file=file))
     again = score_feed(strict.model_copy(update={"model": "models:/line/2"}), again=True)
 
     assert receipt.release
@@ -459,7 +461,7 @@ def test_a_repair_that_does_not_pass_changes_nothing(strict: Feed, tmp_path: Pat
     file = tmp_path / "mended.parquet"
     low(5, 1).write_parquet(file)
 
-    receipt = release_batch(strict, first.batch.id, Terms(file=file))
+    receipt = release_batch(strict, first.batch.id, ReleaseOptions(file=file))
 
     entry = apart(strict)
     assert receipt.disposition == "quarantined"
@@ -487,7 +489,7 @@ def test_rows_that_are_not_the_rejected_ones_are_refused(
     frame.write_parquet(file)
 
     with pytest.raises(Misuse) as caught:
-        release_batch(feed, "gaps.parquet", Terms(file=file))
+        release_batch(feed, "gaps.parquet", ReleaseOptions(file=file))
 
     assert said in str(caught.value)
     assert contents(feed) == before
@@ -526,7 +528,7 @@ def test_what_is_given_up_lies_in_the_archive(strict: Feed, tmp_path: Path) -> N
     assert {p.name: p.read_bytes() for p in archive.iterdir()} == files
     assert strict.resolve(receipt.outputs.batch or "").parent == archive
     assert balanced(strict, receipt) == (10, 0, 10)
-    assert standing(past(strict, first)).discarded == 10
+    assert count_rows(past(strict, first)).discarded == 10
     assert entry_names(strict) == []
     with pytest.raises(BatchNotFound, match="its latest receipt is"):
         discard_batch(strict, first.batch.id)
@@ -599,7 +601,7 @@ def test_scoring_leaves_alone_what_was_released(feed: Feed) -> None:
     scored(feed, "gaps.parquet", low(10, 3))
     scored(feed, "more gaps.parquet", low(10, 6))
     for name in ("gaps.parquet", "more gaps.parquet"):
-        release_batch(feed, name, Terms(policy=FORGIVING))
+        release_batch(feed, name, ReleaseOptions(policy=FORGIVING))
     before = contents(feed)
 
     assert score_feed(feed).receipts == ()
@@ -612,7 +614,7 @@ def test_again_scores_the_whole_batch_after_some_rows_were_released_under_that_v
 ) -> None:
     """Rows that a newer version has scored at the desk do not stand for the batch."""
     first = scored(feed, "gaps.parquet", low(10, 3))
-    release_batch(feed, first.batch.id, Terms(model="models:/line/2", policy=FORGIVING))
+    release_batch(feed, first.batch.id, ReleaseOptions(model="models:/line/2", policy=FORGIVING))
     newer = feed.model_copy(update={"model": "models:/line/2"})
 
     (receipt,) = score_feed(newer, again=True).receipts
@@ -625,7 +627,7 @@ def test_again_scores_the_whole_batch_after_some_rows_were_released_under_that_v
 def test_a_released_batch_can_be_scored_again(strict: Feed) -> None:
     """It is found in the archive, and scored by the newer version under a policy that takes it."""
     first = scored(strict, "gaps.parquet", low(10, 3))
-    release_batch(strict, first.batch.id, Terms(policy=FORGIVING))
+    release_batch(strict, first.batch.id, ReleaseOptions(policy=FORGIVING))
     newer = strict.model_copy(update={"model": "models:/line/2", "policy": FORGIVING})
 
     (receipt,) = score_feed(newer, again=True).receipts
@@ -641,10 +643,12 @@ def test_of_two_releases_at_once_one_wins(strict: Feed) -> None:
 
     def meanwhile(*_: int) -> None:
         with pytest.raises(GateError, match="another worker is at work") as e:
-            release_batch(strict, first.batch.id, Terms(policy=FORGIVING))
+            release_batch(strict, first.batch.id, ReleaseOptions(policy=FORGIVING))
         refused.append(str(e.value))
 
-    receipt = release_batch(strict, first.batch.id, Terms(policy=FORGIVING), watch=meanwhile)
+    receipt = release_batch(
+        strict, first.batch.id, ReleaseOptions(policy=FORGIVING), watch=meanwhile
+    )
 
     assert receipt.disposition == "passed"
     assert len(refused) == 1
@@ -673,11 +677,11 @@ def test_two_processes_release_one_batch_once(
 def test_an_attempt_that_is_half_done_is_not_cut_off(feed: Feed) -> None:
     """A crashed run that is bound to score the batch comes first."""
     from signature_gate.tasks.scoring.feed_run import current_intent
-    from signature_gate.tasks.storage.intent import bound_to
+    from signature_gate.tasks.storage.intent import bind_intent
 
     first = scored(feed, "gaps.parquet", low(10, 3))
     newer = feed.model_copy(update={"model": "models:/line/2"})
-    bound_to(feed, first.batch.id, current_intent(newer))
+    bind_intent(feed, first.batch.id, current_intent(newer))
 
     with pytest.raises(GateError, match="left half done"):
         release_batch(feed, first.batch.id)
@@ -735,7 +739,7 @@ def test_a_release_that_is_killed_ends_once(
     worker.join(120)
     assert worker.exitcode == -9, (tmp_path / "log").read_text()
 
-    planned = list(ORDER_OF_WRITES).index(point) >= list(ORDER_OF_WRITES).index("planned")
+    planned = list(CHECKPOINTS).index(point) >= list(CHECKPOINTS).index("planned")
     if then == "score":
         summary = score_feed(feed)
         assert len(summary.receipts) == int(planned)
@@ -743,7 +747,7 @@ def test_a_release_that_is_killed_ends_once(
             assert contents(feed) == before
             assert everything_below(feed.claims) == set()
     if then == "release" or not planned:
-        release_batch(feed, first.batch.id, Terms(policy=policy))
+        release_batch(feed, first.batch.id, ReleaseOptions(policy=policy))
 
     _end_is_the_same(feed, first, (10, 9, 1))
 
@@ -783,7 +787,9 @@ def test_redact_keeps_values_out_of_releases(
     told = release_batch(feed, "some junk.csv").model_dump_json()
     raising = feed.model_copy(update={"params": {"mood": "raise"}})
     with pytest.raises(GateError) as caught:
-        release_batch(raising, "odd.parquet", Terms(policy=Policy(redact=True, nulls="allow")))
+        release_batch(
+            raising, "odd.parquet", ReleaseOptions(policy=Policy(redact=True, nulls="allow"))
+        )
 
     records = [p for p in Path(feed.root).rglob("*") if p.suffix in (".json", ".html")]
     told += "".join(p.read_text() for p in records) + caplog.text + str(caught.value)
@@ -803,12 +809,14 @@ def test_a_model_that_raises_leaves_everything_where_it_is(
     raising = feed.model_copy(update={"params": {"mood": "raise"}})
 
     with pytest.raises(GateError, match="raised ValueError"):
-        release_batch(raising, "gaps.parquet", Terms(policy=Policy(nulls="allow")))
+        release_batch(raising, "gaps.parquet", ReleaseOptions(policy=Policy(nulls="allow")))
 
     assert contents(feed) == before
     assert everything_below(feed.claims) == set()
     assert (
-        release_batch(feed, "gaps.parquet", Terms(policy=Policy(nulls="allow"))).disposition
+        release_batch(
+            feed, "gaps.parquet", ReleaseOptions(policy=Policy(nulls="allow"))
+        ).disposition
         == "passed"
     )
 

@@ -19,7 +19,7 @@ from signature_gate.expectations.report.batch_report import render_report
 from signature_gate.expectations.report.charts import nulls_of, shares_of, strip_of
 from signature_gate.expectations.report.column_timeline import lifelines_of
 from signature_gate.expectations.report.cooccurrence import overlaps_in
-from signature_gate.expectations.report.feed_history import Known, known_from
+from signature_gate.expectations.report.feed_history import EntryFacts, known_from
 from signature_gate.expectations.report.feed_pages import DriftNote, ago
 from signature_gate.tasks.feed import history
 from signature_gate.tasks.monitoring.pages import write_overview
@@ -578,6 +578,6 @@ def test_a_past_holds_no_value_of_the_batch() -> None:
     verdict = sample_verdicts.quarantined()
     known = known_from(verdict, {})
 
-    assert isinstance(known, Known)
+    assert isinstance(known, EntryFacts)
     for violation in verdict.violations:
         assert not any(value in repr(known) for value in violation.sample if value != "null")

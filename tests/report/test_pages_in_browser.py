@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from browser import Visitor
     from playwright.sync_api import Page
 
-    from signature_gate.expectations.report.feed_history import Past
+    from signature_gate.expectations.report.feed_history import FeedHistory
 
 pytest_plugins = ["browser"]
 
@@ -37,7 +37,7 @@ _OVERLAPS = Overlaps(
 )
 
 
-def _eventful(newest: Any) -> Past:
+def _eventful(newest: Any) -> FeedHistory:
     """A past in which everything happens that a picture can show, with 60 batches."""
     quiet = {"columns": _TYPES, "null_shares": {"dep_time": 0.002, "year": 0}}
     batches = [sample_histories.batch(n, **quiet) for n in range(52)]

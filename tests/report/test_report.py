@@ -15,7 +15,7 @@ from signature_gate.expectations.contract.contract import Contract
 from signature_gate.expectations.contract.policy import Policy
 from signature_gate.expectations.escaping import visible
 from signature_gate.expectations.report.batch_report import Destination, render_report, write_report
-from signature_gate.expectations.verdict.verdict import BatchFacts, Verdict
+from signature_gate.expectations.verdict.verdict import BatchInfo, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +108,7 @@ def test_the_page_names_model_contract_conversions_policy_and_gate() -> None:
 )
 def test_the_size_is_written_for_people(size: int | None, written: str) -> None:
     """Bytes in the unit that fits; objects in memory have none."""
-    verdict = sample_verdicts.flights(batch=BatchFacts(name="frame", format="pandas", bytes=size))
+    verdict = sample_verdicts.flights(batch=BatchInfo(name="frame", format="pandas", bytes=size))
 
     assert written in _Outline(render_report(verdict)).text
 

@@ -295,8 +295,8 @@ def test_rules_are_judged_as_stock_gx_judges_them(
 
     answers = ask(handed, [ruling.expectation for ruling in verdict.rules])
     for ruling, answer in zip(verdict.rules, answers, strict=True):
-        assert ruling.holds == answer.success, (ruling, answer)
-        assert answer.unexpected in (None, ruling.unexpected), (ruling, answer)
+        assert ruling.success == answer.success, (ruling, answer)
+        assert answer.unexpected_count in (None, ruling.unexpected_count), (ruling, answer)
 
 
 def _said(verdict: Verdict) -> list[Any]:

@@ -84,8 +84,8 @@ def test_gx_reaches_the_verdict_that_polars_reaches(rows: pl.DataFrame, own_cont
     assert found(ours) == found(theirs)
     assert [v.rows for v in ours.violations] == [v.rows for v in theirs.violations]
     assert [v.message for v in ours.violations] == [v.message for v in theirs.violations]
-    assert [(r.holds, r.unexpected) for r in ours.verdict.rules] == [
-        (r.holds, r.unexpected) for r in theirs.verdict.rules
+    assert [(r.success, r.unexpected_count) for r in ours.verdict.rules] == [
+        (r.success, r.unexpected_count) for r in theirs.verdict.rules
     ]
     assert (ours.verdict.engine, theirs.verdict.engine) == ("polars+gx", "gx")
     assert {v.engine for v in theirs.violations} <= {"gx"}
@@ -182,7 +182,7 @@ def test_a_batch_of_the_wrong_shape_never_reaches_gx() -> None:
     result = check(ROWS.drop("a"), CONTRACT, engine="gx")
 
     assert found(result) == [("missing_column", "a", None)]
-    assert [r.holds for r in result.verdict.rules] == [None] * len(RULES)
+    assert [r.success for r in result.verdict.rules] == [None] * len(RULES)
 
 
 def test_rows_are_found_across_files_under_gx(tmp_path: Path) -> None:

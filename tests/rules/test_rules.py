@@ -23,7 +23,7 @@ from signature_gate.expectations.suite import from_suite, to_suite
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from signature_gate.expectations.verdict.verdict import Ruling
+    from signature_gate.expectations.verdict.verdict import RuleResult
 
 Rule = dict[str, Any]
 
@@ -261,16 +261,16 @@ def _stated() -> list[Rule]:
 
 
 @pytest.fixture(scope="module")
-def judged() -> list[tuple[Ruling, Answer]]:
+def judged() -> list[tuple[RuleResult, Answer]]:
     """All cases at once, by the gate and by stock GX on the frame that the model would receive."""
     rulings = check(FRAME, under(CONTRACT, *_stated())).verdict.rules
     frame: Any = check(FRAME, CONTRACT).model_input()
     return list(zip(rulings, ask(frame, [r.expectation for r in rulings]), strict=True))
 
 
-def _agrees(ruling: Ruling, answer: Answer) -> bool:
-    counted = answer.unexpected is None or answer.unexpected == ruling.unexpected
-    return ruling.holds == answer.success and counted
+def _agrees(ruling: RuleResult, answer: Answer) -> bool:
+    counted = answer.unexpected_count is None or answer.unexpected_count == ruling.unexpected_count
+    return ruling.success == answer.success and counted
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[kind for kind, _, _ in CASES])
@@ -279,7 +279,7 @@ def test_polars_and_gx_agree_on_each_type(number: int, judged: Any) -> None:
     for place, holds in ((number, True), (number + len(CASES), False)):
         ruling, answer = judged[place]
         assert ruling.engine == "polars", ruling
-        assert ruling.holds is holds, ruling
+        assert ruling.success is holds, ruling
         assert _agrees(ruling, answer), (ruling, answer)
 
 
@@ -289,7 +289,7 @@ def test_a_condition_chooses_the_rows_that_gx_chooses(number: int, judged: Any) 
     ruling, answer = judged[2 * len(CASES) + number]
 
     assert ruling.engine == "polars"
-    assert ruling.looked_at == len(CONDITIONS[number][1])
+    assert ruling.element_count == len(CONDITIONS[number][1])
     assert _agrees(ruling, answer)
 
 
@@ -315,7 +315,7 @@ def test_conditions_in_the_old_notation_are_read(text: str) -> None:
 
     (ruling,) = check(FRAME, under(CONTRACT, stated)).verdict.rules
 
-    assert (ruling.engine, ruling.looked_at) == ("polars", 3)
+    assert (ruling.engine, ruling.element_count) == ("polars", 3)
 
 
 # ----- what a rule does to a batch -----
@@ -403,7 +403,7 @@ def test_rows_within_mostly_are_not_rejected(mostly: float, rejected: int) -> No
 
     assert verdict.rejected == rejected
     assert [v.count for v in verdict.violations] == ([rejected] if rejected else [])
-    assert verdict.rules[0].unexpected == 2
+    assert verdict.rules[0].unexpected_count == 2
 
 
 def test_mostly_counts_present_values_but_for_null() -> None:
@@ -418,7 +418,10 @@ def test_mostly_counts_present_values_but_for_null() -> None:
         frame, under(SMALL, *(rule(k, column="b", **v) for k, v in shares.items()))
     ).verdict.rules
 
-    assert [(r.holds, r.unexpected, r.looked_at) for r in rulings] == [(False, 1, 2), (False, 2, 4)]
+    assert [(r.success, r.unexpected_count, r.element_count) for r in rulings] == [
+        (False, 1, 2),
+        (False, 2, 4),
+    ]
 
 
 def test_rules_speak_about_rows_that_meet_the_contract() -> None:
@@ -428,7 +431,7 @@ def test_rules_speak_about_rows_that_meet_the_contract() -> None:
 
     verdict = check(frame, under(SMALL, *rules), split()).verdict
 
-    assert [(r.holds, r.looked_at, r.observed) for r in verdict.rules] == [
+    assert [(r.success, r.element_count, r.observed) for r in verdict.rules] == [
         (False, 2, None),
         (True, None, 70),
     ]
@@ -469,7 +472,7 @@ def test_an_unreadable_file_of_a_folder_leaves_rules_open(tmp_path: Path) -> Non
 
     verdict = check(tmp_path, under(SMALL, AT_MOST_9, mean)).verdict
 
-    assert [r.holds for r in verdict.rules] == [False, None]
+    assert [r.success for r in verdict.rules] == [False, None]
     assert {v.kind for v in verdict.violations} == {"unreadable", "rule"}
 
 
@@ -485,14 +488,16 @@ def test_a_rule_about_an_optional_column_waits_until_it_arrives() -> None:
     for engine in ("polars", "gx"):
         verdict = check(ROWS.drop("b"), under(SMALL, *rules), engine=engine).verdict
 
-        assert [r.holds for r in verdict.rules] == [None, None, None, False]
+        assert [r.success for r in verdict.rules] == [None, None, None, False]
 
 
 def test_rules_are_listed_unjudged_where_the_batch_was_stopped_before() -> None:
     """A verdict names all rules, whatever became of them."""
     verdict = check(ROWS.drop("a"), under(SMALL, AT_MOST_9)).verdict
 
-    assert [(r.expectation["type"], r.holds) for r in verdict.rules] == [(AT_MOST_9["type"], None)]
+    assert [(r.expectation["type"], r.success) for r in verdict.rules] == [
+        (AT_MOST_9["type"], None)
+    ]
 
 
 def test_columns_that_rules_read_are_said_to_be_scanned(tmp_path: Path) -> None:
@@ -623,7 +628,7 @@ def test_rules_that_differ_in_what_is_not_said_are_told_apart() -> None:
     verdict = check(ROWS, under(SMALL, *rules)).verdict
 
     assert [v.count for v in verdict.violations] == [1]
-    assert [r.unexpected for r in verdict.rules] == [1, 0]
+    assert [r.unexpected_count for r in verdict.rules] == [1, 0]
 
 
 # ----- what only GX knows -----
@@ -764,7 +769,7 @@ from dataclasses import replace
 contract = Contract.from_signature({SMALL.signature!r})
 frame = pl.DataFrame({ROWS.to_dict(as_series=False)!r})
 verdict = check(frame, replace(contract, rules=({AT_MOST_9!r},))).verdict
-assert verdict.rules[0].holds is False
+assert verdict.rules[0].success is False
 assert not {{"great_expectations", "pandas", "mlflow"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -888,7 +893,7 @@ def test_quantiles_are_taken_where_numpy_takes_them(method: Any, half: float) ->
     (ruling,) = check(FRAME, under(CONTRACT, stated)).verdict.rules
     handed: Any = check(FRAME, CONTRACT).model_input()
 
-    assert (ruling.engine, ruling.holds) == ("polars", True)
+    assert (ruling.engine, ruling.success) == ("polars", True)
     assert _agrees(ruling, ask(handed, [ruling.expectation])[0])
 
 
@@ -925,9 +930,9 @@ def test_content_that_breaks_off_under_a_rule_is_unreadable(tmp_path: Path) -> N
     folder = check(tmp_path, under(SMALL, AT_MOST_9, mean)).verdict
 
     assert [v.kind for v in alone.violations] == ["unreadable"]
-    assert [r.holds for r in alone.rules] == [None, None]
+    assert [r.success for r in alone.rules] == [None, None]
     assert [(v.kind, v.files) for v in folder.violations] == [
         ("unreadable", ("1.parquet",)),
         ("rule", ("0.parquet",)),
     ]
-    assert [r.holds for r in folder.rules] == [False, None]
+    assert [r.success for r in folder.rules] == [False, None]

@@ -19,7 +19,7 @@ from feeds import (
 
 from signature_gate.expectations.errors import Misuse, NoContract, RegistryUnavailable
 from signature_gate.tasks.feed.inbox import identify
-from signature_gate.tasks.feed.receipt import Ledger, Receipt
+from signature_gate.tasks.feed.receipt import Receipt, ReceiptStore
 from signature_gate.tasks.scoring.feed_run import Progress, score_feed
 from signature_gate.tasks.storage.intent import claimed
 from signature_gate.tasks.storage.transaction import prepare
@@ -146,8 +146,8 @@ def test_a_receipt_tells_what_arrived(feed: Feed) -> None:
 
     only(feed)
 
-    (batch,) = Ledger(feed).batches()
-    (receipt,) = Ledger(feed).of(batch)
+    (batch,) = ReceiptStore(feed).batches()
+    (receipt,) = ReceiptStore(feed).of(batch)
     assert dict(receipt.batch.columns)["n"] == "int64"
     assert receipt.batch.null_counts == {"a": 3, "n": 0, "key": 0}
     assert receipt.batch.ranges["n"] == (0, 9)

@@ -22,17 +22,17 @@ from killed_process import hold_claim, score_and_die, score_side_by_side
 
 from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.errors import BatchChanged, GateError
-from signature_gate.expectations.verdict.verdict import BatchFacts, Verdict
-from signature_gate.tasks.feed.inbox import LeftAlone, identify
-from signature_gate.tasks.feed.receipt import Ledger, Outputs, Receipt
+from signature_gate.expectations.verdict.verdict import BatchInfo, Verdict
+from signature_gate.tasks.feed.inbox import SkippedBatch, identify
+from signature_gate.tasks.feed.receipt import Outputs, Receipt, ReceiptStore
 from signature_gate.tasks.prefect_tasks.quarantine import quarantine
-from signature_gate.tasks.scoring.attempt import complete
+from signature_gate.tasks.scoring.attempt import run_attempt
 from signature_gate.tasks.scoring.feed_run import current_intent, score_feed
-from signature_gate.tasks.storage.atomic import create_whole, is_moved, move, write_whole
-from signature_gate.tasks.storage.intent import Intent, claimed, unfinished
-from signature_gate.tasks.storage.journal import Move, Plan, write_plan
-from signature_gate.tasks.storage.order import ORDER_OF_WRITES
-from signature_gate.tasks.storage.transaction import begin, give_up, prepare, recover
+from signature_gate.tasks.storage.atomic import atomic_write, is_moved, move, publish_new
+from signature_gate.tasks.storage.intent import Intent, claimed, read_intent
+from signature_gate.tasks.storage.journal import CommitPlan, Rename, write_plan
+from signature_gate.tasks.storage.order import CHECKPOINTS
+from signature_gate.tasks.storage.transaction import abort, begin_attempt, prepare, recover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ def started(feed: Feed, intent: Intent, name: str = "a.parquet") -> Any:
     path = feed.inbox / name
     if not path.exists():
         deliver(feed, name, rows(2))
-    return begin(feed, identify(path, name), path, intent, datetime.now(UTC))
+    return begin_attempt(feed, identify(path, name), path, intent, datetime.now(UTC))
 
 
 def receipt_of(attempt: Any, *, final: bool = True) -> Receipt:
@@ -153,10 +153,10 @@ def test_a_receipt_is_created_once(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).write_text(name)
 
-    create_whole(tmp_path / "receipt", tmp_path / "first")
+    publish_new(tmp_path / "receipt", tmp_path / "first")
 
     with pytest.raises(FileExistsError):
-        create_whole(tmp_path / "receipt", tmp_path / "second")
+        publish_new(tmp_path / "receipt", tmp_path / "second")
     assert (tmp_path / "receipt").read_text() == "first"
 
 
@@ -172,10 +172,10 @@ def test_a_disk_without_hard_links_is_no_obstacle(
     for name in ("first", "second"):
         (tmp_path / name).write_text(name)
 
-    create_whole(tmp_path / "receipt", tmp_path / "first")
+    publish_new(tmp_path / "receipt", tmp_path / "first")
 
     with pytest.raises(FileExistsError):
-        create_whole(tmp_path / "receipt", tmp_path / "second")
+        publish_new(tmp_path / "receipt", tmp_path / "second")
     assert (tmp_path / "receipt").read_text() == "first"
 
 
@@ -191,7 +191,7 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     for letter in "abcdefgh" * 5:
-        write_whole(path, letter * 200_000)
+        atomic_write(path, letter * 200_000)
     stop.set()
     reader.join()
 
@@ -265,7 +265,7 @@ def test_an_intent_that_nobody_understands_stops_only_its_batch(feed: Feed, inte
 
     (left,) = recover(feed, {attempt.batch.id})
 
-    assert isinstance(left, LeftAlone)
+    assert isinstance(left, SkippedBatch)
     assert str(path) in left.detail
     assert path.exists()
 
@@ -286,23 +286,23 @@ def test_the_intent_of_a_batch_that_is_gone_is_swept(feed: Feed, intent: Intent)
 def test_attempts_are_numbered_by_version(feed: Feed, intent: Intent) -> None:
     """Each attempt has a receipt of its own, which points to the one before."""
     first = started(feed, intent)
-    give_up(first, receipt_of(first, final=False))
+    abort(first, receipt_of(first, final=False))
     second = started(feed, intent)
 
     assert (first.number, second.number) == (1, 2)
     assert second.previous == f"{first.batch.id}@1.1.json"
-    assert Ledger(feed).next_attempt(first.batch.id, "2") == 1
+    assert ReceiptStore(feed).next_attempt(first.batch.id, "2") == 1
 
 
 def test_a_receipt_that_cannot_be_read_is_named(feed: Feed, intent: Intent) -> None:
     """A damaged record is no licence to score a batch once more."""
     attempt = started(feed, intent)
-    give_up(attempt, receipt_of(attempt))
+    abort(attempt, receipt_of(attempt))
     (file,) = feed.receipts.iterdir()
     file.write_text("{")
 
     with pytest.raises(GateError, match=str(file)):
-        Ledger(feed).of(attempt.batch.id)
+        ReceiptStore(feed).of(attempt.batch.id)
 
 
 # ----- the turning point -----
@@ -316,7 +316,7 @@ def test_a_batch_that_was_altered_meanwhile_is_not_published(
     attempt = started(feed, current_intent(feed))
 
     with pytest.raises(BatchChanged):
-        complete(attempt, watch=lambda *_: deliver(feed, "a.parquet", rows(3)) and None)
+        run_attempt(attempt, watch=lambda *_: deliver(feed, "a.parquet", rows(3)) and None)
 
     assert everything_below(Path(feed.root)) - {f"inbox/{attempt.batch.path}"} == {
         f"claims/{attempt.batch.id}.intent",
@@ -338,7 +338,7 @@ def test_a_taken_name_stops_the_batch_before_anything_is_published(
     (receipt,) = score_feed(feed).receipts
 
     assert receipt.disposition == "errored"
-    assert "Move it away" in receipt.reason
+    assert "Rename it away" in receipt.reason
     assert path.exists()
     assert taken.read_text() == "somebody else's"
 
@@ -351,15 +351,15 @@ def test_recovery_does_not_quarantine_what_came_after(
     attempt = started(feed, intent)
     staged = attempt.staging / "quarantine"
     staged.mkdir()
-    (staged / "verdict.json").write_text(Verdict(batch=BatchFacts(name="a", format="x")).to_json())
+    (staged / "verdict.json").write_text(Verdict(batch=BatchInfo(name="a", format="x")).to_json())
     place = feed.quarantined(attempt.batch.id)
     moves = (
-        Move(source="inbox/a.parquet", destination=feed.relative(staged / attempt.batch.file)),
-        Move(source=feed.relative(staged), destination=feed.relative(place)),
+        Rename(source="inbox/a.parquet", destination=feed.relative(staged / attempt.batch.file)),
+        Rename(source=feed.relative(staged), destination=feed.relative(place)),
     )
     outputs = Outputs(batch=feed.relative(place / attempt.batch.file))
     told = receipt_of(attempt).model_copy(update={"outputs": outputs})
-    write_plan(feed, Plan(moves=moves, receipt=told))
+    write_plan(feed, CommitPlan(moves=moves, receipt=told))
     attempt.path.unlink()
     if meanwhile == "replaced":
         deliver(feed, "a.parquet", rows(7))
@@ -398,7 +398,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
     published = everything_below(Path(feed.root) / "scored")
     score_feed(feed)
 
-    ledger = Ledger(feed)
+    ledger = ReceiptStore(feed)
     receipts = [receipt for batch in ledger.batches() for receipt in ledger.of(batch)]
     assert [r.disposition for r in receipts] == ["quarantined", "split", "passed"]
     assert all(r.final and r.attempt == 1 for r in receipts)
@@ -410,7 +410,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
     assert everything_below(feed.claims) == set()
     assert list(feed.staging.iterdir()) == []
     assert all(feed.resolve(r.outputs.batch or "").is_file() for r in receipts)
-    assert point in ORDER_OF_WRITES
+    assert point in CHECKPOINTS
 
 
 def test_two_workers_share_a_feed(feed: Feed, line: str) -> None:
@@ -421,7 +421,7 @@ def test_two_workers_share_a_feed(feed: Feed, line: str) -> None:
     assert score_side_by_side(feed, 2) == [0, 0]
     score_feed(feed)
 
-    ledger = Ledger(feed)
+    ledger = ReceiptStore(feed)
     attempts = [len(ledger.of(batch)) for batch in ledger.batches()]
     assert attempts == [1] * 30
     assert everything_below(feed.inbox) == everything_below(feed.claims) == set()
@@ -502,7 +502,7 @@ def test_the_batch_of_a_worker_that_keeps_dying_is_taken_last(
 def test_a_quarantine_that_was_interrupted_is_completed(feed: Feed) -> None:
     """The batch moves last, so that it is never out of sight; the same call goes on from there."""
     path = deliver(feed, "a.parquet", rows(2))
-    verdict = Verdict(batch=BatchFacts(name="a.parquet", format="parquet", uri=str(path)), rows=2)
+    verdict = Verdict(batch=BatchInfo(name="a.parquet", format="parquet", uri=str(path)), rows=2)
     place = quarantine(path, verdict, feed.quarantined("x").parent)
     (file,) = place.glob("*.parquet")
     file.rename(path)
@@ -512,4 +512,4 @@ def test_a_quarantine_that_was_interrupted_is_completed(feed: Feed) -> None:
     assert again == place
     assert everything_below(place) == {file.name, "verdict.json", "report.html"}
     assert not path.exists()
-    assert unfinished(feed, "a") is None
+    assert read_intent(feed, "a") is None

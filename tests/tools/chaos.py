@@ -34,7 +34,7 @@ from row_accounting import faults_of
 from torn_read_detector import Reader
 
 from signature_gate.tasks.feed.feed import Feed
-from signature_gate.tasks.storage.order import ORDER_OF_WRITES
+from signature_gate.tasks.storage.order import CHECKPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -248,7 +248,7 @@ def schedule(instants: int, times: Iterable[int], seed: int) -> list[Kill]:
         times: At the how manieth time that a point is reached; each of them for each point.
         seed: Decides the order.
     """
-    at_points = [Kill(point, nth) for nth in times for point in ORDER_OF_WRITES]
+    at_points = [Kill(point, nth) for nth in times for point in CHECKPOINTS]
     kills = [*at_points, *(Kill() for _ in range(instants))]
     random.Random(seed).shuffle(kills)  # noqa: S311 - no secret
     return kills

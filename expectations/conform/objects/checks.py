@@ -10,7 +10,7 @@ import polars as pl
 
 from ...contract.types import Anything, Array, Map, Object
 from ..column import expectation_of_type
-from ..row_check import Fault
+from ..row_check import RowCheck
 from .scalars import bit_of
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from ...contract.policy import Policy
     from ...contract.types import Type
     from ...verdict.verdict import Kind
-    from ..column import Conformed
+    from ..column import ColumnPlan
     from ..model_input import ModelInput
-    from ..plan import Plan
+    from ..plan import BatchPlan
 
 _WORDS: dict[Kind, tuple[str, str, str]] = {
     "type_mismatch": ("{} in every cell", "other types", "Deliver {!r} as {} throughout"),
@@ -43,7 +43,7 @@ _WORDS: dict[Kind, tuple[str, str, str]] = {
 _TEXT_KINDS: tuple[Kind, ...] = ("type_mismatch", "nested_mismatch")
 
 
-def judged_by_cell(way: Conformed, cells: ObjectCells | None, policy: Policy) -> Conformed:
+def judged_by_cell(way: ColumnPlan, cells: ObjectCells | None, policy: Policy) -> ColumnPlan:
     """Add to the rules of a column those that its objects were judged by already.
 
     Args:
@@ -57,19 +57,19 @@ def judged_by_cell(way: Conformed, cells: ObjectCells | None, policy: Policy) ->
     if cells is None or cells.faults is None:
         return way
     bits = pl.col(cells.faults)
-    formed = tuple(replace(fault, failing=fault.failing & (bits == 0)) for fault in way.faults)
+    formed = tuple(replace(fault, fails=fault.fails & (bits == 0)) for fault in way.faults)
     own = (_fault(kind, way.column, bits, policy) for kind in _WORDS)
     return replace(way, faults=(*formed, *own))
 
 
-def _fault(kind: Kind, column: Column, bits: pl.Expr, policy: Policy) -> Fault:
+def _fault(kind: Kind, column: Column, bits: pl.Expr, policy: Policy) -> RowCheck:
     expected, observed, remedy = _WORDS[kind]
     target = str(column.type)
     parsed = kind in _TEXT_KINDS and policy.parse_text == "forbid" and target != "string"
     more = ", or have text parsed by policy parse_text: allow" if parsed else ""
-    return Fault(
+    return RowCheck(
         kind=kind,
-        failing=(bits & bit_of(kind)) != 0,
+        fails=(bits & bit_of(kind)) != 0,
         expected=expected.format(target),
         observed=observed,
         remedy=f"{remedy.format(column.name, target)}{more}.",
@@ -81,7 +81,7 @@ def _fault(kind: Kind, column: Column, bits: pl.Expr, policy: Policy) -> Fault:
 # ----- handing over -----
 
 
-def objects_to_hand_over(plan: Plan) -> list[pl.Expr]:
+def objects_to_hand_over(plan: BatchPlan) -> list[pl.Expr]:
     """Select the objects that the model receives as they are, or with keys as they are."""
     return [
         pl.col(cells.objects)
@@ -90,7 +90,7 @@ def objects_to_hand_over(plan: Plan) -> list[pl.Expr]:
     ]
 
 
-def with_objects(made: ModelInput, rows: pl.DataFrame, plan: Plan) -> ModelInput:
+def with_objects(made: ModelInput, rows: pl.DataFrame, plan: BatchPlan) -> ModelInput:
     """Put objects as they arrived in the place of what their form tells less of.
 
     The form knows no keys that are absent, and ``any`` has none but text.

@@ -19,10 +19,10 @@ from ...batch.arrow_compat import is_readable
 from ...batch.arrow_types import type_name
 from ...batch.batch import ObjectCells
 from ...contract.types import Anything
-from .groups import typed_twin
+from .groups import to_typed
 from .kinds import is_missing, kind_of, kinds_of, text_of, words_for
 from .nested import dtype_of, judge_objects
-from .scalars import STRUCTURAL, Judged, Reading, bit_of
+from .scalars import STRUCTURAL, ConvertedSeries, ParseOptions, bit_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -69,7 +69,7 @@ class ObjectColumn:
 
     source: str
     target: Type | None
-    reading: Reading
+    reading: ParseOptions
 
     @property
     def cells(self) -> ObjectCells:
@@ -104,7 +104,7 @@ class ObjectColumn:
             made[self.cells.objects] = pl.Series(values, dtype=pl.Object)
         return [cells.alias(name) for name, cells in made.items() if name in wanted]
 
-    def judge(self, values: Sequence[Any]) -> Judged:
+    def judge(self, values: Sequence[Any]) -> ConvertedSeries:
         """Bring objects into the form of the target; into words, where there is none."""
         policy = self.reading.policy
         if self.target is None or isinstance(self.target, Anything):
@@ -112,7 +112,7 @@ class ObjectColumn:
             texts = [None if missing(value) else self.text(value) for value in values]
             pairs = zip(values, texts, strict=True)
             faults = [_NO_TEXT if isinstance(v, str) and v != text else 0 for v, text in pairs]
-            return Judged(pl.Series(texts, dtype=pl.String), np.array(faults, np.uint32))
+            return ConvertedSeries(pl.Series(texts, dtype=pl.String), np.array(faults, np.uint32))
         if policy.null_values:
             nulls = set(policy.null_values)
             values = [None if isinstance(v, str) and v in nulls else v for v in values]
@@ -140,37 +140,39 @@ def _is_null(value: Any) -> bool:
 
 
 @dataclass
-class Outlook:
+class ColumnProbe:
     """Whether any cell of a column conforms, found out piece by piece.
 
     Attributes:
         column: The column.
         kinds: What its cells are, as far as they were seen.
-        bright: Whether a cell was seen that can take the target's form.
+        any_convertible: Whether a cell was seen that can take the target's form.
     """
 
     column: ObjectColumn
     kinds: set[str] = field(default_factory=set)
-    bright: bool = False
+    any_convertible: bool = False
 
     def look(self, values: Sequence[Any]) -> None:
         """Look at some more cells; at no more of them than needed."""
         self.kinds |= kinds_of(values)
         for part in (values[:_FIRST_LOOK], values[_FIRST_LOOK:]):
-            if not self.bright and len(part):
+            if not self.any_convertible and len(part):
                 judged = self.column.judge(part)
                 good = (judged.faults & STRUCTURAL) == 0
-                self.bright = bool(np.any(good & [not is_missing(value) for value in part]))
+                self.any_convertible = bool(
+                    np.any(good & [not is_missing(value) for value in part])
+                )
 
     @property
     def cells(self) -> ObjectCells:
         """Where the scan has the column; hopeless if there are cells, and none conforms by type."""
         cells, target = self.column.cells, self.column.target
         never = isinstance(target, Anything) or not self.kinds - {"null"}
-        return replace(cells, hopeless=not never and not self.bright)
+        return replace(cells, unconvertible=not never and not self.any_convertible)
 
 
-class Carried(NamedTuple):
+class ScanColumns(NamedTuple):
     """A column of objects that lie in memory.
 
     Attributes:
@@ -188,7 +190,7 @@ class Carried(NamedTuple):
     objects: ObjectCells | None = None
 
 
-def carry(column: ObjectColumn, values: Sequence[Any], said: str | None) -> Carried:
+def scan_columns(column: ObjectColumn, values: Sequence[Any], said: str | None) -> ScanColumns:
     """Carry objects that lie in memory: typed if they are of one kind, else cell by cell.
 
     Args:
@@ -199,7 +201,7 @@ def carry(column: ObjectColumn, values: Sequence[Any], said: str | None) -> Carr
     Returns:
         What the scan needs.
     """
-    twin = typed_twin(values)
+    twin = to_typed(values)
     if twin is None and column.target is None:
         twin = _typed_lists(values)
     if twin is None:
@@ -207,21 +209,23 @@ def carry(column: ObjectColumn, values: Sequence[Any], said: str | None) -> Carr
     arrow = _NARROW.get(twin.dtype) or arrow_type(twin.dtype)
     cells, objects = [twin.alias(column.source)], replace(column.cells, faults=None)
     if not isinstance(column.target, Anything):
-        return Carried(arrow, said or type_name(arrow), tuple(cells))
+        return ScanColumns(arrow, said or type_name(arrow), tuple(cells))
     cells.append(pl.Series(objects.objects, values, dtype=pl.Object))
-    return Carried(arrow, said or type_name(arrow), tuple(cells), (), objects)
+    return ScanColumns(arrow, said or type_name(arrow), tuple(cells), (), objects)
 
 
-def _carry_mixed(column: ObjectColumn, values: Sequence[Any], said: str | None) -> Carried:
+def _carry_mixed(column: ObjectColumn, values: Sequence[Any], said: str | None) -> ScanColumns:
     kinds = words_for(kinds_of(values) - {"null"})
     said = said or f"mixed Python objects ({kinds})"
     if column.target is None:
         objects = pl.Series(column.cells.objects, values, dtype=pl.Object)
-        return Carried(pa.string(), said, (objects,), (column.cells.words,))
-    outlook = Outlook(column)
+        return ScanColumns(pa.string(), said, (objects,), (column.cells.words,))
+    outlook = ColumnProbe(column)
     outlook.look(values)
     made = column.series(values, column.dtypes)
-    return Carried(arrow_type(column.dtypes[column.source]), said, tuple(made), (), outlook.cells)
+    return ScanColumns(
+        arrow_type(column.dtypes[column.source]), said, tuple(made), (), outlook.cells
+    )
 
 
 def _typed_lists(values: Sequence[Any]) -> pl.Series | None:

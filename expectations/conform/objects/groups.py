@@ -51,7 +51,7 @@ def groups_of(values: Sequence[Any] | NDArray[Any]) -> list[Group]:
     ]
 
 
-def typed_twin(values: Sequence[Any]) -> pl.Series | None:
+def to_typed(values: Sequence[Any]) -> pl.Series | None:
     """Make the typed column that says the same, if all cells are of one kind.
 
     Args:

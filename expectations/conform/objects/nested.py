@@ -18,7 +18,14 @@ from ...contract.types import Anything, Array, Map, Object, Scalar, Tensor, Vect
 from ..nested import DOUBLES
 from ..tensors import TENSOR_DTYPES
 from .kinds import is_missing, kind_of, text_of
-from .scalars import WRONG_INSIDE, WRONG_TYPE, Judged, Reading, judge_leaves, leaf_dtype
+from .scalars import (
+    WRONG_INSIDE,
+    WRONG_TYPE,
+    ConvertedSeries,
+    ParseOptions,
+    judge_leaves,
+    leaf_dtype,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +36,7 @@ if TYPE_CHECKING:
     from .scalars import Bits, Values
 
 
-def judge_objects(values: Values, target: Type, reading: Reading) -> Judged:
+def judge_objects(values: Values, target: Type, reading: ParseOptions) -> ConvertedSeries:
     """Bring objects into the form of a type.
 
     Args:
@@ -44,7 +51,7 @@ def judge_objects(values: Values, target: Type, reading: Reading) -> Judged:
         case Scalar() | Tensor(_, (_,)):
             return judge_leaves(values, target, reading)
         case Anything():
-            return Judged(pl.Series(map(text_of, values), dtype=pl.String), _none(values))
+            return ConvertedSeries(pl.Series(map(text_of, values), dtype=pl.String), _none(values))
         case Vector():
             return _lists(values, DOUBLES.items, reading)
         case Array(items):
@@ -83,7 +90,7 @@ def _none(values: Values) -> Bits:
 # ----- lists -----
 
 
-def _lists(values: Values, items: Type, reading: Reading) -> Judged:
+def _lists(values: Values, items: Type, reading: ParseOptions) -> ConvertedSeries:
     elements = [_elements(value) for value in values]
     faults = np.array(
         [
@@ -96,7 +103,7 @@ def _lists(values: Values, items: Type, reading: Reading) -> Judged:
     inner = judge_objects(_together(elements), items, reading)
     faults |= _gathered(inner.faults, lengths)
     there = np.array([one is not None for one in elements], bool) & (faults == 0)
-    return Judged(_as_lists(inner.cells, lengths, there), faults)
+    return ConvertedSeries(_as_lists(inner.cells, lengths, there), faults)
 
 
 def _elements(value: Any) -> Sequence[Any] | NDArray[Any] | None:
@@ -152,7 +159,9 @@ def _as_lists(cells: pl.Series, lengths: NDArray[np.int64], there: NDArray[np.bo
 # ----- records and maps -----
 
 
-def _records(values: Values, properties: Sequence[Property], reading: Reading) -> Judged:
+def _records(
+    values: Values, properties: Sequence[Property], reading: ParseOptions
+) -> ConvertedSeries:
     declared = {p.name for p in properties}
     required = {p.name for p in properties if p.required}
     faults = _none(values)
@@ -168,7 +177,7 @@ def _records(values: Values, properties: Sequence[Property], reading: Reading) -
         judged = judge_objects([row.get(prop.name) for row in rows], prop.type, reading)
         faults |= _within(judged.faults)
         fields.append(judged.cells.alias(prop.name))
-    return Judged(_as_structs(fields, there & (faults == 0)), faults)
+    return ConvertedSeries(_as_structs(fields, there & (faults == 0)), faults)
 
 
 def _as_structs(fields: list[pl.Series], there: NDArray[np.bool_]) -> pl.Series:
@@ -178,7 +187,7 @@ def _as_structs(fields: list[pl.Series], there: NDArray[np.bool_]) -> pl.Series:
     return frame.select(pl.when(pl.col("there")).then(pl.col("cell"))).to_series()
 
 
-def _maps(values: Values, item: Type, reading: Reading) -> Judged:
+def _maps(values: Values, item: Type, reading: ParseOptions) -> ConvertedSeries:
     faults = _none(values)
     maps = list[dict[str, Any] | None]()
     for i, value in enumerate(values):
@@ -192,7 +201,7 @@ def _maps(values: Values, item: Type, reading: Reading) -> Judged:
     for found in (inner.faults, named.faults):
         faults |= _gathered(found, np.array(lengths, np.int64))
     there = np.array([m is not None for m in maps], bool) & (faults == 0)
-    return Judged(_as_maps(named.cells, inner.cells, lengths, there), faults)
+    return ConvertedSeries(_as_maps(named.cells, inner.cells, lengths, there), faults)
 
 
 def _as_maps(

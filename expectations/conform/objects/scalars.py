@@ -11,8 +11,8 @@ import polars as pl
 
 from ...contract.types import Scalar, Tensor
 from ...verdict.verdict import Kind
-from ..nested import way_into
-from ..source import POLARS_DTYPES, Cells, NoWay
+from ..nested import plan_cast
+from ..source import POLARS_DTYPES, Incompatible, SourceColumn
 from ..tensors import TENSOR_DTYPES
 from .groups import groups_of
 from .instants import BEYOND_CALENDAR, FINER_THAN_NANOSECONDS
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...contract.policy import Policy
-    from ..source import Way
+    from ..source import CastPlan
     from .kinds import Group
 
     Bits = NDArray[np.uint32]
@@ -43,7 +43,7 @@ def bit_of(kind: Kind) -> int:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ParseOptions:
     """How objects are to be understood.
 
     Attributes:
@@ -56,7 +56,7 @@ class Reading:
     json: bool = False
 
 
-class Judged(NamedTuple):
+class ConvertedSeries(NamedTuple):
     """Cells in the form of a type.
 
     Attributes:
@@ -73,7 +73,7 @@ def leaf_dtype(target: Scalar | Tensor) -> pl.DataType:
     return POLARS_DTYPES[target.name] if isinstance(target, Scalar) else TENSOR_DTYPES[target.dtype]
 
 
-def judge_leaves(values: Values, target: Scalar | Tensor, reading: Reading) -> Judged:
+def judge_leaves(values: Values, target: Scalar | Tensor, reading: ParseOptions) -> ConvertedSeries:
     """Bring objects into the form of a scalar type, or of a tensor of one dimension.
 
     Args:
@@ -95,17 +95,17 @@ def judge_leaves(values: Values, target: Scalar | Tensor, reading: Reading) -> J
     places = np.zeros(len(values), np.int64)
     taken = np.concatenate(positions)
     places[taken] = np.arange(1, len(taken) + 1)
-    return Judged(pl.concat(parts).gather(pl.Series(places)), faults)
+    return ConvertedSeries(pl.concat(parts).gather(pl.Series(places)), faults)
 
 
-def _of_one_kind(group: Group, target: Scalar | Tensor, reading: Reading) -> Judged:
+def _of_one_kind(group: Group, target: Scalar | Tensor, reading: ParseOptions) -> ConvertedSeries:
     if group.cells is None:
         return _without_cells(group, target, reading)
     way = _way(group, target, reading)
-    if isinstance(way, NoWay):
+    if isinstance(way, Incompatible):
         nan = group.cells.is_nan() if group.cells.dtype.is_float() else pl.Series([False])
         faults = np.where(nan.to_numpy(), 0, WRONG_TYPE) + np.zeros(len(group.positions))
-        return Judged(pl.Series([None] * len(faults)), faults.astype(np.uint32))
+        return ConvertedSeries(pl.Series([None] * len(faults)), faults.astype(np.uint32))
     bits = [
         pl.when(fault.mask).then(pl.lit(_BITS[fault.kind], pl.UInt32)).otherwise(0)
         for fault in way.faults
@@ -115,20 +115,20 @@ def _of_one_kind(group: Group, target: Scalar | Tensor, reading: Reading) -> Jud
         found |= more
     frame = group.cells.alias("cell").to_frame().select(value=way.value, faults=found)
     whole = frame.select(pl.when(pl.col("faults") == 0).then(pl.col("value"))).to_series()
-    return Judged(whole, frame["faults"].to_numpy())
+    return ConvertedSeries(whole, frame["faults"].to_numpy())
 
 
-def _way(group: Group, target: Scalar | Tensor, reading: Reading) -> Way | NoWay:
+def _way(group: Group, target: Scalar | Tensor, reading: ParseOptions) -> CastPlan | Incompatible:
     policy, cells = reading.policy, cast("pl.Series", group.cells)
     arrow = cast("pa.DataType", group.arrow)
     text = policy.parse_text == "allow" or (reading.json and target == Scalar("datetime"))
     if reading.json and cells.dtype.is_float():
         policy = policy.model_copy(update={"lossy_floats": "allow"})
-    arrived = Cells("", pl.col("cell"), arrow, cells.dtype, text=text, nullable=False)
-    return way_into(arrived, target, policy)
+    arrived = SourceColumn("", pl.col("cell"), arrow, cells.dtype, text=text, nullable=False)
+    return plan_cast(arrived, target, policy)
 
 
-def _without_cells(group: Group, target: Scalar | Tensor, reading: Reading) -> Judged:
+def _without_cells(group: Group, target: Scalar | Tensor, reading: ParseOptions) -> ConvertedSeries:
     name = target.name if isinstance(target, Scalar) else target.dtype
     none = pl.Series([None] * len(group.positions), dtype=leaf_dtype(target))
     if group.kind == "wide decimal" and name in (*_NUMBERS, *TENSOR_DTYPES):
@@ -140,15 +140,15 @@ def _without_cells(group: Group, target: Scalar | Tensor, reading: Reading) -> J
     kind: Kind = (
         instants.get(group.kind, "type_mismatch") if name == "datetime" else "type_mismatch"
     )
-    return Judged(none, np.full(len(none), _BITS[kind], np.uint32))
+    return ConvertedSeries(none, np.full(len(none), _BITS[kind], np.uint32))
 
 
-def _wide_numbers(group: Group, name: str, reading: Reading) -> Judged:
+def _wide_numbers(group: Group, name: str, reading: ParseOptions) -> ConvertedSeries:
     """Judge numbers of more than 38 digits, which no typed column holds."""
     judged = [_wide_number(value, name, reading.policy) for value in group.values]
     faults = [0 if isinstance(one, float) else _BITS[cast("Kind", one)] for one in judged]
     numbers = [one if isinstance(one, float) else None for one in judged]
-    return Judged(pl.Series(numbers, dtype=pl.Float64), np.array(faults, np.uint32))
+    return ConvertedSeries(pl.Series(numbers, dtype=pl.Float64), np.array(faults, np.uint32))
 
 
 def _wide_number(value: Decimal, name: str, policy: Policy) -> float | Kind:

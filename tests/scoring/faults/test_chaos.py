@@ -13,9 +13,9 @@ from mixed_batches import MODEL, deliver_all, register_fussy
 from row_accounting import faults_of
 from torn_read_detector import Reader
 
-from signature_gate.tasks.feed.receipt import Ledger
+from signature_gate.tasks.feed.receipt import ReceiptStore
 from signature_gate.tasks.scoring.feed_run import score_feed
-from signature_gate.tasks.storage.order import ORDER_OF_WRITES
+from signature_gate.tasks.storage.order import CHECKPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,9 +39,7 @@ def test_killed_again_and_again_a_feed_loses_nothing(fussy: str, tmp_path: Path)
     toll = unleash(tmp_path, kills, batches=11, seed=3, told=lambda _: None)
 
     assert toll.faults == []
-    assert toll.kills == Counter(dict.fromkeys(ORDER_OF_WRITES, 1)) + Counter(
-        {"random instant": 10}
-    )
+    assert toll.kills == Counter(dict.fromkeys(CHECKPOINTS, 1)) + Counter({"random instant": 10})
     assert toll.files > toll.batches
 
 
@@ -60,7 +58,7 @@ def test_two_workers_score_each_of_two_hundred_batches_once(
 
     assert score_side_by_side(feed, 2) == [0, 0]
 
-    ledger = Ledger(feed)
+    ledger = ReceiptStore(feed)
     receipts = [receipt for batch in ledger.batches() for receipt in ledger.of(batch)]
     assert sorted(map(float, calls.read_text().split())) == [float(n) for n in range(200)]
     assert [(r.final, r.attempt, r.outputs.scored) for r in receipts] == [(True, 1, 2)] * 200

@@ -18,9 +18,9 @@ from feeds import (
 from racing_producer import at_point, disk_maker, unprivileged  # noqa: F401 - a fixture among them
 
 from signature_gate.tasks.feed.feed import Feed
-from signature_gate.tasks.feed.receipt import Ledger
+from signature_gate.tasks.feed.receipt import ReceiptStore
 from signature_gate.tasks.scoring.feed_run import score_feed
-from signature_gate.tasks.scoring.selection import survey
+from signature_gate.tasks.scoring.selection import select_candidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ def fared(feed: Feed) -> dict[str, str]:
 
 def on_record(feed: Feed) -> list[tuple[str, str, int]]:
     """List name, disposition and number of each attempt that has a receipt."""
-    ledger = Ledger(feed)
+    ledger = ReceiptStore(feed)
     found = [receipt for batch in ledger.batches() for receipt in ledger.of(batch)]
     return [(r.batch.name, r.disposition, r.attempt) for r in found]
 
@@ -105,7 +105,7 @@ def test_a_disk_that_is_full_after_the_plan_stops_nothing_for_good(
     deliver(feed, "gaps.parquet", gaps(10, 3))
     with at_point("planned", disk.fill):
         (first,) = score_feed(feed).receipts
-    half_done = survey(feed)
+    half_done = select_candidates(feed)
     scored = {p: p.stat() for p in (Path(feed.root) / "scored").rglob("*.parquet")}
     disk.clear()
 
@@ -231,7 +231,7 @@ def test_a_batch_that_may_not_be_read_stops_no_other_and_is_not_passed_over(
     closed.chmod(0)
 
     with unprivileged():
-        found = survey(feed)
+        found = select_candidates(feed)
     closed.chmod(0o777)
 
     assert [candidate.batch.path for candidate in found.candidates] == ["b.csv"]

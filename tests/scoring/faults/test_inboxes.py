@@ -18,10 +18,10 @@ from racing_producer import at_point
 from signature_gate.expectations.errors import InvalidFeed
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.feed.inbox import look_into
-from signature_gate.tasks.feed.receipt import Ledger, Receipt
+from signature_gate.tasks.feed.receipt import Receipt, ReceiptStore
 from signature_gate.tasks.scoring.feed_run import score_feed
 from signature_gate.tasks.storage import journal as plans
-from signature_gate.tasks.storage.atomic import give_back
+from signature_gate.tasks.storage.atomic import restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ BAD = rows(2, a=["x", "y"])
 
 def all_receipts(feed: Feed) -> list[Receipt]:
     """Read every receipt of a feed."""
-    ledger = Ledger(feed)
+    ledger = ReceiptStore(feed)
     return [receipt for batch in ledger.batches() for receipt in ledger.of(batch)]
 
 
@@ -286,10 +286,10 @@ def test_what_is_given_back_never_overwrites_a_still_later_delivery(tmp_path: Pa
     place.write_text("later")
 
     with pytest.raises(FileExistsError):
-        give_back(source, place)
+        restore(source, place)
     half_done = tmp_path / "half done"
     os.link(source, half_done)
-    give_back(source, half_done)
+    restore(source, half_done)
 
     assert (place.read_text(), half_done.read_text()) == ("later", "earlier")
     assert not source.exists()

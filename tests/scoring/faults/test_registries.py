@@ -17,9 +17,9 @@ from racing_producer import ANSWERS, at_point, ill_registry
 
 from signature_gate.expectations.errors import ModelNotFound, RegistryUnavailable
 from signature_gate.expectations.registry.client import resolve
-from signature_gate.tasks.feed.receipt import Ledger
+from signature_gate.tasks.feed.receipt import ReceiptStore
 from signature_gate.tasks.scoring.feed_run import score_feed
-from signature_gate.tasks.storage.intent import unfinished
+from signature_gate.tasks.storage.intent import read_intent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,12 +213,12 @@ def test_a_version_that_changes_between_crash_and_restart_scores_nothing(
     move_alias("2", model)
 
     first = only(feed)
-    assert unfinished(feed, first.batch.id) is None
+    assert read_intent(feed, first.batch.id) is None
     second = only(feed)
 
     assert first.error
     assert (first.version, first.error.kind) == ("1", kind)
     assert said in first.reason
     assert (second.disposition, second.version, second.outputs.scored) == ("passed", "2", 5)
-    finals = [receipt for receipt in Ledger(feed).of(second.batch.id) if receipt.final]
+    finals = [receipt for receipt in ReceiptStore(feed).of(second.batch.id) if receipt.final]
     assert len(finals) == 1

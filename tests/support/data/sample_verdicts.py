@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.contract.policy import Policy
-from signature_gate.expectations.verdict.verdict import BatchFacts, Conversion, Verdict, Violation
+from signature_gate.expectations.verdict.verdict import BatchInfo, Conversion, Verdict, Violation
 
 _ARRIVING = {
     "year": "int32",
@@ -114,7 +114,7 @@ def flights(*violations: Violation, rows: int | None = 971, **facts: object) -> 
     Args:
         violations: What was found.
         rows: Rows that arrived.
-        facts: Any other field of the verdict.
+        info: Any other field of the verdict.
 
     Returns:
         The verdict.
@@ -122,7 +122,7 @@ def flights(*violations: Violation, rows: int | None = 971, **facts: object) -> 
     stopped = any(v.level == "batch" and v.severity == "critical" for v in violations)
     counts = [v.count or 0 for v in violations if v.severity == "critical"]
     found: dict[str, object] = {
-        "batch": BatchFacts(
+        "batch": BatchInfo(
             name="flights-2013-01-02.parquet",
             uri="inbox/flights-2013-01-02.parquet",
             format="parquet",
@@ -190,7 +190,7 @@ def failed() -> Verdict:
 
 def unreadable() -> Verdict:
     """Return the verdict on a file that was cut short."""
-    batch = BatchFacts(name="flights-2013-01-02.parquet", format="parquet", bytes=1_388)
+    batch = BatchInfo(name="flights-2013-01-02.parquet", format="parquet", bytes=1_388)
     return flights(CORRUPT, rows=None, batch=batch, evidence={}, conversions=())
 
 
@@ -206,7 +206,7 @@ def wide(columns: int = 1_000, faulty: int = 40) -> Verdict:
         LATE_DEPARTURES.model_copy(update={"column": name, "count": 1 + i % 7})
         for i, name in enumerate(names[:faulty])
     ]
-    batch = BatchFacts(
+    batch = BatchInfo(
         name="sensors.parquet",
         format="parquet",
         bytes=48_112_904,
@@ -258,7 +258,7 @@ def hostile() -> Verdict:
     names = " ".join(ATTACKS)
     return flights(
         *violations,
-        batch=BatchFacts(name=names, uri=names, format=names, columns=[(a, a) for a in ATTACKS]),
+        batch=BatchInfo(name=names, uri=names, format=names, columns=[(a, a) for a in ATTACKS]),
         model=ModelVersion(uri=names, pinned=names, name=names, version=names, model_id=names),
         contract=names,
         policy=Policy(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from signature_gate.tasks.feed.receipt import Ledger
+from signature_gate.tasks.feed.receipt import ReceiptStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ def faults_of(feed: Feed, deliveries: list[Delivery], attempts: int) -> list[str
     Returns:
         Every fault, in words.
     """
-    ledger = Ledger(feed)
+    ledger = ReceiptStore(feed)
     receipts = [receipt for batch in ledger.batches() for receipt in ledger.of(batch)]
     known = {delivery.name for delivery in deliveries}
     faults = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sample_verdicts
 
 from signature_gate.expectations.contract.model_version import ModelVersion
-from signature_gate.expectations.report.feed_history import Known, Past, PastBatch
+from signature_gate.expectations.report.feed_history import EntryFacts, FeedHistory, HistoryEntry
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.feed.inbox import Identity
 from signature_gate.tasks.feed.receipt import Failure, Outputs, Receipt, ScoredBatch
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 BEGIN = datetime(2026, 1, 1, 6, tzinfo=UTC)
 
 
-def batch(number: int, fare: Any = "passed", *, version: str = "1", **known: Any) -> PastBatch:
+def batch(number: int, fare: Any = "passed", *, version: str = "1", **known: Any) -> HistoryEntry:
     """Make the batch of a day; ``known`` is what its verdict said."""
     facts = {"rows": 100, "bad": 0, "columns": {"a": "double"}} | known
     when = BEGIN + timedelta(days=number)
-    return PastBatch(f"day-{number:02}.parquet", fare, when, version, Known(**facts))
+    return HistoryEntry(f"day-{number:02}.parquet", fare, when, version, EntryFacts(**facts))
 
 
-def past(batches: Iterable[PastBatch], total: int | None = None) -> Past:
+def past(batches: Iterable[HistoryEntry], total: int | None = None) -> FeedHistory:
     """Make a past of batches."""
     made = tuple(batches)
-    return Past("flights", made, total or len(made))
+    return FeedHistory("flights", made, total or len(made))
 
 
 def receipt(number: int, verdict: Verdict | None = None, **fields: Any) -> Receipt:
