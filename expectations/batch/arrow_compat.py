@@ -18,14 +18,7 @@ _LAST_SECOND = (2**63 - 1) // 1000
 
 
 def is_readable(kind: pa.DataType) -> bool:
-    """Tell whether Polars reads a type as it is.
-
-    Args:
-        kind: The type of an Arrow column.
-
-    Returns:
-        False if Polars refuses it, or anything in it.
-    """
+    """Tell whether Polars reads a type as it is."""
     if isinstance(kind, pa.ExtensionType):
         return is_readable(kind.storage_type)
     if is_.is_dictionary(kind):
@@ -37,16 +30,7 @@ def is_readable(kind: pa.DataType) -> bool:
 
 
 def readable(table: pa.Table) -> pa.Table:
-    """Change the columns that Polars refuses into ones that mean the same.
-
-    Args:
-        table: Columns of any types.
-
-    Returns:
-        The table. What has no counterpart in Polars becomes text, which arrives as what it was.
-        Instants in seconds that milliseconds cannot hold become the last ones that they can: no
-        datetime column holds either.
-    """
+    """Change the columns that Polars refuses into ones that mean the same."""
     columns = [_column(column) for column in table.columns]
     return pa.Table.from_arrays(columns, names=table.column_names)
 

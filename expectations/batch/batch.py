@@ -27,14 +27,7 @@ class UnreadableError(Exception):
     def __init__(
         self, observed: str, remedy: str, kind: Kind = "unreadable", quoted: str = ""
     ) -> None:
-        """Keep the parts from which the violation is made.
-
-        Args:
-            observed: What was found, in words that hold no value of the batch.
-            remedy: What to do about it.
-            kind: Of which kind the violation is.
-            quoted: What a library said of it, which may hold values.
-        """
+        """Keep the parts from which the violation is made."""
         super().__init__(f"{observed} ({quoted})" if quoted else observed)
         self.observed = observed
         self.remedy = remedy
@@ -54,7 +47,7 @@ class ObjectCells:
         objects: Name of the column with the objects themselves.
         faults: Name of the column with the faults of each cell, as bits; None if there can be none.
         words: The objects in words.
-        unconvertible: Whether no cell has a typed form: then the column as a whole does not conform.
+        unconvertible: Whether no cell has a typed form, so that no row can conform.
     """
 
     objects: str

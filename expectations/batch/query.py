@@ -9,17 +9,7 @@ from .batch import UnreadableError
 
 
 def collect(frame: pl.LazyFrame) -> pl.DataFrame:
-    """Run a query in Polars' streaming engine.
-
-    Args:
-        frame: A query whose result fits in memory.
-
-    Returns:
-        Its result.
-
-    Raises:
-        UnreadableError: The content broke off or contradicts its own format.
-    """
+    """Run a query in Polars' streaming engine."""
     try:
         return frame.collect(engine="streaming")
     except READ_ERRORS as error:
@@ -30,9 +20,6 @@ def raise_if_changed(error: BaseException | None, *, redact: bool) -> None:
     """Say that content could be read when it was judged.
 
     Called outside of ``except``, so that under redact no chain of causes carries a library's words.
-
-    Raises:
-        BatchChanged: There is an error.
     """
     if error:
         told = unreadable(error).describe(redact=redact)

@@ -37,15 +37,7 @@ class Footer:
         return places
 
     def statistics(self, name: str) -> ColumnStatistics | None:
-        """Merge a flat column's statistics over the row groups.
-
-        Args:
-            name: The column's name in the file.
-
-        Returns:
-            What they say together; None if the footer knows no single such column, or a row group
-            has no statistics for it.
-        """
+        """Merge a flat column's statistics over the row groups."""
         leaves = self._leaves.get(name, [])
         if len(leaves) != 1:
             return None

@@ -29,15 +29,7 @@ class ReadInPieces(Protocol):
 def lazy_stream(
     pieces: Callable[[list[str]], Iterator[pl.DataFrame]], schema: pl.Schema
 ) -> pl.LazyFrame:
-    """Make a lazy frame that reads no more pieces and no more columns than a query needs.
-
-    Args:
-        pieces: Yields frames of the named columns, in the schema's order, each time anew.
-        schema: All columns that there are.
-
-    Returns:
-        The lazy frame; Polars' streaming engine holds a few pieces of it at once.
-    """
+    """Make a lazy frame that reads no more pieces and no more columns than a query needs."""
 
     def read(
         columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, _: int | None

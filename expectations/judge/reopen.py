@@ -19,7 +19,7 @@ from ..batch.batch import Batch, OpenedBatch, UnreadableError
 from ..batch.columns import FAULT, ROW, exact_col, unused_prefix
 from ..batch.formats import format_of
 from ..batch.query import READ_ERRORS, unreadable
-from ..conform.objects.column import columns_served
+from ..conform.objects.column import target_columns
 from ..contract.types import Scalar
 from ..errors import BatchNotFound, Misuse
 from ..readers.parquet import open_parquet
@@ -74,7 +74,7 @@ def reopen_rejected(path: Path, arrived: BatchInfo, contract: Contract, policy: 
         observed = f"a file without the row numbers in {ROW!r}"
         raise UnreadableError(observed, _HAND_IN)
     names: list[str] = file.schema.names
-    served = columns_served(names, contract, policy)
+    served = target_columns(names, contract, policy)
     texts = [
         (name, column)
         for name, kind, column in zip(names, file.schema.types, served, strict=True)

@@ -16,7 +16,7 @@ from ..batch.arrow_compat import is_readable, pc, readable
 from ..batch.batch import Batch, UnreadableError, file_facts
 from ..batch.columns import RESERVED, ROW, exact_col, scan_names, without_reserved
 from ..batch.streaming import lazy_stream
-from ..conform.objects.column import ObjectColumn, columns_served
+from ..conform.objects.column import ObjectColumn, target_columns
 from ..conform.objects.scalars import ParseOptions
 from ..contract.types import Anything
 from .ipc_messages import walk_file, walk_stream
@@ -44,19 +44,7 @@ _REDELIVER = "Have the producer write the file again, and deliver it by rename o
 
 
 def open_arrow(path: Path, contract: Contract, policy: Policy) -> Batch:
-    """Open an Arrow IPC file, Feather included, or an Arrow IPC stream, by its schema alone.
-
-    Args:
-        path: The file.
-        contract: Says which columns are handed over as they are.
-        policy: Says which names are to be renamed.
-
-    Returns:
-        The batch; its row count is known for the file format, and not for the stream format.
-
-    Raises:
-        UnreadableError: Neither of the two, or a truncated one.
-    """
+    """Open an Arrow IPC file, Feather included, or an Arrow IPC stream, by its schema alone."""
     with path.open("rb") as file:
         start = file.read(len(_FILE))
     if start[: len(_FEATHER_1)] == _FEATHER_1:
@@ -68,7 +56,7 @@ def open_arrow(path: Path, contract: Contract, policy: Policy) -> Batch:
     arrived = without_reserved(schema)
     sources = scan_names(arrived)
     positions = [i for i, name in enumerate(schema.names) if name not in RESERVED]
-    served = columns_served(arrived.names, contract, policy)
+    served = target_columns(arrived.names, contract, policy)
     objects = {
         source: ObjectColumn(source, column.type, ParseOptions(policy))
         for source, kind, column in zip(sources, arrived.types, served, strict=True)

@@ -19,29 +19,12 @@ _UNDECODABLE = "bytes that are not text in the file's encoding"
 
 
 def malformed(layout: Layout, width: int) -> Mask:
-    """Tell the records that have no one meaning.
-
-    Args:
-        layout: The records.
-        width: How many fields each must have.
-
-    Returns:
-        True for each malformed record.
-    """
+    """Tell the records that have no one meaning."""
     return (layout.fields != width) | layout.stray | layout.undecodable
 
 
 def reasons(layout: Layout, chosen: Mask, width: int) -> pl.Series:
-    """Say what is wrong with some records.
-
-    Args:
-        layout: The records.
-        chosen: Which of them; all are malformed.
-        width: How many fields each must have.
-
-    Returns:
-        The reason for each chosen record.
-    """
+    """Say what is wrong with some records."""
     marks = {
         "fields": layout.fields[chosen],
         "stray": layout.stray[chosen],
@@ -60,16 +43,7 @@ def reasons(layout: Layout, chosen: Mask, width: int) -> pl.Series:
 
 
 def told(layout: Layout, chosen: Mask, width: int) -> pl.Series:
-    """Say what is wrong with some records, and what they are.
-
-    Args:
-        layout: The records.
-        chosen: Which of them; all are malformed.
-        width: How many fields each must have.
-
-    Returns:
-        The reason and the text of each chosen record; bytes that are no text are escapes in it.
-    """
+    """Say what is wrong with some records, and what they are."""
     texts = _texts(layout, chosen).str.strip_chars_end("\r\n")
     return reasons(layout, chosen, width) + ": " + texts
 

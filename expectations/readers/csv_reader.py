@@ -40,19 +40,7 @@ _RFC = "Write the file by RFC 4180, or deliver Parquet."
 
 
 def open_csv(path: Path, dialect: CsvDialect) -> Batch:
-    """Open a CSV file by its header alone.
-
-    Args:
-        path: The file, plain or gzip.
-        dialect: How it is written.
-
-    Returns:
-        The batch, every column of it text.
-
-    Raises:
-        UnreadableError: No header, more columns than can be, or bytes that are not text in the
-            stated encoding.
-    """
+    """Open a CSV file by its header alone."""
     names = _header(path, dialect)
     kept = [i for i, name in enumerate(names) if name not in RESERVED]
     arrived = pa.schema([pa.field(names[i], pa.string()) for i in kept])

@@ -35,13 +35,7 @@ class Layout:
     """
 
     def __init__(self, data: bytes, dialect: CsvDialect, *, last: bool = False) -> None:
-        """Find the records.
-
-        Args:
-            data: UTF-8 that starts with a record.
-            dialect: Delimiter and quote.
-            last: Whether nothing follows, so that the last record needs no line end.
-        """
+        """Find the records."""
         self.data = data
         self._bytes = np.frombuffer(data, np.uint8)
         self._delimiter = ord(dialect.delimiter)

@@ -19,21 +19,7 @@ if TYPE_CHECKING:
 
 
 def open_file(path: Path, contract: Contract, policy: Policy) -> Batch:
-    """Open one file by the format that its name promises.
-
-    Args:
-        path: The file.
-        contract: Says how a bare array is to be named, and what cells of objects are to become.
-        policy: Says how CSV is written, and how text is understood.
-
-    Returns:
-        The batch.
-
-    Raises:
-        BatchNotFound: No such file.
-        UnsupportedBatch: A format that the gate does not read, or a file that it may not read.
-        UnreadableError: The content is not what its format promises.
-    """
+    """Open one file by the format that its name promises."""
     if not path.exists():
         raise _nowhere(path)
     if not path.is_file():

@@ -35,20 +35,7 @@ _HIDE = "take it away, or give it a name that begins with `_`"
 
 
 def open_folder(path: Path, contract: Contract, policy: Policy) -> OpenedBatch:
-    """Open every file of a folder, those of its subfolders too.
-
-    Args:
-        path: The folder.
-        contract: Says what the files are to become.
-        policy: Says how CSV is written, and how text is understood.
-
-    Returns:
-        The files; an optional column that only some of them have is null in the others.
-
-    Raises:
-        UnreadableError: There is no file.
-        UnsupportedBatch: A file that this process may not read.
-    """
+    """Open every file of a folder, those of its subfolders too."""
     files, unreadable = list[Batch](), list[tuple[str, UnreadableError]]()
     sizes = list[int]()
     for name, file in _files_in(path):
@@ -153,15 +140,7 @@ def _with_nulls(file: Batch, names: Sequence[str]) -> Batch:
 
 
 def stacked(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
-    """Put the rows of several files one below the other.
-
-    Args:
-        frames: One for each file; columns may differ.
-
-    Returns:
-        One frame with all columns, null where a file has none; in words where the files' types
-        have none in common that loses nothing.
-    """
+    """Put the rows of several files one below the other."""
     if len(frames) == 1:
         return frames[0]
     schemas = [frame.collect_schema() for frame in frames]

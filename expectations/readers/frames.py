@@ -23,8 +23,8 @@ from ..conform.objects.column import (
     ObjectColumn,
     ScanColumns,
     arrow_type,
-    columns_served,
     scan_columns,
+    target_columns,
 )
 from ..conform.objects.kinds import text_of
 from ..conform.objects.scalars import ParseOptions
@@ -62,20 +62,7 @@ class _Arrived:
 
 
 def open_frame(frame: Any, contract: Contract, policy: Policy) -> Batch:
-    """Open a frame that lies in memory.
-
-    Args:
-        frame: A ``pandas.DataFrame``, ``polars.DataFrame`` or ``LazyFrame``, ``pyarrow.Table`` or
-            ``RecordBatch``.
-        contract: Says what cells of objects are to become.
-        policy: Says how text and zones among objects are understood.
-
-    Returns:
-        The batch; the frame itself is not copied where its memory can be shared.
-
-    Raises:
-        UnsupportedBatch: Another kind of object.
-    """
+    """Open a frame that lies in memory."""
     if isinstance(frame, pa.RecordBatch):
         frame = pa.Table.from_batches([frame])
     if isinstance(frame, pl.DataFrame | pl.LazyFrame):
@@ -107,7 +94,7 @@ def _batch(
     columns = [column for column in columns if column.name not in RESERVED]
     names = [column.name for column in columns]
     sources = scan_names(pa.schema([pa.field(name, pa.null()) for name in names]))
-    served = columns_served(names, contract, policy)
+    served = target_columns(names, contract, policy)
     carried = [
         _carried(column, ObjectColumn(source, serves and serves.type, ParseOptions(policy)))
         for column, source, serves in zip(columns, sources, served, strict=True)

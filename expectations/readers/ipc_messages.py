@@ -44,18 +44,7 @@ class Walk(NamedTuple):
 
 
 def walk_stream(source: Any) -> Walk:
-    """Walk the messages of a stream, without unpacking any.
-
-    Args:
-        source: An Arrow file that is mapped into memory.
-
-    Returns:
-        What they amount to.
-
-    Raises:
-        pyarrow.ArrowInvalid: The content breaks off within a message.
-        struct.error: A message is not as the format has it.
-    """
+    """Walk the messages of a stream, without unpacking any."""
     source.seek(0)
     unpacked = rows = 0
     while True:
@@ -69,19 +58,7 @@ def walk_stream(source: Any) -> Walk:
 
 
 def walk_file(source: Any) -> Walk:
-    """Walk the messages that the footer of a file lists, without unpacking any.
-
-    Args:
-        source: An Arrow file that is mapped into memory.
-
-    Returns:
-        What they amount to.
-
-    Raises:
-        pyarrow.ArrowInvalid: A message is not where the footer has it.
-        EOFError: The mark of a stream's end is where the footer has a message.
-        struct.error: Footer or message are not as the format has them.
-    """
+    """Walk the messages that the footer of a file lists, without unpacking any."""
     source.seek(source.size() - _TAIL)
     length = int.from_bytes(source.read(4), "little")
     start = source.size() - _TAIL - length

@@ -21,7 +21,7 @@ from ..batch.arrow_types import type_name
 from ..batch.batch import Batch, UnreadableError, file_facts
 from ..batch.columns import FAULT, RESERVED, ROW, exact_col, scan_names, unused_prefix
 from ..batch.streaming import lazy_stream
-from ..conform.objects.column import ColumnProbe, ObjectColumn, arrow_type, columns_served
+from ..conform.objects.column import ColumnProbe, ObjectColumn, arrow_type, target_columns
 from ..conform.objects.scalars import ParseOptions
 from ..contract.types import Anything, Scalar
 from .json_parser import records_in
@@ -45,19 +45,7 @@ _IN_JSON = {
 
 
 def open_json_lines(path: Path, contract: Contract, policy: Policy) -> Batch:
-    """Open a file of JSON lines by one reading of it.
-
-    Args:
-        path: The file, UTF-8, plain or gzip.
-        contract: Says what the values are to become.
-        policy: Says how text is understood.
-
-    Returns:
-        The batch; columns in the order in which the lines first name them.
-
-    Raises:
-        UnreadableError: The content breaks off, has no line ends or more keys than columns can be.
-    """
+    """Open a file of JSON lines by one reading of it."""
     survey = _Survey(contract, policy)
     rows = malformed = 0
     for records in records_in(path):
@@ -104,7 +92,7 @@ class _Survey:
             raise UnreadableError(observed, "Write what differs from line to line as a value.")
         # Columns of an earlier split serve nobody, whatever their position.
         free = [name for name in names if name not in RESERVED]
-        served = dict(zip(free, columns_served(free, self._contract, self._policy), strict=True))
+        served = dict(zip(free, target_columns(free, self._contract, self._policy), strict=True))
         for key in keys:
             column = served.get(key)
             reading = ParseOptions(self._policy, json=True)

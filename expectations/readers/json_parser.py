@@ -69,17 +69,7 @@ class Records:
 
 
 def records_in(path: Path) -> Iterator[Records]:
-    """Read a file, never more than a piece at once.
-
-    Args:
-        path: The file, UTF-8, plain or gzip, with or without byte order mark.
-
-    Yields:
-        The lines in order, many at once.
-
-    Raises:
-        UnreadableError: The content breaks off, or has no line end for 16 MiB.
-    """
+    """Read a file, never more than a piece at once."""
     rest = b""
     for piece in _pieces(path):
         lines, newline, tail = (rest + piece).rpartition(b"\n")

@@ -60,18 +60,7 @@ def in_memory(array: Array) -> Stored:
 
 
 def read_file(path: Path) -> Array | dict[str, Stored]:
-    """Open a ``.npy`` or ``.npz`` file by its headers; nothing is ever unpickled.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The array of a ``.npy`` file, mapped into memory; those of an archive by name.
-
-    Raises:
-        UnreadableError: Not such a file, truncated, too large to be read in pieces, or one of
-            pickled objects.
-    """
+    """Open a ``.npy`` or ``.npz`` file by its headers; nothing is ever unpickled."""
     try:
         return _of_archive(path) if zipfile.is_zipfile(path) else _of_file(path)
     except _FAULTS as error:

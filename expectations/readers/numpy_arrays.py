@@ -28,36 +28,14 @@ _PIECE, _ROWS = 8 << 20, 1 << 20
 
 
 def open_arrays(arrays: Any, contract: Contract) -> Batch:
-    """Open arrays that lie in memory.
-
-    Args:
-        arrays: An ndarray, or a dictionary of ndarrays with equally many rows.
-        contract: Says how a bare array is to be named, and whether its columns are.
-
-    Returns:
-        The batch; an array of more than one dimension is a column of arrays.
-
-    Raises:
-        UnreadableError: An array without rows, or arrays of different length.
-    """
+    """Open arrays that lie in memory."""
     stored = {name: in_memory(array) for name, array in _named(arrays, contract).items()}
     kind = "ndarray" if isinstance(arrays, np.ndarray) else "dict of ndarrays"
     return _batch(stored, BatchInfo(name=kind, format="numpy"))
 
 
 def open_npy(path: Path, contract: Contract) -> Batch:
-    """Open a ``.npy`` or ``.npz`` file by its headers alone.
-
-    Args:
-        path: The file.
-        contract: Says how the array of a ``.npy`` file is to be named.
-
-    Returns:
-        The batch.
-
-    Raises:
-        UnreadableError: Not such a file, truncated, or one of pickled objects.
-    """
+    """Open a ``.npy`` or ``.npz`` file by its headers alone."""
     found = read_file(path)
     if not isinstance(found, dict):
         found = {name: in_memory(array) for name, array in _named(found, contract).items()}

@@ -23,23 +23,7 @@ if TYPE_CHECKING:
 
 
 def open_batch(batch: Any, contract: Contract, policy: Policy) -> OpenedBatch:
-    """Open a batch of any kind that the gate reads.
-
-    Args:
-        batch: A path or ``file://`` URL of a file or of a folder of files, a pandas, Polars or
-            Arrow frame, an ndarray, or a dictionary of ndarrays; or one that is open already.
-            ``formats.FORMATS`` lists the files.
-        contract: Says how a bare array is to be named, and what cells of objects are to become.
-        policy: Says how CSV is written, and how text is understood.
-
-    Returns:
-        The batch, its schema known; rows are unread, but for those of objects and JSON lines.
-
-    Raises:
-        BatchNotFound: No such file.
-        UnsupportedBatch: An object or a format that the gate does not read.
-        UnreadableError: The content is not what its format promises.
-    """
+    """Open a batch of any kind that the gate reads."""
     if isinstance(batch, OpenedBatch):
         return batch
     if isinstance(batch, str | Path):
@@ -73,11 +57,7 @@ def describe_batch(batch: Any) -> BatchInfo:
 
 
 def local_path(batch: str | Path) -> Path:
-    """Turn a path or a ``file://`` URL into a path.
-
-    Raises:
-        UnsupportedBatch: A URL of another scheme.
-    """
+    """Turn a path or a ``file://`` URL into a path."""
     text = str(batch)
     if text.startswith("file://"):
         return Path(unquote(urlparse(text).path))

@@ -30,18 +30,7 @@ _FULL, _NO_INSTANT = 2**63 - 1, -(2**63)
 
 
 def open_parquet(path: Path) -> Batch:
-    """Open a Parquet file by its footer alone.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The batch, with row count and statistics.
-
-    Raises:
-        UnreadableError: Not a Parquet file, a truncated one, or one whose footer contradicts
-            itself.
-    """
+    """Open a Parquet file by its footer alone."""
     if observed := contradiction(path):
         encrypted = "Deliver it unencrypted." if "encrypted" in observed else _REDELIVER
         raise UnreadableError(observed, encrypted)

@@ -44,15 +44,7 @@ class _ContradictionError(Exception):
 
 
 def contradiction(path: Path) -> str | None:
-    """Find what makes a Parquet footer impossible, or dangerous to act on.
-
-    Args:
-        path: The file.
-
-    Returns:
-        What is wrong with the footer; None if it holds together, or is no footer at all, of which
-        any reader tells more.
-    """
+    """Find what makes a Parquet footer impossible, or dangerous to act on."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(size - _TAIL, 0))

@@ -31,20 +31,7 @@ _LONGEST_MARK = max(map(len, _FOREIGN_MARKS))
 
 
 def pieces_of(path: Path, dialect: CsvDialect, first: int | None = None) -> Iterator[bytes]:
-    """Read a file, never more than a piece at once.
-
-    Args:
-        path: The file, plain or gzip.
-        dialect: Says how it is encoded.
-        first: Bytes in the first piece, before encoding; ``CHUNK`` if None, as in all others.
-
-    Yields:
-        Pieces of UTF-8, without a byte order mark, cut anywhere between two characters or, where
-        the file is UTF-8 itself, between two bytes.
-
-    Raises:
-        UnreadableError: The content breaks off, or is not text in the stated encoding.
-    """
+    """Read a file, never more than a piece at once."""
     with _open(path, dialect) as stream:
         size = first or CHUNK
         while piece := _read(stream, size):

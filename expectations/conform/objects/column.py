@@ -38,7 +38,7 @@ _NO_TEXT = bit_of("not_representable")
 _NARROW: dict[pl.DataType, pa.DataType] = {pl.String(): pa.string(), pl.Binary(): pa.binary()}
 
 
-def columns_served(names: Sequence[str], contract: Contract, policy: Policy) -> list[Column | None]:
+def target_columns(names: Sequence[str], contract: Contract, policy: Policy) -> list[Column | None]:
     """Find the column of the contract that each arriving column serves.
 
     Args:
