@@ -56,20 +56,7 @@ _REFUSED = {
 
 
 def resolve(uri: str, timeout: float | None = None) -> ModelVersion:
-    """Pin what a URI means now.
-
-    Args:
-        uri: As for ``Contract.load``.
-        timeout: As for ``Contract.load``.
-
-    Returns:
-        The version that an alias, ``latest`` or a run's path means at this moment.
-
-    Raises:
-        ModelNotFound: No such model, version, alias, run or folder; the text says what there is.
-        RegistryUnavailable: No answer within the timeout.
-        Misuse: A file that is neither ``MLmodel`` nor suite, or a timeout that is no number.
-    """
+    """Tell the version that an alias, ``latest`` or a run's path means now."""
     path = local_path(uri)
     if path is not None:
         return resolve_local_model(uri, path)
@@ -77,22 +64,7 @@ def resolve(uri: str, timeout: float | None = None) -> ModelVersion:
 
 
 def load_contract(uri: str, timeout: float | None = None) -> Contract:
-    """Read the contract of a model out of its ``MLmodel`` file alone.
-
-    Args:
-        uri: As for ``Contract.load``.
-        timeout: As for ``Contract.load``.
-
-    Returns:
-        The contract, with the pinned version it belongs to.
-
-    Raises:
-        NoContract: The signature is missing or decides nothing.
-        ModelNotFound: No such model, version, alias, run or folder; the text says what there is.
-        RegistryUnavailable: No answer within the timeout.
-        ContractChanged: A suite whose signature was edited.
-        Misuse: A file that is neither ``MLmodel`` nor suite, or a timeout that is no number.
-    """
+    """Read the contract of a model from its ``MLmodel`` file alone, as ``Contract.load`` states."""
     path = local_path(uri)
     if path is not None:
         return load_local_contract(uri, path)
@@ -105,19 +77,7 @@ def load_contract(uri: str, timeout: float | None = None) -> Contract:
 
 
 def load_example(model: ModelVersion, timeout: float | None = None) -> Example | None:
-    """Read the input example that a model was logged with; never the model itself.
-
-    Args:
-        model: The pinned version.
-        timeout: As for ``Contract.load``.
-
-    Returns:
-        The example as it was written; None if none was logged.
-
-    Raises:
-        ModelNotFound: The version is gone, or the example that its ``MLmodel`` names.
-        RegistryUnavailable: No answer within the timeout.
-    """
+    """Read the input example that a model was logged with, if any; never the model itself."""
     path = local_path(model.pinned)
     if path is not None:
         return _example((path / MLMODEL).read_bytes(), model)
@@ -125,17 +85,7 @@ def load_example(model: ModelVersion, timeout: float | None = None) -> Example |
 
 
 def registry_address(timeout: float | None = None) -> str:
-    """Ask the registry for anything at all.
-
-    Args:
-        timeout: As for ``Contract.load``.
-
-    Returns:
-        The address that answered, without credentials.
-
-    Raises:
-        RegistryUnavailable: No answer within the timeout.
-    """
+    """Return the address of the registry, without credentials, once it has answered."""
     _ask_registry(
         "models:/", timeout, lambda client: client.search_registered_models(max_results=1)
     )
@@ -143,22 +93,15 @@ def registry_address(timeout: float | None = None) -> str:
 
 
 def load_model(model: ModelVersion, fingerprint: str, timeout: float | None = None) -> Any:
-    """Load the model itself, if it is still the one that judged.
+    """Load the model with ``mlflow.pyfunc``, if its contract still has this fingerprint.
 
     Registered versions can be altered, so what is compared and what is loaded are the same files.
-
-    Args:
-        model: The pinned version.
-        fingerprint: Of the contract that judged.
-        timeout: Seconds to wait for the registry to answer at all; the download may take longer.
-
-    Returns:
-        The model as ``mlflow.pyfunc.load_model`` returns it.
+    The timeout is for the registry's first answer; the download may take longer.
 
     Raises:
         ContractChanged: The version's signature has another fingerprint by now.
         ModelFailed: Its code cannot be loaded: a package is missing, or a file is damaged.
-        ModelNotFound: The version is gone.
+        ModelNotFound: The version was removed.
         RegistryUnavailable: No answer within the timeout, or the download broke off.
     """
     resolve(model.pinned, timeout)
@@ -261,7 +204,7 @@ def _ask_registry(
     _refuse_unknown_scheme(uri)
     _refuse_absent_database(uri)
     try:
-        return call_within(lambda: question(MlflowClient()), limit, _is_hopeless)
+        return call_within(lambda: question(MlflowClient()), limit, _is_permanent)
     except ModelNotFound as absence:
         msg = f"{absence} The registry is {_registry_in_use()}, which MLFLOW_TRACKING_URI sets."
         raise ModelNotFound(msg) from None
@@ -277,7 +220,7 @@ def _ask_registry(
     raise RegistryUnavailable(msg)
 
 
-def _is_hopeless(error: Exception) -> bool:
+def _is_permanent(error: Exception) -> bool:
     return isinstance(error, ImportError) or getattr(error, "error_code", None) in _REFUSED
 
 

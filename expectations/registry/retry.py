@@ -52,21 +52,21 @@ class DeadlineExceeded(Exception):
 
 
 def call_within(
-    question: Callable[[], Answer], limit: float, hopeless: Callable[[Exception], bool]
+    question: Callable[[], Answer], limit: float, is_permanent: Callable[[Exception], bool]
 ) -> Answer:
     """Ask until there is an answer, and never for longer than the limit.
 
     Args:
         question: Asks once. It runs in a thread, which is left alone if it outlasts the limit.
         limit: Seconds, attempts and the pauses between them all told.
-        hopeless: Whether an error would come again however often one asked.
+        is_permanent: Whether an error would come again however often one asked.
 
     Returns:
         What the question returned.
 
     Raises:
         GateError: Whatever the question found out for certain.
-        Unanswered: The limit is over, or the last error was hopeless.
+        DeadlineExceeded: The limit is over, or the last error was permanent.
     """
     began, longest_pause = monotonic(), min(5.0, limit / 10)
     errors: list[Exception] = []
@@ -75,7 +75,7 @@ def call_within(
         return limit - (monotonic() - began)
 
     def worth_another(error: Exception) -> bool:
-        certain = isinstance(error, GateError) or hopeless(error)
+        certain = isinstance(error, GateError) or is_permanent(error)
         return not certain and left() > longest_pause
 
     def attempt() -> Answer:
@@ -111,7 +111,7 @@ def fetch(download: Callable[[], Answer], limit: float) -> Answer:
         What the download returned.
 
     Raises:
-        Unanswered: The third attempt failed too.
+        DeadlineExceeded: The third attempt failed too.
     """
     began = monotonic()
     patiently = stamina.RetryingCaller(attempts=3, timeout=None, wait_max=min(5.0, limit / 10))
