@@ -1,0 +1,74 @@
+"""A quarantine with batches in it: rows that break a rule, and what became of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+from feeds import by_batch, deliver, rows
+
+from signature_gate.expectations.contract.policy import Policy
+from signature_gate.tasks.feed.receipt import Receipt, ReceiptStore
+from signature_gate.tasks.quarantine.entries import entries
+from signature_gate.tasks.quarantine.row_counts import count_rows
+from signature_gate.tasks.scoring.feed_run import score_feed
+
+if TYPE_CHECKING:
+    from signature_gate.tasks.feed.feed import Feed
+    from signature_gate.tasks.quarantine.entries import QuarantineEntry
+
+
+SPLIT = {"on_mismatch": "split", "max_rejected": 0.5}
+# Without the rule of one's own that the feeds have: whatever the types hold passes.
+FORGIVING = Policy(keep=("key",))
+
+
+def low(count: int, bad: int) -> pl.DataFrame:
+    """Make rows of which the first few break a rule that a policy may do without."""
+    return rows(count, a=[-1.0] * bad + [float(i) for i in range(count - bad)])
+
+
+def two_faults() -> pl.DataFrame:
+    """Make ten rows: the first breaks the rule, the last has no value where there must be one."""
+    return rows(10, a=[-1.0, *[float(i) for i in range(1, 10)]], n=[*range(9), None])
+
+
+def scored(feed: Feed, name: str, batch: pl.DataFrame | bytes) -> Receipt:
+    """Deliver one batch and score the feed."""
+    deliver(feed, name, batch)
+    return by_batch(score_feed(feed))[name]
+
+
+def apart(feed: Feed) -> QuarantineEntry:
+    """Look at the only entry of a quarantine."""
+    (entry,) = entries(feed)
+    return entry
+
+
+def predictions(feed: Feed, receipt: Receipt) -> pl.DataFrame:
+    """Read what was published."""
+    return pl.read_parquet(feed.resolve(receipt.outputs.predictions or ""), hive_partitioning=False)
+
+
+def past(feed: Feed, receipt: Receipt) -> list[Receipt]:
+    """Read all receipts of a batch."""
+    return ReceiptStore(feed).of(receipt.batch.id)
+
+
+def balanced(feed: Feed, receipt: Receipt) -> tuple[int | None, int, int | None]:
+    """Count how a batch stands, and see that rows in are rows scored and rows rejected."""
+    state = count_rows(past(feed, receipt))
+    if state.rows_in is not None:
+        assert state.rows_in == state.scored + (state.rejected or 0)
+    return state.rows_in, state.scored, state.rejected
+
+
+def contents(feed: Feed) -> dict[str, bytes]:
+    """Read every file of a feed but the receipts and what is under way."""
+    files = (p for p in Path(feed.root).rglob("*") if p.is_file())
+    return {
+        str(p.relative_to(feed.root)): p.read_bytes()
+        for p in files
+        if p.parent not in (feed.receipts, feed.claims)
+    }
