@@ -48,7 +48,7 @@ def render_page(template: str, **facts: object) -> str:
 
     Args:
         template: File name of the template, beside this module.
-        info: What it shows. Every text is escaped, cut to 600 characters, and rid of characters
+        facts: What it shows. Every text is escaped, cut to 600 characters, and rid of characters
             that would hide or act.
 
     Returns:

@@ -109,16 +109,7 @@ def policy(**fields: object) -> Policy:
 
 
 def flights(*violations: Violation, rows: int | None = 971, **facts: object) -> Verdict:
-    """Make the verdict on the second of January 2013 with these violations.
-
-    Args:
-        violations: What was found.
-        rows: Rows that arrived.
-        info: Any other field of the verdict.
-
-    Returns:
-        The verdict.
-    """
+    """Make the verdict on the second of January 2013; ``facts`` are its other fields."""
     stopped = any(v.level == "batch" and v.severity == "critical" for v in violations)
     counts = [v.count or 0 for v in violations if v.severity == "critical"]
     found: dict[str, object] = {
