@@ -16,7 +16,7 @@ from feeds import (
     deliver,
     rows,
 )
-from receivers import receiver  # noqa: F401 - a fixture
+from webhook import receiver  # noqa: F401 - a fixture
 
 from signature_gate.tasks.alerts.message import notice_of_batch
 from signature_gate.tasks.alerts.notifier import receivers_of, tell_of_batches
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import polars as pl
     from pytest import CaptureFixture  # noqa: PT013 - a type only
-    from receivers import Webhook
+    from webhook import Webhook
 
     from signature_gate.tasks.feed.feed import Feed
     from signature_gate.tasks.feed.run_summary import RunSummary

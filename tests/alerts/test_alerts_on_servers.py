@@ -20,7 +20,7 @@ from feeds import (
 )
 from live_platform import Platform, wait_for
 from live_prefect import server, speaking_to  # noqa: F401 - a fixture
-from receivers import receiver  # noqa: F401 - a fixture
+from webhook import receiver  # noqa: F401 - a fixture
 
 from signature_gate.tasks.alerts.message import notice_of_batch
 from signature_gate.tasks.scoring.feed_run import score_feed
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest import CaptureFixture  # noqa: PT013 - a type only
-    from receivers import Webhook
+    from webhook import Webhook
 
     from signature_gate.tasks.feed.feed import Feed
     from signature_gate.tasks.feed.run_summary import RunSummary

@@ -13,7 +13,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from check_helpers import SPLIT, accepted, contract, fate_of, kinds, mlflow_accepts, rows_of, split
+from small_checks import (
+    SPLIT,
+    accepted,
+    check_column,
+    contract,
+    kinds,
+    mlflow_accepts,
+    rows_of,
+    split,
+)
 
 from signature_gate import check
 from signature_gate.expectations.conform.conversions import CONFORMS, PANDAS_DTYPES, How
@@ -101,7 +110,7 @@ def test_a_type_conforms_exactly_where_the_table_says(target: Any, arriving: str
     batch = pa.table({"a": values})
     how = CONFORMS[target].get(word or "")
 
-    result = fate_of(batch, target)
+    result = check_column(batch, target)
 
     if how in (None, How.IN_UTC):
         assert kinds(result) == ["type_mismatch"]
@@ -129,7 +138,7 @@ def test_a_zone_is_converted_to_utc_where_the_policy_says_so(unit: Any, zone: st
     seconds = pa.array(instants, pa.timestamp("s"))
     batch = pa.table({"a": seconds.cast(pa.timestamp(unit)).cast(pa.timestamp(unit, zone))})
 
-    result = fate_of(batch, "datetime", split(timezone="utc"))
+    result = check_column(batch, "datetime", split(timezone="utc"))
 
     assert result.model_input()["a"].astype("int64").tolist() == [s * 10**9 for s in instants]
     mlflow_accepts(result.model_input(), contract(a="datetime"))
@@ -217,7 +226,7 @@ def test_each_number_meets_the_fate_that_its_own_value_deserves(
     target: Any, arriving: pa.DataType, fates: dict[Any, str]
 ) -> None:
     """Numbers are judged one by one, to the last that fits and the first that does not."""
-    result = fate_of(_table([*fates], arriving), target, split(sample_rows=99))
+    result = check_column(_table([*fates], arriving), target, split(sample_rows=99))
 
     seen = {row: v.kind for v in result.violations for row in v.rows}
     assert [seen.get(i, OK) for i in range(len(fates))] == list(fates.values())
@@ -230,7 +239,7 @@ def test_the_numbers_that_fit_are_handed_over_as_they_are(
     """Each number at the edge reaches the model with the very value that arrived."""
     good = [value for value, fate in fates.items() if fate == OK]
 
-    result = fate_of(_table(good, arriving), target)
+    result = check_column(_table(good, arriving), target)
 
     assert result.passed
     assert result.model_input()["a"].tolist() == _as_handed(good, target)
@@ -254,7 +263,7 @@ def test_lossy_floats_are_rounded_where_the_policy_allows_it(
     """Under lossy_floats: allow a float column takes the nearest value, and others stay strict."""
     policy = split(sample_rows=99, lossy_floats="allow")
 
-    result = fate_of(_table([*fates], arriving), target, policy)
+    result = check_column(_table([*fates], arriving), target, policy)
 
     floating = target in ("float", "double")
     assert (LOSSY in kinds(result)) == (not floating and LOSSY in fates.values())
@@ -282,7 +291,7 @@ def test_instants_reach_to_what_nanoseconds_hold_and_not_one_step_further(
     beyond = [-last - 1, last + 1] if unit > 1 else [-last - 1]
     batch = pa.table({"a": pa.array([-last, last, *beyond], stored).view(arriving)})
 
-    result = fate_of(batch, "datetime")
+    result = check_column(batch, "datetime")
 
     assert rows_of(result, "out_of_range") == [2, 3][: len(beyond)]
     handed = result.model_input()["a"].astype("int64").tolist()
@@ -296,7 +305,7 @@ def test_instants_far_beyond_any_calendar_are_out_of_range(unit: Any, number: in
     """An instant that no calendar has is a violation with a sample, and never another instant."""
     batch = pa.table({"a": pa.array([0, number, None], pa.timestamp(unit))})
 
-    result = fate_of(batch, "datetime")
+    result = check_column(batch, "datetime")
 
     assert rows_of(result, "out_of_range") == [1]
     assert rows_of(result, "null") == [2]
@@ -308,7 +317,7 @@ def test_the_smallest_integer_is_no_instant() -> None:
     """pandas means NaT by the smallest 64-bit integer: no instant may arrive there."""
     batch = pa.table({"a": pa.array([-(2**63), -(2**63) + 1], pa.timestamp("ns"))})
 
-    result = fate_of(batch, "datetime")
+    result = check_column(batch, "datetime")
 
     assert rows_of(result, "out_of_range") == [0]
     assert result.model_input()["a"].notna().all()
@@ -319,7 +328,7 @@ def test_a_column_of_nothing_but_null_is_judged_by_the_rules_for_null(target: An
     """Arrow's null type is no mismatch: its nulls are, or are not."""
     batch = pa.table({"a": pa.nulls(2)})
 
-    required = fate_of(batch, target)
+    required = check_column(batch, target)
     optional = check(batch, contract(("a",), a=target), SPLIT)
 
     assert [(v.kind, v.count) for v in required.violations] == [("null", 2)]
@@ -335,7 +344,7 @@ def test_null_among_dictionary_values_is_null() -> None:
     """A dictionary may hold null as a value; it is one all the same."""
     batch = pa.table({"a": dictionary(pa.array(["x", None, "y"]))})
 
-    result = fate_of(batch, "string")
+    result = check_column(batch, "string")
 
     assert rows_of(result, "null") == [1]
     assert [row["a"] for row in accepted(result)] == ["x", "y"]
@@ -358,7 +367,7 @@ def test_a_conversion_is_listed_where_there_is_one(
     arriving: pa.Array[Any], target: str, listed: tuple[str, str] | None
 ) -> None:
     """The verdict names what arrived in another type and was converted, and nothing else."""
-    (*conversions,) = fate_of(pa.table({"a": arriving}), target).verdict.conversions
+    (*conversions,) = check_column(pa.table({"a": arriving}), target).verdict.conversions
 
     assert [(c.column, c.arrived, c.becomes) for c in conversions] == (
         [("a", *listed)] if listed else []

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from check_helpers import contract, fate_of, kinds, mlflow_accepts, rows_of, split
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from small_checks import check_column, contract, kinds, mlflow_accepts, rows_of, split
 
 from signature_gate import check
 
@@ -32,7 +32,7 @@ LONG_MAX, INT_MAX = 2**63 - 1, 2**31 - 1
 def fates(texts: list[str], target: Any, **policy: Any) -> list[str]:
     """Judge texts for a type; say what becomes of each."""
     chosen = TEXT.model_copy(update=policy)
-    result = fate_of(pa.table({"a": pa.array(texts, pa.string())}), target, chosen)
+    result = check_column(pa.table({"a": pa.array(texts, pa.string())}), target, chosen)
     seen = {row: violation.kind for violation in result.violations for row in violation.rows}
     return [seen.get(row, OK) for row in range(len(texts))]
 
@@ -40,7 +40,7 @@ def fates(texts: list[str], target: Any, **policy: Any) -> list[str]:
 def values(texts: list[str], target: Any, **policy: Any) -> list[Any]:
     """Have texts of a type handed over; every one of them must be accepted."""
     chosen = TEXT.model_copy(update=policy)
-    result = fate_of(pa.table({"a": pa.array(texts, pa.string())}), target, chosen)
+    result = check_column(pa.table({"a": pa.array(texts, pa.string())}), target, chosen)
     assert result.passed, result.violations
     frame = result.model_input()
     mlflow_accepts(frame, contract(a=target))
@@ -394,7 +394,7 @@ every_parsed_type = pytest.mark.parametrize("target", PARSED)
 @every_parsed_type
 def test_typed_text_is_a_mismatch_unless_the_policy_has_it_parsed(target: str) -> None:
     """In a source with types text is text; the message says how to have it parsed."""
-    result = fate_of(pa.table({"a": ["1"]}), target)
+    result = check_column(pa.table({"a": ["1"]}), target)
 
     assert kinds(result) == ["type_mismatch"]
     assert "parse_text: allow" in result.violations[0].remedy
@@ -409,8 +409,8 @@ def test_csv_and_typed_text_follow_one_grammar(
     path: Path = tmp_path_factory.getbasetemp() / "grammar.csv"
     path.write_text("a\n" + "".join(f'"{text}"\n' for text in texts), "utf-8")
 
-    in_csv = fate_of(path, target, TEXT)
-    in_arrow = fate_of(pa.table({"a": pa.array(texts, pa.string())}), target, TEXT)
+    in_csv = check_column(path, target, TEXT)
+    in_arrow = check_column(pa.table({"a": pa.array(texts, pa.string())}), target, TEXT)
 
     assert [(v.kind, v.rows) for v in in_csv.violations] == [
         (v.kind, v.rows) for v in in_arrow.violations
@@ -423,7 +423,7 @@ def test_null_among_text_is_null_and_nothing_else(target: str) -> None:
     good = {"datetime": _MIDNIGHT}.get(target, "1")
     batch = pa.table({"a": pa.array([None, good, "?"], pa.string())})
 
-    result = fate_of(batch, target, TEXT)
+    result = check_column(batch, target, TEXT)
 
     assert rows_of(result, "null") == [0]
     assert rows_of(result, NONSENSE) == [2]

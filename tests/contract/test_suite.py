@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-from check_helpers import contract, split
+from small_checks import contract, split
 
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.contract.model_version import ModelVersion

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
-from check_helpers import contract
 from commands import run
+from small_checks import contract
 
 if TYPE_CHECKING:
     from pathlib import Path

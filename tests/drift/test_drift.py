@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
-from check_helpers import contract
 from hypothesis import given
 from hypothesis import strategies as st
+from small_checks import contract
 from strategies import ARRIVING, POLICIES, contracts, tables
 
 from signature_gate import Contract, Policy, check

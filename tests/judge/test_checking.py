@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-from check_helpers import (
+from small_checks import (
     SPLIT,
+    check_column,
     contract,
-    fate_of,
-    found,
     kinds,
     mlflow_accepts,
     rows_of,
     split,
+    violations_in,
 )
 
 from signature_gate import BatchRejected, Contract, Policy, check
@@ -78,7 +78,7 @@ def test_null_stands_where_type_and_policy_let_it(
         assert result.passed
         assert result.model_input()["a"].isna().tolist() == [False, True]
     else:
-        assert (found(result), rows_of(result, "null")) == ([("null", "a", 1)], [1])
+        assert (violations_in(result), rows_of(result, "null")) == ([("null", "a", 1)], [1])
         assert len(result.model_input()) == 1
     mlflow_accepts(result.model_input(), judged_by)
 
@@ -100,7 +100,7 @@ def test_nan_is_what_the_policy_says(kind: pa.DataType, fields: Any, fate: list[
     """NaN is null or a value, and a value may be forbidden for not being finite."""
     batch = pa.table({"a": pa.array([NAN, None], kind, from_pandas=False)})
 
-    result = fate_of(batch, "double", split(**fields))
+    result = check_column(batch, "double", split(**fields))
 
     seen = {row: violation.kind for violation in result.violations for row in violation.rows}
     assert [seen.get(row, "ok") for row in (0, 1)] == fate
@@ -112,7 +112,9 @@ def test_nan_is_never_an_integer(target: str, nan: Any) -> None:
     """NaN in a column of whole floats is a gap, whatever counts as null elsewhere."""
     batch = pa.table({"a": pa.array([1.0, NAN], from_pandas=False)})
 
-    assert found(fate_of(batch, target, split(nan=nan, nulls="allow"))) == [("null", "a", 1)]
+    assert violations_in(check_column(batch, target, split(nan=nan, nulls="allow"))) == [
+        ("null", "a", 1)
+    ]
 
 
 # ----- not finite -----
@@ -128,7 +130,7 @@ def test_infinity_is_what_the_policy_says(
 ) -> None:
     """Infinity is let through, reported or refused, in typed columns and in text."""
     for cells in ([1.0, INF, -INF], ["1", "inf", "-inf"]):
-        result = fate_of(
+        result = check_column(
             pa.table({"a": cells}), target, split(non_finite=non_finite, parse_text="allow")
         )
 
@@ -152,7 +154,7 @@ def test_a_batch_has_as_many_rows_as_the_policy_asks_for(
 
     result = check(batch, contract(a="long"), Policy(min_rows=fewest))
 
-    assert found(result) == ([] if fits else [("row_count", None, None)])
+    assert violations_in(result) == ([] if fits else [("row_count", None, None)])
     if fits:
         assert len(result.model_input()) == rows
         mlflow_accepts(result.model_input(), contract(a="long"))
@@ -191,7 +193,7 @@ def test_a_row_with_many_faults_is_rejected_once_with_every_reason() -> None:
 
     result = check(batch, contract(a="long", b="string"), SPLIT)
 
-    assert found(result) == [("null", "a", 1), ("null", "b", 2)]
+    assert violations_in(result) == [("null", "a", 1), ("null", "b", 2)]
     assert result.verdict.rejected == 2
     assert result.rejected is not None
     rejected = result.rejected.collect()
@@ -206,7 +208,7 @@ def test_what_a_type_cannot_hold_is_never_dropped() -> None:
     """Leaving out the large numbers would bias the scores: such a batch is not split."""
     batch = pa.table({"a": [1] * 99 + [2**53 + 1]})
 
-    result = fate_of(batch, "double")
+    result = check_column(batch, "double")
 
     assert (kinds(result), result.disposition) == (["not_representable"], "quarantined")
     assert result.accepted is None
@@ -249,7 +251,7 @@ def test_chunks_are_the_model_input_in_pieces(rows: int) -> None:
 @pytest.mark.parametrize("on_mismatch", ["quarantine", "fail"])
 def test_a_rejected_batch_is_not_handed_over(on_mismatch: Any) -> None:
     """Who asks for the rows of a rejected batch gets the verdict as an error."""
-    result = fate_of(pa.table({"a": [1, None]}), "long", Policy(on_mismatch=on_mismatch))
+    result = check_column(pa.table({"a": [1, None]}), "long", Policy(on_mismatch=on_mismatch))
 
     for ask in (result.model_input, result.raise_if_rejected, lambda: next(result.chunks(1))):
         with pytest.raises(BatchRejected, match="null in column 'a'") as caught:
@@ -259,13 +261,13 @@ def test_a_rejected_batch_is_not_handed_over(on_mismatch: Any) -> None:
 
 def test_a_batch_that_may_be_scored_raises_nothing() -> None:
     """A passed and a split batch go on."""
-    fate_of(pa.table({"a": [1]}), "long").raise_if_rejected()
-    fate_of(pa.table({"a": [1, None]}), "long").raise_if_rejected()
+    check_column(pa.table({"a": [1]}), "long").raise_if_rejected()
+    check_column(pa.table({"a": [1, None]}), "long").raise_if_rejected()
 
 
 def test_a_batch_whose_every_row_fails_hands_over_none() -> None:
     """A split may leave nothing; the model's input then has its columns and no row."""
-    result = fate_of(pa.table({"a": pa.nulls(3, pa.int64())}), "long")
+    result = check_column(pa.table({"a": pa.nulls(3, pa.int64())}), "long")
 
     assert result.disposition == "split"
     assert result.model_input().dtypes.astype(str).to_dict() == {"a": "int64"}
@@ -382,7 +384,7 @@ def test_a_remedy_for_zones_names_the_policy() -> None:
     """A timestamp with a zone is refused by default, and the message says what would take it."""
     batch = pa.table({"a": pa.array([1], pa.timestamp("us", "UTC"))})
 
-    assert "timezone: utc" in fate_of(batch, "datetime").violations[0].remedy
+    assert "timezone: utc" in check_column(batch, "datetime").violations[0].remedy
 
 
 @pytest.mark.parametrize("sample_rows", [0, 1, 5])
@@ -390,7 +392,7 @@ def test_as_many_failing_rows_are_shown_as_the_policy_asks_for(sample_rows: int)
     """Rows and values of the first failing rows, and no more of them."""
     batch = pa.table({"a": [2**31 + i for i in range(3)]})
 
-    (violation,) = fate_of(batch, "integer", split(sample_rows=sample_rows)).violations
+    (violation,) = check_column(batch, "integer", split(sample_rows=sample_rows)).violations
 
     shown = min(sample_rows, 3)
     assert violation.rows == tuple(range(shown))
@@ -402,7 +404,7 @@ def test_long_values_are_shown_in_part() -> None:
     """A megabyte in a cell does not become a megabyte in the verdict."""
     batch = pa.table({"a": ["x" * 1_000_000]})
 
-    result = fate_of(batch, "long", split(parse_text="allow"))
+    result = check_column(batch, "long", split(parse_text="allow"))
 
     assert len(result.verdict.to_json()) < 10_000
 
@@ -423,7 +425,7 @@ def test_under_redact_no_value_is_told(cells: Any, target: str) -> None:
     """Under redact no sample is in the verdict, its JSON, its messages or its errors."""
     policy = Policy(redact=True, parse_text="allow")
 
-    result = fate_of(pa.table({"a": cells}), target, policy)
+    result = check_column(pa.table({"a": cells}), target, policy)
 
     with pytest.raises(BatchRejected) as caught:
         result.raise_if_rejected()

@@ -9,14 +9,14 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from check_helpers import (
+from small_checks import (
     SPLIT,
     accepted,
     contract,
-    found,
     kinds,
     mlflow_accepts,
     split,
+    violations_in,
 )
 
 from signature_gate import Contract, Policy, check
@@ -43,7 +43,7 @@ def test_every_fault_of_names_and_types_is_listed_at_once() -> None:
 
     result = check(batch, judged_by)
 
-    assert found(result) == [
+    assert violations_in(result) == [
         ("missing_column", "air_time", None),
         ("missing_column", "c", None),
         ("extra_column", None, None),
@@ -165,7 +165,7 @@ def test_two_columns_renamed_into_one_are_a_repeated_column() -> None:
 
     result = check(batch, contract(a="long"), Policy(rename={"x": "a"}))
 
-    assert ("duplicate_column", "a", None) in found(result)
+    assert ("duplicate_column", "a", None) in violations_in(result)
     assert "rename" in result.violations[0].remedy
 
 
@@ -177,7 +177,7 @@ def test_a_repeated_name_matters_only_where_it_is_used(*, used: bool) -> None:
 
     result = check(frame, contract(a="long"), split(extra_columns="ignore"))
 
-    assert found(result) == ([("duplicate_column", "a", None)] if used else [])
+    assert violations_in(result) == ([("duplicate_column", "a", None)] if used else [])
     if used:
         assert "3 of them" in result.violations[0].observed
         assert result.rejected is not None
@@ -207,7 +207,7 @@ def test_an_optional_column_that_is_there_is_judged() -> None:
 
     result = check(batch, contract(("b",), a="long", b="integer"))
 
-    assert found(result) == [("not_representable", "b", 1)]
+    assert violations_in(result) == [("not_representable", "b", 1)]
 
 
 def test_a_batch_of_no_declared_column_is_refused() -> None:
@@ -227,14 +227,14 @@ def test_columns_without_names_are_taken_by_position() -> None:
 
     result = check(pa.table({"p": [1], "q": ["x"], "r": [0.5]}), judged_by)
 
-    assert found(result) == [("extra_column", None, None)]
+    assert violations_in(result) == [("extra_column", None, None)]
     assert result.model_input().to_dict("records") == [{0: 1, 1: "x"}]
     mlflow_accepts(result.model_input(), judged_by)
 
 
 def test_too_few_columns_are_missing_by_their_position() -> None:
     """A contract without names says which position is empty."""
-    assert ("missing_column", "1", None) in found(
+    assert ("missing_column", "1", None) in violations_in(
         check(pa.table({"p": [1]}), unnamed("long", "long"))
     )
 
@@ -260,7 +260,7 @@ def test_kept_columns_are_carried_beside_the_models() -> None:
     result = check(batch, contract(a="long"), split(keep=["id"], extra_columns="forbid"))
     relaxed = check(batch, contract(a="long"), split(keep=["id"]))
 
-    assert ("extra_column", None, None) in found(result)
+    assert ("extra_column", None, None) in violations_in(result)
     assert accepted(relaxed) == [{"_row": 0, "a": 1, "id": "p"}, {"_row": 2, "a": 3, "id": "r"}]
     pieces = list(relaxed.chunks(1))
     assert [piece.rows.to_dicts() for piece in pieces] == [
@@ -284,7 +284,7 @@ def test_a_kept_column_must_be_there(name: str) -> None:
     """Without its key the output could not be joined, so the batch is refused."""
     result = check(pa.table({"a": [1], "_row": [7]}), contract(a="long"), split(keep=[name]))
 
-    assert found(result) == [("missing_column", name, None)]
+    assert violations_in(result) == [("missing_column", name, None)]
     assert "policy keep" in result.violations[0].remedy
 
 

@@ -21,13 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from check_helpers import contract
 from commands import run
 from feeds import (
     deliver,
     truncated,
 )
 from forged_parquet import NULL_COUNT, STATISTICS, Struct, chunk, forge
+from small_checks import contract
 from unusual_models import register
 
 from signature_gate.expectations.batch.batch import UnreadableError

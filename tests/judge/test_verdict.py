@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from check_helpers import contract, split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from small_checks import contract, split
 
 from signature_gate import BatchRejected, Policy, check
 from signature_gate.expectations.contract.model_version import ModelVersion

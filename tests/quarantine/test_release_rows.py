@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from check_helpers import contract, split
 from feeds import (
     rows,
 )
@@ -23,6 +22,7 @@ from quarantined_feeds import (
     scored,
     two_faults,
 )
+from small_checks import contract, split
 
 from signature_gate import Contract, check
 from signature_gate.expectations.contract.policy import Policy

@@ -13,11 +13,11 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from check_helpers import accepted, contract, found, mlflow_accepts, split
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from pyarrow import feather, ipc
+from small_checks import accepted, contract, mlflow_accepts, split, violations_in
 from strategies import POLICIES, contracts, tables
 
 from signature_gate import Contract, Policy, check
@@ -56,7 +56,7 @@ def test_rows_are_numbered_through_all_record_batches(tmp_path: Path, form: str)
     """File or stream, compressed or not: one batch, its rows told apart."""
     result = check(FORMS[form](tmp_path, TABLE), AB, split())
 
-    assert found(result) == [("null", "a", 1), ("null", "b", 1)]
+    assert violations_in(result) == [("null", "a", 1), ("null", "b", 1)]
     assert accepted(result) == [{"_row": 0, "a": 1, "b": "x"}, {"_row": 1, "a": 2, "b": "y"}]
     assert result.rejected.collect()["_row"].to_list() == [2, 3]  # type: ignore[union-attr]
     assert result.verdict.batch.format == "arrow"
@@ -67,7 +67,7 @@ def test_a_type_that_never_conforms_is_refused_unread(tmp_path: Path, form: str)
     """The schema is enough; the file format knows its rows without reading them."""
     result = check(FORMS[form](tmp_path, TABLE), contract(a="string"))
 
-    assert found(result)[-1] == ("type_mismatch", "a", None)
+    assert violations_in(result)[-1] == ("type_mismatch", "a", None)
     assert result.verdict.rows == (None if "stream" in form else 4)
 
 
@@ -146,7 +146,7 @@ def test_repeated_names_are_told_apart(tmp_path: Path) -> None:
     table = pa.Table.from_arrays([pa.array([1]), pa.array([2]), pa.array(["x"])], ["a", "a", "b"])
     path = write(tmp_path / "b.arrow", table)
 
-    assert ("duplicate_column", "a", None) in found(check(path, AB))
+    assert ("duplicate_column", "a", None) in violations_in(check(path, AB))
     assert check(path, contract(b="string")).model_input()["b"].tolist() == ["x"]
 
 
@@ -182,7 +182,7 @@ def test_a_file_of_no_rows_is_judged_by_its_schema(tmp_path: Path, *, stream: bo
     """Without a record batch, too."""
     path = write(tmp_path / "b.arrow", TABLE.slice(0, 0), stream=stream)
 
-    assert found(check(path, AB)) == [("row_count", None, None)]
+    assert violations_in(check(path, AB)) == [("row_count", None, None)]
     assert check(path, AB, Policy(min_rows=0)).model_input().empty
 
 

@@ -10,7 +10,6 @@ import pytest
 from broken import LINE, TENSOR
 from broken_arrays import PAIRS, npy
 from broken_files import ZOO
-from check_helpers import contract, kinds
 from commands import run
 from feeds import (
     by_batch,
@@ -18,6 +17,7 @@ from feeds import (
     rows,
 )
 from memory_limits import MIB, judge_apart
+from small_checks import contract, kinds
 
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.errors import BatchNotFound, UnsupportedBatch

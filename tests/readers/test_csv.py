@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
-from check_helpers import SPLIT, accepted, contract, found, kinds, rows_of, split
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from small_checks import SPLIT, accepted, contract, kinds, rows_of, split, violations_in
 
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.readers import csv_reader as csv_records
@@ -156,7 +156,7 @@ def test_a_file_without_header_serves_a_contract_without_names(judge: Any) -> No
 
 def test_a_header_alone_is_a_batch_of_no_rows(judge: Any) -> None:
     """Zero rows fail under min_rows 1 and are judged by their columns under 0."""
-    assert found(judge(b"a,b\n")) == [("row_count", None, None)]
+    assert violations_in(judge(b"a,b\n")) == [("row_count", None, None)]
     result = judge(b"a,b", policy=split(min_rows=0))
     assert result.passed
     assert result.model_input().shape == (0, 2)
@@ -176,7 +176,7 @@ def test_columns_of_one_name_are_seen(judge: Any) -> None:
     used = judge(b"a,b,b\n1,x,y\n")
     unused = judge(b"a,b,c,c\n1,x,y,z\n", policy=split(extra_columns="ignore"))
 
-    assert ("duplicate_column", "b", None) in found(used)
+    assert ("duplicate_column", "b", None) in violations_in(used)
     assert cells(unused) == [(1, "x")]
 
 
@@ -224,7 +224,7 @@ def test_a_malformed_record_spoils_no_other(
     numbers = [i for i in range(2 + count) if not position <= i < position + count]
     assert [row["_row"] for row in accepted(result)] == numbers
     assert cells(result) == [(7, "x"), (8, "y,z")]
-    assert found(result) == [("malformed_row", None, count)]
+    assert violations_in(result) == [("malformed_row", None, count)]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_a_malformed_record_is_kept_with_its_number_and_the_reason(
 
 def test_each_cell_of_a_malformed_record_is_spared(judge: Any) -> None:
     """What has no meaning as a record has no null or unparseable cells either."""
-    assert found(judge(b"a,b\n7,x\n1\n")) == [("malformed_row", None, 1)]
+    assert violations_in(judge(b"a,b\n7,x\n1\n")) == [("malformed_row", None, 1)]
 
 
 def test_a_quote_that_is_never_closed_is_one_violation_of_the_batch(judge: Any) -> None:
@@ -307,7 +307,7 @@ def test_many_malformed_records_take_no_longer_than_good_ones(judge: Any) -> Non
 
     result = judge(data, policy=split(on_mismatch="quarantine"))
 
-    assert found(result) == [("malformed_row", None, 40_000)]
+    assert violations_in(result) == [("malformed_row", None, 40_000)]
 
 
 # ----- content that breaks off -----

@@ -13,10 +13,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from check_helpers import accepted, contract, found, mlflow_accepts, rows_of, split
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from small_checks import accepted, contract, mlflow_accepts, rows_of, split, violations_in
 from strategies import POLICIES, contracts, tables
 from typer.testing import CliRunner
 
@@ -185,7 +185,7 @@ def test_faults_are_told_with_their_files(folder: Path) -> None:
 
     result = check(folder, AB, split())
 
-    assert found(result) == [("null", "a", 2), ("null", "b", 1)]
+    assert violations_in(result) == [("null", "a", 2), ("null", "b", 1)]
     assert reasons(result) == [("null", ("1.parquet", "3.parquet")), ("null", ("2.parquet",))]
     assert rows_of(result, "null") == [1, 5, 3]
     assert [row["_row"] for row in accepted(result)] == [0, 2, 4]
@@ -227,7 +227,7 @@ def test_an_optional_column_that_only_some_files_have_is_null_in_the_others(fold
 
     result = check(folder, judged_by, split(extra_columns="forbid"))
 
-    assert found(result) == [("null", "n", 2)]
+    assert violations_in(result) == [("null", "n", 2)]
     assert accepted(result) == [{"_row": 2, "a": 3, "o": None, "n": 1}]
     mlflow_accepts(result.model_input(), judged_by)
 
@@ -283,7 +283,7 @@ def test_an_unreadable_file_is_told_and_the_others_are_judged(
     result = check(folder, AB, split())
 
     assert reasons(result)[0] == ("unreadable", (name,))
-    assert found(result)[1:] == [("null", "a", 1), ("null", "b", 1)]
+    assert violations_in(result)[1:] == [("null", "a", 1), ("null", "b", 1)]
     assert (result.disposition, result.verdict.rows) == ("quarantined", None)
     assert result.accepted is None
     assert result.rejected.collect().height == 3  # type: ignore[union-attr]
@@ -327,7 +327,7 @@ def test_a_file_that_may_not_be_read_is_misuse(folder: Path) -> None:
 def test_min_rows_counts_the_rows_of_all_files(folder: Path) -> None:
     """A file may be empty, the batch may not."""
     write(folder / "1.parquet", a=pl.Series([], dtype=pl.Int64), b=pl.Series([], dtype=pl.String))
-    assert found(check(folder, AB)) == [("row_count", None, None)]
+    assert violations_in(check(folder, AB)) == [("row_count", None, None)]
 
     write(folder / "2.parquet", a=[1], b=["x"])
     assert check(folder, AB).passed

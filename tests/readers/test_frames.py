@@ -11,7 +11,16 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from check_helpers import SPLIT, contract, fate_of, found, kinds, mlflow_accepts, rows_of, split
+from small_checks import (
+    SPLIT,
+    check_column,
+    contract,
+    kinds,
+    mlflow_accepts,
+    rows_of,
+    split,
+    violations_in,
+)
 
 from signature_gate import Policy, check
 from signature_gate.expectations.errors import UnsupportedBatch
@@ -22,7 +31,7 @@ JULY = pd.Timestamp("2013-07-01")
 
 def fate(series: Any, target: str, **fields: Any) -> list[str]:
     """Judge a pandas column: what becomes of each cell, or of the column as a whole."""
-    result = fate_of(pd.DataFrame({"a": series}), target, split(**fields))
+    result = check_column(pd.DataFrame({"a": series}), target, split(**fields))
     whole = [v.kind for v in result.violations if v.level == "batch"]
     if whole:
         return whole
@@ -109,7 +118,7 @@ def test_the_index_of_a_frame_is_not_part_of_it(index: Any) -> None:
     """Rows are counted by position, whatever they are labelled."""
     frame = pd.DataFrame({"a": [1.0, NAN]}, index=index)
 
-    result = fate_of(frame, "double")
+    result = check_column(frame, "double")
 
     assert rows_of(result, "null") == [1]
     assert result.model_input().index.tolist() == [0]
@@ -158,7 +167,7 @@ def test_a_polars_column_is_judged_by_its_type(
     """Eager and lazy frames of every type are judged alike."""
     frame = pl.DataFrame({"a": series})
 
-    result = fate_of(frame.lazy() if lazy else frame, target)
+    result = check_column(frame.lazy() if lazy else frame, target)
 
     assert kinds(result) == expected
     assert result.verdict.batch.format == "polars"
@@ -174,7 +183,7 @@ def test_a_polars_type_without_counterpart_never_breaks_the_judgement(series: pl
     beside = check(
         pl.DataFrame({"a": [1], "b": series}), contract(a="long"), split(extra_columns="ignore")
     )
-    asked = fate_of(pl.DataFrame({"a": series}), "boolean")
+    asked = check_column(pl.DataFrame({"a": series}), "boolean")
 
     assert beside.passed
     assert kinds(asked) == ["type_mismatch"]
@@ -228,7 +237,7 @@ def test_a_frame_of_no_columns_has_its_rows(rows: int) -> None:
     batches = [pd.DataFrame(index=range(rows)), pl.DataFrame(height=rows)]
 
     for batch in batches:
-        assert found(check(batch, contract(a="long"))) == [("missing_column", "a", None)]
+        assert violations_in(check(batch, contract(a="long"))) == [("missing_column", "a", None)]
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,19 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-from check_helpers import SPLIT, accepted, contract, found, kinds, mlflow_accepts, rows_of, split
 from equivalent_batches import assert_same_verdict, python_cells
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from small_checks import (
+    SPLIT,
+    accepted,
+    contract,
+    kinds,
+    mlflow_accepts,
+    rows_of,
+    split,
+    violations_in,
+)
 from strategies import POLICIES, contracts, tables
 
 from signature_gate import Contract, Policy, check
@@ -109,7 +118,9 @@ def test_a_value_is_judged_by_what_json_says(
 @pytest.mark.parametrize("target", ["long", "double"])
 def test_null_and_nan_are_null(judge: Any, cell: str, target: str) -> None:
     """NaN, which Python and others write, is what the policy says of NaN."""
-    assert found(judge(f'{{"a": 1}}\n{{"a": {cell}}}\n', contract(a=target))) == [("null", "a", 1)]
+    assert violations_in(judge(f'{{"a": 1}}\n{{"a": {cell}}}\n', contract(a=target))) == [
+        ("null", "a", 1)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -185,14 +196,14 @@ def test_a_key_that_a_line_lacks_is_null(judge: Any) -> None:
     """Keys may differ from line to line, in order too."""
     result = judge('{"a": 1, "b": "x"}\n{"b": "y"}\n{"b": "z", "a": 3}\n')
 
-    assert found(result) == [("null", "a", 1)]
+    assert violations_in(result) == [("null", "a", 1)]
     assert [row["a"] for row in accepted(result)] == [1, 3]
 
 
 def test_a_key_that_no_line_has_is_a_missing_column(judge: Any) -> None:
     """The whole file is looked through before a column counts as missing."""
-    assert found(judge('{"a": 1}\n{"a": 2}\n')) == [("missing_column", "b", None)]
-    assert found(judge('{"a": 1}\n{"a": 2, "b": "x"}\n')) == [("null", "b", 1)]
+    assert violations_in(judge('{"a": 1}\n{"a": 2}\n')) == [("missing_column", "b", None)]
+    assert violations_in(judge('{"a": 1}\n{"a": 2, "b": "x"}\n')) == [("null", "b", 1)]
 
 
 def test_keys_beyond_the_contract_are_extra_columns(judge: Any) -> None:
@@ -235,10 +246,10 @@ def test_columns_of_one_kind_are_typed(judge: Any) -> None:
 
 def test_a_column_of_which_no_value_conforms_is_refused_as_a_whole(judge: Any) -> None:
     """As for a typed column of a type that never conforms."""
-    assert found(judge('{"a": "x", "b": "x"}\n{"a": "y", "b": "y"}\n')) == [
+    assert violations_in(judge('{"a": "x", "b": "x"}\n{"a": "y", "b": "y"}\n')) == [
         ("type_mismatch", "a", None)
     ]
-    assert found(judge('{"a": [1], "b": "x"}\n{"a": {}, "b": "y"}\n')) == [
+    assert violations_in(judge('{"a": [1], "b": "x"}\n{"a": {}, "b": "y"}\n')) == [
         ("type_mismatch", "a", None)
     ]
 
@@ -314,7 +325,7 @@ def test_a_malformed_line_spoils_no_other(judge: Any, name: str) -> None:
 
     result = judge(b'{"a": 7, "b": "x"}\n\n' + line + b'\n{"a": 8, "b": "y"}\n')
 
-    assert found(result) == [("malformed_row", None, 1)]
+    assert violations_in(result) == [("malformed_row", None, 1)]
     assert rows_of(result, "malformed_row") == [1]
     assert [row["a"] for row in accepted(result)] == [7, 8]
     (rejected,) = result.rejected.collect().to_dicts()
@@ -328,7 +339,7 @@ def test_a_file_of_nothing_but_malformed_lines_says_so(judge: Any) -> None:
     """JSON that spans lines is no JSON lines; no column counts as missing for it."""
     result = judge(json.dumps([{"a": 1, "b": "x"}], indent=1))
 
-    assert found(result) == [("malformed_row", None, 6)]
+    assert violations_in(result) == [("malformed_row", None, 6)]
 
 
 def test_values_of_the_deepest_kind_are_read(judge: Any) -> None:
@@ -376,7 +387,7 @@ def test_a_file_without_line_ends_is_given_up_in_time(
     monkeypatch.setattr(csv_bytes, "CHUNK", 1_000)
     monkeypatch.setattr(json_records, "_LONGEST_LINE", 10_000)
 
-    assert found(judge(b'{"a": "' + b"x" * 50_000)) == [("malformed_row", None, None)]
+    assert violations_in(judge(b'{"a": "' + b"x" * 50_000)) == [("malformed_row", None, None)]
 
 
 def test_more_keys_than_columns_can_be_are_unreadable(
@@ -387,7 +398,7 @@ def test_more_keys_than_columns_can_be_are_unreadable(
 
     monkeypatch.setattr(json_lines, "_MOST_KEYS", 99)
 
-    assert found(judge("".join(f'{{"k{i}": 1}}\n' for i in range(100)))) == [
+    assert violations_in(judge("".join(f'{{"k{i}": 1}}\n' for i in range(100)))) == [
         ("unreadable", None, None)
     ]
 

@@ -11,10 +11,10 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from check_helpers import accepted, contract, found, kinds, mlflow_accepts, rows_of, split
 from equivalent_batches import as_objects, assert_same_verdict
 from hypothesis import given
 from hypothesis import strategies as st
+from small_checks import accepted, contract, kinds, mlflow_accepts, rows_of, split, violations_in
 from strategies import POLICIES, contracts, tables
 
 from signature_gate import Contract, Policy, check
@@ -303,7 +303,7 @@ def test_a_column_of_which_no_cell_conforms_is_refused_as_a_whole(
     """As for a typed column of a type that never conforms: one violation of the batch."""
     result = check(frame(*cells), contract(a=target))
 
-    assert found(result) == [(kind, "a", None)]
+    assert violations_in(result) == [(kind, "a", None)]
     assert result.rejected.collect().height == len(cells)  # type: ignore[union-attr]
 
 
@@ -329,7 +329,7 @@ def test_objects_of_one_kind_are_judged_as_their_typed_twin(
     objects = check(frame(*cells), contract(a=target), policy)
     twin = check(pd.DataFrame({"a": typed}), contract(a=target), policy)
 
-    assert found(objects) == found(twin)
+    assert violations_in(objects) == violations_in(twin)
 
 
 # ----- what is handed over -----
@@ -374,7 +374,7 @@ def test_arrays_of_one_dtype_are_judged_by_it(dtype: str) -> None:
 
     result = check(frame(*cells), contract(a={"type": "array", "items": {"type": target}}), split())
 
-    assert found(result) == [("null", "a", 1)]
+    assert violations_in(result) == [("null", "a", 1)]
     assert [one.tolist() for one in result.model_input()["a"]] == [[0, 1], []]
 
 
@@ -384,7 +384,7 @@ def test_an_object_without_properties_is_an_empty_dictionary() -> None:
         frame({}, {"x": 1}, 5), contract(a={"type": "object", "properties": {}}), split()
     )
 
-    assert found(result) == [("nested_mismatch", "a", 2)]
+    assert violations_in(result) == [("nested_mismatch", "a", 2)]
     assert result.model_input()["a"].tolist() == [{}]
 
 
@@ -394,7 +394,7 @@ def test_instants_before_the_calendar_are_out_of_range() -> None:
 
     result = check(frame(IN_UTC, first, MOMENT), contract(a="datetime"), split(timezone="utc"))
 
-    assert found(result) == [("out_of_range", "a", 1)]
+    assert violations_in(result) == [("out_of_range", "a", 1)]
 
 
 def test_a_key_that_is_absent_stays_absent() -> None:
@@ -472,7 +472,7 @@ def test_a_column_that_nobody_asked_for_breaks_nothing(name: str, tmp_path: Any)
 
     result = check(batch, contract(b="long"), split(extra_columns="ignore", keep=["a"]))
 
-    assert found(result) == [("null", "b", 1)]
+    assert violations_in(result) == [("null", "b", 1)]
     assert result.model_input()["b"].tolist() == [1]
     for rows, file in ((result.accepted, "accepted"), (result.rejected, "rejected")):
         assert rows is not None

@@ -11,7 +11,16 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from check_helpers import SPLIT, accepted, contract, found, kinds, mlflow_accepts, rows_of, split
+from small_checks import (
+    SPLIT,
+    accepted,
+    contract,
+    kinds,
+    mlflow_accepts,
+    rows_of,
+    split,
+    violations_in,
+)
 
 from signature_gate import Policy, check
 from signature_gate.expectations.errors import BatchChanged, BatchNotFound, UnsupportedBatch
@@ -148,7 +157,7 @@ def test_one_row_group_in_doubt_has_the_column_read(path: Path) -> None:
 
     result = check(path, contract(a="long"), SPLIT)
 
-    assert (found(result), rows_of(result, "null")) == ([("null", "a", 1)], [2_500])
+    assert (violations_in(result), rows_of(result, "null")) == ([("null", "a", 1)], [2_500])
     assert evidence(result) == {"a": "scan"}
 
 
@@ -197,7 +206,7 @@ def test_a_lying_footer_is_caught_before_the_model_sees_a_row(
     careful = check(path, contract(a=target), Policy(trust_statistics=False))
 
     assert trusting.passed
-    assert found(careful) == [("null", "a", 7)]
+    assert violations_in(careful) == [("null", "a", 7)]
     with pytest.raises(BatchChanged, match="trust_statistics: false"):
         trusting.model_input() if call == "model_input" else list(trusting.chunks(1))
 
@@ -349,7 +358,7 @@ def test_repeated_names_are_told_apart(path: Path) -> None:
 
     assert unused.passed
     assert unused.model_input()["a"].tolist() == list(range(ROWS))
-    assert ("duplicate_column", "b", None) in found(used)
+    assert ("duplicate_column", "b", None) in violations_in(used)
     assert used.rejected is not None
     rejected = used.rejected.head(2).collect()
     assert rejected.select("a", "b", "b#2").rows() == [(0, "x", 1.5), (1, "x", 1.5)]
@@ -375,7 +384,7 @@ def test_a_column_that_polars_refuses_is_in_nobodys_way(path: Path, column: pa.A
     asked = check(path, contract(a="long", b="boolean"))
 
     assert beside.model_input()["a"].tolist() == [1, 2]
-    assert found(asked) == [("type_mismatch", "b", None)]
+    assert violations_in(asked) == [("type_mismatch", "b", None)]
     assert asked.rejected is not None
     assert asked.rejected.collect()["b"].null_count() == 0
 
@@ -438,7 +447,7 @@ def test_a_nested_field_of_the_same_path_is_no_column(path: Path) -> None:
 
     result = check(path, contract(("x.y",), **{"x.y": "long"}), split(extra_columns="ignore"))
 
-    assert found(result) == [("null", "x.y", 1)]
+    assert violations_in(result) == [("null", "x.y", 1)]
 
 
 @pytest.mark.parametrize("name", ["a b", "naïve", "select *", "[x]", "a\nb", "*", "^o.*$", "a.b"])

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from check_helpers import contract
+from small_checks import contract
 
 if TYPE_CHECKING:
     from pathlib import Path

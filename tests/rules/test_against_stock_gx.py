@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from check_helpers import contract
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_checks import contract
 from stock_gx import ask
 from strategies import POLICIES, contracts, tables
 

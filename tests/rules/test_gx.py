@@ -14,8 +14,8 @@ import pandas as pd
 import polars as pl
 import pytest
 import sample_verdicts
-from check_helpers import SPLIT, contract, found, split
 from commands import run
+from small_checks import SPLIT, contract, split, violations_in
 
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.conform.conversions import PANDAS_DTYPES
@@ -81,7 +81,7 @@ def test_gx_reaches_the_verdict_that_polars_reaches(rows: pl.DataFrame, own_cont
     """Same kinds, counts and rows; the verdict names the engine, and the user's context is back."""
     ours, theirs = (check(rows, CONTRACT, SPLIT, engine=engine) for engine in ("polars", "gx"))
 
-    assert found(ours) == found(theirs)
+    assert violations_in(ours) == violations_in(theirs)
     assert [v.rows for v in ours.violations] == [v.rows for v in theirs.violations]
     assert [v.message for v in ours.violations] == [v.message for v in theirs.violations]
     assert [(r.success, r.unexpected_count) for r in ours.verdict.rules] == [
@@ -181,7 +181,7 @@ def test_a_batch_of_the_wrong_shape_never_reaches_gx() -> None:
     """The schema stage comes first, whatever the engine."""
     result = check(ROWS.drop("a"), CONTRACT, engine="gx")
 
-    assert found(result) == [("missing_column", "a", None)]
+    assert violations_in(result) == [("missing_column", "a", None)]
     assert [r.success for r in result.verdict.rules] == [None] * len(RULES)
 
 

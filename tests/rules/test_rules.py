@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
-from check_helpers import SPLIT, contract, found, rows_of, split
+from small_checks import SPLIT, contract, rows_of, split, violations_in
 from stock_gx import Answer, ask
 
 from signature_gate import Contract, Policy, check
@@ -371,7 +371,7 @@ def test_a_rule_about_the_whole_stops_the_whole() -> None:
 
     result = check(ROWS, under(SMALL, stated), SPLIT)
 
-    assert found(result) == [("rule", "a", None)]
+    assert violations_in(result) == [("rule", "a", None)]
     assert result.violations[0].observed == "28.25"
     assert result.disposition == "quarantined"
 
@@ -567,7 +567,7 @@ def test_what_is_edited_in_a_suite_becomes_a_rule() -> None:
 
     result = check(ROWS, from_suite(suite))
 
-    assert found(result) == [("rule", None, None)]
+    assert violations_in(result) == [("rule", None, None)]
     assert result.violations[0].expected == "a number of rows of at least 5"
 
 
@@ -576,7 +576,7 @@ def test_what_is_taken_out_of_a_suite_does_not_weaken_the_contract() -> None:
     suite = to_suite(SMALL) | {"expectations": []}
     frame = ROWS.with_columns(a=pl.Series([1, 2, None, 4]))
 
-    assert found(check(frame, from_suite(suite))) == [("null", "a", 1)]
+    assert violations_in(check(frame, from_suite(suite))) == [("null", "a", 1)]
 
 
 def test_a_suite_that_gx_has_saved_holds_no_rule_of_its_own() -> None:

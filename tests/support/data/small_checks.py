@@ -1,4 +1,4 @@
-"""Small contracts, and short ways to say what a judgement found."""
+"""Small contracts, checks by them, and what these report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def contract(optional: tuple[str, ...] = (), **types: Any) -> Contract:
     return Contract.from_signature({"inputs": json.dumps(specs)})
 
 
-def found(result: CheckResult) -> list[tuple[str, str | None, int | None]]:
+def violations_in(result: CheckResult) -> list[tuple[str, str | None, int | None]]:
     """List kind, column and count of each violation."""
     return [(v.kind, v.column, v.count) for v in result.violations]
 
@@ -55,7 +55,7 @@ def accepted(result: CheckResult) -> list[dict[str, Any]]:
     return result.accepted.collect().to_dicts()
 
 
-def fate_of(batch: Any, kind: str, policy: Policy = SPLIT) -> CheckResult:
+def check_column(batch: Any, kind: str, policy: Policy = SPLIT) -> CheckResult:
     """Judge a batch by a contract of one required column ``a``."""
     return check(batch, contract(a=kind), policy)
 
