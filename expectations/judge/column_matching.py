@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..batch.columns import RESERVED
 from ..similarity import closest
 from ..verdict.verdict import Severity, Violation
+from ..wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from ..contract.policy import Policy
 
 _SEVERITIES: dict[str, Severity] = {"warn": "warning", "forbid": "critical"}
-_SHOWN = 20
 # Where a hundred columns are missing it is another table: no slip of the pen explains the others,
 # and to compare all names with all, or to tell them all to each, would take minutes.
 _GUESSED = 100
@@ -133,7 +133,7 @@ def _none_at_all(contract: Contract, pairs: list[tuple[Column, int]]) -> Iterabl
         names = [column.name for column in contract.columns]
         yield Violation(
             kind="missing_column",
-            expected=f"at least one of {_listed(names)}",
+            expected=f"at least one of {_quoted(names)}",
             observed="none of them",
             remedy="Deliver one of the model's columns: MLflow drops every row of such a batch.",
             because="all columns are optional and none arrived",
@@ -145,7 +145,7 @@ def _extra(extra: list[str], policy: Policy) -> Iterable[Violation]:
         yield Violation(
             kind="extra_column",
             expected="only columns that the model knows",
-            observed=f"{len(extra)} more: {_listed(extra)}",
+            observed=f"{len(extra)} more: {_quoted(extra)}",
             remedy="Drop them, list them in policy keep, or set policy extra_columns: ignore.",
             because=f"policy extra_columns: {policy.extra_columns}",
             severity=_SEVERITIES[policy.extra_columns],
@@ -160,8 +160,8 @@ def _order(
         arrived = [c.name for c, _ in sorted(pairs, key=lambda pair: pair[1])]
         yield Violation(
             kind="column_order",
-            expected=f"the order {_listed([column.name for column, _ in pairs])}",
-            observed=_listed(arrived),
+            expected=f"the order {_quoted([column.name for column, _ in pairs])}",
+            observed=_quoted(arrived),
             remedy="Deliver the contract's order, or set policy column_order: ignore, under which "
             "the gate restores it.",
             because=f"policy column_order: {policy.column_order}",
@@ -182,6 +182,5 @@ def _match_set(contract: Contract) -> dict[str, object]:
     }
 
 
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
+def _quoted(names: list[str]) -> str:
+    return listed(map(repr, names))

@@ -11,6 +11,7 @@ from ..batch.columns import ROW
 from ..batch.query import collect
 from ..conform.objects.kinds import code_of
 from ..verdict.verdict import Evidence, Violation
+from ..wording import cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,5 +170,4 @@ def _listed(values: pl.Series) -> list[object]:
 
 
 def _shown(value: object) -> str:
-    text = "null" if value is None else code_of(value)
-    return text if len(text) <= _LONGEST_SAMPLE else f"{text[:_LONGEST_SAMPLE]}…"
+    return cut("null" if value is None else code_of(value), _LONGEST_SAMPLE)

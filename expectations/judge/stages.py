@@ -15,6 +15,7 @@ from ..batch.batch import UnreadableError
 from ..batch.columns import ROW
 from ..batch.streaming import ReadInPieces
 from ..verdict.verdict import Conversion, Evidence, RuleResult, Violation
+from ..wording import counted
 from .merge import merge_evidence, merge_violations, rule_of
 from .rule_stage import apply_rules, unjudged_rules
 from .scan_stage import Scan, scan_batch
@@ -188,7 +189,7 @@ def _too_few(rows: int, policy: Policy, by_gx: bool | None) -> tuple[Violation, 
         return ()
     violation = Violation(
         kind="row_count",
-        expected=f"at least {policy.min_rows:,} row{'' if policy.min_rows == 1 else 's'}",
+        expected=f"at least {counted(policy.min_rows, 'row')}",
         observed=f"{rows:,}",
         remedy="Find out why the feed ran dry, or accept such batches by policy min_rows.",
         because=f"policy min_rows: {policy.min_rows}",

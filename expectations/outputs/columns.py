@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..escaping import visible
+from ..wording import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LONGEST_ERROR = 200
-_NAMES_SHOWN = 20
 _TWO_DIMENSIONS = 2
 
 
@@ -132,26 +132,23 @@ def described(returned: Any, *, names: bool = True) -> str:
     said = f"{'an' if kind.startswith('nd') else 'a'} {kind}"
     if isinstance(returned, dict):
         by_name = cast("dict[Any, Any]", returned)
-        return f"{said} of {_listed(by_name) if names else f'{len(by_name):,}'}"
+        return f"{said} of {_names(by_name) if names else f'{len(by_name):,}'}"
     if isinstance(returned, list | tuple):
         return f"{said} of {len(cast('list[Any]', returned)):,}"
     if shape is None:
         return f"an object of type {kind}"
     of = getattr(returned, "dtype", None)
     columns = getattr(returned, "columns", getattr(returned, "column_names", None))
-    listed = f", with {_listed(columns)}" if names and columns is not None else ""
-    return f"{said}{f' of {of}' if of is not None else ''}, shape {tuple(shape)}{listed}"
+    named = f", with {_names(columns)}" if names and columns is not None else ""
+    return f"{said}{f' of {of}' if of is not None else ''}, shape {tuple(shape)}{named}"
 
 
-def _listed(names: Any) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - _NAMES_SHOWN} more" if len(listed) > _NAMES_SHOWN else ""
-    shown = ", ".join(visible(name) for name in listed[:_NAMES_SHOWN])
-    return f"{shown or 'nothing'}{more}"
+def _names(names: Any) -> str:
+    return listed(map(visible, names)) or "nothing"
 
 
 def _predictions(rows: int) -> str:
-    return f"{rows:,} prediction{'' if rows == 1 else 's'}"
+    return counted(rows, "prediction")
 
 
 # ----- kinds of objects -----
@@ -202,7 +199,7 @@ def _named(columns: Sequence[Any], names: list[Any]) -> PredictionColumns:
     if twice:
         raise NotPredictionsError(
             expected="columns that differ in name",
-            observed=f"{_listed(twice)} more than once",
+            observed=f"{_names(twice)} more than once",
             nameless=f"{len(twice):,} of the names more than once",
         )
     # Numbers are positions, not names.

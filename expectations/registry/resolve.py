@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..contract.model_version import ModelVersion
 from ..errors import ModelNotFound
+from ..wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -164,6 +165,4 @@ def _offer_names(client: MlflowClient, name: str) -> str:
 
 
 def _listing(intro: str, found: Iterable[str]) -> str:
-    items = list(found)
-    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return f"{intro} {', '.join(items[:_SHOWN]) or 'none'}{more}."
+    return f"{intro} {listed(found, _SHOWN) or 'none'}."

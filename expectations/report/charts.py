@@ -8,7 +8,8 @@ from itertools import groupby
 from statistics import median
 from typing import TYPE_CHECKING
 
-from ..verdict.explain import counted, percent
+from ..verdict.explain import percent
+from ..wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

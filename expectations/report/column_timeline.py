@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..verdict.explain import counted
+from ..wording import counted
 from .charts import Band, bands_of
 
 if TYPE_CHECKING:

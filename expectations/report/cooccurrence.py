@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..judge.rejected_rows import REASONS
-from ..verdict.explain import counted, ranked
+from ..verdict.explain import ranked
+from ..wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

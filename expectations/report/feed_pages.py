@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ..wording import counted
 from .templating import pictures_of, render_page
 
 if TYPE_CHECKING:
@@ -160,4 +161,4 @@ def ago(passed: timedelta) -> str:
     for unit, length in _UNITS:
         if seconds >= _TWICE * length:
             return f"{seconds // length:,} {unit}s"
-    return f"{seconds} second{'' if seconds == 1 else 's'}"
+    return counted(seconds, "second")

@@ -14,7 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ..escaping import visible
-from ..verdict.explain import counted, percent
+from ..verdict.explain import percent
+from ..wording import counted
 from .charts import FARES_IN_WORDS, batches, nulls_of, shares_of, strip_of
 from .column_timeline import lifelines_of
 

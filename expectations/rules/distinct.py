@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from ..wording import listed
 from .metrics import Measured
 from .operands import members, within
 from .rule_words import values_in_words
@@ -45,10 +46,8 @@ def no_others(_: RuleOperands, values: list[Any]) -> Measured:
     number, shown = values
     if not number:
         return Measured(success=True, observed="no others")
-    more = f" and {number - len(shown):,} more" if number > len(shown) else ""
-    return Measured(
-        success=False, observed=f"also {', '.join(map(repr, shown))}{more}", reveals=True
-    )
+    others = listed(map(repr, shown), total=number)
+    return Measured(success=False, observed=f"also {others}", reveals=True)
 
 
 def all_there(terms: RuleOperands, values: list[Any]) -> Measured:

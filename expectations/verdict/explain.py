@@ -6,6 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ..wording import counted
+
 if TYPE_CHECKING:
     from .verdict import Evidence, Kind, Verdict, Violation
 
@@ -75,11 +77,6 @@ def percent(share: float) -> str:
     if 1 - _TENTH < share < 1:
         return "over 99.9%"
     return f"{share * 100:.1f}".removesuffix(".0") + "%"
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number with its noun, in the plural where it needs one."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def ranked(violations: tuple[Violation, ...]) -> list[Violation]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from ..contract.model_version import ModelVersion
 from ..contract.policy import Policy
 from ..errors import GateError
+from ..wording import counted, listed
 
 Kind = Literal[
     "missing_column",
@@ -93,17 +94,15 @@ class Violation(BaseModel):
 
     @property
     def _among(self) -> str:
-        more = len(self.files) - _FILES_NAMED
-        named = ", ".join(self.files[:_FILES_NAMED]) + (f" and {more} more" if more > 0 else "")
-        return f" in {named}" if self.files else ""
+        return f" in {listed(self.files, _FILES_NAMED)}" if self.files else ""
 
     @property
     def _at(self) -> str:
         if self.count is None:
             return ""
         first = ", ".join(map(str, self.rows))
-        counted = f" in {self.count:,} row{'' if self.count == 1 else 's'}"
-        return f"{counted} (first: {first})" if first else counted
+        rows = f" in {counted(self.count, 'row')}"
+        return f"{rows} (first: {first})" if first else rows
 
 
 class RuleResult(BaseModel):

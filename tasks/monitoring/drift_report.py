@@ -11,6 +11,7 @@ from ...expectations.contract.model_version import ModelVersion
 from ...expectations.drift.change import Change, fingerprint_of
 from ...expectations.escaping import visible
 from ...expectations.verdict.verdict import Disposition, Evidence
+from ...expectations.wording import counted
 from ..feed.receipt import Outcome
 
 NoteKind = Literal["null_share", "range", "format", "version", "unknown"]
@@ -185,7 +186,7 @@ class DriftReport(BaseModel):
         """The forecast as one clause; empty if there is none."""
         if not self.forecast:
             return ""
-        of = f"{len(self.rejecting)} of {_counted(len(self.forecast), 'batch', 'batches')}"
+        of = f"{len(self.rejecting)} of {counted(len(self.forecast), 'batch', 'batches')}"
         gone = sum(entry.gone for entry in self.forecast)
         worse = sum(entry.worse for entry in self.forecast)
         by_comparison = f", {worse} faring worse than before" if worse else ""
@@ -207,12 +208,12 @@ class DriftReport(BaseModel):
         broken = sum(change.effect == "breaking" for change in self.changes)
         others = len(self.noticeable) - broken
         parts = [
-            _counted(broken, "breaking change", "breaking changes") if broken else "",
-            _counted(others, "compatible change", "compatible changes") if others else "",
+            counted(broken, "breaking change") if broken else "",
+            counted(others, "compatible change") if others else "",
             self.forecast_in_words if self.rejecting else "",
-            _counted(len(self.notes), "note", "notes") if self.notes else "",
+            counted(len(self.notes), "note") if self.notes else "",
         ]
-        looked = _counted(self.batches, "batch", "batches")
+        looked = counted(self.batches, "batch", "batches")
         said = "; ".join(part for part in parts if part)
         return f"{self.feed}: {said or f'no drift in the last {looked}'}"
 
@@ -224,7 +225,3 @@ class DriftReport(BaseModel):
         since = [f"since batch: {visible(self.since, limit=_LONGEST)}"] if self.since else []
         report = [f"report: {self.report}"] if self.report else []
         return [f"model: {visible(self.model or self.version)}{was}", *since, *notes, *report]
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"

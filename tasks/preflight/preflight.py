@@ -12,6 +12,7 @@ from ...expectations.contract.policy import Policy
 from ...expectations.errors import Misuse, NoContract
 from ...expectations.preflight.report import STEPS, Preflight, Step
 from ...expectations.registry.client import load_contract
+from ...expectations.wording import counted
 from .inputs import ModelCandidate, rehearse_example, rehearse_synthetic
 from .recent_batches import folder_of, judge_recent
 from .trial import try_model
@@ -90,5 +91,4 @@ def _without_contract(uri: str, error: NoContract) -> Preflight:
 def _described(contract: Contract) -> str:
     required = sum(column.required for column in contract.columns)
     kind = "tensor" if contract.tensors else "column"
-    count = len(contract.columns)
-    return f"{count} {kind}{'' if count == 1 else 's'}, {required} of them required"
+    return f"{counted(len(contract.columns), kind)}, {required} of them required"
