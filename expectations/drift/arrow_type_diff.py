@@ -1,214 +1,149 @@
-"""How the type of an arriving column became another, level by level."""
+"""The changes between the Arrow types in which two batches arrived."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import pyarrow as pa
 import pyarrow.types as is_
 
 from ..batch.arrow_types import element_type, is_list, source_kind
 from ..conform.conversions import CONFORMS, How
-from .change import Change
+from .change import make_change
+from .field_diff import TypeRules
 from .recorded_schema import parse_arrow_type
-from .rename_matching import match_renames
+from .rename_matching import Field
+from .type_diff import UNDECLARED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import pyarrow as pa
+    from collections.abc import Iterator, Sequence
 
     from ..verdict.verdict import BatchInfo
+    from .change import Change, Consequence
+    from .field_diff import Consequences, Level
 
 _OTHER = "other"
-_OF_JSON = "JSON:"
+_JSON = "JSON:"
 
 
-@dataclass(frozen=True)
-class Field:
-    """An arriving column, or a field within one.
-
-    Attributes:
-        name: Its name.
-        said: Its type as it was recorded.
-        kind: The same, understood; None for text that stands for values, and for types in a
-            producer's own words.
-        nullable: Whether it may be null.
-    """
-
-    name: str
-    said: str
-    kind: pa.DataType | None
-    nullable: bool = True
-
-
-def fields_of(info: BatchInfo, names: list[str]) -> list[Field]:
-    """List the columns of a batch under distinct names.
-
-    Args:
-        info: The batch, as recorded.
-        names: One name for each of its columns.
-    """
-    text = "csv" in info.format
+def recorded_fields(info: BatchInfo, names: Sequence[str]) -> list[Field]:
+    """List the recorded columns of a batch under these distinct names."""
+    if "csv" in info.format:
+        return [Field(name, "text", "text") for name in names]
     return [
-        Field(name, "text" if text else said, None if text else parse_arrow_type(said))
-        for name, (_, said) in zip(names, info.columns, strict=True)
+        Field(name, parse_arrow_type(description) or description, description)
+        for name, (_, description) in zip(names, info.columns, strict=True)
     ]
 
 
-def kinship_of(one: Field, other: Field) -> float | None:
-    """Tell how close two arriving types are, for ``match_renames``."""
-    if one.said == other.said:
-        return 1.0
-    if one.kind is None or other.kind is None:
-        return None
-    words = {source_kind(one.kind), source_kind(other.kind)}
-    if words == {_OTHER}:
-        return 0.5 if one.kind.id == other.kind.id else None
-    taken = any(words <= known.keys() for known in CONFORMS.values())
-    return 1.0 if len(words) == 1 else 0.5 if taken else None
+class ArrowTypeRules(TypeRules):
+    """What the changes within an arriving type mean where no contract is known.
 
-
-def arriving_changes(path: str, before: Field, after: Field) -> Iterator[Change]:
-    """Compare two arriving types.
-
-    Without a contract, a change is breaking if there is a type of MLflow's that the old one fitted
-    better than the new one does.
-
-    Args:
-        path: Where they stand.
-        before: How it arrived.
-        after: How it arrives.
-
-    Yields:
-        Each change with its path.
+    A change is breaking if some MLflow type takes the old type better than the new one.
     """
-    if before.nullable != after.nullable:
-        yield Change(
-            kind="nullability",
-            path=path,
-            before="nullable" if before.nullable else "never null",
-            after="nullable" if after.nullable else "never null",
-            effect="compatible" if after.nullable else "cosmetic",
-            reason="each value is looked at" if after.nullable else "nulls cannot arrive any more",
-        )
-    if before.said == after.said:
+
+    table: ClassVar[Consequences] = {
+        "removed": ("breaking", "an object may require the field"),
+        "added": ("breaking", UNDECLARED),
+        "renamed": ("breaking", UNDECLARED),
+    }
+
+    def similarity(self, before: Field, after: Field) -> float | None:
+        """Compare types: similar ones conform to some MLflow type both."""
+        if before.type == after.type:
+            return 1.0
+        if isinstance(before.type, str) or isinstance(after.type, str):
+            return None
+        kinds = {source_kind(before.type), source_kind(after.type)}
+        if kinds == {_OTHER}:
+            return 0.5 if before.type.id == after.type.id else None
+        if len(kinds) == 1:
+            return 1.0
+        return 0.5 if any(kinds <= known.keys() for known in CONFORMS.values()) else None
+
+    def requirement(self, path: str, before: Field, after: Field) -> Iterator[Change]:
+        """Compare whether there may be nulls, and the lengths of lists."""
+        if before.required != after.required:
+            old, new = ("never null" if f.required else "nullable" for f in (before, after))
+            yield make_change("nullability", path, (old, new), _nullability_consequence(after))
+        if not isinstance(before.type, str) and not isinstance(after.type, str):
+            yield from _length_changes(path, before.type, after.type)
+
+    def level(self, before: Field, after: Field) -> Level | None:
+        """Open lists, structs and maps."""
+        old, new = before.type, after.type
+        if isinstance(old, str) or isinstance(new, str):
+            return None
+        if is_list(old) and is_list(new):
+            return "[]", [_element(old)], [_element(new)]
+        if is_.is_struct(old) and is_.is_struct(new):
+            return ".", [_field(f) for f in old], [_field(f) for f in new]
+        if is_.is_map(old) and is_.is_map(new):
+            return "{}", [_field(old.item_field)], [_field(new.item_field)]
+        return None
+
+    def retyped(self, path: str, before: Field, after: Field) -> Iterator[Change]:
+        """Compare types that have no level in common."""
+        sides = (before.description, after.description)
+        yield make_change("retyped", path, sides, _retype_consequence(before, after))
+
+
+def _length_changes(path: str, old: pa.DataType, new: pa.DataType) -> Iterator[Change]:
+    lengths = [getattr(list_type, "list_size", None) for list_type in (old, new)]
+    if not is_list(old) or not is_list(new) or lengths[0] == lengths[1]:
         return
-    if any(field.said.startswith(_OF_JSON) for field in (before, after)):
-        # In which words depends on what the model of the day asked for.
-        yield _retyped(path, before, after, "cosmetic", "JSON is read as the model asks for it")
-    elif before.kind is None or after.kind is None:
-        yield _retyped(path, before, after, "compatible", "the values themselves decide")
-    else:
-        yield from _of_types(path, before, after, before.kind, after.kind)
-
-
-def _of_types(
-    path: str, before: Field, after: Field, old: pa.DataType, new: pa.DataType
-) -> Iterator[Change]:
-    if is_list(old) and is_list(new):
-        yield from _of_lists(path, old, new)
-    elif is_.is_struct(old) and is_.is_struct(new):
-        yield from _of_structs(path, old, new)
-    elif is_.is_map(old) and is_.is_map(new):
-        yield from arriving_changes(f"{path}{{}}", *(_inner(t, "item_field") for t in (old, new)))
-    elif source_kind(old) == source_kind(new) != _OTHER:
-        yield _retyped(path, before, after, "cosmetic", f"both are read as {source_kind(old)}")
-    else:
-        worse = _fits_worse(old, new)
-        reason = worse or f"whatever takes {source_kind(old)} takes {source_kind(new)}"
-        yield _retyped(path, before, after, "breaking" if worse else "compatible", reason)
-
-
-def _of_lists(path: str, old: pa.DataType, new: pa.DataType) -> Iterator[Change]:
-    sizes = [getattr(kind, "list_size", None) for kind in (old, new)]
-    if sizes[0] != sizes[1]:
-        before, after = (f"{n} elements" if n else "any length" for n in sizes)
-        yield Change(
-            kind="shape",
-            path=path,
-            before=before,
-            after=after,
-            effect="breaking" if None not in sizes else "compatible",
-            reason="rows have another shape" if None not in sizes else "each row is looked at",
-        )
-    fields = [
-        Field("", str(element_type(kind)), element_type(kind), _inner(kind, "value_field").nullable)
-        for kind in (old, new)
-    ]
-    yield from arriving_changes(f"{path}[]", *fields)
-
-
-def _of_structs(path: str, old: pa.DataType, new: pa.DataType) -> Iterator[Change]:
-    before, after = ([_field(f) for f in _as_any(kind)] for kind in (old, new))
-    sides = match_renames(before, after, kinship_of)
-    undeclared = "an object takes no undeclared field"
-    for renamed in sides.renamed:
-        yield Change(
-            kind="renamed",
-            path=f"{path}.{renamed.before.name}",
-            renamed_to=f"{path}.{renamed.after.name}",
-            before=renamed.before.said,
-            after=renamed.after.said,
-            effect="breaking",
-            reason=undeclared,
-            likelihood=renamed.likelihood,
-        )
-    for field in sides.removed:
-        yield Change(
-            kind="removed",
-            path=f"{path}.{field.name}",
-            before=field.said,
-            effect="breaking",
-            reason="an object may require the field",
-        )
-    for field in sides.added:
-        yield Change(
-            kind="added",
-            path=f"{path}.{field.name}",
-            after=field.said,
-            effect="breaking",
-            reason=undeclared,
-        )
-    for one, other in sides.same:
-        yield from arriving_changes(f"{path}.{one.name}", one, other)
-
-
-def _retyped(path: str, before: Field, after: Field, effect: Any, reason: str) -> Change:
-    return Change(
-        kind="retyped",
-        path=path,
-        before=before.said,
-        after=after.said,
-        effect=effect,
-        reason=reason,
+    before, after = (f"{length} elements" if length else "any length" for length in lengths)
+    consequence: Consequence = (
+        ("compatible", "each row is checked")
+        if None in lengths
+        else ("breaking", "rows have another shape")
     )
+    yield make_change("shape", path, (before, after), consequence)
 
 
-def _fits_worse(old: pa.DataType, new: pa.DataType) -> str:
-    was, comes = source_kind(old), source_kind(new)
-    if was == _OTHER:
+def _nullability_consequence(after: Field) -> Consequence:
+    if after.required:
+        return "cosmetic", "nulls cannot arrive any more"
+    return "compatible", "each value is checked"
+
+
+def _retype_consequence(before: Field, after: Field) -> Consequence:
+    old, new = before.type, after.type
+    if any(field.description.startswith(_JSON) for field in (before, after)):
+        # How a JSON type is described depends on the contract that was read with it.
+        return "cosmetic", "JSON is read as the model asks for it"
+    if isinstance(old, str) or isinstance(new, str):
+        return "compatible", "each value is checked"
+    if source_kind(old) == source_kind(new) != _OTHER:
+        return "cosmetic", f"both are read as {source_kind(old)}"
+    why = _why_worse(old, new)
+    if why:
+        return "breaking", why
+    return "compatible", f"whatever takes {source_kind(old)} takes {source_kind(new)}"
+
+
+def _why_worse(old: pa.DataType, new: pa.DataType) -> str:
+    old_kind, new_kind = source_kind(old), source_kind(new)
+    if old_kind == _OTHER:
         return f"what takes {old} takes no {new}"
     for target, known in CONFORMS.items():
-        if was in known and _rank(known.get(comes)) > _rank(known[was]):
-            how = known.get(comes)
-            only = f"only for {how.value}" if how else "never"
-            return f"{was} conforms to {target}, {comes} {only}"
+        how = known.get(new_kind)
+        if old_kind in known and _strictness(how) > _strictness(known[old_kind]):
+            condition = f"only for {how.value}" if how else "never"
+            return f"{old_kind} conforms to {target}, {new_kind} {condition}"
     return ""
 
 
-def _rank(how: How | None) -> int:
-    # Whether a zone is taken at all is for a policy to say.
+def _strictness(how: How | None) -> int:
+    # A policy decides whether instants with a zone are taken at all.
     return 2 if how in (None, How.IN_UTC) else int(how is not How.AS_IS)
 
 
-def _inner(kind: pa.DataType, attribute: str) -> Field:
-    return _field(getattr(kind, attribute))
+def _element(list_type: pa.DataType) -> Field:
+    field: Any = list_type
+    element = element_type(list_type)
+    return Field("", element, str(element), not field.value_field.nullable)
 
 
 def _field(field: Any) -> Field:
-    return Field(field.name, str(field.type), field.type, field.nullable)
-
-
-def _as_any(kind: Any) -> Any:
-    return kind
+    return Field(field.name, field.type, str(field.type), not field.nullable)

@@ -30,6 +30,9 @@ ChangeKind = Literal[
     "order",
 ]
 
+# What a change means, and why.
+Consequence = tuple[Effect, str]
+
 EFFECTS: tuple[Effect, ...] = ("breaking", "compatible", "cosmetic")
 # What a policy that forbids, warns of or ignores something makes of it.
 POLICY_EFFECTS: dict[str, Effect] = {
@@ -50,18 +53,18 @@ class Change(BaseModel):
     """One change from what was before to what is after.
 
     Attributes:
-        kind: ``required`` and ``optional`` say what something became; the others what happened.
-        part: What it happened to: a column, an inference param, or an output of the model.
-        path: Where: the column's name; within nested types ``order.lines[].price``, ``scores{}``
-            for the values of a map. Empty where the columns as a whole are meant.
+        kind: ``required`` and ``optional``: what the field became; the others: what happened to it.
+        part: A column, an inference param, or an output of the model.
+        path: The column's name; within nested types ``order.lines[].price``, ``scores{}`` for the
+            values of a map. Empty if the change concerns the columns as a whole.
         renamed_to: The path after; None unless ``renamed``.
-        before: What was there: a type, for instance; None if nothing was.
-        after: What is there now; None if nothing is.
+        before: The type before, or whatever else changed; None if ``added``.
+        after: Likewise after; None if ``removed``.
         effect: ``breaking``: what fitted before may not fit after; ``compatible``: all of it still
             fits; ``cosmetic``: nobody will notice.
-        reason: Why the effect is what it is.
-        likelihood: How likely it is that one thing was renamed rather than removed and another
-            added, from 0 to 1; None unless ``renamed``.
+        reason: Why it has this effect.
+        likelihood: From 0 to 1: that the field was renamed, rather than removed and another one
+            added; None unless ``renamed``.
         between: What was compared.
     """
 
@@ -81,7 +84,7 @@ class Change(BaseModel):
     @computed_field
     @property
     def message(self) -> str:
-        """The change as one line, in which names from data are mere text."""
+        """The change in one line; control characters in names are escaped."""
         reason = visible(self.reason, limit=_LONGEST)
         return f"{self.effect}: {self.what} (between {self.between}); {reason}"
 
@@ -116,13 +119,27 @@ class Change(BaseModel):
         )
 
 
+def make_change(
+    kind: ChangeKind,
+    path: str,
+    sides: tuple[str | None, str | None],
+    consequence: Consequence,
+    part: Part = "column",
+) -> Change:
+    """Build a change from what was there before and after, and what that means."""
+    (before, after), (effect, reason) = sides, consequence
+    return Change(
+        kind=kind, part=part, path=path, before=before, after=after, effect=effect, reason=reason
+    )
+
+
 def fingerprint_of(changes: Iterable[Change]) -> str:
     """Sixteen hexadecimal digits that are equal for equal changes, whatever their order."""
-    told = {
+    facts = {
         (c.part, c.kind, c.path, c.renamed_to, c.before, c.after, c.effect, c.between)
         for c in changes
     }
-    return hashlib.sha256("\n".join(sorted(map(repr, told))).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(sorted(map(repr, facts))).encode()).hexdigest()[:16]
 
 
 def worst_first(changes: Iterable[Change]) -> tuple[Change, ...]:
@@ -131,28 +148,14 @@ def worst_first(changes: Iterable[Change]) -> tuple[Change, ...]:
 
 
 def order_changes(before: Sequence[str], after: Sequence[str], policy: Policy) -> list[Change]:
-    """State that names which both sides have stand in another order.
-
-    Args:
-        before: Names in the order that was.
-        after: Names in the order that is; those of one side only do not count.
-        policy: Decides what it means.
-
-    Returns:
-        One change, or none.
-    """
-    was = [name for name in before if name in set(after)]
-    now = [name for name in after if name in set(before)]
-    if was == now:
+    """Report that the names which both sides have are in another order: one change, or none."""
+    old = [name for name in before if name in set(after)]
+    new = [name for name in after if name in set(before)]
+    if old == new:
         return []
-    changed = Change(
-        kind="order",
-        before=", ".join(was),
-        after=", ".join(now),
-        effect=POLICY_EFFECTS[policy.column_order],
-        reason=f"policy column_order: {policy.column_order}",
-    )
-    return [changed]
+    reason = f"policy column_order: {policy.column_order}"
+    consequence = (POLICY_EFFECTS[policy.column_order], reason)
+    return [make_change("order", "", (", ".join(old), ", ".join(new)), consequence)]
 
 
 def _shown(text: str | None) -> str:

@@ -1,7 +1,7 @@
 """What changed between two contracts, two batches, or a batch and a contract.
 
-Breaking is what follows from the table of what conforms to what: between two contracts, that a
-batch which fitted the first may not fit the second.
+Between two contracts a change is breaking if a batch that fits the first may not fit the second;
+the table of conversions decides.
 """
 
 from __future__ import annotations
@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 
 
 class Comparison(BaseModel):
-    """What changed from one thing to another.
-
-    Attributes:
-        before: What was compared, as it was named.
-        after: What it was compared with.
-        changes: The worst first.
-    """
+    """What changed between two sides, each named as the user named it; the worst first."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -51,30 +45,22 @@ class Comparison(BaseModel):
 def compare(
     before: Contract | BatchInfo, after: Contract | BatchInfo, policy: Policy | None = None
 ) -> tuple[Change, ...]:
-    """List what changed.
+    """List the changes between two contracts, two batches, or one of each; the worst first.
 
-    Args:
-        before: A contract; or the schema in which a batch arrived, as verdicts and receipts hold
-            it.
-        after: Likewise. A batch and a contract may stand on either side.
-        policy: What contracts leave open; by default the one saved with a contract's suite, else
-            ``Policy()``.
-
-    Returns:
-        The changes, the worst first. Swapping the sides gives the same ones inverted, though other
-        effects between two of a kind.
+    Swapping the sides gives the same changes inverted, though other effects between two of a kind.
+    Without a policy, the one saved with a contract's suite counts, else ``Policy()``.
     """
     policy = policy or _saved(after) or _saved(before) or Policy()
     match before, after:
         case Contract(), Contract():
-            found = contract_changes(before, after, policy)
+            changes = contract_changes(before, after, policy)
         case Contract(), _:
-            found = contract_deviations(after, before, policy)  # pyright: ignore[reportArgumentType]
+            changes = contract_deviations(after, before, policy)  # pyright: ignore[reportArgumentType]
         case _, Contract():
-            found = (change.inverted() for change in contract_deviations(before, after, policy))
+            changes = (change.inverted() for change in contract_deviations(before, after, policy))
         case _:
-            found = batch_changes(before, after, None, policy)
-    return worst_first(found)
+            changes = batch_changes(before, after, None, policy)
+    return worst_first(changes)
 
 
 def _saved(side: Contract | BatchInfo) -> Policy | None:

@@ -1,149 +1,139 @@
-"""Which thing before is which thing after, under the same name or, likely, under another."""
+"""Pairs the fields before with the fields after: by equal name, else by likely rename."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from rapidfuzz import fuzz, process, utils
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-# What a likelihood is made of: likeness of the names, the same type, the same place.
-_NAME, _TYPE, _PLACE = 0.8, 0.1, 0.1
-# Of the 100 that rapidfuzz gives to equal names; ``matching.closest`` asks for as much.
-_ALIKE = 75
-# More names than that on both sides are another table, not a renamed one.
-_AT_MOST = 3_000
+# The likelihood of a rename is the sum of: similar names, equal types, equal positions.
+_NAME, _TYPE, _POSITION = 0.8, 0.1, 0.1
+# Of the 100 that rapidfuzz gives to equal names; ``similarity.closest`` asks for as much.
+_CLOSE_ENOUGH = 75
+# More new names than that on a side are another table, not a renamed one.
+_MOST_NAMES = 3_000
 _DIGITS = re.compile(r"\d+")
 
 
-class Named(Protocol):
-    """Anything that has a name."""
-
-    @property
-    def name(self) -> str:
-        """The name, which nothing else on its side has."""
-        ...
-
-
-Thing = TypeVar("Thing", bound=Named)
-
-
-class Renamed(NamedTuple, Generic[Thing]):
-    """A thing that likely has another name now.
+@dataclass(frozen=True)
+class Field:
+    """A column, param or output, or a field within one.
 
     Attributes:
-        before: As it was.
-        after: As it likely is.
-        likelihood: From 0 to 1.
+        name: No two fields of one list have the same.
+        type: MLflow's or Arrow's; its description where nothing else was recorded.
+        description: The type as reports show it.
+        required: False if it may be absent (MLflow) or null (Arrow).
     """
 
-    before: Thing
-    after: Thing
+    name: str
+    type: Any
+    description: str
+    required: bool = True
+
+
+class Rename(NamedTuple):
+    """A field that likely has another name now, with a likelihood from 0 to 1."""
+
+    before: Field
+    after: Field
     likelihood: float
 
 
-@dataclass(frozen=True)
-class Alignment(Generic[Thing]):
-    """Two lists of named things, side by side.
+class Alignment(NamedTuple):
+    """Two lists of fields, paired; each part in the order of its own list."""
 
-    Attributes:
-        same: Those with one name on both sides, in the order of the first.
-        renamed: Those that are likely the same under another name.
-        removed: What only the first list has.
-        added: What only the second list has.
-    """
-
-    same: tuple[tuple[Thing, Thing], ...]
-    renamed: tuple[Renamed[Thing], ...]
-    removed: tuple[Thing, ...]
-    added: tuple[Thing, ...]
+    same: list[tuple[Field, Field]]
+    renamed: list[Rename]
+    removed: list[Field]
+    added: list[Field]
 
 
 def match_renames(
-    before: Sequence[Thing],
-    after: Sequence[Thing],
-    kinship: Callable[[Thing, Thing], float | None],
-) -> Alignment[Thing]:
-    """Find each thing on the other side.
+    before: Sequence[Field],
+    after: Sequence[Field],
+    similarity: Callable[[Field, Field], float | None],
+) -> Alignment:
+    """Pair the fields of two lists; swapping the lists swaps the answer.
 
-    A renamed thing keeps its kind of type, and its name differs in case, punctuation or a few
+    A renamed field keeps its kind of type, and its name differs in case, punctuation or a few
     letters. Names that differ in their digits are siblings (``lag_1``, ``lag_2``), not renames.
-    Swapping the sides swaps the answer.
 
     Args:
-        before: Things with distinct names.
-        after: The same.
-        kinship: 1 if two things are of the same type, less if of a similar one, None if of types
-            that exclude that they are the same thing.
-
-    Returns:
-        Both lists side by side.
+        before: Fields with distinct names.
+        after: Likewise.
+        similarity: 1 if the types are equal, less if they are similar, None if they rule out a
+            rename.
     """
-    old, new = {thing.name: thing for thing in before}, {thing.name: thing for thing in after}
-    removed = [thing for thing in before if thing.name not in new]
-    added = [thing for thing in after if thing.name not in old]
-    places = (_places(before), _places(after))
-    renamed = _renamed(removed, added, places, kinship)
-    gone, come = {r.before.name for r in renamed}, {r.after.name for r in renamed}
+    old, new = {field.name: field for field in before}, {field.name: field for field in after}
+    removed = [field for field in before if field.name not in new]
+    added = [field for field in after if field.name not in old]
+    positions = (_positions(before), _positions(after))
+    renamed = _best_renames(_possible_renames(removed, added, positions, similarity))
+    old_names, new_names = {r.before.name for r in renamed}, {r.after.name for r in renamed}
     return Alignment(
-        tuple((thing, new[thing.name]) for thing in before if thing.name in new),
-        tuple(renamed),
-        tuple(thing for thing in removed if thing.name not in gone),
-        tuple(thing for thing in added if thing.name not in come),
+        [(field, new[field.name]) for field in before if field.name in new],
+        renamed,
+        [field for field in removed if field.name not in old_names],
+        [field for field in added if field.name not in new_names],
     )
 
 
-def _places(things: Sequence[Thing]) -> dict[str, int]:
-    return {thing.name: place for place, thing in enumerate(things)}
+def _positions(fields: Sequence[Field]) -> dict[str, int]:
+    return {field.name: position for position, field in enumerate(fields)}
 
 
-def _renamed(
-    removed: Sequence[Thing],
-    added: Sequence[Thing],
-    places: tuple[dict[str, int], dict[str, int]],
-    kinship: Callable[[Thing, Thing], float | None],
-) -> list[Renamed[Thing]]:
-    found = list[Renamed[Thing]]()
-    for old, new, alike in _alike(removed, added):
-        kin = kinship(old, new)
-        if kin is None:
-            continue
-        in_place = places[0][old.name] == places[1][new.name]
-        likelihood = round(_NAME * alike + _TYPE * kin + _PLACE * in_place, 2)
-        found.append(Renamed(old, new, likelihood))
+def _possible_renames(
+    removed: Sequence[Field],
+    added: Sequence[Field],
+    positions: tuple[dict[str, int], dict[str, int]],
+    similarity: Callable[[Field, Field], float | None],
+) -> Iterable[Rename]:
+    for old, new, closeness in _close_names(removed, added):
+        type_similarity = similarity(old, new)
+        if type_similarity is not None:
+            in_place = positions[0][old.name] == positions[1][new.name]
+            likelihood = _NAME * closeness + _TYPE * type_similarity + _POSITION * in_place
+            yield Rename(old, new, round(likelihood, 2))
+
+
+def _best_renames(possible: Iterable[Rename]) -> list[Rename]:
     # Ties are broken by names without regard to sides, or swapping these would change the answer.
-    found.sort(key=lambda r: (-r.likelihood, sorted((r.before.name, r.after.name))))
-    taken: set[tuple[int, str]] = set()
-    best = list[Renamed[Thing]]()
-    for one in found:
-        ends = {(0, one.before.name), (1, one.after.name)}
-        if not ends & taken:
-            taken |= ends
-            best.append(one)
+    ranked = sorted(possible, key=lambda r: (-r.likelihood, sorted((r.before.name, r.after.name))))
+    old_names, new_names = set[str](), set[str]()
+    best = list[Rename]()
+    for rename in ranked:
+        if rename.before.name not in old_names and rename.after.name not in new_names:
+            old_names.add(rename.before.name)
+            new_names.add(rename.after.name)
+            best.append(rename)
     return best
 
 
-def _alike(removed: Sequence[Thing], added: Sequence[Thing]) -> list[tuple[Thing, Thing, float]]:
-    if not removed or not added or max(len(removed), len(added)) > _AT_MOST:
+def _close_names(
+    removed: Sequence[Field], added: Sequence[Field]
+) -> list[tuple[Field, Field, float]]:
+    if not removed or not added or max(len(removed), len(added)) > _MOST_NAMES:
         return []
-    likeness = process.cdist(
-        [_plain(thing.name) for thing in removed],
-        [_plain(thing.name) for thing in added],
+    scores = process.cdist(
+        [_simplified(field.name) for field in removed],
+        [_simplified(field.name) for field in added],
         scorer=fuzz.ratio,
-        score_cutoff=_ALIKE,
+        score_cutoff=_CLOSE_ENOUGH,
         dtype=np.float32,
     )
-    pairs = ((removed[i], added[j], float(likeness[i, j]) / 100) for i, j in np.argwhere(likeness))
+    pairs = ((removed[i], added[j], float(scores[i, j]) / 100) for i, j in np.argwhere(scores))
     return [pair for pair in pairs if _digits(pair[0].name) == _digits(pair[1].name)]
 
 
-def _plain(name: str) -> str:
-    # Where names are nothing but punctuation, that is what they differ in.
+def _simplified(name: str) -> str:
+    # Names that are nothing but punctuation are compared as they are.
     return utils.default_process(name).replace(" ", "") or name
 
 

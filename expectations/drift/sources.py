@@ -1,4 +1,4 @@
-"""What can be compared: contracts, wherever they are kept, and the schemas of batches."""
+"""The two sides of a comparison: contracts, wherever they are kept, and schemas of batches."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..verdict.verdict import BatchInfo
 if TYPE_CHECKING:
     from pathlib import Path
 
-# What a batch is opened by where there is no model: it asks for nothing.
-_ASKS_FOR_NOTHING = '[{"type": "any", "name": "any", "required": false}]'
+# A batch is opened for a contract; where no side has one, for this one, which needs no column.
+_NO_COLUMNS = '[{"type": "any", "name": "any", "required": false}]'
 
 
 def read_comparands(
@@ -28,30 +28,15 @@ def read_comparands(
 ) -> tuple[Contract | BatchInfo, Contract | BatchInfo]:
     """Read the two sides of a comparison.
 
-    Args:
-        before: An MLflow model URI, an MLmodel folder, a suite JSON; or a verdict or receipt JSON,
-            or a file or folder with a batch, for the schema in which it arrived.
-        after: Likewise.
-        policy: Says how CSV is written.
-        timeout: As for ``Contract.load``.
-
-    Returns:
-        Contracts, or what is known of batches.
-
-    Raises:
-        BatchNotFound: No such file.
-        Misuse: A JSON file that is none of these.
-        ModelNotFound: No such model, version, alias, run or folder.
-        NoContract: A signature that decides nothing.
-        RegistryUnavailable: No answer within the timeout.
-        UnsupportedBatch: A batch that cannot be read.
+    Each is a model URI, an MLmodel folder or a suite JSON, for a contract; or a verdict or receipt
+    JSON, or a file or folder with a batch, for the schema in which the batch arrived.
     """
-    sides = [_recorded(text) or _batch(text) or text for text in (before, after)]
-    sides = [Contract.load(s, timeout=timeout) if isinstance(s, str) else s for s in sides]
+    sources = [_recorded(text) or _batch(text) or text for text in (before, after)]
+    sides = [Contract.load(s, timeout=timeout) if isinstance(s, str) else s for s in sources]
     known = next((side for side in sides if isinstance(side, Contract)), None)
-    judge = known or Contract.from_signature({"inputs": _ASKS_FOR_NOTHING})
+    contract = known or Contract.from_signature({"inputs": _NO_COLUMNS})
     first, second = (
-        side if isinstance(side, Contract | BatchInfo) else _opened(side, judge, policy)
+        side if isinstance(side, Contract | BatchInfo) else _schema_of(side, contract, policy)
         for side in sides
     )
     return first, second
@@ -89,19 +74,19 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
-        return {}  # whoever reads it as a suite says what is wrong with it
+        return {}  # Contract.load reads it as a suite and reports what is wrong with it
     return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
 
 
-def _opened(path: Path, contract: Contract, policy: Policy | None) -> BatchInfo:
+def _schema_of(path: Path, contract: Contract, policy: Policy | None) -> BatchInfo:
     try:
         opened = open_path(path, contract, policy or contract.policy or Policy())
     except UnreadableError as error:
-        raise _unread(path, error) from error
+        raise _unreadable(path, error) from error
     for name, error in opened.unreadable:
-        raise _unread(path / name, error)
+        raise _unreadable(path / name, error)
     return opened.info
 
 
-def _unread(path: Path, error: UnreadableError) -> UnsupportedBatch:
+def _unreadable(path: Path, error: UnreadableError) -> UnsupportedBatch:
     return UnsupportedBatch(f"cannot read the schema of {path}: {error}. {error.remedy}")

@@ -1,239 +1,175 @@
-"""How one MLflow type became another, and whether it still takes everything that the old one took.
+"""The changes between two MLflow types, and whether the new one takes all that the old one takes.
 
 The answer follows from ``CONFORMS``: a scalar type takes all that another takes if it takes that
-one's own values as they are, and nothing arrives there that it does not know at all.
+one's own values as they are, and every arriving type that the other takes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from ..conform.conversions import CONFORMS, PANDAS_DTYPES, How
 from ..conform.tensors import always_exact
 from ..contract.types import Anything, Array, Map, Object, Scalar, Tensor, Vector
-from .change import Change
-from .rename_matching import match_renames
+from .change import make_change
+from .field_diff import TypeRules
+from .rename_matching import Field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from ..contract.policy import Policy
+    from ..contract.signature import Column
     from ..contract.types import Property, ScalarName, Type
+    from .change import Change, Consequence
+    from .field_diff import Consequences, Level
 
 _DOUBLES = Array(Scalar("double"))
+UNDECLARED = "an object takes no undeclared field"
 
 
-def type_changes(path: str, before: Type, after: Type, policy: Policy) -> Iterator[Change]:
-    """Compare two types, level by level.
+def to_field(column: Column | Property) -> Field:
+    """Describe a column of a signature, or a property of an object."""
+    optional = "" if column.required else ", optional"
+    return Field(column.name, column.type, f"{column.type}{optional}", column.required)
 
-    Args:
-        path: Where they stand.
-        before: The type that was.
-        after: The type that is.
-        policy: Decides whether numbers may be rounded.
 
-    Yields:
-        Each change with its path; none if the types are equal.
-    """
-    match before, after:
-        case _ if before == after:
+@dataclass(frozen=True)
+class MlflowTypeRules(TypeRules):
+    """What the changes within an MLflow type mean to the batches that fitted it."""
+
+    policy: Policy
+    table: ClassVar[Consequences] = {
+        "removed": ("breaking", UNDECLARED),
+        "renamed": ("breaking", UNDECLARED),
+    }
+
+    def similarity(self, before: Field, after: Field) -> float | None:
+        """Compare types; neither side comes first."""
+        one, other = before.type, after.type
+        if one == other:
+            return 1.0
+        if Anything() in (one, other) or (
+            why_refused(one, other, self.policy) and why_refused(other, one, self.policy)
+        ):
+            return None
+        return 0.5
+
+    def added(self, field: Field) -> Consequence:
+        """Judge that a field is new."""
+        if field.required:
+            return "breaking", "the field must be there"
+        return "compatible", "the field may be absent"
+
+    def requirement(self, path: str, before: Field, after: Field) -> Iterator[Change]:
+        """Compare whether the field must be there."""
+        if before.required == after.required:
             return
-        case Object(), Object():
-            yield from _object_changes(path, before.properties, after.properties, policy)
-        case Map(old), Map(new) if not _has_anything(old) | _has_anything(new):
-            yield from type_changes(f"{path}{{}}", old, new, policy)
-        case Array(old), Array(new):
-            yield from type_changes(f"{path}[]", old, new, policy)
-        case Tensor(), Tensor():
-            yield from _tensor_changes(path, before, after)
-        case _:
-            yield retyped(path, before, after, policy)
+        if after.required:
+            consequence: Consequence = ("breaking", "it may be absent or null so far")
+            yield make_change("required", path, ("optional", "required"), consequence)
+        else:
+            consequence = ("compatible", "a field that is always there is still taken")
+            yield make_change("optional", path, ("required", "optional"), consequence)
 
+    def level(self, before: Field, after: Field) -> Level | None:
+        """Open objects, maps and arrays."""
+        match before.type, after.type:
+            case Object(), Object():
+                old, new = before.type.properties, after.type.properties
+                return ".", [to_field(p) for p in old], [to_field(p) for p in new]
+            case Map(old), Map(new) if not _has_anything(old) | _has_anything(new):
+                return "{}", [_element(old)], [_element(new)]
+            case Array(old), Array(new):
+                return "[]", [_element(old)], [_element(new)]
+            case _:
+                return None
 
-def retyped(path: str, before: Type, after: Type, policy: Policy) -> Change:
-    """State that a type became another as a whole.
-
-    Args:
-        path: Where.
-        before: The type that was.
-        after: The type that is.
-        policy: Decides whether numbers may be rounded.
-    """
-    why = why_refused(before, after, policy)
-    return Change(
-        kind="retyped",
-        path=path,
-        before=str(before),
-        after=str(after),
-        effect="breaking" if why else "compatible",
-        reason=why or f"{after} takes all that {before} takes",
-    )
+    def retyped(self, path: str, before: Field, after: Field) -> Iterator[Change]:
+        """Compare scalars, tensors, and types of two kinds."""
+        if isinstance(before.type, Tensor) and isinstance(after.type, Tensor):
+            yield from _tensor_changes(path, before.type, after.type)
+            return
+        why = why_refused(before.type, after.type, self.policy)
+        consequence: Consequence = (
+            ("breaking", why)
+            if why
+            else ("compatible", f"{after.type} takes all that {before.type} takes")
+        )
+        yield make_change("retyped", path, (str(before.type), str(after.type)), consequence)
 
 
 def why_refused(before: Type, after: Type, policy: Policy) -> str:
-    """Say what one type takes and another refuses.
-
-    Args:
-        before: The type whose values are to fit.
-        after: The type that is to take them.
-        policy: Decides whether numbers may be rounded.
-
-    Returns:
-        A clause with an example; empty if it takes everything.
-    """
-    before, after = _spelled_out(before), _spelled_out(after)
+    """Give an example of what one type takes and another refuses; empty if it takes everything."""
+    before, after = _without_vectors(before), _without_vectors(after)
     match before, after:
         case _ if before == after:
             return ""
         case Scalar(old), Scalar(new):
             return _why_refused_by_table(old, new, policy)
         case Map(old), Map(new) if _has_anything(old) | _has_anything(new):
-            # What arrives as any keeps its type, and the fields of a struct must agree in theirs.
-            return "a map holds values of one type, and any is each its own"
+            # Values of type any keep their own types, and those of a map must have one type.
+            return "the values of a map have one type, and values of type any need not"
         case _, Anything():
             return ""
         case _ if type(before) is not type(after):
             return f"{after} takes no {before}"
         case _:
-            found = type_changes("", before, after, policy)
-            return next((c.reason for c in found if c.effect == "breaking"), "")
+            changes = MlflowTypeRules(policy).kept("", _element(before), _element(after))
+            return next((c.reason for c in changes if c.effect == "breaking"), "")
 
 
-def _spelled_out(kind: Type) -> Type:
-    return _DOUBLES if isinstance(kind, Vector) else kind
+def _element(element: Type) -> Field:
+    return Field("", element, str(element))
+
+
+def _without_vectors(mlflow_type: Type) -> Type:
+    return _DOUBLES if isinstance(mlflow_type, Vector) else mlflow_type
 
 
 def _why_refused_by_table(old: ScalarName, new: ScalarName, policy: Policy) -> str:
     unknown = [kind for kind in CONFORMS[old] if kind not in CONFORMS[new]]
     if unknown:
         return f"{unknown[0]} conforms to {old}, and never to {new}"
-    # To round is all that a double does to numbers; a float may find them too large as well.
+    # A double at most rounds numbers; for a float they may also be too large.
     if new == "double" and policy.lossy_floats == "allow":
         return ""
-    own = PANDAS_DTYPES[old]
-    how = CONFORMS[new].get(own)
+    dtype = PANDAS_DTYPES[old]
+    how = CONFORMS[new].get(dtype)
     if how is How.AS_IS:
         return ""
-    return f"{own} conforms to {new} only for {how.value}" if how else f"{new} takes no {old}"
+    return f"{dtype} conforms to {new} only for {how.value}" if how else f"{new} takes no {old}"
 
 
-def _has_anything(kind: Type) -> bool:
-    match kind:
+def _has_anything(mlflow_type: Type) -> bool:
+    match mlflow_type:
         case Anything():
             return True
-        case Array(inner) | Map(inner):
-            return _has_anything(inner)
+        case Array(element) | Map(element):
+            return _has_anything(element)
         case Object(properties):
             return any(_has_anything(prop.type) for prop in properties)
         case _:
             return False
 
 
-# ----- objects -----
-
-
-def _object_changes(
-    path: str, before: Sequence[Property], after: Sequence[Property], policy: Policy
-) -> Iterator[Change]:
-    sides = match_renames(
-        before, after, lambda old, new: type_similarity(old.type, new.type, policy)
-    )
-    for renamed in sides.renamed:
-        old, new = renamed.before, renamed.after
-        yield Change(
-            kind="renamed",
-            path=f"{path}.{old.name}",
-            renamed_to=f"{path}.{new.name}",
-            before=described(old.type, required=old.required),
-            after=described(new.type, required=new.required),
-            effect="breaking",
-            reason="an object takes no undeclared field",
-            likelihood=renamed.likelihood,
-        )
-    for prop in sides.removed:
-        yield Change(
-            kind="removed",
-            path=f"{path}.{prop.name}",
-            before=described(prop.type, required=prop.required),
-            effect="breaking",
-            reason="an object takes no undeclared field",
-        )
-    for prop in sides.added:
-        yield Change(
-            kind="added",
-            path=f"{path}.{prop.name}",
-            after=described(prop.type, required=prop.required),
-            effect="breaking" if prop.required else "compatible",
-            reason="the field must be there" if prop.required else "the field may be absent",
-        )
-    for old, new in sides.same:
-        yield from necessity(f"{path}.{old.name}", before=old.required, after=new.required)
-        yield from type_changes(f"{path}.{old.name}", old.type, new.type, policy)
-
-
-def necessity(path: str, *, before: bool, after: bool) -> Iterator[Change]:
-    """State that what had to be there may be absent now, or the other way round.
-
-    Args:
-        path: Where.
-        before: Whether it had to be there.
-        after: Whether it has to be there.
-
-    Yields:
-        The change, if there is one.
-    """
-    if before == after:
-        return
-    yield Change(
-        kind="required" if after else "optional",
-        path=path,
-        before="required" if before else "optional",
-        after="required" if after else "optional",
-        effect="breaking" if after else "compatible",
-        reason="it may be absent or null so far" if after else "what always comes may come still",
-    )
-
-
-def type_similarity(one: Type, other: Type, policy: Policy) -> float | None:
-    """Tell how close two types are, for ``match_renames``: neither side comes first."""
-    if one == other:
-        return 1.0
-    if Anything() in (one, other) or (
-        why_refused(one, other, policy) and why_refused(other, one, policy)
-    ):
-        return None
-    return 0.5
-
-
-def described(kind: object, *, required: bool) -> str:
-    """Name a type, and say if it may be absent."""
-    return str(kind) if required else f"{kind}, optional"
-
-
-# ----- tensors -----
-
-
 def _tensor_changes(path: str, before: Tensor, after: Tensor) -> Iterator[Change]:
     if before.dtype != after.dtype:
         exact = always_exact(before.dtype, after.dtype)
-        yield Change(
-            kind="retyped",
-            path=path,
-            before=before.dtype,
-            after=after.dtype,
-            effect="compatible" if exact else "breaking",
-            reason=f"{after.dtype} represents {'every' if exact else 'not every'} {before.dtype}",
+        values = f"{'every' if exact else 'not every'} {before.dtype}"
+        consequence: Consequence = (
+            "compatible" if exact else "breaking",
+            f"{after.dtype} represents {values}",
         )
+        yield make_change("retyped", path, (before.dtype, after.dtype), consequence)
     if before.shape != after.shape:
-        wider = _is_wider(before.shape, after.shape)
-        yield Change(
-            kind="shape",
-            path=path,
-            before=str(before.shape),
-            after=str(after.shape),
-            effect="compatible" if wider else "breaking",
-            reason="the dimensions were opened" if wider else "arrays of the old shape do not fit",
+        consequence = (
+            ("compatible", "the shape allows other sizes too")
+            if _is_wider(before.shape, after.shape)
+            else ("breaking", "arrays of the old shape do not fit")
         )
+        yield make_change("shape", path, (str(before.shape), str(after.shape)), consequence)
 
 
 def _is_wider(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
