@@ -42,58 +42,51 @@ _DAY = 86_400 * 10**9
 _YEARS_WITHIN = (1678, 2261)
 
 
-def cast_cells(cells: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan | None:
-    """Plan the cast of typed cells into a scalar type.
-
-    Args:
-        cells: What arrives.
-        target: The type in which the model receives it.
-        policy: Decides about zones and rounding.
-
-    Returns:
-        Value and faults; None if the table lists no way.
-    """
-    how = CONFORMS[target].get(cells.kind)
+def cast_cells(source: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan | None:
+    """Plan the cast of typed cells into a scalar type."""
+    how = CONFORMS[target].get(source.kind)
     if how is None or (how is How.IN_UTC and policy.timezone == "forbid"):
         return None
-    way = _WAYS[how](cells, target, policy)
-    present = (replace(f, fails=f.fails & cells.present) for f in way.faults)
-    return CastPlan(way.value.cast(POLARS_DTYPES[target], strict=False), way.dtype, tuple(present))
+    plan = _WAYS[how](source, target, policy)
+    present = (replace(f, fails=f.fails & source.present) for f in plan.checks)
+    return CastPlan(
+        plan.value.cast(POLARS_DTYPES[target], strict=False), plan.dtype, tuple(present)
+    )
 
 
 # ----- the ways, one for each How -----
 
 
-def _as_is(cells: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
-    return CastPlan(cells.expr.cast(POLARS_DTYPES[target], strict=False), POLARS_DTYPES[target])
+def _as_is(source: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
+    return CastPlan(source.expr.cast(POLARS_DTYPES[target], strict=False), POLARS_DTYPES[target])
 
 
-def _in_range(cells: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
+def _in_range(source: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
     low, high = _RANGES[target]
-    value = cells.expr.cast(POLARS_DTYPES[target], strict=False)
-    words = (f"{target}, from {low} to {high}", f"{cells.kind} beyond it")
-    fault = value_fault(cells, target, "out_of_range", value.is_null(), words)
+    value = source.expr.cast(POLARS_DTYPES[target], strict=False)
+    words = (f"{target}, from {low} to {high}", f"{source.kind} beyond it")
+    check = value_fault(source, target, "out_of_range", value.is_null(), words)
     return CastPlan(
         value,
         POLARS_DTYPES[target],
-        (replace(fault, ruled_out_by=lambda known: _within(known, low, high)),),
+        (replace(check, ruled_out_by=lambda known: _within(known, low, high)),),
     )
 
 
-def _whole(cells: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
-    decimal = cells.kind == "decimal"
+def _whole(source: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
+    decimal = source.kind == "decimal"
     low, high = (_RANGES if decimal else _WHOLE_FLOATS)[target]
-    is_whole, wide = (_whole_decimal if decimal else _whole_float)(cells.expr)
+    is_whole, wide = (_whole_decimal if decimal else _whole_float)(source.expr)
     inside = wide.is_between(low, high).fill_null(value=False)
     value = pl.when(is_whole & inside).then(wide).cast(POLARS_DTYPES[target], strict=False)
     fraction = (f"whole numbers for {target}", "a fraction")
-    beyond = (f"{target}, from {cells.kind} between {low} and {high}", "a number beyond them")
+    beyond = (f"{target}, from {source.kind} between {low} and {high}", "a number beyond them")
     return CastPlan(
         value,
         POLARS_DTYPES[target],
         (
-            value_fault(cells, target, "not_representable", ~is_whole, fraction),
-            value_fault(cells, target, "out_of_range", is_whole & ~inside, beyond),
+            value_fault(source, target, "not_representable", ~is_whole, fraction),
+            value_fault(source, target, "out_of_range", is_whole & ~inside, beyond),
         ),
     )
 
@@ -109,54 +102,54 @@ def _whole_float(expr: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     return number.floor() == number, number.cast(pl.Int128, strict=False)
 
 
-def _exact(cells: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan:
-    value, lossy = _EXACT.get(cells.kind, _exact_integer)(cells, target)
-    faults = list[RowCheck]()
-    if cells.kind == "float64":
-        overflow = value.is_infinite() & cells.expr.is_finite()
+def _exact(source: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan:
+    value, lossy = _EXACT.get(source.kind, _exact_integer)(source, target)
+    checks = list[RowCheck]()
+    if source.kind == "float64":
+        overflow = value.is_infinite() & source.expr.is_finite()
         lossy &= ~overflow
         words = (f"magnitudes that {target} has", "one beyond them")
-        faults.append(value_fault(cells, target, "out_of_range", overflow, words))
+        checks.append(value_fault(source, target, "out_of_range", overflow, words))
     if policy.lossy_floats == "forbid":
-        faults.append(_inexact(cells, target, lossy))
-    return CastPlan(value, POLARS_DTYPES[target], tuple(faults))
+        checks.append(_inexact(source, target, lossy))
+    return CastPlan(value, POLARS_DTYPES[target], tuple(checks))
 
 
-def _inexact(cells: SourceColumn, target: ScalarName, lossy: pl.Expr) -> RowCheck:
-    words = (f"numbers that {target} represents exactly", f"{cells.kind} that it can only round")
-    fault = value_fault(cells, target, "not_representable", lossy, words)
+def _inexact(source: SourceColumn, target: ScalarName, lossy: pl.Expr) -> RowCheck:
+    words = (f"numbers that {target} represents exactly", f"{source.kind} that it can only round")
+    check = value_fault(source, target, "not_representable", lossy, words)
     limit = _EXACT_INTEGERS[target]
-    short = cells.kind == "decimal" and digits_of(cells.arrow) <= _EXACT_DIGITS[target]
+    short = source.kind == "decimal" and digits_of(source.arrow) <= _EXACT_DIGITS[target]
 
     def absent(known: ColumnStatistics) -> bool:
-        return short or ("int" in cells.kind and _within(known, -limit, limit))
+        return short or ("int" in source.kind and _within(known, -limit, limit))
 
     return replace(
-        fault,
-        remedy=f"Deliver {cells.name!r} as {target}, or accept rounding by policy "
+        check,
+        remedy=f"Deliver {source.name!r} as {target}, or accept rounding by policy "
         "lossy_floats: allow.",
         ruled_out_by=absent,
     )
 
 
-def _exact_integer(cells: SourceColumn, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
-    value = cells.expr.cast(POLARS_DTYPES[target], strict=False)
-    back = value.cast(pl.Float64).cast(cells.dtype, strict=False)
-    return value, (back != cells.expr).fill_null(value=True)
+def _exact_integer(source: SourceColumn, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
+    value = source.expr.cast(POLARS_DTYPES[target], strict=False)
+    back = value.cast(pl.Float64).cast(source.dtype, strict=False)
+    return value, (back != source.expr).fill_null(value=True)
 
 
-def _exact_float(cells: SourceColumn, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
-    value = cells.expr.cast(POLARS_DTYPES[target], strict=False)
-    return value, value.cast(pl.Float64) != cells.expr
+def _exact_float(source: SourceColumn, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
+    value = source.expr.cast(POLARS_DTYPES[target], strict=False)
+    return value, value.cast(pl.Float64) != source.expr
 
 
-def _exact_decimal(cells: SourceColumn, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
-    text = cells.expr.cast(pl.String)
+def _exact_decimal(source: SourceColumn, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
+    text = source.expr.cast(pl.String)
     value = text.cast(POLARS_DTYPES[target], strict=False)
     digits = text.str.replace_all(r"[-.]", "").str.strip_chars_start("0").str.strip_chars_end("0")
-    back = value.cast(pl.Float64).cast(cells.dtype, strict=False)
+    back = value.cast(pl.Float64).cast(source.dtype, strict=False)
     short = digits.str.len_chars() <= _EXACT_DIGITS[target]
-    return value, ~short & (back != cells.expr).fill_null(value=True)
+    return value, ~short & (back != source.expr).fill_null(value=True)
 
 
 _EXACT: dict[str, Callable[[SourceColumn, ScalarName], tuple[pl.Expr, pl.Expr]]] = {
@@ -165,20 +158,20 @@ _EXACT: dict[str, Callable[[SourceColumn, ScalarName], tuple[pl.Expr, pl.Expr]]]
 }
 
 
-def _in_nanoseconds(cells: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
-    unit = _NANOSECONDS[cells.dtype.time_unit] if isinstance(cells.dtype, pl.Datetime) else _DAY
+def _in_nanoseconds(source: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
+    unit = _NANOSECONDS[source.dtype.time_unit] if isinstance(source.dtype, pl.Datetime) else _DAY
     # pandas keeps the smallest of the 64-bit integers for NaT, so the bounds are symmetric.
     last = _LAST_NANOSECOND // unit
-    inside = cells.expr.to_physical().is_between(-last, last)
-    value = pl.when(inside).then(cells.expr.cast(pl.Datetime("ns"), strict=False))
+    inside = source.expr.to_physical().is_between(-last, last)
+    value = pl.when(inside).then(source.expr.cast(pl.Datetime("ns"), strict=False))
     words = (How.IN_NANOSECONDS.value, "one beyond them")
-    fault = value_fault(cells, target, "out_of_range", ~inside, words)
-    return CastPlan(value, POLARS_DTYPES[target], (replace(fault, ruled_out_by=_within_years),))
+    check = value_fault(source, target, "out_of_range", ~inside, words)
+    return CastPlan(value, POLARS_DTYPES[target], (replace(check, ruled_out_by=_within_years),))
 
 
-def _in_utc(cells: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan:
-    utc = cells.expr.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    naive = replace(cells, expr=utc, dtype=pl.Datetime(getattr(cells.dtype, "time_unit", "us")))
+def _in_utc(source: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan:
+    utc = source.expr.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    naive = replace(source, expr=utc, dtype=pl.Datetime(getattr(source.dtype, "time_unit", "us")))
     return _in_nanoseconds(naive, target, policy)
 
 

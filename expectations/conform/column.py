@@ -34,37 +34,29 @@ class ColumnPlan:
     """
 
     column: Column
-    source: str
-    cells: SourceColumn
+    source_name: str
+    source: SourceColumn
     value: pl.Expr
     dtype: pl.DataType
-    faults: tuple[RowCheck, ...]
+    checks: tuple[RowCheck, ...]
 
 
-def conform(
-    column: Column, source: str, cells: SourceColumn, policy: Policy
+def plan_column(
+    column: Column, source_name: str, source: SourceColumn, policy: Policy
 ) -> ColumnPlan | Incompatible:
-    """Plan the way of a column into the contract's type.
-
-    Args:
-        column: What the contract asks for.
-        source: The arriving column's name in the batch's lazy frame.
-        cells: What arrives.
-        policy: Decides about nulls, text, zones and rounding.
-
-    Returns:
-        The plan; or where the arriving type has no way into the contract's.
-    """
-    known = without_null_values(cells, policy)
-    way = plan_cast(known, column.type, policy)
-    if isinstance(way, Incompatible):
-        return way
-    faults = (
-        *null_faults(column, known, way.value, policy),
-        *way.faults,
-        *_non_finite_faults(known, column.type, way.value, policy),
+    """Plan the way of a column into the contract's type."""
+    known = without_null_values(source, policy)
+    plan = plan_cast(known, column.type, policy)
+    if isinstance(plan, Incompatible):
+        return plan
+    checks = (
+        *null_faults(column, known, plan.value, policy),
+        *plan.checks,
+        *_non_finite_faults(known, column.type, plan.value, policy),
     )
-    return ColumnPlan(column, source, cells, way.value.alias(column.name), way.dtype, faults)
+    return ColumnPlan(
+        column, source_name, source, plan.value.alias(column.name), plan.dtype, checks
+    )
 
 
 def expectation_of_type(column: Column) -> dict[str, Any]:
@@ -75,11 +67,11 @@ def expectation_of_type(column: Column) -> dict[str, Any]:
     return {"type": "expect_column_to_exist", "kwargs": {"column": column.name}}
 
 
-def without_null_values(cells: SourceColumn, policy: Policy) -> SourceColumn:
+def without_null_values(source: SourceColumn, policy: Policy) -> SourceColumn:
     """Read as null the texts that the policy says stand for it."""
-    if cells.kind != "string" or cells.parsed:
-        return cells
-    return replace(cells, expr=null_where_stated(cells.expr, policy))
+    if source.kind != "string" or source.parsed:
+        return source
+    return replace(source, expr=null_where_stated(source.expr, policy))
 
 
 def null_where_stated(cell: pl.Expr, policy: Policy) -> pl.Expr:
@@ -91,20 +83,20 @@ def null_where_stated(cell: pl.Expr, policy: Policy) -> pl.Expr:
 
 
 def _non_finite_faults(
-    cells: SourceColumn, target: Type, value: pl.Expr, policy: Policy
+    source: SourceColumn, target: Type, value: pl.Expr, policy: Policy
 ) -> tuple[RowCheck, ...]:
-    can_be = cells.text or cells.kind in FLOATING
+    can_be = source.text or source.kind in FLOATING
     holds = isinstance(target, Scalar) and target.name in WITH_NAN
     if policy.non_finite == "allow" or not (holds and can_be):
         return ()
     nan_counts = policy.nan == "value"
-    fault = RowCheck(
+    check = RowCheck(
         kind="non_finite",
         fails=value.is_infinite() | value.is_nan() if nan_counts else value.is_infinite(),
         expected="finite numbers",
         observed="infinity or NaN" if nan_counts else "infinity",
-        remedy=f"Clip or fill {cells.name!r} before delivery, or set policy non_finite: allow.",
+        remedy=f"Clip or fill {source.name!r} before delivery, or set policy non_finite: allow.",
         because=f"policy non_finite: {policy.non_finite}",
         severity="critical" if policy.non_finite == "forbid" else "warning",
     )
-    return (fault,)
+    return (check,)

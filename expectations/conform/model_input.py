@@ -36,16 +36,7 @@ _NUMPY_DTYPES: dict[ScalarName, str] = {
 
 
 def to_model_input(rows: pl.DataFrame, columns: Sequence[Column], *, named: bool) -> ModelInput:
-    """Turn conformed rows into what the model receives.
-
-    Args:
-        rows: Conformed columns under their contract names.
-        columns: The columns to hand over, in the contract's order.
-        named: Whether the contract names them.
-
-    Returns:
-        A frame; for tensors an ndarray or, if they are named, a dictionary of ndarrays.
-    """
+    """Turn conformed rows into what the model receives."""
     if not any(isinstance(column.type, Tensor) for column in columns):
         return to_pandas(rows, columns)
     made = {column.name: _tensor(rows[column.name], column.type) for column in columns}
@@ -95,17 +86,7 @@ def _ragged(name: str, lengths: pl.Series) -> BatchChanged:
 
 
 def to_pandas(rows: pl.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
-    """Turn conformed rows into the frame that the model receives.
-
-    Args:
-        rows: Conformed columns under their contract names.
-        columns: The columns to hand over, in the contract's order.
-
-    Returns:
-        A frame with the contract's labels: scalar columns in the dtypes of ``PANDAS_DTYPES``,
-        arrays as 1-d ndarrays (outer levels as lists), objects and maps as dictionaries of numpy
-        scalars, ``any`` as pandas makes it.
-    """
+    """Turn conformed rows into the frame that the model receives."""
     frame = rows.select(exact_col(column.name) for column in columns).to_pandas()
     for column in columns:
         if not isinstance(column.type, Scalar | Anything):
@@ -116,15 +97,7 @@ def to_pandas(rows: pl.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
 
 
 def to_python(cells: pl.Series, target: Type) -> list[Any]:
-    """Make the Python objects that MLflow accepts for nested values.
-
-    Args:
-        cells: Conformed cells.
-        target: Their type.
-
-    Returns:
-        One object for each cell; None where it is null.
-    """
+    """Make the Python objects that MLflow accepts for nested values."""
     match target:
         case Scalar(name):
             return _scalars(cells, name)

@@ -41,51 +41,42 @@ DOUBLES = Array(Scalar("double"))
 _NULL_ELEMENTS: tuple[ScalarName, ...] = ("double", "datetime")
 
 
-def plan_cast(cells: SourceColumn, target: Type, policy: Policy) -> CastPlan | Incompatible:
-    """Plan the way of cells into a type of any depth.
-
-    Args:
-        cells: What arrives.
-        target: The type in which the model receives it.
-        policy: Decides about text, zones and rounding.
-
-    Returns:
-        Value and faults; or the reason why there is no way.
-    """
+def plan_cast(source: SourceColumn, target: Type, policy: Policy) -> CastPlan | Incompatible:
+    """Plan the way of cells into a type of any depth."""
     match target:
         case Scalar(name):
-            return _into_scalar(cells, name, policy)
+            return _into_scalar(source, name, policy)
         case Anything():
-            return CastPlan(cells.expr, cells.dtype)
+            return CastPlan(source.expr, source.dtype)
         case Vector():
-            return plan_cast(cells, DOUBLES, policy)
+            return plan_cast(source, DOUBLES, policy)
         case Array(items):
-            return _into_array(cells, items, policy)
+            return _into_array(source, items, policy)
         case Object(properties):
-            return into_object(cells, properties, policy, plan_cast)
+            return into_object(source, properties, policy, plan_cast)
         case Map(values):
-            return into_map(cells, values, policy, plan_cast)
+            return into_map(source, values, policy, plan_cast)
         case Tensor():
-            way = way_into_tensor(cells, target)
-            return Incompatible(way) if isinstance(way, str) else way
+            plan = way_into_tensor(source, target)
+            return Incompatible(plan) if isinstance(plan, str) else plan
 
 
 # ----- scalars -----
 
 
 def _into_scalar(
-    cells: SourceColumn, target: ScalarName, policy: Policy
+    source: SourceColumn, target: ScalarName, policy: Policy
 ) -> CastPlan | Incompatible:
-    if cells.kind == "null":
-        return CastPlan(cells.expr.cast(POLARS_DTYPES[target]), POLARS_DTYPES[target])
-    if cells.kind == "string" and cells.text and target not in ("string", "binary"):
-        return _parsed(cells, target, policy)
-    way = cast_cells(cells, target, policy)
-    return Incompatible() if way is None else way
+    if source.kind == "null":
+        return CastPlan(source.expr.cast(POLARS_DTYPES[target]), POLARS_DTYPES[target])
+    if source.kind == "string" and source.text and target not in ("string", "binary"):
+        return _parsed(source, target, policy)
+    plan = cast_cells(source, target, policy)
+    return Incompatible() if plan is None else plan
 
 
-def _parsed(cells: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan:
-    parsed = cells.parsed or parse(cells.expr, target, policy)
+def _parsed(source: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan:
+    parsed = source.parsed or parse(source.expr, target, policy)
     masks: tuple[tuple[Kind, pl.Expr, tuple[str, str]], ...] = (
         ("unparseable", parsed.unparseable, (parsed.example, "text that is none")),
         ("out_of_range", parsed.out_of_range, (f"magnitudes that {target} has", "one beyond them")),
@@ -95,32 +86,33 @@ def _parsed(cells: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan
             (f"integers that {target} represents exactly", "one that it can only round"),
         ),
     )
-    faults = (
-        value_fault(cells, target, kind, mask & cells.present, words) for kind, mask, words in masks
+    checks = (
+        value_fault(source, target, kind, mask & source.present, words)
+        for kind, mask, words in masks
     )
     value = parsed.value.cast(POLARS_DTYPES[target], strict=False)
-    return CastPlan(value, POLARS_DTYPES[target], tuple(faults))
+    return CastPlan(value, POLARS_DTYPES[target], tuple(checks))
 
 
 # ----- arrays -----
 
 
-def _into_array(cells: SourceColumn, items: Type, policy: Policy) -> CastPlan | Incompatible:
-    if cells.kind == "null":
-        return CastPlan(cells.expr, cells.dtype)
-    if not (is_list(cells.arrow) and isinstance(cells.dtype, pl.List | pl.Array)):
-        return Incompatible(f"it is {cells.arrow}" if not is_list(cells.arrow) else "")
-    inner = cells.dtype.inner
+def _into_array(source: SourceColumn, items: Type, policy: Policy) -> CastPlan | Incompatible:
+    if source.kind == "null":
+        return CastPlan(source.expr, source.dtype)
+    if not (is_list(source.arrow) and isinstance(source.dtype, pl.List | pl.Array)):
+        return Incompatible(f"it is {source.arrow}" if not is_list(source.arrow) else "")
+    inner = source.dtype.inner
     element = SourceColumn(
-        cells.name, pl.element(), element_type(cells.arrow), instance(inner), cells.text
+        source.name, pl.element(), element_type(source.arrow), instance(inner), source.text
     )
-    way = plan_cast(element, items, policy)
-    if isinstance(way, Incompatible):
-        return below(way, "an element", element)
-    lists = cells.expr.cast(pl.List(inner)) if isinstance(cells.dtype, pl.Array) else cells.expr
+    plan = plan_cast(element, items, policy)
+    if isinstance(plan, Incompatible):
+        return below(plan, "an element", element)
+    lists = source.expr.cast(pl.List(inner)) if isinstance(source.dtype, pl.Array) else source.expr
     own = (*_null_elements(element, items), *_stripped(element, items))
-    faults = (_any_element(fault, lists, "an element") for fault in (*own, *way.faults))
-    return CastPlan(lists.list.eval(way.value), pl.List(way.dtype), tuple(faults))
+    checks = (_any_element(check, lists, "an element") for check in (*own, *plan.checks))
+    return CastPlan(lists.list.eval(plan.value), pl.List(plan.dtype), tuple(checks))
 
 
 def _null_elements(element: SourceColumn, items: Type) -> tuple[RowCheck, ...]:
@@ -140,10 +132,10 @@ def _stripped(element: SourceColumn, items: Type) -> tuple[RowCheck, ...]:
     return (value_fault(element, items.name, "not_representable", failing, words),)
 
 
-def _any_element(fault: RowCheck, lists: pl.Expr, place: str) -> RowCheck:
-    failing = lists.list.eval(fault.mask).list.any()
+def _any_element(check: RowCheck, lists: pl.Expr, place: str) -> RowCheck:
+    failing = lists.list.eval(check.mask).list.any()
     return replace(
-        fault, fails=failing, observed=f"{fault.observed} in {place}", ruled_out_by=_never
+        check, fails=failing, observed=f"{check.observed} in {place}", ruled_out_by=_never
     )
 
 

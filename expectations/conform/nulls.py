@@ -22,45 +22,27 @@ WITH_NAN: tuple[ScalarName, ...] = ("float", "double")
 
 
 def null_faults(
-    column: Column, cells: SourceColumn, value: pl.Expr, policy: Policy
+    column: Column, source: SourceColumn, value: pl.Expr, policy: Policy
 ) -> tuple[RowCheck, ...]:
-    """State the rule about null for a column.
-
-    Args:
-        column: What the contract asks for.
-        cells: What arrives.
-        value: The same in the contract's type.
-        policy: Decides where the type leaves a choice.
-
-    Returns:
-        One fault, or none where null may stand.
-    """
+    """State the rule about null for a column."""
     why = why_null_is_forbidden(column, policy)
     if why is None:
         return ()
     target = column.type
-    missing, provable = cells.expr.is_null(), not policy.null_values
+    missing, provable = source.expr.is_null(), not policy.null_values
     never = isinstance(target, Scalar) and target.name in NEVER_NULL
     if policy.nan == "null" or never:
-        if cells.kind in FLOATING:
+        if source.kind in FLOATING:
             # Parquet's null count does not see NaN.
-            missing, provable = missing | cells.expr.is_nan(), False
-        elif cells.text and isinstance(target, Scalar) and target.name in WITH_NAN:
+            missing, provable = missing | source.expr.is_nan(), False
+        elif source.text and isinstance(target, Scalar) and target.name in WITH_NAN:
             missing |= value.is_nan().fill_null(value=False)
-    fault = _fault(column.name, target, missing, why, never=never)
-    return (replace(fault, ruled_out_by=lambda known: provable and known.nulls == 0),)
+    check = _fault(column.name, target, missing, why, never=never)
+    return (replace(check, ruled_out_by=lambda known: provable and known.nulls == 0),)
 
 
 def why_null_is_forbidden(column: Column, policy: Policy) -> str | None:
-    """Name the type's nature or the policy that forbids null; None where it may stand.
-
-    Args:
-        column: What the contract asks for.
-        policy: Decides where the type leaves a choice.
-
-    Returns:
-        The reason, for the violation's ``because``.
-    """
+    """Name the type's nature or the policy that forbids null; None where it may stand."""
     target = column.type
     if isinstance(target, Tensor):
         return None  # its own way minds null in every place of it

@@ -1,4 +1,4 @@
-"""The plan of a file: how each of its columns conforms, and the rules its rows can break."""
+"""The plan of a file: how each of its columns is cast, and the checks that its rows can fail."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..batch.columns import ROW, exact_col
+from .row_check import RowCheck
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,24 +16,6 @@ if TYPE_CHECKING:
     from ..batch.batch import ObjectCells
     from ..batch.statistics import ColumnStatistics
     from .column import ColumnPlan
-    from .row_check import RowCheck
-
-
-@dataclass(frozen=True)
-class Owned:
-    """A rule that rows can break, and whose it is.
-
-    Attributes:
-        fault: The rule.
-        column: Contract-side name of the column that it belongs to; None for whole records.
-        shown: Expression of the cell to show as a sample; None for nothing.
-        rule: Number of the user's rule that it is; None for the contract's own.
-    """
-
-    fault: RowCheck
-    column: str | None
-    shown: pl.Expr | None
-    rule: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,63 +23,62 @@ class BatchPlan:
     """What the schema stage makes of a file.
 
     Attributes:
-        columns: One way for each column of the contract that arrived, in the contract's order.
-        kept: Contract-side name and source of each column that is carried through.
-        records: Rules about records as a whole.
-        objects: Columns of Python objects, by source.
-        told: Column of the scan with what is wrong with a record, and the record itself.
-        rules: Rules of the user's own.
+        columns: One plan for each column of the contract that arrived, in the contract's order.
+        kept: Contract-side name and scan name of each column that is carried through.
+        record_checks: Checks of records as a whole.
+        objects: Columns of Python objects, by scan name.
+        record_fault: Column of the scan that holds what is wrong with a record.
+        rule_checks: Checks of the user's own rules.
     """
 
     columns: tuple[ColumnPlan, ...]
     kept: tuple[tuple[str, str], ...]
-    records: tuple[RowCheck, ...] = ()
+    record_checks: tuple[RowCheck, ...] = ()
     objects: Mapping[str, ObjectCells] = field(default_factory=dict[str, "ObjectCells"])
-    told: str | None = None
-    rules: tuple[Owned, ...] = ()
+    record_fault: str | None = None
+    rule_checks: tuple[RowCheck, ...] = ()
 
-    def row_checks(self) -> list[Owned]:
-        """List every rule with its owner."""
-        told = pl.col(self.told) if self.told else None
-        of_records = [Owned(fault, None, told) for fault in self.records]
+    def row_checks(self) -> list[RowCheck]:
+        """List every check of the file, those of records first, the user's rules last."""
+        fault = pl.col(self.record_fault) if self.record_fault else None
         of_columns = [
-            Owned(fault, way.column.name, self._shown(way.source))
-            for way in self.columns
-            for fault in way.faults
+            replace(check, column=plan.column.name, sample=self._cell(plan.source_name))
+            for plan in self.columns
+            for check in plan.checks
         ]
-        return [*of_records, *_distinct(of_columns), *self.rules]
+        return [
+            *(replace(check, sample=fault) for check in self.record_checks),
+            *_without_repeats(of_columns),
+            *self.rule_checks,
+        ]
 
-    def _shown(self, source: str) -> pl.Expr:
-        cells = self.objects.get(source)
-        return exact_col(cells.objects if cells else source)
+    def _cell(self, source_name: str) -> pl.Expr:
+        objects = self.objects.get(source_name)
+        return exact_col(objects.objects if objects else source_name)
 
     def is_rejected(self) -> pl.Expr:
-        """True in rows that break a blocking rule."""
-        masks = [
-            owned.fault.mask for owned in self.row_checks() if owned.fault.severity == "critical"
-        ]
+        """True in rows that fail a blocking check."""
+        masks = [check.mask for check in self.row_checks() if check.blocks]
         return pl.any_horizontal(masks) if masks else pl.lit(value=False)
 
     def select_exprs(self) -> list[pl.Expr]:
         """Select ``_row``, the contract's columns in its types, and the kept columns."""
-        taken = {way.column.name for way in self.columns}
+        taken = {plan.column.name for plan in self.columns}
         kept = [exact_col(source).alias(name) for name, source in self.kept if name not in taken]
-        return [pl.col(ROW).cast(pl.Int64), *(way.value for way in self.columns), *kept]
+        return [pl.col(ROW).cast(pl.Int64), *(plan.value for plan in self.columns), *kept]
 
 
-def _distinct(owned: Sequence[Owned]) -> list[Owned]:
-    """Join the rules that say the same of a column, so that a row breaks it once."""
-    joined = dict[tuple[str | None, ...], Owned]()
-    for one in owned:
-        fault = one.fault
-        same = (one.column, fault.kind, fault.expected, fault.observed, fault.because)
-        earlier = joined.get(same)
-        joined[same] = replace(one, fault=_either(earlier.fault, fault)) if earlier else one
+def _without_repeats(checks: Sequence[RowCheck]) -> list[RowCheck]:
+    """Join the checks that say the same of a column, so that a row fails them once."""
+    joined = dict[tuple[str | None, ...], RowCheck]()
+    for check in checks:
+        words = (check.column, check.kind, check.expected, check.observed, check.because)
+        joined[words] = _either(joined[words], check) if words in joined else check
     return list(joined.values())
 
 
 def _either(one: RowCheck, other: RowCheck) -> RowCheck:
-    def absent(known: ColumnStatistics) -> bool:
+    def ruled_out_by(known: ColumnStatistics) -> bool:
         return one.ruled_out_by(known) and other.ruled_out_by(known)
 
-    return replace(one, fails=one.mask | other.mask, ruled_out_by=absent)
+    return replace(one, fails=one.mask | other.mask, ruled_out_by=ruled_out_by)

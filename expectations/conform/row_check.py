@@ -1,4 +1,4 @@
-"""A row-level fault: which rows have it, and what to tell the reader."""
+"""A rule that single rows can break: which rows break it, and what to say about them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from ..verdict.verdict import Engine, Kind, Severity
 
 
-def _unproven(_: ColumnStatistics) -> bool:
+def never_ruled_out(_: ColumnStatistics) -> bool:
+    """Statistics say nothing about this check."""
     return False
 
 
@@ -34,6 +35,9 @@ class RowCheck:
         expectation: The GX expectation that states the rule, if one does.
         applies: True in the rows that a user's rule looks at; None for the contract's own rules.
         engine: What found the failing rows.
+        column: The contract's name of the checked column; None for whole records.
+        sample: Expression of the cell to show as a sample; None for nothing.
+        rule: Number of the user's rule that it is; None for the contract's own.
     """
 
     kind: Kind
@@ -43,12 +47,20 @@ class RowCheck:
     remedy: str
     because: str
     severity: Severity = "critical"
-    ruled_out_by: Callable[[ColumnStatistics], bool] = _unproven
+    ruled_out_by: Callable[[ColumnStatistics], bool] = never_ruled_out
     expectation: dict[str, Any] | None = None
     applies: pl.Expr | None = field(default=None, compare=False)
     engine: Engine = "polars"
+    column: str | None = None
+    sample: pl.Expr | None = field(default=None, compare=False)
+    rule: int | None = None
 
     @property
     def mask(self) -> pl.Expr:
         """The failing rows, with no third truth value: what cannot be compared does not fail."""
         return self.fails.fill_null(value=False)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether a failing row is kept from the model."""
+        return self.severity == "critical"

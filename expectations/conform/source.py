@@ -77,7 +77,7 @@ class CastPlan(NamedTuple):
 
     value: pl.Expr
     dtype: pl.DataType
-    faults: tuple[RowCheck, ...] = ()
+    checks: tuple[RowCheck, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,83 +92,66 @@ class Incompatible:
 
 
 def value_fault(
-    cells: SourceColumn,
+    source: SourceColumn,
     target: ScalarName,
     kind: Kind,
     fails: pl.Expr,
     words: tuple[str, str],
 ) -> RowCheck:
-    """State that single values have no place in a type.
-
-    Args:
-        cells: What arrives.
-        target: The type that has no place for them.
-        kind: The kind of violation.
-        fails: True where a cell has it.
-        words: What is expected, and what is observed.
-
-    Returns:
-        The fault, with remedy and expectation.
-    """
+    """State that single values have no place in a type."""
     expected, observed = words
-    came = "text" if cells.text else cells.kind
+    came = "text" if source.text else source.kind
     return RowCheck(
         kind=kind,
         fails=fails,
         expected=expected,
         observed=observed,
-        remedy=_remedy(cells, target),
+        remedy=_remedy(source, target),
         because=f"{came} conforms to {target} value by value",
         expectation={
             "type": "expect_column_type_to_be",
-            "kwargs": {"column": cells.name, "type_": PANDAS_DTYPES[target]},
+            "kwargs": {"column": source.name, "type_": PANDAS_DTYPES[target]},
         },
     )
 
 
-def _remedy(cells: SourceColumn, target: ScalarName) -> str:
-    if cells.text:
+def _remedy(source: SourceColumn, target: ScalarName) -> str:
+    if source.text:
         return (
-            f"Have {cells.name!r} written as the grammar of {target} has it; texts that stand for "
+            f"Have {source.name!r} written as the grammar of {target} has it; texts that stand for "
             "null belong in policy null_values."
         )
-    return f"Deliver {cells.name!r} as {target}, or log the model again with the type that arrives."
+    return (
+        f"Deliver {source.name!r} as {target}, or log the model again with the type that arrives."
+    )
 
 
 def structural_fault(
-    cells: SourceColumn, failing: pl.Expr, expected: str, observed: str
+    source: SourceColumn, failing: pl.Expr, expected: str, observed: str
 ) -> RowCheck:
-    """State that a part of a nested value has no place there.
-
-    Args:
-        cells: What arrives.
-        failing: True where a cell has such a part.
-        expected: What the type asks for.
-        observed: What stands there instead.
-
-    Returns:
-        The fault, with its remedy.
-    """
+    """State that a part of a nested value has no place there."""
     return RowCheck(
         kind="nested_mismatch",
         fails=failing,
         expected=expected,
         observed=observed,
-        remedy=f"Fill or leave out such parts of {cells.name!r} before delivery.",
+        remedy=f"Fill or leave out such parts of {source.name!r} before delivery.",
         because="MLflow has no place for it within a nested value",
     )
 
 
-def is_missing(cells: SourceColumn, target: Type) -> pl.Expr:
+def is_missing(source: SourceColumn, target: Type) -> pl.Expr:
     """Tell where a cell holds nothing for a type; an integer has no place for NaN either."""
-    null = cells.expr.is_null()
+    null = source.expr.is_null()
     never = isinstance(target, Scalar) and target.name in NEVER_NULL
-    return null | cells.expr.is_nan() if never and cells.kind in FLOATING else null
+    return null | source.expr.is_nan() if never and source.kind in FLOATING else null
 
 
-def below(way: Incompatible, place: str, cells: SourceColumn) -> Incompatible:
+def below(plan: Incompatible, place: str, source: SourceColumn) -> Incompatible:
     """Say the same of the level above: which part of it has no way."""
-    return Incompatible(f"{place} is {cells.arrow}" if not way.where else f"in {place} {way.where}")
+    return Incompatible(
+        f"{place} is {source.arrow}" if not plan.where else f"in {place} {plan.where}"
+    )
 
 
 def instance(dtype: object) -> pl.DataType:

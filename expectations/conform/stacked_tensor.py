@@ -28,16 +28,7 @@ _DIMENSIONS = 2
 def stack_columns(
     batch: Batch, contract: Contract, policy: Policy
 ) -> ColumnPlan | Violation | None:
-    """Plan the way of a numeric frame into the only tensor of a contract.
-
-    Args:
-        batch: A frame of numbers; columns that the policy keeps stand aside.
-        contract: One tensor of two dimensions, named or not.
-        policy: Names the kept columns.
-
-    Returns:
-        The way, or why the frame has none; None if this is not such a case.
-    """
+    """Plan the way of a numeric frame into the only tensor of a contract."""
     column = contract.columns[0]
     tensor = column.type
     positions = [i for i, n in enumerate(batch.schema.names) if n not in policy.keep]
@@ -59,28 +50,28 @@ def stack_columns(
 
 def _stacked(batch: Batch, contract: Contract, positions: list[int], policy: Policy) -> ColumnPlan:
     column, dtypes = contract.columns[0], batch.scan().collect_schema()
-    values, faults = list[pl.Expr](), list[RowCheck]()
+    values, checks = list[pl.Expr](), list[RowCheck]()
     for position in positions:
-        source = batch.sources[position]
+        source_name = batch.sources[position]
         arrow = batch.schema.field(position).type
-        cells = SourceColumn(
-            source, exact_col(source), arrow, dtypes[source], nullable=batch.nullable
+        source = SourceColumn(
+            source_name, exact_col(source_name), arrow, dtypes[source_name], nullable=batch.nullable
         )
         one = Tensor(getattr(column.type, "dtype", ""), (-1,))
-        way = plan_cast(cells, one, policy)
-        if isinstance(way, Incompatible):
+        plan = plan_cast(source, one, policy)
+        if isinstance(plan, Incompatible):
             continue
-        values.append(way.value)
-        faults += [
-            replace(fault, observed=f"{fault.observed} in {source!r}") for fault in way.faults
+        values.append(plan.value)
+        checks += [
+            replace(check, observed=f"{check.observed} in {source_name!r}") for check in plan.checks
         ]
     dtype = pl.Array(TENSOR_DTYPES[getattr(column.type, "dtype", "")], len(values))
     first = batch.sources[positions[0]]
-    cells = SourceColumn(
+    source = SourceColumn(
         column.name, exact_col(first), batch.schema.field(positions[0]).type, dtypes[first]
     )
     value = pl.concat_arr(values).alias(column.name)
-    return ColumnPlan(column, first, cells, value, dtype, tuple(faults))
+    return ColumnPlan(column, first, source, value, dtype, tuple(checks))
 
 
 def _violation(name: str, expected: str, observed: str) -> Violation:

@@ -36,45 +36,35 @@ Into = Callable[["SourceColumn", "Type", "Policy"], "CastPlan | Incompatible"]
 
 
 def into_object(
-    cells: SourceColumn, properties: Sequence[Property], policy: Policy, into: Into
+    source: SourceColumn, properties: Sequence[Property], policy: Policy, into: Into
 ) -> CastPlan | Incompatible:
-    """Plan the way of structs into an object: all required fields, and none undeclared.
-
-    Args:
-        cells: What arrives.
-        properties: The object's declared fields.
-        policy: Decides about text, zones and rounding.
-        into: Plans the way of a field.
-
-    Returns:
-        Value and faults; or the reason why there is no way.
-    """
-    if cells.kind == "null":
-        return CastPlan(cells.expr, cells.dtype)
-    if not is_.is_struct(cells.arrow) or not isinstance(cells.dtype, pl.Struct):
-        return Incompatible(f"it is {cells.arrow}" if not is_.is_struct(cells.arrow) else "")
-    arrived = list(_fields(cells.arrow))
+    """Plan the way of structs into an object: all required fields, and none undeclared."""
+    if source.kind == "null":
+        return CastPlan(source.expr, source.dtype)
+    if not is_.is_struct(source.arrow) or not isinstance(source.dtype, pl.Struct):
+        return Incompatible(f"it is {source.arrow}" if not is_.is_struct(source.arrow) else "")
+    arrived = list(_fields(source.arrow))
     declared = [p.name for p in properties]
     missing = [p.name for p in properties if p.required and p.name not in arrived]
     undeclared = [name for name in arrived if name not in declared]
     if missing or undeclared:
         return Incompatible(_fields_said(missing, undeclared))
-    ways, faults = dict[str, CastPlan](), list[RowCheck]()
+    plans, checks = dict[str, CastPlan](), list[RowCheck]()
     for prop in properties:
         if prop.name not in arrived:
             continue
-        field = _field(cells, prop.name)
-        way = into(field, prop.type, policy)
-        if isinstance(way, Incompatible):
-            return below(way, f"field {prop.name!r}", field)
-        ways[prop.name] = way
-        own = (*_null_property(field, prop), *way.faults)
-        faults += [_in_field(fault, cells, prop.name) for fault in own]
-    if not ways:
-        return CastPlan(cells.expr, cells.dtype)
-    value = pl.struct(way.value.alias(name) for name, way in ways.items())
-    dtype = pl.Struct({name: way.dtype for name, way in ways.items()})
-    return CastPlan(pl.when(cells.expr.is_not_null()).then(value), dtype, tuple(faults))
+        field = _field(source, prop.name)
+        plan = into(field, prop.type, policy)
+        if isinstance(plan, Incompatible):
+            return below(plan, f"field {prop.name!r}", field)
+        plans[prop.name] = plan
+        own = (*_null_property(field, prop), *plan.checks)
+        checks += [_in_field(check, source, prop.name) for check in own]
+    if not plans:
+        return CastPlan(source.expr, source.dtype)
+    value = pl.struct(plan.value.alias(name) for name, plan in plans.items())
+    dtype = pl.Struct({name: plan.dtype for name, plan in plans.items()})
+    return CastPlan(pl.when(source.expr.is_not_null()).then(value), dtype, tuple(checks))
 
 
 def _fields_said(missing: list[str], undeclared: list[str]) -> str:
@@ -83,10 +73,12 @@ def _fields_said(missing: list[str], undeclared: list[str]) -> str:
     return ", ".join(said)
 
 
-def _field(cells: SourceColumn, name: str) -> SourceColumn:
-    dtypes = {f.name: instance(f.dtype) for f in cells.dtype.fields}  # pyright: ignore[reportAttributeAccessIssue]
-    arrow = _fields(cells.arrow)[name]
-    return SourceColumn(cells.name, cells.expr.struct.field(name), arrow, dtypes[name], cells.text)
+def _field(source: SourceColumn, name: str) -> SourceColumn:
+    dtypes = {f.name: instance(f.dtype) for f in source.dtype.fields}  # pyright: ignore[reportAttributeAccessIssue]
+    arrow = _fields(source.arrow)[name]
+    return SourceColumn(
+        source.name, source.expr.struct.field(name), arrow, dtypes[name], source.text
+    )
 
 
 def _null_property(field: SourceColumn, prop: Property) -> tuple[RowCheck, ...]:
@@ -97,62 +89,52 @@ def _null_property(field: SourceColumn, prop: Property) -> tuple[RowCheck, ...]:
     return (structural_fault(field, missing, f"a value in required field {prop.name!r}", "null"),)
 
 
-def _in_field(fault: RowCheck, cells: SourceColumn, name: str) -> RowCheck:
+def _in_field(check: RowCheck, source: SourceColumn, name: str) -> RowCheck:
     observed = (
-        fault.observed if fault.kind == "nested_mismatch" else f"{fault.observed} in {name!r}"
+        check.observed if check.kind == "nested_mismatch" else f"{check.observed} in {name!r}"
     )
-    failing = fault.mask & cells.expr.is_not_null()
-    return replace(fault, fails=failing, observed=observed, ruled_out_by=_never)
+    failing = check.mask & source.expr.is_not_null()
+    return replace(check, fails=failing, observed=observed, ruled_out_by=_never)
 
 
 # ----- maps -----
 
 
 def into_map(
-    cells: SourceColumn, values: Type, policy: Policy, into: Into
+    source: SourceColumn, values: Type, policy: Policy, into: Into
 ) -> CastPlan | Incompatible:
-    """Plan the way of maps with text keys, or structs of one type, into a map.
-
-    Args:
-        cells: What arrives.
-        values: The type of the map's values.
-        policy: Decides about text, zones and rounding.
-        into: Plans the way of a value.
-
-    Returns:
-        Value and faults; or the reason why there is no way.
-    """
-    if cells.kind == "null":
-        return CastPlan(cells.expr, cells.dtype)
-    if is_.is_struct(cells.arrow):
-        return _struct_into_map(cells, values, policy, into)
-    if not is_.is_map(cells.arrow):
-        return Incompatible(f"it is {cells.arrow}")
-    arrow: Any = cells.arrow
-    entries, key, value = _entries(cells)
-    text = SourceColumn(cells.name, pl.element().struct.field("key"), arrow.key_type, key)
+    """Plan the way of maps with text keys, or structs of one type, into a map."""
+    if source.kind == "null":
+        return CastPlan(source.expr, source.dtype)
+    if is_.is_struct(source.arrow):
+        return _struct_into_map(source, values, policy, into)
+    if not is_.is_map(source.arrow):
+        return Incompatible(f"it is {source.arrow}")
+    arrow: Any = source.arrow
+    entries, key, value = _entries(source)
+    text = SourceColumn(source.name, pl.element().struct.field("key"), arrow.key_type, key)
     item = SourceColumn(
-        cells.name, pl.element().struct.field("value"), arrow.item_type, value, cells.text
+        source.name, pl.element().struct.field("value"), arrow.item_type, value, source.text
     )
     if text.kind != "string":
         return Incompatible(f"its keys are {arrow.key_type}")
-    way = into(item, values, policy)
-    if isinstance(way, Incompatible):
-        return below(way, "a value", item)
-    entry = pl.struct(text.expr.cast(pl.String).alias("key"), way.value.alias("value"))
+    plan = into(item, values, policy)
+    if isinstance(plan, Incompatible):
+        return below(plan, "a value", item)
+    entry = pl.struct(text.expr.cast(pl.String).alias("key"), plan.value.alias("value"))
     own = _null_values(item, values)
-    faults = [_any_value(fault, entries) for fault in (*own, *way.faults)]
+    checks = [_any_value(check, entries) for check in (*own, *plan.checks)]
     keys = entries.list.eval(text.expr)
     repeated = keys.list.n_unique() != keys.list.len()
-    faults.append(structural_fault(cells, repeated, "each key once", "a key that is repeated"))
-    dtype = pl.Map(pl.String(), way.dtype)
-    return CastPlan(entries.list.eval(entry).cast(dtype), dtype, tuple(faults))
+    checks.append(structural_fault(source, repeated, "each key once", "a key that is repeated"))
+    dtype = pl.Map(pl.String(), plan.dtype)
+    return CastPlan(entries.list.eval(entry).cast(dtype), dtype, tuple(checks))
 
 
-def _entries(cells: SourceColumn) -> tuple[pl.Expr, pl.DataType, pl.DataType]:
-    mapped = cast("pl.Map", cells.dtype)
+def _entries(source: SourceColumn) -> tuple[pl.Expr, pl.DataType, pl.DataType]:
+    mapped = cast("pl.Map", source.dtype)
     key, value = instance(mapped.key), instance(mapped.value)
-    return cells.expr.cast(_entry_list(key, value)), key, value
+    return source.expr.cast(_entry_list(key, value)), key, value
 
 
 def _entry_list(key: pl.DataType, value: pl.DataType) -> pl.DataType:
@@ -160,25 +142,25 @@ def _entry_list(key: pl.DataType, value: pl.DataType) -> pl.DataType:
 
 
 def _struct_into_map(
-    cells: SourceColumn, values: Type, policy: Policy, into: Into
+    source: SourceColumn, values: Type, policy: Policy, into: Into
 ) -> CastPlan | Incompatible:
-    entries, faults, dtypes = list[pl.Expr](), list[RowCheck](), list[pl.DataType]()
-    for name in _fields(cells.arrow):
-        field = _field(cells, name)
-        way = into(field, values, policy)
-        if isinstance(way, Incompatible):
-            return below(way, f"field {name!r}", field)
-        dtypes.append(way.dtype)
-        entries.append(pl.struct(pl.lit(name).alias("key"), way.value.alias("value")))
-        own = (*_null_values(field, values), *way.faults)
-        faults += [_in_field(fault, cells, name) for fault in own]
+    entries, checks, dtypes = list[pl.Expr](), list[RowCheck](), list[pl.DataType]()
+    for name in _fields(source.arrow):
+        field = _field(source, name)
+        plan = into(field, values, policy)
+        if isinstance(plan, Incompatible):
+            return below(plan, f"field {name!r}", field)
+        dtypes.append(plan.dtype)
+        entries.append(pl.struct(pl.lit(name).alias("key"), plan.value.alias("value")))
+        own = (*_null_values(field, values), *plan.checks)
+        checks += [_in_field(check, source, name) for check in own]
     if any(dtype != dtypes[0] for dtype in dtypes):
         return Incompatible("its fields differ in type")
     inner = dtypes[0] if dtypes else pl.Null()
     mapped, none = pl.Map(pl.String(), inner), pl.lit([], _entry_list(pl.String(), inner))
     listed = pl.concat_list(entries) if entries else none
-    value = pl.when(cells.expr.is_not_null()).then(listed).cast(mapped)
-    return CastPlan(value, mapped, tuple(faults))
+    value = pl.when(source.expr.is_not_null()).then(listed).cast(mapped)
+    return CastPlan(value, mapped, tuple(checks))
 
 
 def _null_values(item: SourceColumn, values: Type) -> tuple[RowCheck, ...]:
@@ -190,10 +172,10 @@ def _null_values(item: SourceColumn, values: Type) -> tuple[RowCheck, ...]:
 # ----- shared -----
 
 
-def _any_value(fault: RowCheck, entries: pl.Expr) -> RowCheck:
-    failing = entries.list.eval(fault.mask).list.any()
+def _any_value(check: RowCheck, entries: pl.Expr) -> RowCheck:
+    failing = entries.list.eval(check.mask).list.any()
     return replace(
-        fault, fails=failing, observed=f"{fault.observed} in a value", ruled_out_by=_never
+        check, fails=failing, observed=f"{check.observed} in a value", ruled_out_by=_never
     )
 
 

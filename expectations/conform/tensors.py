@@ -39,80 +39,59 @@ TENSOR_DTYPES: dict[str, pl.DataType] = {
 _KIND_NAMES = {"string": "str"}
 
 
-def way_into_tensor(cells: SourceColumn, tensor: Tensor) -> CastPlan | str:
-    """Plan the way of cells into the rows of a tensor.
-
-    Args:
-        cells: Scalars for a tensor of one dimension, else lists, or Arrow's fixed-shape tensors.
-        tensor: Its dtype and shape; the first dimension counts rows.
-
-    Returns:
-        Value and faults; or what is wrong with the arriving type.
-    """
-    expr, shape, leaf = _unwrapped(cells)
+def way_into_tensor(source: SourceColumn, tensor: Tensor) -> CastPlan | str:
+    """Plan the way of cells into the rows of a tensor."""
+    expr, shape, leaf = _unwrapped(source)
     if len(shape) != len(tensor.shape) - 1:
         return f"a row of it has {len(shape)} dimensions"
     fixed = zip(shape, tensor.shape[1:], strict=True)
     if any(None not in (is_, want) and want not in (-1, is_) for is_, want in fixed):
         return f"a row of it has the shape {tuple(shape)}"
-    source = _KIND_NAMES.get(source_kind(leaf), source_kind(leaf))
-    if source not in TENSOR_DTYPES or not castable(source, tensor.dtype):
+    dtype = _KIND_NAMES.get(source_kind(leaf), source_kind(leaf))
+    if dtype not in TENSOR_DTYPES or not castable(dtype, tensor.dtype):
         return f"its elements are {leaf}"
-    flat = replace(cells, expr=expr)
-    target = _nested(cells.dtype, TENSOR_DTYPES[tensor.dtype])
-    value = expr if target == cells.dtype else expr.cast(target, strict=False)
-    depth = _depth(_storage(cells.dtype))
-    faults = [*_null_faults(flat, depth), *_shape_faults(flat, shape, tensor)]
-    if not always_exact(source, tensor.dtype):
-        lossy = value.cast(_storage(cells.dtype), strict=False).ne_missing(expr)
-        faults.append(_inexact(flat, tensor, source, lossy & expr.is_not_null()))
+    flat = replace(source, expr=expr)
+    target = _nested(source.dtype, TENSOR_DTYPES[tensor.dtype])
+    value = expr if target == source.dtype else expr.cast(target, strict=False)
+    depth = _depth(_storage(source.dtype))
+    checks = [*_null_faults(flat, depth), *_shape_faults(flat, shape, tensor)]
+    if not always_exact(dtype, tensor.dtype):
+        lossy = value.cast(_storage(source.dtype), strict=False).ne_missing(expr)
+        checks.append(_inexact(flat, tensor, dtype, lossy & expr.is_not_null()))
     if tensor.dtype == "str":
-        faults.append(_stripped(flat, depth))
-    return CastPlan(value, target, tuple(faults))
+        checks.append(_stripped(flat, depth))
+    return CastPlan(value, target, tuple(checks))
 
 
-def castable(source: str, target: str) -> bool:
-    """Tell whether values of one numpy dtype can at all be values of another.
-
-    Args:
-        source: What arrives.
-        target: What the tensor holds.
-
-    Returns:
-        True among numbers, and from a dtype to itself; text and truth values stay what they are.
-    """
-    return source == target or not {source, target} & {"bool", "str"}
+def castable(arrived: str, target: str) -> bool:
+    """Whether any value of one numpy dtype can be one of another; text and booleans never are."""
+    return arrived == target or not {arrived, target} & {"bool", "str"}
 
 
-def always_exact(source: str, target: str) -> bool:
-    """Tell whether every value of one numpy dtype is a value of another, exactly.
-
-    Args:
-        source: What arrives.
-        target: What the tensor holds.
-    """
-    if source == target:
+def always_exact(arrived: str, target: str) -> bool:
+    """Whether every value of one numpy dtype is, exactly, a value of another."""
+    if arrived == target:
         return True
-    if "str" in (source, target):
+    if "str" in (arrived, target):
         return False
-    was, becomes = np.dtype(source), np.dtype(target)
-    if becomes.kind == "f" and was.kind in "iu":
+    given, wanted = np.dtype(arrived), np.dtype(target)
+    if wanted.kind == "f" and given.kind in "iu":
         # numpy calls int64 to float64 safe, which rounds beyond 2^53.
-        return np.iinfo(was).bits <= np.finfo(becomes).nmant + 1
-    return np.can_cast(was, becomes, "safe")
+        return np.iinfo(given).bits <= np.finfo(wanted).nmant + 1
+    return np.can_cast(given, wanted, "safe")
 
 
-def _unwrapped(cells: SourceColumn) -> tuple[pl.Expr, list[int | None], pa.DataType]:
-    arrow: Any = cells.arrow
+def _unwrapped(source: SourceColumn) -> tuple[pl.Expr, list[int | None], pa.DataType]:
+    arrow: Any = source.arrow
     if getattr(arrow, "extension_name", "") == "arrow.fixed_shape_tensor":
         in_order = arrow.permutation in (None, list(range(len(arrow.shape))))
         shape = list(arrow.shape) if in_order else []
-        return cells.expr.ext.storage(), shape, arrow.value_type
+        return source.expr.ext.storage(), shape, arrow.value_type
     shape = list[int | None]()
     while is_list(arrow):
         shape.append(getattr(arrow, "list_size", None))
         arrow = element_type(arrow)
-    return cells.expr, shape, arrow
+    return source.expr, shape, arrow
 
 
 def _storage(dtype: pl.DataType) -> pl.DataType:
@@ -133,14 +112,14 @@ def _nested(dtype: pl.DataType, leaf: pl.DataType) -> pl.DataType:
     return leaf
 
 
-def _levels(cells: SourceColumn) -> pl.Expr:
+def _levels(source: SourceColumn) -> pl.Expr:
     """Arrays as lists: the two spell the same operations differently."""
-    dtype = _storage(cells.dtype)
+    dtype = _storage(source.dtype)
 
     def as_list(kind: Any) -> Any:
         return pl.List(as_list(kind.inner)) if isinstance(kind, pl.Array | pl.List) else kind
 
-    return cells.expr if as_list(dtype) == dtype else cells.expr.cast(as_list(dtype))
+    return source.expr if as_list(dtype) == dtype else source.expr.cast(as_list(dtype))
 
 
 def _any_element(lists: pl.Expr, depth: int, test: Any) -> pl.Expr:
@@ -150,33 +129,33 @@ def _any_element(lists: pl.Expr, depth: int, test: Any) -> pl.Expr:
     return lists.list.eval(_any_element(pl.element(), depth - 1, test)).list.any()
 
 
-def _null_faults(cells: SourceColumn, depth: int) -> list[RowCheck]:
-    if not cells.nullable:
+def _null_faults(source: SourceColumn, depth: int) -> list[RowCheck]:
+    if not source.nullable:
         return []
-    lists = _levels(cells)
+    lists = _levels(source)
     masks = [_any_element(lists, level, pl.Expr.is_null) for level in range(depth + 1)]
     missing = pl.any_horizontal([mask.fill_null(value=False) for mask in masks])
-    fault = RowCheck(
+    check = RowCheck(
         kind="null",
         fails=missing,
         expected="a value in every place",
         observed="null",
-        remedy=f"Fill {cells.name!r} before delivery; floats may hold NaN instead.",
+        remedy=f"Fill {source.name!r} before delivery; floats may hold NaN instead.",
         because="a tensor has no place for null",
         expectation={
             "type": "expect_column_values_to_not_be_null",
-            "kwargs": {"column": cells.name},
+            "kwargs": {"column": source.name},
         },
     )
-    return [fault]
+    return [check]
 
 
 def _depth(dtype: Any) -> int:
     return 1 + _depth(dtype.inner) if isinstance(dtype, pl.Array | pl.List) else 0
 
 
-def _shape_faults(cells: SourceColumn, shape: list[int | None], tensor: Tensor) -> list[RowCheck]:
-    faults, lists = list[RowCheck](), _levels(cells)
+def _shape_faults(source: SourceColumn, shape: list[int | None], tensor: Tensor) -> list[RowCheck]:
+    checks, lists = list[RowCheck](), _levels(source)
     for level, (known, wanted) in enumerate(zip(shape, tensor.shape[1:], strict=True)):
         if known is not None or wanted == -1:
             continue
@@ -185,37 +164,37 @@ def _shape_faults(cells: SourceColumn, shape: list[int | None], tensor: Tensor) 
             return cell.list.len() != wanted
 
         failing = _any_element(lists, level, of_another_length)
-        faults.append(
+        checks.append(
             RowCheck(
                 kind="shape_mismatch",
                 fails=failing,
                 expected=f"{wanted} elements along dimension {level + 1} of {tensor}",
                 observed="another number of them",
-                remedy=f"Deliver rows of {cells.name!r} with the shape {tensor.shape[1:]}.",
+                remedy=f"Deliver rows of {source.name!r} with the shape {tensor.shape[1:]}.",
                 because="a tensor's rows have one shape",
             )
         )
-    return faults
+    return checks
 
 
-def _inexact(cells: SourceColumn, tensor: Tensor, source: str, lossy: pl.Expr) -> RowCheck:
+def _inexact(source: SourceColumn, tensor: Tensor, dtype: str, lossy: pl.Expr) -> RowCheck:
     return RowCheck(
         kind="not_representable",
         fails=lossy,
         expected=f"values that {tensor.dtype} represents exactly",
-        observed=f"{source} that it does not",
-        remedy=f"Deliver {cells.name!r} as {tensor.dtype}, or log the model again with {source}.",
-        because=f"{source} conforms to {tensor.dtype} value by value",
+        observed=f"{dtype} that it does not",
+        remedy=f"Deliver {source.name!r} as {tensor.dtype}, or log the model again with {dtype}.",
+        because=f"{dtype} conforms to {tensor.dtype} value by value",
     )
 
 
-def _stripped(cells: SourceColumn, depth: int) -> RowCheck:
-    failing = _any_element(_levels(cells), depth, lambda cell: cell.str.ends_with("\0"))
+def _stripped(source: SourceColumn, depth: int) -> RowCheck:
+    failing = _any_element(_levels(source), depth, lambda cell: cell.str.ends_with("\0"))
     return RowCheck(
         kind="not_representable",
         fails=failing,
         expected="text that does not end in NUL",
         observed="text that does",
-        remedy=f"Strip NUL from {cells.name!r} before delivery.",
+        remedy=f"Strip NUL from {source.name!r} before delivery.",
         because="numpy strips NUL from the end of text",
     )

@@ -53,16 +53,7 @@ Place = Callable[[str], pl.Expr]
 
 
 def parse(cell: pl.Expr, target: ScalarName, policy: Policy) -> ParsedText:
-    """Parse cells of text into the model's type.
-
-    Args:
-        cell: Text, null where the cell is null: a column, or an element of one.
-        target: A scalar type other than string and binary.
-        policy: Says whether datetimes may carry an offset, and how decimals are written.
-
-    Returns:
-        The values and the masks of cells that have none.
-    """
+    """Parse cells of text into the model's type."""
     stages, example = PARSERS[target](pl.field, policy)
     parts = pl.struct(text=cell.str.strip_chars())
     for stage in stages:
@@ -77,15 +68,6 @@ def parse_column(
 
     The frame evaluates each stage once, whatever is asked of the outcome; fields of structs it
     evaluates again for each mention, and for each it looks at every column that there is.
-
-    Args:
-        cell: The column, null where a cell is null.
-        target: A scalar type other than string and binary.
-        policy: Says whether datetimes may carry an offset, and how decimals are written.
-        prefix: Begins the names of the further columns, and of no other column.
-
-    Returns:
-        The further columns, each stage over those before; the values and masks in terms of them.
     """
 
     def place(name: str) -> pl.Expr:

@@ -28,17 +28,7 @@ _PARSED = "\x1fparsed"
 
 
 def with_values(batch: Batch, pairs: Iterable[tuple[Column, int]], policy: Policy) -> Batch:
-    """Have a file scanned with the values that its text stands for.
-
-    Args:
-        batch: The opened file.
-        pairs: Columns of the contract, with the position of the arriving column that serves each.
-        policy: Says whether text of typed sources stands for values, and which text is null, and
-            decides about zones and decimals.
-
-    Returns:
-        The batch, whose scan has further columns, and which says where the values of a source are.
-    """
+    """Have a file scanned with the values that its text stands for."""
     if not (batch.text or policy.parse_text == "allow"):
         return batch
     mark = unused_prefix(batch.sources, _PARSED)

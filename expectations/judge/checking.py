@@ -288,7 +288,7 @@ def _refuse_other_types(part: Part, plan: BatchPlan, verdict: Verdict) -> None:
     except READ_ERRORS as error:
         unread = error
     raise_if_changed(unread, redact=verdict.policy.redact)
-    other = [w.column.name for w in plan.columns if found.get(w.source) != w.cells.dtype]
+    other = [w.column.name for w in plan.columns if found.get(w.source_name) != w.source.dtype]
     if other:
         msg = f"{verdict.batch.name} is not what was judged: {other} are of other types now."
         raise BatchChanged(msg)

@@ -15,6 +15,7 @@ import polars as pl
 from ..batch.columns import ROW
 from ..batch.query import collect
 from ..conform.column import without_null_values
+from ..conform.row_check import never_ruled_out
 from ..rules.conformed_batch import ConformedBatch, RowLocations
 from ..suite import to_suite
 from ..verdict.verdict import Violation
@@ -127,8 +128,8 @@ def _as_it_arrived(
 def _forms(way: ColumnPlan, plan: BatchPlan, policy: Policy) -> Iterator[tuple[int, pl.Expr]]:
     """A cell as it conforms, as it arrived, and, of a Python object that has no form, in words."""
     yield 0, way.value
-    yield 1, without_null_values(way.cells, policy).expr
-    made = plan.objects.get(way.source)
+    yield 1, without_null_values(way.source, policy).expr
+    made = plan.objects.get(way.source_name)
     if made is None or made.faults is None:
         yield 2, pl.lit(None)
     else:
@@ -159,17 +160,18 @@ def _null_by_gx(
     places = nulls.get(way.column.name)
     if places is None:
         return way
-    faults = (
-        replace(fault, fails=places.among(number, whole.row), absent=_unproven, engine="gx")
-        if fault.kind == "null"
-        else fault
-        for fault in way.faults
+    checks = (
+        replace(
+            check,
+            fails=places.among(number, whole.row),
+            ruled_out_by=never_ruled_out,
+            engine="gx",
+        )
+        if check.kind == "null"
+        else check
+        for check in way.checks
     )
-    return replace(way, faults=tuple(faults))
-
-
-def _unproven(_: object) -> bool:
-    return False
+    return replace(way, checks=tuple(checks))
 
 
 def _violation(expectation: Expectation, found: GxResult) -> Violation:

@@ -17,9 +17,9 @@ _Key = tuple[str, str | None, str, str, str]
 Rule = tuple[str, str | None, str, str]
 
 
-def rule_of(rule: RowCheck | Violation, column: str | None) -> Rule:
+def rule_of(rule: RowCheck | Violation) -> Rule:
     """Tell apart the rules of a batch, and the violations that come of them."""
-    return rule.kind, column, rule.expected, rule.observed
+    return rule.kind, rule.column, rule.expected, rule.observed
 
 
 def merge_violations(
@@ -50,7 +50,7 @@ def merge_violations(
             earlier = merged.get(_key(placed))
             merged[_key(placed)] = _together(earlier, placed, policy) if earlier else placed
     turns = {rule: turn for turn, rule in reversed(list(enumerate(order)))}
-    return tuple(sorted(merged.values(), key=lambda v: turns.get(rule_of(v, v.column), -1)))
+    return tuple(sorted(merged.values(), key=lambda v: turns.get(rule_of(v), -1)))
 
 
 def merge_evidence(

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..batch.batch import Batch
-    from ..conform.plan import BatchPlan, Owned
+    from ..conform.plan import BatchPlan
+    from ..conform.row_check import RowCheck
     from ..verdict.verdict import Verdict
     from .stages import Part
 
@@ -55,21 +56,21 @@ def _arrived(batch: Batch, source: str) -> pl.Expr:
 def _reasons(verdict: Verdict, plan: BatchPlan | None) -> pl.Expr:
     reasons = [pl.lit(v.message) for v in verdict.blocking if v.level == "batch"]
     found = {(v.kind, v.column) for v in verdict.blocking}
-    for owned in plan.row_checks() if plan else ():
-        fault = owned.fault
-        if fault.severity == "critical" and (fault.kind, owned.column) in found:
-            reasons.append(pl.when(fault.mask).then(_reason(owned, plan)))
+    reasons += [
+        pl.when(check.mask).then(_reason(check, plan))
+        for check in (plan.row_checks() if plan else ())
+        if check.blocks and (check.kind, check.column) in found
+    ]
     none = pl.lit([], dtype=pl.List(pl.String))
     listed = pl.concat_list(reasons).list.drop_nulls() if reasons else none
     return listed.alias(REASONS)
 
 
-def _reason(owned: Owned, plan: BatchPlan | None) -> pl.Expr:
-    fault = owned.fault
-    where = f" in {owned.column!r}" if owned.column else ""
-    if owned.rule is not None:
-        return pl.lit(f"{fault.because}{where}: expected {fault.expected}")
-    if plan and plan.told and fault in plan.records:
+def _reason(check: RowCheck, plan: BatchPlan | None) -> pl.Expr:
+    where = f" in {check.column!r}" if check.column else ""
+    if check.rule is not None:
+        return pl.lit(f"{check.because}{where}: expected {check.expected}")
+    if plan and plan.record_fault and check in plan.record_checks:
         # What such a record holds stands in no column.
-        return pl.concat_str(pl.lit(f"{fault.kind}: "), pl.col(plan.told))
-    return pl.lit(f"{fault.kind}{where}: {fault.observed}" if where else fault.kind)
+        return pl.concat_str(pl.lit(f"{check.kind}: "), pl.col(plan.record_fault))
+    return pl.lit(f"{check.kind}{where}: {check.observed}" if where else check.kind)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..batch.batch import UnreadableError
 from ..rules.batch_rules import for_the_scan, settle, unjudged
 from ..rules.conformed_batch import ConformedBatch
-from ..rules.row_checks import RuleState, rule_faults
+from ..rules.row_checks import RuleState, rule_checks
 from ..rules.schema_rules import SHAPE_RULES
 
 if TYPE_CHECKING:
@@ -167,9 +167,9 @@ def _laid_out(
     batches: list[Batch] = []
     planned: list[SchemaResult] = []
     for number, ((_, plan), schema) in enumerate(zip(whole.files, schemas, strict=True)):
-        rules = rule_faults(list(asked.rules), outcomes, whole, number)
+        checks = rule_checks(list(asked.rules), outcomes, whole, number)
         batches.append(whole.with_conformed(number))
-        planned.append(replace(schema, plan=replace(plan, rules=rules)))
+        planned.append(replace(schema, plan=replace(plan, rule_checks=checks)))
     return Applied(batches, planned, asked.rules, tuple(outcomes))
 
 

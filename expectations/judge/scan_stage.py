@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..batch.batch import Batch
-    from ..conform.plan import BatchPlan, Owned
+    from ..conform.plan import BatchPlan
+    from ..conform.row_check import RowCheck
     from ..contract.policy import Policy
 
 
@@ -67,33 +68,35 @@ def scan_batch(batch: Batch, plan: BatchPlan, policy: Policy) -> Scan:
     if not undecided and batch.rows is not None:
         return Scan(batch.rows, evidence=evidence)
     rows, rejected, counts, looked_at = _count(batch, undecided)
-    failing = [(owned, n) for owned, n in zip(undecided, counts, strict=True) if n]
-    samples = _samples(batch, [owned for owned, _ in failing], policy)
+    failing = [(check, n) for check, n in zip(undecided, counts, strict=True) if n]
+    samples = _samples(batch, [check for check, _ in failing], policy)
     found = [_violation(*pair, sample) for pair, sample in zip(failing, samples, strict=True)]
     tallies = [
-        (owned.rule, count, seen)
-        for owned, count, seen in zip(undecided, counts, looked_at, strict=True)
-        if owned.rule is not None and seen is not None
+        (check.rule, count, seen)
+        for check, count, seen in zip(undecided, counts, looked_at, strict=True)
+        if check.rule is not None and seen is not None
     ]
     return Scan(rows, rejected, tuple(found), evidence, tuple(tallies))
 
 
-def _undecided(batch: Batch, plan: BatchPlan, policy: Policy) -> list[Owned]:
+def _undecided(batch: Batch, plan: BatchPlan, policy: Policy) -> list[RowCheck]:
     if batch.footer is None or not policy.trust_statistics:
         return plan.row_checks()
-    sources = {way.column.name: way.source for way in plan.columns}
+    sources = {column.column.name: column.source_name for column in plan.columns}
     known = {name: batch.footer.statistics(source) for name, source in sources.items()}
 
-    def proven(owned: Owned) -> bool:
-        statistics = known.get(owned.column or "")
-        return statistics is not None and owned.fault.ruled_out_by(statistics)
+    def proven(check: RowCheck) -> bool:
+        statistics = known.get(check.column or "")
+        return statistics is not None and check.ruled_out_by(statistics)
 
-    return [owned for owned in plan.row_checks() if not proven(owned)]
+    return [check for check in plan.row_checks() if not proven(check)]
 
 
-def _evidence(plan: BatchPlan, undecided: list[Owned]) -> tuple[tuple[str, Evidence], ...]:
-    scanned = {owned.column for owned in undecided}
-    decided = {way.column.name: "footer" if way.faults else "schema" for way in plan.columns}
+def _evidence(plan: BatchPlan, undecided: list[RowCheck]) -> tuple[tuple[str, Evidence], ...]:
+    scanned = {check.column for check in undecided}
+    decided = {
+        column.column.name: "footer" if column.checks else "schema" for column in plan.columns
+    }
     stages: dict[str, Evidence] = {
         name: "scan" if name in scanned else "footer" if stage == "footer" else "schema"
         for name, stage in decided.items()
@@ -102,17 +105,15 @@ def _evidence(plan: BatchPlan, undecided: list[Owned]) -> tuple[tuple[str, Evide
 
 
 def _count(
-    batch: Batch, undecided: Sequence[Owned]
+    batch: Batch, undecided: Sequence[RowCheck]
 ) -> tuple[int, int, list[int], list[int | None]]:
-    masks = [owned.fault.mask.alias(f"fault {i}") for i, owned in enumerate(undecided)]
+    masks = [check.mask.alias(f"fault {i}") for i, check in enumerate(undecided)]
     seen = {
-        i: owned.fault.applies.alias(f"seen {i}")
-        for i, owned in enumerate(undecided)
-        if owned.fault.applies is not None
+        i: check.applies.alias(f"seen {i}")
+        for i, check in enumerate(undecided)
+        if check.applies is not None
     }
-    blocking = [
-        pl.col(f"fault {i}") for i, o in enumerate(undecided) if o.fault.severity == "critical"
-    ]
+    blocking = [pl.col(f"fault {i}") for i, check in enumerate(undecided) if check.blocks]
     any_bad = pl.any_horizontal(blocking) if blocking else pl.lit(value=False)
     totals = (
         batch.scan()
@@ -129,33 +130,32 @@ def _count(
     return rows, rejected, counts, [looked_at.get(i) for i in range(len(masks))]
 
 
-def _samples(batch: Batch, failing: Sequence[Owned], policy: Policy) -> list[pl.DataFrame]:
-    def first(owned: Owned) -> pl.LazyFrame:
-        shown = [] if policy.redact or owned.shown is None else [owned.shown.alias("value")]
-        rows = batch.scan().filter(owned.fault.mask).select(pl.col(ROW), *shown)
+def _samples(batch: Batch, failing: Sequence[RowCheck], policy: Policy) -> list[pl.DataFrame]:
+    def first(check: RowCheck) -> pl.LazyFrame:
+        shown = [] if policy.redact or check.sample is None else [check.sample.alias("value")]
+        rows = batch.scan().filter(check.mask).select(pl.col(ROW), *shown)
         return rows.head(policy.sample_rows)
 
     none = pl.DataFrame(schema={ROW: pl.Int64})
     rest = [none for _ in failing[_MOST_SAMPLES:]]
-    return [*(collect(first(owned)) for owned in failing[:_MOST_SAMPLES]), *rest]
+    return [*(collect(first(check)) for check in failing[:_MOST_SAMPLES]), *rest]
 
 
-def _violation(owned: Owned, count: int, sample: pl.DataFrame) -> Violation:
-    fault = owned.fault
+def _violation(check: RowCheck, count: int, sample: pl.DataFrame) -> Violation:
     values = _listed(sample["value"]) if "value" in sample.columns else []
     return Violation(
-        kind=fault.kind,
-        column=owned.column,
-        expected=fault.expected,
-        observed=fault.observed,
-        remedy=fault.remedy,
-        because=fault.because,
+        kind=check.kind,
+        column=check.column,
+        expected=check.expected,
+        observed=check.observed,
+        remedy=check.remedy,
+        because=check.because,
         count=count,
         rows=tuple(sample[ROW].to_list()),
         sample=tuple(map(_shown, values)),
-        severity=fault.severity,
-        expectation=fault.expectation,
-        engine=fault.engine,
+        severity=check.severity,
+        expectation=check.expectation,
+        engine=check.engine,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..batch.columns import exact_col
-from ..conform.column import ColumnPlan, conform, expectation_of_type
+from ..conform.column import ColumnPlan, expectation_of_type, plan_column
 from ..conform.objects.checks import judged_by_cell
 from ..conform.plan import BatchPlan
 from ..conform.row_check import RowCheck
@@ -79,7 +79,9 @@ def _schema_of_stack(stacked: ColumnPlan | Violation, batch: Batch, policy: Poli
         return SchemaResult(batch, None, (stacked,))
     kept = tuple((name, name) for name in policy.keep)
     ways = (_on_whole_records(stacked, batch),)
-    return SchemaResult(batch, BatchPlan(ways, kept, _malformed(batch), told=batch.faults), ())
+    return SchemaResult(
+        batch, BatchPlan(ways, kept, _malformed(batch), record_fault=batch.faults), ()
+    )
 
 
 def _cells(
@@ -99,7 +101,7 @@ def _way(
     objects = batch.objects.get(batch.sources[position])
     if objects and objects.unconvertible:
         return Incompatible("" if isinstance(column.type, Scalar) else "no cell of it fits")
-    way = conform(column, batch.sources[position], cells, policy)
+    way = plan_column(column, batch.sources[position], cells, policy)
     return way if isinstance(way, Incompatible) else judged_by_cell(way, objects, policy)
 
 
@@ -120,7 +122,7 @@ def _malformed(batch: Batch) -> tuple[RowCheck, ...]:
     if batch.faults is None:
         return ()
     expected, remedy = _RECORDS[batch.info.format]
-    fault = RowCheck(
+    check = RowCheck(
         kind="malformed_row",
         fails=pl.col(batch.faults).is_not_null(),
         expected=expected,
@@ -128,15 +130,15 @@ def _malformed(batch: Batch) -> tuple[RowCheck, ...]:
         remedy=f"Correct these records where the file is written; {remedy}.",
         because="a record must have one meaning",
     )
-    return (fault,)
+    return (check,)
 
 
 def _on_whole_records(way: ColumnPlan, batch: Batch) -> ColumnPlan:
     if batch.faults is None:
         return way
     whole = pl.col(batch.faults).is_null()
-    faults = tuple(replace(fault, fails=fault.fails & whole) for fault in way.faults)
-    return replace(way, faults=faults)
+    checks = tuple(replace(check, fails=check.fails & whole) for check in way.checks)
+    return replace(way, checks=checks)
 
 
 def _mismatch(
@@ -172,7 +174,7 @@ def _conversions(ways: list[ColumnPlan], batch: Batch) -> tuple[Conversion, ...]
     return tuple(
         Conversion(
             column=way.column.name,
-            arrived="text" if batch.text else said[way.source],
+            arrived="text" if batch.text else said[way.source_name],
             becomes=str(way.column.type),
         )
         for way in ways
@@ -181,9 +183,9 @@ def _conversions(ways: list[ColumnPlan], batch: Batch) -> tuple[Conversion, ...]
 
 
 def _is_formed(way: ColumnPlan, batch: Batch) -> bool:
-    return way.source in batch.objects and not isinstance(way.column.type, Anything)
+    return way.source_name in batch.objects and not isinstance(way.column.type, Anything)
 
 
 def _converts(way: ColumnPlan) -> bool:
-    parsed = way.cells.text and way.cells.kind == "string" and str(way.column.type) != "string"
-    return parsed or way.dtype != way.cells.dtype
+    parsed = way.source.text and way.source.kind == "string" and str(way.column.type) != "string"
+    return parsed or way.dtype != way.source.dtype

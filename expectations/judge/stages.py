@@ -117,7 +117,7 @@ def judge(
         [(scan.violations, first_row) for scan, first_row in scans],
         names,
         policy,
-        [rule_of(o.fault, o.column) for s in schemas if s.plan for o in s.plan.row_checks()],
+        [rule_of(check) for s in schemas if s.plan for check in s.plan.row_checks()],
     )
     rows, rejected = (sum(scan.rows for scan, _ in scans), sum(s.rejected for s, _ in scans))
     whole = () if broken else shape_violations(parts, rows - rejected)

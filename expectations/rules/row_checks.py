@@ -1,13 +1,12 @@
-"""Users' rules as faults: what single rows can break, in the same pass as the contract's own."""
+"""Users' rules as row checks, which run in the same pass as the contract's own."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ..conform.plan import Owned
 from ..conform.row_check import RowCheck
 from .row_rules import ROW_RULES
 from .rule import applies_to
@@ -50,9 +49,9 @@ def masks(rule: Rule, terms: RuleOperands) -> tuple[pl.Expr, pl.Expr]:
     return seen, seen & ~ROW_RULES[rule.type].passes(terms).fill_null(value=False)
 
 
-def rule_faults(
+def rule_checks(
     rules: list[Rule], outcomes: list[RuleState], whole: ConformedBatch, number: int
-) -> tuple[Owned, ...]:
+) -> tuple[RowCheck, ...]:
     """State the rules that rows of a file can break.
 
     Args:
@@ -62,10 +61,10 @@ def rule_faults(
         number: Which file.
 
     Returns:
-        One fault for each rule that the scan is to judge, or whose failing rows are known.
+        One check for each rule that the scan is to judge, or whose failing rows are known.
     """
-    arrived = {way.column.name for way in whole.files[number][1].columns}
-    owned = list[Owned]()
+    arrived = {plan.column.name for plan in whole.files[number][1].columns}
+    checks = list[RowCheck]()
     for place, (rule, outcome) in enumerate(zip(rules, outcomes, strict=True)):
         seen = None
         if outcome.places is not None:
@@ -74,12 +73,12 @@ def rule_faults(
             seen, failing = masks(rule, rule.about(whole.terms, pl.col(whole.is_valid)))
         else:
             continue
-        fault = _fault(rule, failing, seen, outcome.ruling.engine)
-        owned.append(Owned(fault, rule.column, _shown(rule, whole), place))
-    return tuple(owned)
+        check = _check(rule, failing, seen, outcome.ruling.engine)
+        checks.append(replace(check, sample=_shown(rule, whole), rule=place))
+    return tuple(checks)
 
 
-def _fault(rule: Rule, failing: pl.Expr, seen: pl.Expr | None, engine: Any) -> RowCheck:
+def _check(rule: Rule, failing: pl.Expr, seen: pl.Expr | None, engine: Any) -> RowCheck:
     known = ROW_RULES.get(rule.type)
     return RowCheck(
         kind="rule",
@@ -92,6 +91,7 @@ def _fault(rule: Rule, failing: pl.Expr, seen: pl.Expr | None, engine: Any) -> R
         expectation={"type": rule.type, "kwargs": rule.kwargs},
         applies=seen,
         engine=engine,
+        column=rule.column,
     )
 
 

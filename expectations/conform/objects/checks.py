@@ -43,26 +43,17 @@ _WORDS: dict[Kind, tuple[str, str, str]] = {
 _TEXT_KINDS: tuple[Kind, ...] = ("type_mismatch", "nested_mismatch")
 
 
-def judged_by_cell(way: ColumnPlan, cells: ObjectCells | None, policy: Policy) -> ColumnPlan:
-    """Add to the rules of a column those that its objects were judged by already.
-
-    Args:
-        way: The way of the form into the contract's type.
-        cells: Where the scan has the faults; None for a typed column.
-        policy: For the remedies.
-
-    Returns:
-        The way, whose other rules heed only cells that have a form.
-    """
+def judged_by_cell(plan: ColumnPlan, cells: ObjectCells | None, policy: Policy) -> ColumnPlan:
+    """Add to the rules of a column those that its objects were judged by already."""
     if cells is None or cells.faults is None:
-        return way
+        return plan
     bits = pl.col(cells.faults)
-    formed = tuple(replace(fault, fails=fault.fails & (bits == 0)) for fault in way.faults)
-    own = (_fault(kind, way.column, bits, policy) for kind in _WORDS)
-    return replace(way, faults=(*formed, *own))
+    formed = tuple(replace(check, fails=check.fails & (bits == 0)) for check in plan.checks)
+    own = (_check(kind, plan.column, bits, policy) for kind in _WORDS)
+    return replace(plan, checks=(*formed, *own))
 
 
-def _fault(kind: Kind, column: Column, bits: pl.Expr, policy: Policy) -> RowCheck:
+def _check(kind: Kind, column: Column, bits: pl.Expr, policy: Policy) -> RowCheck:
     expected, observed, remedy = _WORDS[kind]
     target = str(column.type)
     parsed = kind in _TEXT_KINDS and policy.parse_text == "forbid" and target != "string"
@@ -85,8 +76,9 @@ def objects_to_hand_over(plan: BatchPlan) -> list[pl.Expr]:
     """Select the objects that the model receives as they are, or with keys as they are."""
     return [
         pl.col(cells.objects)
-        for way in plan.columns
-        if (cells := plan.objects.get(way.source)) and _has_own_shape(way.column.type)
+        for column_plan in plan.columns
+        if (cells := plan.objects.get(column_plan.source_name))
+        and _has_own_shape(column_plan.column.type)
     ]
 
 
@@ -94,26 +86,18 @@ def with_objects(made: ModelInput, rows: pl.DataFrame, plan: BatchPlan) -> Model
     """Put objects as they arrived in the place of what their form tells less of.
 
     The form knows no keys that are absent, and ``any`` has none but text.
-
-    Args:
-        made: What the forms became.
-        rows: The same rows, with the objects.
-        plan: The ways of the columns.
-
-    Returns:
-        The model input, changed in place.
     """
     import pandas as pd
 
-    for way in plan.columns:
-        cells = plan.objects.get(way.source)
+    for column_plan in plan.columns:
+        cells = plan.objects.get(column_plan.source_name)
         if cells and cells.objects in rows.columns:
             frame = cast("pd.DataFrame", made)
-            pairs = zip(rows[cells.objects].to_list(), frame[way.column.label], strict=True)
+            pairs = zip(rows[cells.objects].to_list(), frame[column_plan.column.label], strict=True)
             own = np.empty(len(frame), dtype=object)
             for i, (arrived, formed) in enumerate(pairs):
-                own[i] = _as_arrived(arrived, formed, way.column.type)
-            frame[way.column.label] = pd.Series(own, index=frame.index, dtype=object)
+                own[i] = _as_arrived(arrived, formed, column_plan.column.type)
+            frame[column_plan.column.label] = pd.Series(own, index=frame.index, dtype=object)
     return made
 
 

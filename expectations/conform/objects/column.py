@@ -39,17 +39,7 @@ _NARROW: dict[pl.DataType, pa.DataType] = {pl.String(): pa.string(), pl.Binary()
 
 
 def target_columns(names: Sequence[str], contract: Contract, policy: Policy) -> list[Column | None]:
-    """Find the column of the contract that each arriving column serves.
-
-    Args:
-        names: The arriving names, in order.
-        contract: The columns to serve.
-        policy: Says which names are to be renamed.
-
-    Returns:
-        For each arriving column, the contract's; None where there is none, and for the second of a
-        name.
-    """
+    """Find the column of the contract that each arriving column serves."""
     if not contract.named:
         spare = [None] * max(0, len(names) - len(contract.columns))
         return [*contract.columns[: len(names)], *spare]
@@ -85,15 +75,7 @@ class ObjectColumn:
         return dtypes | ({self.cells.faults: pl.UInt32()} if self.cells.faults else {})
 
     def series(self, values: Sequence[Any], wanted: Container[str]) -> list[pl.Series]:
-        """Make the scan's columns for some rows.
-
-        Args:
-            values: The objects of these rows.
-            wanted: Names of the columns that are asked for.
-
-        Returns:
-            Those of them that belong to this column.
-        """
+        """Make the scan's columns for some rows."""
         made = dict[str, pl.Series]()
         if self.source in wanted or (self.cells.faults or "") in wanted:
             judged = self.judge(values)
@@ -191,16 +173,7 @@ class ScanColumns(NamedTuple):
 
 
 def scan_columns(column: ObjectColumn, values: Sequence[Any], said: str | None) -> ScanColumns:
-    """Carry objects that lie in memory: typed if they are of one kind, else cell by cell.
-
-    Args:
-        column: Where they belong.
-        values: The objects.
-        said: Their type as the frame names it; None if that says no more than "objects".
-
-    Returns:
-        What the scan needs.
-    """
+    """Carry objects that lie in memory: typed if they are of one kind, else cell by cell."""
     twin = to_typed(values)
     if twin is None and column.target is None:
         twin = _typed_lists(values)

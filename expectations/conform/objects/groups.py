@@ -26,14 +26,7 @@ _WIDEST_DECIMAL = 38
 
 
 def groups_of(values: Sequence[Any] | NDArray[Any]) -> list[Group]:
-    """Sort cells by what they are; nulls of every flavour belong to no group.
-
-    Args:
-        values: Python objects, or an ndarray of numbers.
-
-    Returns:
-        One group for each kind that occurs, in a fixed order; NaN is a ``float64``.
-    """
+    """Sort cells by what they are; nulls of every flavour belong to no group."""
     if isinstance(values, np.ndarray):
         whole = typed_group(pl.Series(values), np.arange(len(values)))
         return [whole] if len(values) else []
@@ -52,14 +45,7 @@ def groups_of(values: Sequence[Any] | NDArray[Any]) -> list[Group]:
 
 
 def to_typed(values: Sequence[Any]) -> pl.Series | None:
-    """Make the typed column that says the same, if all cells are of one kind.
-
-    Args:
-        values: Python objects.
-
-    Returns:
-        The column, with NaN as null beside anything but floats; None where there is no such type.
-    """
+    """Make the typed column that says the same, if all cells are of one kind."""
     groups = groups_of(values)
     others = [group for group in groups if not _is_only_nan(group)] or groups[:1]
     if not others:

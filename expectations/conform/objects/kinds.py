@@ -46,14 +46,7 @@ _known: dict[type, str] = {}
 
 
 def kind_of(value: Any) -> str:
-    """Name what an object is.
-
-    Args:
-        value: Any object.
-
-    Returns:
-        A word such as ``int``, ``string`` or ``dict``; the class's name where none fits.
-    """
+    """Name what an object is."""
     kind = type(value)
     return _known.get(kind) or _known.setdefault(kind, _kind_of_class(kind))
 
@@ -110,14 +103,7 @@ def code_of(value: Any) -> str:
 
 
 def text_of(value: Any) -> str | None:
-    """Put an object into words.
-
-    Args:
-        value: Any object.
-
-    Returns:
-        Text as it is, ``str`` of everything else, None for null.
-    """
+    """Put an object into words."""
     if kind_of(value) == NULL:
         return None
     try:

@@ -37,16 +37,7 @@ if TYPE_CHECKING:
 
 
 def judge_objects(values: Values, target: Type, reading: ParseOptions) -> ConvertedSeries:
-    """Bring objects into the form of a type.
-
-    Args:
-        values: The objects.
-        target: The type in which the model receives them.
-        reading: How to understand them.
-
-    Returns:
-        The form, and the faults of the cells that have no place in it.
-    """
+    """Bring objects into the form of a type."""
     match target:
         case Scalar() | Tensor(_, (_,)):
             return judge_leaves(values, target, reading)

@@ -74,16 +74,7 @@ def leaf_dtype(target: Scalar | Tensor) -> pl.DataType:
 
 
 def judge_leaves(values: Values, target: Scalar | Tensor, reading: ParseOptions) -> ConvertedSeries:
-    """Bring objects into the form of a scalar type, or of a tensor of one dimension.
-
-    Args:
-        values: The objects.
-        target: The type.
-        reading: How to understand them.
-
-    Returns:
-        The form, and the faults of the cells that have no place in it.
-    """
+    """Bring objects into the form of a scalar type, or of a tensor of one dimension."""
     dtype, faults = leaf_dtype(target), np.zeros(len(values), np.uint32)
     parts, positions = [pl.Series("", [None], dtype=dtype)], [np.empty(0, np.int64)]
     for group in groups_of(values):
@@ -101,24 +92,24 @@ def judge_leaves(values: Values, target: Scalar | Tensor, reading: ParseOptions)
 def _of_one_kind(group: Group, target: Scalar | Tensor, reading: ParseOptions) -> ConvertedSeries:
     if group.cells is None:
         return _without_cells(group, target, reading)
-    way = _way(group, target, reading)
-    if isinstance(way, Incompatible):
+    plan = _plan(group, target, reading)
+    if isinstance(plan, Incompatible):
         nan = group.cells.is_nan() if group.cells.dtype.is_float() else pl.Series([False])
         faults = np.where(nan.to_numpy(), 0, WRONG_TYPE) + np.zeros(len(group.positions))
         return ConvertedSeries(pl.Series([None] * len(faults)), faults.astype(np.uint32))
     bits = [
-        pl.when(fault.mask).then(pl.lit(_BITS[fault.kind], pl.UInt32)).otherwise(0)
-        for fault in way.faults
+        pl.when(check.mask).then(pl.lit(_BITS[check.kind], pl.UInt32)).otherwise(0)
+        for check in plan.checks
     ]
     found = pl.lit(0, pl.UInt32) if not bits else bits[0]
     for more in bits[1:]:
         found |= more
-    frame = group.cells.alias("cell").to_frame().select(value=way.value, faults=found)
+    frame = group.cells.alias("cell").to_frame().select(value=plan.value, faults=found)
     whole = frame.select(pl.when(pl.col("faults") == 0).then(pl.col("value"))).to_series()
     return ConvertedSeries(whole, frame["faults"].to_numpy())
 
 
-def _way(group: Group, target: Scalar | Tensor, reading: ParseOptions) -> CastPlan | Incompatible:
+def _plan(group: Group, target: Scalar | Tensor, reading: ParseOptions) -> CastPlan | Incompatible:
     policy, cells = reading.policy, cast("pl.Series", group.cells)
     arrow = cast("pa.DataType", group.arrow)
     text = policy.parse_text == "allow" or (reading.json and target == Scalar("datetime"))
