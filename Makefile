@@ -9,7 +9,7 @@ PROPERTIES := tests/conform/test_properties.py tests/conform/test_tensors.py \
 THROUGH_GX := tests/rules/test_against_stock_gx.py
 # What tests and tools share lies in folders by theme.
 TOOL := PYTHONPATH=$$(echo tests/support/* | tr ' ' ':') $(BIN)/python tests/tools
-SOURCES := __init__.py $(shell find expectations tasks flows tests -name '*.py' -o -name '*.jinja')
+SOURCES := $(wildcard *.py) $(shell find expectations tasks flows tests -name '*.py' -o -name '*.jinja')
 
 # No server of ours reports home, and none of them paints bars into a log.
 export PREFECT_SERVER_ANALYTICS_ENABLED := false

@@ -1,12 +1,72 @@
-"""Judge every batch against the signature of the MLflow model that will score it."""
+"""Judge every batch against the signature of the MLflow model that will score it.
+
+``check`` judges a batch by a ``Contract`` and a ``Policy``. It returns a ``CheckResult``: a
+``Verdict`` with its ``Violation``s, and the rows on either side. Bad data gives a verdict; broken
+machinery and wrong usage raise an error, always a ``GateError``.
+
+Prefect tasks are in ``signature_gate.tasks``, flows in ``signature_gate.flows``. A name is imported
+when it is first used, so ``import signature_gate`` loads nothing heavy.
+"""
+
+from __future__ import annotations
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from .expectations.contract.contract import Contract
-from .expectations.contract.policy import Policy
-from .expectations.errors import GateError
-from .expectations.judge.checking import check
-from .expectations.verdict.verdict import BatchRejected
+from .lazy import attach
 
-__all__ = ["BatchRejected", "Contract", "GateError", "Policy", "check"]
+if TYPE_CHECKING:
+    from .expectations.contract.contract import Contract
+    from .expectations.contract.policy import Policy
+    from .expectations.errors import (
+        BatchChanged,
+        BatchNotFound,
+        ContractChanged,
+        GateError,
+        InvalidFeed,
+        InvalidPolicy,
+        Misuse,
+        ModelFailed,
+        ModelNotFound,
+        NoContract,
+        RegistryUnavailable,
+        UnsupportedBatch,
+    )
+    from .expectations.judge.checking import CheckResult, check
+    from .expectations.verdict.verdict import BatchRejected, Verdict, Violation
+
+__all__ = [
+    "BatchChanged",
+    "BatchNotFound",
+    "BatchRejected",
+    "CheckResult",
+    "Contract",
+    "ContractChanged",
+    "GateError",
+    "InvalidFeed",
+    "InvalidPolicy",
+    "Misuse",
+    "ModelFailed",
+    "ModelNotFound",
+    "NoContract",
+    "Policy",
+    "RegistryUnavailable",
+    "UnsupportedBatch",
+    "Verdict",
+    "Violation",
+    "check",
+]
+
 __version__ = version("signature-gate")
+
+_MODULES = {
+    "BatchRejected": ".expectations.verdict.verdict",
+    "CheckResult": ".expectations.judge.checking",
+    "Contract": ".expectations.contract.contract",
+    "Policy": ".expectations.contract.policy",
+    "Verdict": ".expectations.verdict.verdict",
+    "Violation": ".expectations.verdict.verdict",
+    "check": ".expectations.judge.checking",
+}
+# All others are errors.
+__getattr__ = attach(__name__, dict.fromkeys(__all__, ".expectations.errors") | _MODULES)

@@ -22,14 +22,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
 
 from signature_gate import Policy
-from signature_gate.tasks.prefect_tasks.contracts import fetch_contract
-from signature_gate.tasks.prefect_tasks.gate import check_rows
-from signature_gate.tasks.prefect_tasks.run_artifacts import publish_verdict
+from signature_gate.tasks import check_rows, fetch_contract, publish_verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from signature_gate.expectations.judge.checking import CheckResult
+    from signature_gate import CheckResult
 
 POLICY = Policy(on_mismatch="split", extra_columns="ignore", keep=("id",))
 _TABLES = """

@@ -13,8 +13,7 @@ from ..expectations.errors import NoContract
 from ..expectations.escaping import visible
 from ..expectations.judge.checking import refuse
 from ..expectations.verdict.verdict import BatchRejected
-from ..tasks.prefect_tasks.contracts import fetch_contract
-from ..tasks.prefect_tasks.gate import check_batch
+from ..tasks.prefect_tasks.gate import check_batch, fetch_contract
 from ..tasks.prefect_tasks.quarantine import quarantine_batch
 from ..tasks.prefect_tasks.run_artifacts import publish_verdict
 

@@ -10,7 +10,7 @@ from prefect import flow
 from ..expectations.contract.policy import Policy  # noqa: TC001 - Prefect resolves it when the flow runs
 from ..tasks.feed.feed import Feed
 from ..tasks.feed.run_summary import RunSummary
-from ..tasks.prefect_tasks.desk import discard_entry, release_entry
+from ..tasks.prefect_tasks.quarantine import discard_entry, release_entry
 from ..tasks.prefect_tasks.run_artifacts import publish_run
 from ..tasks.quarantine.release import ReleaseOptions
 from .scoring import final_state

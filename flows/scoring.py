@@ -21,9 +21,9 @@ from ..expectations.errors import (
 )
 from ..expectations.verdict.verdict import BatchRejected
 from ..tasks.feed.feed import Feed
-from ..tasks.prefect_tasks.contracts import fetch_intent
-from ..tasks.prefect_tasks.run_artifacts import announce, log_in_mlflow, publish_run
-from ..tasks.prefect_tasks.scoring import list_batches, score_batch
+from ..tasks.prefect_tasks.events import announce
+from ..tasks.prefect_tasks.run_artifacts import log_in_mlflow, publish_run
+from ..tasks.prefect_tasks.scoring import fetch_intent, list_batches, score_batch
 from ..tasks.scoring.feed_run import Progress, record_failure, score_feed
 from ..tasks.scoring.selection import keep_due
 

@@ -10,7 +10,7 @@ from prefect.states import Completed
 
 from ..tasks.feed.feed import Feed
 from ..tasks.monitoring.watch import watch_feed
-from ..tasks.prefect_tasks.drift import look_for_drift, publish_drift, tell_news
+from ..tasks.prefect_tasks.drift import announce_drift, find_drift, publish_drift
 
 __all__ = ["watch_feed", "watch_schema"]
 
@@ -37,10 +37,10 @@ def watch_schema(feed: Feed | Path, last: int = 60, model: str | None = None) ->
         GateError: Machinery broke: no such feed or model, or no answer from the registry.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
-    found = look_for_drift(feed, last, model)
+    found = find_drift(feed, last, model)
     if found.found:
         publish_drift(found)
     if not found.named:
-        tell_news(feed, found)
+        announce_drift(feed, found)
     name = "Drifted" if found.drifted else "Completed"
     return Completed(name=name, message=found.message().partition("\n")[0], data=found)

@@ -88,25 +88,25 @@ def receivers(addresses: Sequence[str] | None) -> list[Recipient]:
     """
     if not addresses:
         return []
-    from ...tasks.alerts.notifier import receivers_of
+    from ...tasks.alerts.notifier import parse_recipients
 
-    return receivers_of(addresses)
+    return parse_recipients(addresses)
 
 
 def tell_of_run(feed: Feed, summary: RunSummary, told: list[Recipient]) -> None:
     """Tell of a run's batches; whatever comes in the way changes no exit code."""
     if told:
-        from ...tasks.alerts.notifier import tell_of_batches
+        from ...tasks.alerts.notifier import notify_of_batches
 
-        _attempt(lambda: tell_of_batches(feed, summary.receipts, told))
+        _attempt(lambda: notify_of_batches(feed, summary.receipts, told))
 
 
 def tell_of_watch(feed: Feed, found: DriftReport, told: list[Recipient]) -> None:
     """Tell what has changed around a feed; whatever comes in the way changes no exit code."""
     if told and not found.named:
-        from ...tasks.alerts.notifier import tell_of_drift
+        from ...tasks.alerts.notifier import notify_of_drift
 
-        _attempt(lambda: tell_of_drift(feed, found, told))
+        _attempt(lambda: notify_of_drift(feed, found, told))
 
 
 def _attempt(tell: Callable[[], list[str]]) -> None:

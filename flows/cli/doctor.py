@@ -36,8 +36,7 @@ class Finding(NamedTuple):
 _SUPPORTED: dict[str, tuple[str, str, str]] = {
     "mlflow": ("3.4", "4", "Install mlflow>=3.4,<4."),
     "great-expectations": ("1.24", "2", "Install great-expectations>=1.24,<2."),
-    "prefect": ("3.8", "4", "Install prefect>=3.8,<4."),
-    "fastapi": ("0.139", "0.151", "Install fastapi<0.151: with a newer one no server starts."),
+    "prefect": ("3.9", "4", "Install prefect>=3.9,<4: with 3.8 no scheduled run is created."),
     "polars": ("2", "3", "Install polars>=2,<3."),
     "pyarrow": ("20", "100", "Install pyarrow>=20."),
     "pandas": ("2.2", "4", "Install pandas>=2.2."),

@@ -60,16 +60,16 @@ def alert_once(feed_file: Path, foreseen: DriftReport) -> None:
     Raises:
         GateError: There was not exactly one alert.
     """
-    from ...tasks.alerts.notifier import receivers_of, tell_of_drift
+    from ...tasks.alerts.notifier import notify_of_drift, parse_recipients
     from ...tasks.feed.feed import Feed
     from ...tasks.monitoring.watch import watch_feed
 
     feed = Feed.load(feed_file)
     found = watch_feed(feed)
     with webhook() as (address, messages):
-        receivers = receivers_of([address])
+        receivers = parse_recipients([address])
         for looked in (found, watch_feed(feed)):
-            tell_of_drift(feed, looked, receivers)
+            notify_of_drift(feed, looked, receivers)
     terminal.print_blank()
     terminal.print_line(
         f"looked twice, alerts that a webhook on loopback received: {len(messages)}"

@@ -19,7 +19,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
 from ...expectations.errors import GateError, Misuse
-from .message import TROUBLED
+from .alert import TROUBLED
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

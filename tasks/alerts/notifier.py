@@ -1,9 +1,8 @@
-"""Alerts without a Prefect server: notices sent through Apprise, each once per receiver.
+"""Alerts without a Prefect server: sent through Apprise, each once per recipient.
 
-What a receiver has been told, and what it has yet to be told because it was down, stands in a small
-file beside the receipts. It is written before and after sending: whoever dies in between tells
-something twice, never not at all. Addresses hold secrets, so that file, log and messages know a
-receiver by a digest and its kind only.
+A file beside the receipts records what each recipient has received, and what could not be delivered
+yet. It is written before and after sending: a crash in between sends an alert twice, never not at
+all. Addresses hold secrets, so file, log and messages name a recipient by a digest and its service.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ...expectations.errors import Misuse
 from ..monitoring.announced import AnnouncedState, new_events
 from ..storage.atomic import atomic_write, locked
-from .message import TROUBLED, Alert, notice_of_batch, notice_of_drift
+from .alert import TROUBLED, Alert, alert_of_batch, alert_of_drift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -28,10 +27,10 @@ if TYPE_CHECKING:
     from ..feed.feed import Feed
     from ..feed.receipt import Receipt
     from ..monitoring.drift_report import DriftReport
-    from .message import Severity
+    from .alert import Severity
 
 WINDOW = 3600.0
-"""Seconds for which one fault is told once, unless a user says otherwise."""
+"""Seconds in which equal faults of a feed are reported once, unless a user says otherwise."""
 
 _FILE = ".alerts.json"
 _TYPES: dict[Severity, str] = {"critical": "failure", "warning": "warning", "info": "success"}
@@ -39,26 +38,26 @@ _TYPES: dict[Severity, str] = {"critical": "failure", "warning": "warning", "inf
 
 @dataclass(frozen=True)
 class Recipient:
-    """Who is told.
+    """Where alerts go.
 
     Attributes:
-        kind: The service, such as ``slack``; the rest of the address is a secret.
+        service: Such as ``slack``; the rest of the address is a secret.
         digest: Tells it from others.
         client: Apprise, bound to its address.
     """
 
-    kind: str
+    service: str
     digest: str
     client: Any = field(repr=False)
 
 
 class RecipientState(BaseModel):
-    """What one receiver knows.
+    """What one recipient has received.
 
     Attributes:
-        drift: What it was told of drift, or will be.
-        faults: When it was told of batches with a fault, by fingerprint.
-        due: What it has yet to be told, the oldest first.
+        drift: The state of drift that was last reported, or is due.
+        faults: When batches with a fault were reported, by fingerprint.
+        due: What is still to be delivered, the oldest first.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,157 +67,141 @@ class RecipientState(BaseModel):
     due: tuple[Alert, ...] = ()
 
 
-class _Book(BaseModel):
+class _Recipients(BaseModel):
     receivers: dict[str, RecipientState] = Field(default_factory=dict)
 
 
-def receivers_of(addresses: Iterable[str]) -> list[Recipient]:
-    """Make receivers out of Apprise's addresses, each of them once.
-
-    Args:
-        addresses: Such as ``slack://…``, ``mailto://…``, or ``jsons://host/path`` for any webhook.
-
-    Returns:
-        The receivers.
+def parse_recipients(addresses: Iterable[str]) -> list[Recipient]:
+    """Make recipients of Apprise addresses, each once; ``jsons://host/path`` is any webhook.
 
     Raises:
-        Misuse: Apprise does not know such an address; it is not repeated, for it is a secret.
+        Misuse: Apprise does not know such an address; the error does not repeat it, for secrecy.
     """
-    listed = list(dict.fromkeys(addresses))
-    return [_receiver(address, number) for number, address in enumerate(listed, 1)]
+    distinct = list(dict.fromkeys(addresses))
+    return [_recipient(address, number) for number, address in enumerate(distinct, 1)]
 
 
-def tell_of_batches(
+def notify_of_batches(
     feed: Feed,
     receipts: Sequence[Receipt],
-    receivers: Sequence[Recipient],
+    recipients: Sequence[Recipient],
     *,
     window: float = WINDOW,
     now: datetime | None = None,
 ) -> list[str]:
-    """Tell of batches that did not pass, and of what could not be delivered before.
-
-    Args:
-        feed: The feed.
-        receipts: What became of its batches; those that passed or were split are no news.
-        receivers: Who is told.
-        window: Seconds for which batches with equal faults are told once.
-        now: The time, by default of the clock.
+    """Report batches that did not pass, equal faults once per window, and deliver what is due.
 
     Returns:
-        One sentence for each receiver that could not be reached; it is told next time.
+        One sentence for each recipient that could not be reached; the next run tries again.
 
     Raises:
-        OSError: What is told cannot be noted; nothing more is sent then.
+        OSError: The state cannot be recorded; then nothing more is sent.
     """
     seen = now or datetime.now(UTC)
-    notices = [notice_of_batch(feed, r) for r in receipts if r.disposition in TROUBLED]
-    return _tell(feed, receivers, lambda known: _with_faults(known, notices, seen, window))
+    alerts = [alert_of_batch(feed, r) for r in receipts if r.disposition in TROUBLED]
+    return _notify(feed, recipients, lambda state: _with_faults(state, alerts, seen, window))
 
 
-def tell_of_drift(feed: Feed, drift: DriftReport, receivers: Sequence[Recipient]) -> list[str]:
-    """Tell of each change of state since the last time, and of what could not be delivered before.
-
-    Args:
-        feed: The feed.
-        drift: What has changed around it.
-        receivers: Who is told.
+def notify_of_drift(feed: Feed, drift: DriftReport, recipients: Sequence[Recipient]) -> list[str]:
+    """Report each change of state since the last time, and deliver what is due.
 
     Returns:
-        One sentence for each receiver that could not be reached; it is told next time.
+        One sentence for each recipient that could not be reached; the next run tries again.
 
     Raises:
-        OSError: What is told cannot be noted; nothing more is sent then.
+        OSError: The state cannot be recorded; then nothing more is sent.
     """
-    return _tell(feed, receivers, lambda known: _with_news(known, drift))
+    return _notify(feed, recipients, lambda state: _with_drift(state, drift))
 
 
-# ----- what is new to a receiver -----
+# ----- what is new to a recipient -----
 
 
 def _with_faults(
-    known: RecipientState, notices: list[Alert], now: datetime, window: float
+    state: RecipientState, alerts: list[Alert], now: datetime, window: float
 ) -> RecipientState:
     oldest = now - timedelta(seconds=window)
-    # After a clock was set back, what was told in the future would else silence a fault for long.
-    faults = {print_: told for print_, told in known.faults.items() if oldest < told <= now}
-    # What still waits is told with its own time, and once, however long the receiver is down.
-    due, waiting = list(known.due), {notice.fingerprint for notice in known.due}
-    for notice in notices:
-        if notice.fingerprint not in faults and notice.fingerprint not in waiting:
-            due.append(notice)
-            waiting.add(notice.fingerprint)
-            faults[notice.fingerprint] = now
-    return known.model_copy(update={"faults": faults, "due": tuple(due)})
+    # After a clock was set back, a report from the future would silence its fault for long.
+    faults = {print_: at for print_, at in state.faults.items() if oldest < at <= now}
+    # What waits for delivery keeps its own time and is not queued again.
+    due, waiting = list(state.due), {alert.fingerprint for alert in state.due}
+    for alert in alerts:
+        if alert.fingerprint not in faults and alert.fingerprint not in waiting:
+            due.append(alert)
+            waiting.add(alert.fingerprint)
+            faults[alert.fingerprint] = now
+    return state.model_copy(update={"faults": faults, "due": tuple(due)})
 
 
-def _with_news(known: RecipientState, drift: DriftReport) -> RecipientState:
-    news, told = new_events(drift, known.drift)
-    notices = [notice_of_drift(drift, event, known.drift.schema_drift) for event in news]
-    return known.model_copy(update={"drift": told, "due": (*known.due, *notices)})
+def _with_drift(state: RecipientState, drift: DriftReport) -> RecipientState:
+    events, announced = new_events(drift, state.drift)
+    alerts = [alert_of_drift(drift, event, state.drift.schema_drift) for event in events]
+    return state.model_copy(update={"drift": announced, "due": (*state.due, *alerts)})
 
 
-# ----- telling it -----
+# ----- delivery -----
 
 
-def _tell(
-    feed: Feed, receivers: Sequence[Recipient], learn: Callable[[RecipientState], RecipientState]
+def _notify(
+    feed: Feed,
+    recipients: Sequence[Recipient],
+    update: Callable[[RecipientState], RecipientState],
 ) -> list[str]:
-    if not receivers:
+    if not recipients:
         return []
     failures = list[str]()
     with locked(feed.receipts / _FILE):
-        book = _read(feed)
-        for receiver in receivers:
-            known = learn(book.receivers.get(receiver.digest, RecipientState()))
-            _note(feed, book, receiver, known)
-            left = _send(receiver, known.due)
-            if left != known.due:
-                _note(feed, book, receiver, known.model_copy(update={"due": left}))
+        states = _read(feed)
+        for recipient in recipients:
+            state = update(states.receivers.get(recipient.digest, RecipientState()))
+            _record(feed, states, recipient, state)
+            left = _send(recipient, state.due)
+            if left != state.due:
+                _record(feed, states, recipient, state.model_copy(update={"due": left}))
             if left:
-                failures.append(_undelivered(receiver, len(left)))
+                failures.append(_undelivered(recipient, len(left)))
     return failures
 
 
-def _send(receiver: Recipient, due: tuple[Alert, ...]) -> tuple[Alert, ...]:
-    for position, notice in enumerate(due):
-        if not _took(receiver, notice):
+def _send(recipient: Recipient, due: tuple[Alert, ...]) -> tuple[Alert, ...]:
+    for position, alert in enumerate(due):
+        if not _is_delivered(recipient, alert):
             return due[position:]
     return ()
 
 
-def _took(receiver: Recipient, notice: Alert) -> bool:
-    kind = _TYPES[notice.severity]
-    with _hushed():
+def _is_delivered(recipient: Recipient, alert: Alert) -> bool:
+    kind = _TYPES[alert.severity]
+    with _apprise_silenced():
         try:
             return bool(
-                receiver.client.notify(
-                    title=notice.subject, body=notice.message, notify_type=kind, body_format="text"
+                recipient.client.notify(
+                    title=alert.title, body=alert.body, notify_type=kind, body_format="text"
                 )
             )
-        except Exception:  # noqa: BLE001 - whatever ails a receiver, batches are scored all the same
+        except Exception:  # noqa: BLE001 - whatever a service raises, batches are scored all the same
             return False
 
 
-def _undelivered(receiver: Recipient, count: int) -> str:
+def _undelivered(recipient: Recipient, count: int) -> str:
     what = "1 alert" if count == 1 else f"{count:,} alerts"
     return (
-        f"{what} could not be delivered to the {receiver.kind} receiver {receiver.digest}; "
+        f"{what} could not be delivered to the {recipient.service} recipient {recipient.digest}; "
         f"the next run tries again. Check that it is up, and its address."
     )
 
 
-def _receiver(address: str, number: int) -> Recipient:
+def _recipient(address: str, number: int) -> Recipient:
     from apprise import Apprise
 
     client = Apprise()
-    with _hushed():
+    with _apprise_silenced():
         known = client.add(address)
     if not known or not len(client):
         msg = (
-            f"address {number} of --notify or SIGNATURE_GATE_NOTIFY is none that Apprise knows; "
-            f"it is not shown, for it may hold a secret. Any webhook is jsons://host/path, or "
-            f"json://host/path without TLS; others are listed by `apprise --details`."
+            f"Apprise does not know address {number} of --notify or SIGNATURE_GATE_NOTIFY; it is "
+            f"not shown, because it may hold a secret. Any webhook is jsons://host/path, or "
+            f"json://host/path without TLS; `apprise --details` lists others."
         )
         raise Misuse(msg)
     digest = hashlib.sha256(address.encode()).hexdigest()[:8]
@@ -226,7 +209,7 @@ def _receiver(address: str, number: int) -> Recipient:
 
 
 @contextmanager
-def _hushed() -> Generator[None]:
+def _apprise_silenced() -> Generator[None]:
     """Keep Apprise's log, which names addresses, from every handler."""
     log = logging.getLogger("apprise")
     before = log.disabled
@@ -237,18 +220,18 @@ def _hushed() -> Generator[None]:
         log.disabled = before
 
 
-# ----- what is noted -----
+# ----- the record -----
 
 
-def _read(feed: Feed) -> _Book:
+def _read(feed: Feed) -> _Recipients:
     try:
-        return _Book.model_validate_json((feed.receipts / _FILE).read_bytes())
+        return _Recipients.model_validate_json((feed.receipts / _FILE).read_bytes())
     except (FileNotFoundError, ValidationError):
-        return _Book()
+        return _Recipients()
 
 
-def _note(feed: Feed, book: _Book, receiver: Recipient, known: RecipientState) -> None:
-    if book.receivers.get(receiver.digest) == known:
+def _record(feed: Feed, states: _Recipients, recipient: Recipient, state: RecipientState) -> None:
+    if states.receivers.get(recipient.digest) == state:
         return
-    book.receivers[receiver.digest] = known
-    atomic_write(feed.receipts / _FILE, book.model_dump_json(indent=2))
+    states.receivers[recipient.digest] = state
+    atomic_write(feed.receipts / _FILE, states.model_dump_json(indent=2))

@@ -1,17 +1,17 @@
-"""What a watch shows in Prefect: one artifact if something was found, one event per news."""
+"""Drift of a feed in Prefect: one artifact if something changed, one event per change of state."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
-from prefect.events import emit_event
 
-from ...expectations.escaping import for_markdown, visible
-from ..alerts.message import notice_of_drift
+from ...expectations.escaping import for_markdown
+from ..alerts.alert import alert_of_drift
 from ..monitoring.announced import announce_once
 from ..monitoring.watch import watch_feed
+from .events import emit
 from .options import TASK
 from .run_artifacts import artifact_key
 
@@ -23,110 +23,36 @@ if TYPE_CHECKING:
     from ..monitoring.announced import News
     from ..monitoring.drift_report import DriftReport
 
-_LISTED = 20
 _ROWS = 60
 _LONGEST = 300
 _MARKDOWN = 64_000
 
 
 @task(**TASK)
-def look_for_drift(feed: Feed, last: int = 60, model: str | None = None) -> DriftReport:
-    """Tell what has changed around a feed.
-
-    Args:
-        feed: The feed.
-        last: Batches to look back on.
-        model: A version to forecast for, in place of the feed's own.
-
-    Returns:
-        Changes, forecast and notes.
-
-    Raises:
-        NoContract: The model's signature decides nothing.
-        ModelNotFound: No such model, version or alias.
-        RegistryUnavailable: No answer within the timeout, retries included.
-    """
-    found = watch_feed(feed, last=last, model=model)
-    get_run_logger().info("%s", found.message().partition("\n")[0])
-    return found
+def find_drift(feed: Feed, last: int = 60, model: str | None = None) -> DriftReport:
+    """Compare the last batches with each other and with the contract of the feed's model."""
+    drift = watch_feed(feed, last=last, model=model)
+    get_run_logger().info("%s", drift.message().partition("\n")[0])
+    return drift
 
 
 @task(**TASK)
 def publish_drift(drift: DriftReport) -> None:
-    """Publish what has changed around a feed as one Markdown artifact.
-
-    Args:
-        drift: What has changed.
-    """
+    """Publish what has changed around a feed as one Markdown artifact."""
     create_markdown_artifact(
         key=f"{artifact_key(drift.feed)}-drift",
-        markdown=describe_drift(drift),
+        markdown=_describe(drift),
         description=f"What has changed around {drift.feed}",
     )
 
 
 @task(**TASK)
-def tell_news(feed: Feed, drift: DriftReport) -> tuple[News, ...]:
-    """Emit one event for each change of state since the last time, and note it.
-
-    Args:
-        feed: The feed.
-        drift: What has changed.
-
-    Returns:
-        What was told: ``schema.drifted`` or ``schema.recovered``, ``contract.changed``, or nothing.
-    """
-    return announce_once(feed, drift, announce_drift)
+def announce_drift(feed: Feed, drift: DriftReport) -> tuple[News, ...]:
+    """Emit one event for each change of state since the last time, and record it."""
+    return announce_once(feed, drift, lambda *news: emit(alert_of_drift(*news)))
 
 
-def announce_drift(drift: DriftReport, news: News, ended: str = "") -> None:
-    """Emit ``signature-gate.<news>`` for a feed.
-
-    Equal changes carry equal fingerprints, and the end of a drift carries that of the drift.
-    """
-    changes = drift.of_contract if news == "contract.changed" else drift.of_schema
-    notice = notice_of_drift(drift, news, ended)
-    emit_event(
-        event=f"signature-gate.{news}",
-        resource={
-            "prefect.resource.id": f"signature-gate.feed.{drift.feed}",
-            "prefect.resource.name": drift.feed,
-            "signature-gate.fingerprint": notice.fingerprint,
-            "signature-gate.model": str(drift.model or drift.version),
-        },
-        payload={
-            **notice.payload,
-            "summary": drift.message(),
-            "breaking": any(change.effect == "breaking" for change in changes),
-            "changes": [_in_payload(change) for change in changes[:_LISTED]],
-            "batches": drift.batches,
-            "since": visible(drift.since or "", limit=_LONGEST),
-            "would_not_pass": len(drift.rejecting),
-            "previous": str(drift.previous or ""),
-            "report": drift.report,
-        },
-    )
-
-
-def _in_payload(change: Change) -> dict[str, Any]:
-    return {
-        "effect": change.effect,
-        "kind": change.kind,
-        "path": visible(change.path, limit=_LONGEST),
-        "between": change.between,
-        "message": visible(change.message, limit=_LONGEST),
-    }
-
-
-def describe_drift(drift: DriftReport) -> str:
-    """Tell in Markdown what has changed around a feed.
-
-    Args:
-        drift: What has changed.
-
-    Returns:
-        At most 64,000 characters.
-    """
+def _describe(drift: DriftReport) -> str:
     headline, *facts = drift.message().splitlines()
     parts = [
         [f"# {for_markdown(headline)}", ""],

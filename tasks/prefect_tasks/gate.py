@@ -78,3 +78,23 @@ def _checked(batch: Any, model: str | Contract, policy: Policy | None) -> CheckR
     result = check(batch, contract, policy)
     get_run_logger().info("%s", for_terminal(result.verdict.summary().partition("\n")[0]))
     return result
+
+
+@task(**TASK)
+def fetch_contract(model: str) -> Contract:
+    """Read the contract of a model, pinned to the version that its URI means now.
+
+    Args:
+        model: An MLflow model URI, an MLmodel folder or a suite JSON.
+
+    Returns:
+        The contract: small, and fit to be handed to mapped tasks.
+
+    Raises:
+        NoContract: The signature is missing or decides nothing.
+        ModelNotFound: No such model, version, alias, run or folder.
+        RegistryUnavailable: No answer within the timeout, retries included.
+    """
+    contract = Contract.load(model)
+    get_run_logger().info("%s is %s, contract %s", model, contract.model, contract.fingerprint)
+    return contract

@@ -1,23 +1,28 @@
-"""Set a batch that does not fit apart, with the reasons beside it."""
+"""Quarantine as Prefect tasks: put a batch there, release or discard what lies there."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect import get_run_logger, task
 
-from ..feed.inbox import identify
-from ..scoring.evidence import explain
-from ..storage.atomic import flush, lexists, make_folder, move, remove
+from ..quarantine.discard import discard_batch
+from ..quarantine.release import AS_THE_FEED_SAYS, ReleaseOptions, release_batch
+from ..quarantine.standalone import quarantine
+from .events import announce
 from .options import TASK
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ...expectations.verdict.verdict import Verdict
+    from ..feed.feed import Feed
+    from ..feed.receipt import Receipt
 
 
-def quarantine(batch: str | Path, verdict: Verdict, folder: str | Path) -> Path:
-    """Move a batch into quarantine; killed at any instant, the same call completes it.
+@task(**TASK)
+def quarantine_batch(batch: str | Path, verdict: Verdict, folder: str | Path) -> Path:
+    """Move a batch that does not fit into quarantine; after a crash the same call completes it.
 
     Args:
         batch: The file or folder.
@@ -28,37 +33,26 @@ def quarantine(batch: str | Path, verdict: Verdict, folder: str | Path) -> Path:
         The batch's own folder there, with ``verdict.json`` and ``report.html``.
 
     Raises:
-        FileNotFoundError: There is no such batch.
-        OSError: It cannot be moved; then it lies where it did.
-    """
-    from ...expectations.report.batch_report import Destination
-
-    source, home = Path(batch), Path(folder)
-    known = identify(source, source.name)
-    place, staged = home / known.id, home / f".{known.id}.partial"
-    if not lexists(place):
-        remove(staged)
-        make_folder(home)
-        explain(staged, verdict, [Destination("The batch", known.file, verdict.rows)])
-        staged.rename(place)
-        flush(home)
-    # Last of all, so that the batch is never out of sight.
-    move(source, place / known.file)
-    return place
-
-
-@task(**TASK)
-def quarantine_batch(batch: str | Path, verdict: Verdict, folder: str | Path) -> Path:
-    """Move a batch that does not fit into quarantine.
-
-    Args:
-        batch: The file or folder.
-        verdict: Why it may not be scored.
-        folder: The quarantine.
-
-    Returns:
-        The batch's own folder there, with ``verdict.json`` and ``report.html``.
+        OSError: There is no such batch, or it cannot be moved; then it stays where it is.
     """
     place = quarantine(batch, verdict, folder)
     get_run_logger().warning("%s is quarantined in %s", batch, place)
     return place
+
+
+@task(**TASK)
+def release_entry(feed: Feed, batch: str, options: ReleaseOptions = AS_THE_FEED_SAYS) -> Receipt:
+    """Judge a quarantined batch again and score what fits; the rest stays in quarantine."""
+    receipt = release_batch(feed, batch, options)
+    announce(feed, receipt)
+    get_run_logger().info("%s: released, %s", receipt.batch.id, receipt.disposition)
+    return receipt
+
+
+@task(**TASK)
+def discard_entry(feed: Feed, batch: str, reason: str = "") -> Receipt:
+    """Move a quarantined batch to the archive."""
+    receipt = discard_batch(feed, batch, reason)
+    announce(feed, receipt)
+    get_run_logger().info("%s: discarded", receipt.batch.id)
+    return receipt

@@ -1,12 +1,14 @@
-"""What a run shows of itself in Prefect: two artifacts for people, one event per batch.
+"""Artifacts of a run: Markdown, a table, and a link to the worst report where one is served.
 
-Both are capped, for Prefect keeps them in its database; the whole story is in the receipts and
-reports. Every name and value in them may come from data.
+All are capped, because Prefect keeps them in its database; receipts and reports hold everything.
+Every name and value in them may come from data.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from prefect import get_run_logger, task
 from prefect.artifacts import (
@@ -14,107 +16,49 @@ from prefect.artifacts import (
     create_markdown_artifact,
     create_table_artifact,
 )
-from prefect.events import emit_event
 
-from ...expectations.escaping import for_markdown, for_table, slug, visible
-from ..alerts.message import notice_of_batch
+from ...expectations.escaping import for_markdown, for_table, slug
+from ..alerts.alert import violations_of
 from ..scoring.evidence import REPORT
 from ..scoring.mlflow_runs import track_run
+from .events import announce_verdict
 from .options import TASK
-from .run_tables import address_of_report, tabulate, worst_first
 
 if TYPE_CHECKING:
     from ...expectations.verdict.verdict import Verdict
     from ..feed.feed import Feed
-    from ..feed.receipt import Receipt
+    from ..feed.receipt import Cell, Receipt
     from ..feed.run_summary import RunSummary
 
-_BATCHES = 50  # told in words
+_BATCHES = 50  # described in Markdown
 _VIOLATIONS = 20  # of one batch
 _LONGEST = 300  # characters of one violation
-_MARKDOWN = 64_000  # characters of the whole
-
-
-def announce(feed: Feed, receipt: Receipt) -> None:
-    """Emit ``signature-gate.batch.<disposition>`` for a batch.
-
-    Equal faults carry equal fingerprints, by which an automation tells one alert from the next.
-    """
-    emit_event(
-        event=f"signature-gate.batch.{receipt.disposition}",
-        resource={
-            "prefect.resource.id": f"signature-gate.feed.{receipt.feed}",
-            "prefect.resource.name": receipt.feed,
-            "signature-gate.fingerprint": receipt.fingerprint,
-            "signature-gate.model": receipt.model.pinned,
-        },
-        payload={
-            **notice_of_batch(feed, receipt).payload,
-            "batch": receipt.batch.id,
-            "receipt": receipt.file,
-            "rows": receipt.rows_in,
-            "scored": receipt.outputs.scored,
-            "rejected": receipt.outputs.rejected,
-            "predictions": receipt.outputs.predictions,
-            "quarantine": receipt.outputs.quarantine,
-            "summary": visible(receipt.reason, limit=_LONGEST),
-            "violations": _violations(receipt.verdict),
-        },
-    )
-
-
-def announce_verdict(verdict: Verdict, model: str) -> None:
-    """Emit ``signature-gate.batch.<disposition>`` for a batch that belongs to no feed."""
-    name = verdict.model.name if verdict.model and verdict.model.name else model
-    emit_event(
-        event=f"signature-gate.batch.{verdict.disposition}",
-        resource={
-            "prefect.resource.id": f"signature-gate.model.{slug(name)}",
-            "prefect.resource.name": slug(name),
-            "signature-gate.fingerprint": verdict.contract or "none",
-        },
-        payload={
-            "batch": visible(verdict.batch.name, limit=_LONGEST),
-            "rows": verdict.rows,
-            "rejected": verdict.rejected,
-            "violations": _violations(verdict),
-        },
-    )
+_MARKDOWN = 64_000  # characters in all
+_ROWS = 200
+_CELL = 48  # characters of a name or reason: the pages break no line within a table
+_WORST_FIRST = ("errored", "failed", "quarantined", "discarded", "split", "passed")
 
 
 @task(**TASK)
 def publish_run(summary: RunSummary) -> None:
-    """Publish what a run did for a feed as one Markdown and one table artifact.
-
-    Where reports are served, a link leads to the one on the batch that fared worst.
-
-    Args:
-        summary: What it did.
-    """
+    """Publish what a run did for a feed as one Markdown and one table artifact."""
     key = artifact_key(summary.feed)
     title = f"What became of the batches of {summary.feed}"
-    create_markdown_artifact(key=key, markdown=describe_run(summary), description=title)
-    create_table_artifact(key=f"{key}-batches", table=tabulate(summary), description=title)
-    _link_report(key, summary)
-
-
-def _link_report(key: str, summary: RunSummary) -> None:
-    for receipt in worst_first(summary):
-        if url := address_of_report(receipt):
-            # Prefect makes Markdown of it, in which a slug is always itself.
-            of = f"The report on {slug(receipt.batch.name)}"
-            create_link_artifact(key=f"{key}-report", link=url, link_text=of, description=of)
-            return
+    worst_first = sorted(summary.receipts, key=lambda r: _WORST_FIRST.index(r.disposition))
+    table = [_table_row(receipt) for receipt in worst_first[:_ROWS]]
+    create_markdown_artifact(key=key, markdown=_describe_run(summary), description=title)
+    create_table_artifact(key=f"{key}-batches", table=table, description=title)
+    served = ((receipt, url) for receipt in worst_first if (url := _report_url(receipt)))
+    for receipt, url in served:
+        # Prefect renders the text as Markdown, in which a slug means itself.
+        text = f"The report on {slug(receipt.batch.name)}"
+        create_link_artifact(key=f"{key}-report", link=url, link_text=text, description=text)
+        return
 
 
 @task(**TASK)
 def log_in_mlflow(feed: Feed, summary: RunSummary) -> None:
-    """Log what a run did as a run of MLflow, if the feed names an experiment.
-
-    Args:
-        feed: The feed.
-        summary: What the run did.
-    """
+    """Log what a run did as a run of MLflow, if the feed names an experiment."""
     if run := track_run(feed, summary):
         get_run_logger().info("logged in MLflow's experiment %s as run %s", feed.experiment, run)
 
@@ -124,35 +68,30 @@ def publish_verdict(verdict: Verdict, model: str) -> None:
     """Publish the verdict on one batch as one Markdown and one table artifact, and its event.
 
     Args:
-        verdict: What was found.
+        verdict: The verdict.
         model: The model's URI.
     """
     key = artifact_key(verdict.model.name if verdict.model and verdict.model.name else model)
     title = f"The verdict on {slug(verdict.batch.name)}"
-    create_markdown_artifact(key=key, markdown=describe_verdict(verdict), description=title)
+    create_markdown_artifact(key=key, markdown=_describe_verdict(verdict), description=title)
     violations = [
         {name: for_table(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
-        for row in _violations(verdict)
+        for row in violations_of(verdict)
     ]
     create_table_artifact(key=f"{key}-violations", table=violations, description=title)
     announce_verdict(verdict, model)
 
 
 def artifact_key(name: str) -> str:
-    """Make one of the keys that Prefect takes: small letters, digits and hyphens."""
+    """Make a key as Prefect demands it: small letters, digits and hyphens."""
     plain = "".join(c if c.isalnum() else "-" for c in slug(name).lower())
     return f"signature-gate-{plain}"
 
 
-def describe_run(summary: RunSummary) -> str:
-    """Tell in Markdown what a run did.
+# ----- Markdown -----
 
-    Args:
-        summary: What it did.
 
-    Returns:
-        At most 64,000 characters.
-    """
+def _describe_run(summary: RunSummary) -> str:
     rows = (
         f"- rows in: {summary.rows_in:,}; scored: {summary.rows_scored:,}; "
         f"rejected: {summary.rows_rejected:,}"
@@ -162,68 +101,83 @@ def describe_run(summary: RunSummary) -> str:
         "",
         for_markdown(summary.message()),
         "",
-        f"- model: {for_markdown(summary.model or 'not asked for')}",
+        f"- model: {for_markdown(summary.model or 'not needed')}",
         rows,
         f"- batches that could not be read: {len(summary.unreadable)}",
-        f"- batches settled before: {summary.done:,}",
+        f"- batches done before: {summary.done:,}",
     ]
-    troubled = [r for r in summary.receipts if r.disposition != "passed"]
-    told = [line for receipt in troubled[:_BATCHES] for line in _told(receipt)]
-    untold = len(troubled) - _BATCHES
-    more = ["", f"… and {untold:,} more batches: see their receipts."] if untold > 0 else []
+    not_passed = [r for r in summary.receipts if r.disposition != "passed"]
+    described = [line for receipt in not_passed[:_BATCHES] for line in _describe_batch(receipt)]
+    more = len(not_passed) - _BATCHES
+    others = ["", f"… and {more:,} more batches: see their receipts."] if more > 0 else []
     left = [f"- {for_markdown(e.batch)}: {for_markdown(e.detail)}" for e in summary.left[:_BATCHES]]
-    alone = ["", "## Left alone", "", *left] if left else []
-    return "\n".join([*head, *told, *more, *alone])[:_MARKDOWN]
+    skipped = ["", "## Left alone", "", *left] if left else []
+    return "\n".join([*head, *described, *others, *skipped])[:_MARKDOWN]
 
 
-def describe_verdict(verdict: Verdict) -> str:
-    """Tell in Markdown what was found in one batch.
-
-    Args:
-        verdict: What was found.
-
-    Returns:
-        At most 64,000 characters.
-    """
+def _describe_verdict(verdict: Verdict) -> str:
     head = f"# {for_markdown(verdict.batch.name)}: {verdict.disposition}"
     rows = "unknown" if verdict.rows is None else f"{verdict.rows:,}"
     facts = f"- model: {for_markdown(verdict.model or 'none')}\n- rows: {rows}"
     counted = f"{facts}\n- rejected: {verdict.rejected:,}"
-    return "\n".join([head, "", counted, "", *_listed(verdict)])[:_MARKDOWN]
+    return "\n".join([head, "", counted, "", *_list_violations(verdict)])[:_MARKDOWN]
 
 
-def _told(receipt: Receipt) -> list[str]:
+def _describe_batch(receipt: Receipt) -> list[str]:
     head = ["", f"## {for_markdown(receipt.batch.name)}: {receipt.disposition}", ""]
     if receipt.error:
         return [*head, for_markdown(receipt.reason, limit=_LONGEST)]
-    place = receipt.outputs.quarantine
-    report = [f"- report: {_place_of_report(place, receipt)}"] if place else []
-    return [*head, *(_listed(receipt.verdict) if receipt.verdict else []), *report]
+    folder = receipt.outputs.quarantine
+    report = [f"- report: {_report_place(folder, receipt)}"] if folder else []
+    return [*head, *(_list_violations(receipt.verdict) if receipt.verdict else []), *report]
 
 
-def _place_of_report(folder: str, receipt: Receipt) -> str:
-    place, url = for_markdown(f"{folder}/{REPORT}"), address_of_report(receipt)
-    # Within a link's text Prefect's older pages show escapes as they are written.
-    return f"{place} ([open]({url}))" if url else place
-
-
-def _listed(verdict: Verdict) -> list[str]:
+def _list_violations(verdict: Verdict) -> list[str]:
     lines = [
         f"- {for_markdown(violation.message, limit=_LONGEST)}"
         for violation in verdict.violations[:_VIOLATIONS]
     ]
-    untold = len(verdict.violations) - _VIOLATIONS
-    return [*lines, f"- … and {untold:,} more"] if untold > 0 else lines
+    more = len(verdict.violations) - _VIOLATIONS
+    return [*lines, f"- … and {more:,} more"] if more > 0 else lines
 
 
-def _violations(verdict: Verdict | None) -> list[dict[str, Any]]:
-    return [
-        {
-            "kind": violation.kind,
-            "column": visible(violation.column or "", limit=_LONGEST),
-            "rows": violation.count,
-            "severity": violation.severity,
-            "message": visible(violation.message, limit=_LONGEST),
-        }
-        for violation in (verdict.violations if verdict else ())[:_VIOLATIONS]
-    ]
+def _report_place(folder: str, receipt: Receipt) -> str:
+    place, url = for_markdown(f"{folder}/{REPORT}"), _report_url(receipt)
+    # Within a link's text older pages of Prefect show escapes as they are written.
+    return f"{place} ([open]({url}))" if url else place
+
+
+def _report_url(receipt: Receipt) -> str | None:
+    """Find the report below SIGNATURE_GATE_REPORTS_URL: browsers follow no link to a file."""
+    base, folder = os.environ.get("SIGNATURE_GATE_REPORTS_URL"), receipt.outputs.quarantine
+    if not base or not folder or folder.startswith("/"):
+        return None
+    return f"{base.rstrip('/')}/{quote(f'{receipt.feed}/{folder}/{REPORT}')}"
+
+
+# ----- the table -----
+
+
+def _table_row(receipt: Receipt) -> dict[str, Cell]:
+    quarantine = receipt.outputs.quarantine
+    return {
+        "batch": for_table(receipt.batch.name, limit=_CELL),
+        "disposition": receipt.disposition,
+        "reason": for_table(_brief_reason(receipt), limit=_CELL),
+        "rows": receipt.rows_in,
+        "scored": receipt.outputs.scored,
+        "rejected": receipt.outputs.rejected,
+        "version": for_table(receipt.version, limit=_CELL),
+        "report": for_table(f"{quarantine}/{REPORT}") if quarantine else None,
+    }
+
+
+def _brief_reason(receipt: Receipt) -> str:
+    if receipt.error:
+        return receipt.error.kind
+    blocking = receipt.verdict.blocking if receipt.verdict else ()
+    if receipt.discard or not blocking:
+        return receipt.reason
+    first, more = blocking[0], len(blocking) - 1
+    where = f" in {first.column}" if first.column else ""
+    return f"{first.kind}{where}{f' and {more:,} more' if more else ''}"

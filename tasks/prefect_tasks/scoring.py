@@ -1,75 +1,129 @@
-"""A feed's batches as Prefect tasks: list them, and score one of them."""
+"""A feed's batches as Prefect tasks: pin the model, list the batches, score one of them.
+
+The scoring of a large batch shows its progress as an artifact of its task run. Prefect keeps every
+update in its database, so there are few: none for a short batch, one every few seconds for others.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect import get_run_logger, task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.runtime import task_run
 
 from ..feed.inbox import SkippedBatch
 from ..feed.receipt import Receipt
-from ..scoring.feed_run import score_one
+from ..scoring.feed_run import current_intent, score_one
 from ..scoring.selection import Candidate, Selection, select_candidates
+from .events import announce
 from .options import TASK
-from .progress import SECONDS_APART, Pace, ProgressArtifact
-from .run_artifacts import announce
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
     from ..feed.feed import Feed
     from ..storage.intent import Intent
+
+SECONDS_APART = 5.0
+
+_log = logging.getLogger("signature_gate.progress")
+
+
+@task(**TASK)
+def fetch_intent(feed: Feed) -> Intent:
+    """Pin the model version, signature, policy and params that the feed means now."""
+    intent = current_intent(feed)
+    get_run_logger().info("%s is %s", feed.model, intent.model)
+    return intent
 
 
 @task(**TASK)
 def list_batches(feed: Feed, again: bool = False) -> Selection:
-    """Finish what dead workers have begun, then list the batches that may be scored.
-
-    Args:
-        feed: The feed.
-        again: Whether batches that are done under another version count too.
-
-    Returns:
-        The candidates, and what is left alone with the reason.
-    """
+    """Finish what dead workers have begun, then list the batches to score and those skipped."""
     found = select_candidates(feed, again=again)
     for receipt in found.recovered:
         announce(feed, receipt)
-    get_run_logger().info("%d batches may be scored", len(found.candidates))
+    get_run_logger().info("batches to score: %d", len(found.candidates))
     return found
 
 
-def _named_after_its_batch() -> str:
+def _run_name() -> str:
     parameters: dict[str, Any] = task_run.parameters
     candidate: Candidate = parameters["candidate"]
     return f"score {candidate.batch.id}"
 
 
-@task(**TASK, task_run_name=_named_after_its_batch)
+@task(**TASK, task_run_name=_run_name)
 def score_batch(
     feed: Feed, intent: Intent, candidate: Candidate, again: bool = False
 ) -> Receipt | SkippedBatch:
-    """Take one batch from its claim to its receipt: judge, score, publish or quarantine.
-
-    Args:
-        feed: The feed.
-        intent: The pinned version and policy.
-        candidate: The batch.
-        again: Whether a receipt of another version leaves it undone.
-
-    Returns:
-        The receipt; or why the batch was left alone after all.
+    """Take one batch from its claim to its receipt, or skip it: judge, score, publish, quarantine.
 
     Raises:
         OSError: A file or disk failed, retries included.
         RegistryUnavailable: The model cannot be fetched, retries included.
     """
-    pace = Pace(ProgressArtifact(f"Scoring {candidate.batch.id}").show, SECONDS_APART)
-    outcome = score_one(feed, intent, candidate, again=again, watch=pace.tell)
+    updates = ProgressUpdates(ProgressArtifact(f"Scoring {candidate.batch.id}").show, SECONDS_APART)
+    outcome = score_one(feed, intent, candidate, again=again, watch=updates.report)
     if isinstance(outcome, Receipt):
         announce(feed, outcome)
-    get_run_logger().info("%s: %s", candidate.batch.id, _told(outcome))
+    what = outcome.detail if isinstance(outcome, SkippedBatch) else outcome.disposition
+    get_run_logger().info("%s: %s", candidate.batch.id, what)
     return outcome
 
 
-def _told(outcome: Receipt | SkippedBatch) -> str:
-    return outcome.detail if isinstance(outcome, SkippedBatch) else outcome.disposition
+@dataclass
+class ProgressUpdates:
+    """Throttles progress updates; an update that fails ends the updates, not the scoring.
+
+    Attributes:
+        show: Shows the progress in percent.
+        seconds: Time between two updates, and before the first one.
+        clock: Seconds, from any start.
+    """
+
+    show: Callable[[float], None]
+    seconds: float = SECONDS_APART
+    clock: Callable[[], float] = time.monotonic
+    _shown: bool = field(default=False, init=False)
+    _failed: bool = field(default=False, init=False)
+    _last: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start the clock."""
+        self._last = self.clock()
+
+    def report(self, scored: int, rows: int) -> None:
+        """Show how many of the rows are scored, if an update is due or ends a shown progress."""
+        finished = scored >= rows
+        due = not finished and self.clock() - self._last >= self.seconds
+        if self._failed or not (due or (finished and self._shown)):
+            return
+        try:
+            self.show(100.0 if finished else 100.0 * scored / rows)
+        except Exception as error:  # noqa: BLE001 - no batch fails because its progress is not shown
+            self._failed = True
+            _log.warning("progress is not shown any more: %s", type(error).__name__)
+        self._shown, self._last = True, self.clock()
+
+
+@dataclass
+class ProgressArtifact:
+    """A progress artifact without a key, so that it stays with the current task run."""
+
+    description: str
+    _id: UUID | None = field(default=None, init=False)
+
+    def show(self, percent: float) -> None:
+        """Create the artifact, or update it."""
+        if self._id is None:
+            created = create_progress_artifact(percent, description=self.description)
+            # Prefect types what a sync caller receives as if it might be awaited.
+            self._id = cast("UUID", created)
+        else:
+            update_progress_artifact(self._id, progress=percent)

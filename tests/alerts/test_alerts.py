@@ -18,8 +18,8 @@ from feeds import (
 )
 from webhook import receiver  # noqa: F401 - a fixture
 
-from signature_gate.tasks.alerts.message import notice_of_batch
-from signature_gate.tasks.alerts.notifier import receivers_of, tell_of_batches
+from signature_gate.tasks.alerts.alert import alert_of_batch
+from signature_gate.tasks.alerts.notifier import notify_of_batches, parse_recipients
 from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
@@ -56,13 +56,13 @@ def test_a_notice_tells_what_somebody_has_to_know(make_feed: FeedMaker, line: st
     deliver(feed, "july.parquet", OTHERWISE)
     (receipt,) = score_feed(feed).receipts
 
-    notice = notice_of_batch(feed, receipt)
+    alert = alert_of_batch(feed, receipt)
 
-    assert notice.subject == "[critical] line: batch quarantined: july.parquet"
-    assert "july.parquet: quarantined\n - " in notice.message
-    assert "'a'" in notice.message
-    assert "model: models:/line/1" in notice.message
-    (report,) = [x for x in notice.message.splitlines() if x.startswith("report: ")]
+    assert alert.title == "[critical] line: batch quarantined: july.parquet"
+    assert "july.parquet: quarantined\n - " in alert.body
+    assert "'a'" in alert.body
+    assert "model: models:/line/1" in alert.body
+    (report,) = [x for x in alert.body.splitlines() if x.startswith("report: ")]
     with open(report.removeprefix("report: "), encoding="utf-8") as page:  # noqa: PTH123
         assert "july.parquet" in page.read()
 
@@ -77,9 +77,9 @@ def test_a_name_calls_nobody_where_people_chat(make_feed: FeedMaker, line: str, 
     deliver(feed, name, OTHERWISE)
     (receipt,) = score_feed(feed).receipts
 
-    notice = notice_of_batch(feed, receipt)
+    alert = alert_of_batch(feed, receipt)
 
-    for text in (notice.subject, notice.message):
+    for text in (alert.title, alert.body):
         assert not any(call in text for call in ("<!", "<@", " @e", "]("))
         assert "⟨U+00" in text
 
@@ -92,12 +92,12 @@ def test_a_hundred_batches_with_one_fault_are_told_once(
 ) -> None:
     """One message in a window, the first batch's; the next window has one of its own."""
     feed, summary = hundred
-    told = receivers_of([f"json://{webhook.host}/once"])
+    told = parse_recipients([f"json://{webhook.host}/once"])
     now = datetime(2026, 1, 1, tzinfo=UTC)
 
     for hours in (0, 0.5, 0.99, 1.1):
         when = now + timedelta(hours=hours)
-        assert tell_of_batches(feed, summary.receipts, told, window=3600, now=when) == []
+        assert notify_of_batches(feed, summary.receipts, told, window=3600, now=when) == []
 
     assert len(summary.of("quarantined")) == 100
     first, second = webhook.got("/once")
@@ -113,11 +113,11 @@ def test_a_clock_that_was_set_back_silences_no_fault(
 ) -> None:
     """What was told in what is now the future does not count as told."""
     feed, summary = hundred
-    told = receivers_of([f"json://{webhook.host}/back"])
+    told = parse_recipients([f"json://{webhook.host}/back"])
     now = datetime(2026, 1, 1, tzinfo=UTC)
 
     for when in (now, now - timedelta(days=365)):
-        tell_of_batches(feed, summary.receipts, told, now=when)
+        notify_of_batches(feed, summary.receipts, told, now=when)
 
     assert len(webhook.got("/back")) == 2
 
@@ -162,7 +162,7 @@ def test_a_receiver_that_is_down_is_told_later(
     deliver(feed, "1.parquet", DRIFTED)
     code, out, err = score(capsys, feed, "--json")
     assert (code, json.loads(out)["receipts"][0]["disposition"]) == (1, "quarantined")
-    assert err.count("1 alert could not be delivered to the json receiver") == 2
+    assert err.count("1 alert could not be delivered to the json recipient") == 2
     assert "s3cret" not in err + (feed.receipts / ".alerts.json").read_text("utf-8")
     assert "127.0.0.1" not in err
 

@@ -22,7 +22,7 @@ from live_platform import Platform, wait_for
 from live_prefect import server, speaking_to  # noqa: F401 - a fixture
 from webhook import receiver  # noqa: F401 - a fixture
 
-from signature_gate.tasks.alerts.message import notice_of_batch
+from signature_gate.tasks.alerts.alert import alert_of_batch
 from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def test_the_server_tells_once_per_fault_and_window(
     capsys: CaptureFixture[str],
 ) -> None:
     """A hundred events of equal batches give one message, in the words of the command line."""
-    from signature_gate.tasks.prefect_tasks.run_artifacts import announce
+    from signature_gate.tasks.prefect_tasks.events import announce
 
     feed, summary = hundred
     install(capsys, "--block", blocks[0], "--block", blocks[1])
@@ -133,7 +133,7 @@ def test_the_server_tells_once_per_fault_and_window(
 
     wait_for(lambda: len(webhook.got("/ops")) > 1, "the second message")
     wait_for(lambda: len(webhook.got("/plain")) > 1, "the second call")
-    told = {notice_of_batch(feed, r).message for r in summary.receipts}
+    told = {alert_of_batch(feed, r).body for r in summary.receipts}
     first, second = webhook.got("/ops")
     assert first["message"] in told
     assert "model: models:/line/1" in first["message"]

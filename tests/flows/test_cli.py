@@ -205,7 +205,7 @@ def test_doctor_looks_at_what_commonly_breaks(
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     code, out, _ = run(capsys, "doctor")
     assert code == 0
-    assert "fastapi" in out
+    assert "prefect" in out
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     code, out, _ = run(capsys, "doctor", "--registry-timeout", "1", "--json")

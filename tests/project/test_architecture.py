@@ -6,6 +6,8 @@ The direction of imports between folders is held by ``lint-imports``, as pyproje
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,8 @@ import grimp
 import pytest
 from repository import ROOT
 
+import signature_gate
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -28,8 +32,10 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 TOP_FOLDERS = ("expectations", "tasks", "flows")
 MODULES = sorted(path for folder in TOP_FOLDERS for path in (ROOT / folder).rglob("*.py"))
 FOLDERS = sorted({path.parent for path in MODULES})
+TOP = ("__init__.py", "__main__.py", "lazy.py")
 # Users import from these and from the package itself; every other __init__ is a docstring.
 FACES = {ROOT / "tasks", ROOT / "flows"}
+PUBLIC = ("signature_gate", "signature_gate.tasks", "signature_gate.flows")
 HEAVY = {"mlflow", "great_expectations", "prefect", "pandas", "sklearn"}
 
 # Each library that costs seconds or runs code of others, and who imports it: a module, or a folder
@@ -101,10 +107,31 @@ def imports() -> grimp.ImportGraph:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    """import signature_gate costs no import of MLflow, GX, Prefect or pandas."""
-    loaded = run(f"import sys, signature_gate; print(*({HEAVY!r} & sys.modules.keys()))")
+    """Importing any of the three faces loads no library but the standard one."""
+    heavy = HEAVY | {"polars", "pyarrow", "pydantic", "yaml"}
+    loaded = run(f"import sys, {', '.join(PUBLIC)}; print(*({heavy!r} & sys.modules.keys()))")
 
     assert loaded == ""
+
+
+@pytest.mark.parametrize("face", PUBLIC)
+def test_a_face_offers_what_it_says(face: str) -> None:
+    """Every name of the sorted ``__all__`` is there, with a docstring; others are not."""
+    module = importlib.import_module(face)
+
+    assert module.__all__ == sorted(module.__all__)
+    for name in module.__all__:
+        assert inspect.getdoc(getattr(module, name))
+    with pytest.raises(AttributeError, match="no_such_name"):
+        module.no_such_name  # noqa: B018
+
+
+def test_the_package_runs_as_a_module() -> None:
+    """python -m signature_gate is the command."""
+    command = [sys.executable, "-m", "signature_gate", "--version"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert answer.stdout.strip() == signature_gate.__version__
 
 
 def test_judging_a_file_loads_nothing_heavy(tmp_path: Path) -> None:
@@ -241,7 +268,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     tree = folder / "tree"
     tree.mkdir()
     # A copy, because a build leaves folders behind.
-    for part in ("pyproject.toml", "README.md", "LICENSE", "__init__.py", "py.typed", *TOP_FOLDERS):
+    for part in ("pyproject.toml", "README.md", "LICENSE", *TOP, "py.typed", *TOP_FOLDERS):
         _copy(ROOT / part, tree / part)
     program = f"import setuptools.build_meta as b; print(b.build_wheel({str(folder)!r}))"
     subprocess.run([sys.executable, "-c", program], cwd=tree, capture_output=True, check=True)
@@ -265,9 +292,10 @@ def test_a_wheel_is_one_package(wheel: list[str]) -> None:
 
 def test_a_wheel_holds_every_module_template_and_the_mark_of_types(wheel: list[str]) -> None:
     """What the tree has, an installation has."""
-    shipped = [*MODULES, *(ROOT / "expectations").rglob("*.jinja"), ROOT / "py.typed"]
+    templates = (ROOT / "expectations").rglob("*.jinja")
+    shipped = [*(ROOT / name for name in (*TOP, "py.typed")), *MODULES, *templates]
     expected = {f"signature_gate/{path.relative_to(ROOT)}" for path in shipped}
 
-    assert {"signature_gate/__init__.py", *expected} <= set(wheel)
+    assert expected <= set(wheel)
     assert any(name.endswith(".jinja") for name in wheel)
     assert not any("test" in name or "build/" in name for name in wheel)

@@ -11,7 +11,7 @@ from feeds import line_model, rows  # noqa: F401 - line_model is a fixture
 from repository import ROOT
 
 from signature_gate import BatchRejected, Policy
-from signature_gate.tasks.prefect_tasks.gate import check_batch
+from signature_gate.tasks import check_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from feeds import deliver, feed_maker, line_model, rows  # noqa: F401 - two of them are fixtures
 
-from signature_gate.tasks.prefect_tasks.progress import Pace
+from signature_gate.tasks.prefect_tasks.scoring import ProgressUpdates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,10 +20,10 @@ def shown_of(rows: int, seconds: float = 5.0) -> list[float]:
     """Let rows be scored at the tempo, and list what is shown of it."""
     shown: list[float] = []
     now = 0.0
-    pace = Pace(shown.append, seconds, clock=lambda: now)
+    updates = ProgressUpdates(shown.append, seconds, clock=lambda: now)
     for done in range(1, rows + 1):
         now = done * TEMPO
-        pace.tell(done, rows)
+        updates.report(done, rows)
     return shown
 
 
@@ -57,9 +57,9 @@ def test_a_display_that_breaks_is_let_alone_and_stops_nothing() -> None:
         calls.append(percent)
         raise ConnectionError
 
-    pace = Pace(show, seconds=0)
+    updates = ProgressUpdates(show, seconds=0)
     for done in range(1, 10):
-        pace.tell(done, 9)
+        updates.report(done, 9)
 
     assert len(calls) == 1
 

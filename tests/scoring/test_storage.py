@@ -25,7 +25,7 @@ from signature_gate.expectations.errors import BatchChanged, GateError
 from signature_gate.expectations.verdict.verdict import BatchInfo, Verdict
 from signature_gate.tasks.feed.inbox import SkippedBatch, identify
 from signature_gate.tasks.feed.receipt import Outputs, Receipt, ReceiptStore
-from signature_gate.tasks.prefect_tasks.quarantine import quarantine
+from signature_gate.tasks.quarantine.standalone import quarantine
 from signature_gate.tasks.scoring.attempt import run_attempt
 from signature_gate.tasks.scoring.feed_run import current_intent, score_feed
 from signature_gate.tasks.storage.atomic import atomic_write, is_moved, move, publish_new

@@ -1,0 +1,56 @@
+"""Events for Prefect automations: one per batch and per change of state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefect.events import emit_event
+
+from ...expectations.escaping import slug, visible
+from ..alerts.alert import alert_of_batch, violations_of
+
+if TYPE_CHECKING:
+    from ...expectations.verdict.verdict import Verdict
+    from ..alerts.alert import Alert
+    from ..feed.feed import Feed
+    from ..feed.receipt import Receipt
+
+_LONGEST = 300
+
+
+def emit(alert: Alert) -> None:
+    """Emit ``signature-gate.<event>``; equal news of one feed carries equal fingerprints."""
+    emit_event(
+        event=f"signature-gate.{alert.event}",
+        resource=alert.resource,
+        payload={
+            "severity": alert.severity,
+            "subject": alert.title,
+            "message": alert.body,
+            **alert.payload,
+        },
+    )
+
+
+def announce(feed: Feed, receipt: Receipt) -> None:
+    """Emit ``signature-gate.batch.<disposition>`` for a batch of a feed."""
+    emit(alert_of_batch(feed, receipt))
+
+
+def announce_verdict(verdict: Verdict, model: str) -> None:
+    """Emit ``signature-gate.batch.<disposition>`` for a batch that belongs to no feed."""
+    name = slug(verdict.model.name if verdict.model and verdict.model.name else model)
+    emit_event(
+        event=f"signature-gate.batch.{verdict.disposition}",
+        resource={
+            "prefect.resource.id": f"signature-gate.model.{name}",
+            "prefect.resource.name": name,
+            "signature-gate.fingerprint": verdict.contract or "none",
+        },
+        payload={
+            "batch": visible(verdict.batch.name, limit=_LONGEST),
+            "rows": verdict.rows,
+            "rejected": verdict.rejected,
+            "violations": violations_of(verdict),
+        },
+    )

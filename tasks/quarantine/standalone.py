@@ -1,0 +1,31 @@
+"""Quarantine one batch that belongs to no feed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..feed.inbox import identify
+from ..scoring.evidence import explain
+from ..storage.atomic import flush, lexists, make_folder, move, remove
+
+if TYPE_CHECKING:
+    from ...expectations.verdict.verdict import Verdict
+
+
+def quarantine(batch: str | Path, verdict: Verdict, folder: str | Path) -> Path:
+    """Move a batch into its own folder in quarantine; after a crash the same call completes it."""
+    from ...expectations.report.batch_report import Destination
+
+    source, home = Path(batch), Path(folder)
+    known = identify(source, source.name)
+    place, staged = home / known.id, home / f".{known.id}.partial"
+    if not lexists(place):
+        remove(staged)
+        make_folder(home)
+        explain(staged, verdict, [Destination("The batch", known.file, verdict.rows)])
+        staged.rename(place)
+        flush(home)
+    # Last of all, so that the batch is never out of sight.
+    move(source, place / known.file)
+    return place
