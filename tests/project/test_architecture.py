@@ -69,7 +69,6 @@ MAX_FUNCTION = 40
 # Functions that are still longer.
 LONG_FUNCTIONS = {
     "outcome.stage_outputs",
-    "outputs_diff.output_changes",
     "preflight.preflight",
     "release.release_batch",
     "reopen.reopen_rejected",
