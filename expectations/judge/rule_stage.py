@@ -80,9 +80,9 @@ class Applied:
             if number not in looked_at or outcome.ruling.success is not None
             else outcome.ruling.model_copy(
                 update={
-                    "holds": False if unexpected[number] else True if complete else None,
-                    "unexpected": unexpected[number],
-                    "looked_at": looked_at[number],
+                    "success": False if unexpected[number] else True if complete else None,
+                    "unexpected_count": unexpected[number],
+                    "element_count": looked_at[number],
                 }
             )
             for number, outcome in enumerate(self.outcomes)
