@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """What GX says of one expectation; ``unexpected`` is None where it counts no rows."""
+    """What GX says of one expectation; ``unexpected_count`` is None where it counts no rows."""
 
     success: bool
-    unexpected: int | None
+    unexpected_count: int | None
     observed: Any
 
 
