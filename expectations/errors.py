@@ -8,6 +8,7 @@ GateError
 │   ├── UnsupportedBatch     an object or format that the gate does not read
 │   ├── ModelNotFound        the registry answers, and knows no such model, version or alias
 │   ├── InvalidPolicy        a policy with an unknown field or value
+│   ├── InvalidRules         a rule that cannot be judged, or that must not be
 │   └── InvalidFeed          a feed file with an unknown field or value
 ├── RegistryUnavailable  the registry did not answer within the limit
 ├── ContractChanged      the signature behind a pinned version is no longer the one that judged
@@ -61,6 +62,10 @@ class ModelNotFound(Misuse):
 
 class InvalidPolicy(Misuse):
     """A policy with an unknown field or value."""
+
+
+class InvalidRules(Misuse):
+    """A rule that cannot be judged, or one that would run code."""
 
 
 class InvalidFeed(Misuse):

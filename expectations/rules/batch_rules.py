@@ -204,13 +204,14 @@ def _by_gx(
     from ..gx.engine import judge_frame
 
     names = [column.name for column in whole.columns]
-    reaches = dict[tuple[str, ...], list[int]]()
+    frames = dict[tuple[str, ...], list[int]]()
     for number, rule in rules.items():
         reach = names if rule.type in SHAPE_RULES else columns_in_reach(rule, names)
-        reaches.setdefault(tuple(reach), []).append(number)
-    for reach, numbers in reaches.items():
-        frame, places = whole.in_pandas(reach)
-        found = judge_frame(frame, [rules[number].stated for number in numbers])
+        frames.setdefault((repr(rule.condition), *reach), []).append(number)
+    for (_, *reach), numbers in frames.items():
+        # GX would hand a condition to pandas.eval: the rows are chosen here instead.
+        frame, places = whole.in_pandas(reach, rules[numbers[0]].condition)
+        found = judge_frame(frame, [rules[number].without_condition for number in numbers])
         for number, judged in zip(numbers, found, strict=True):
             yield number, _of_gx(rules[number], judged, places, redact=redact)
 

@@ -1,159 +1,165 @@
-"""The rows that a rule is about: GX's ``row_condition``, as Polars sees it.
-
-GX writes ``Column("a") > 5`` as a mapping, and knew ``col("a") > 5`` as text before. Both are read.
-What pandas alone understands, a ``pass_through`` query, is left to GX.
-"""
+"""The rows that a rule is about: a condition that was read, as Polars sees it."""
 
 from __future__ import annotations
 
 import operator
-import re
-from collections.abc import Callable, Iterator, Mapping
-from functools import reduce
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
-from .operands import INTEGERS, NUMBERS, Operand, in_order, members, within
+from .condition_parser import InvalidConditionError
+from .operands import INTEGERS, NUMBERS, Operand, RuleOperands, in_order
 
-Condition = dict[str, Any]
-_Compare = Callable[[Any, Any], pl.Expr]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
-_ORDER: dict[str, _Compare] = {
+    from .condition_parser import Condition
+
+_ORDERS: dict[str, Callable[[Any, Any], pl.Expr]] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
 }
-_SAME: dict[str, _Compare] = {"==": operator.eq, "!=": operator.ne}
-# pandas orders datetimes by text that stands for one, but finds none equal to it.
-_SIGNS = {"boolean": _SAME, "datetime": _ORDER}
-_TEXT = re.compile(
-    r"""\s*(?:col|Column)\(\s*(["'])(?P<name>.+?)\1\s*\)\s*
-    (?: \.(?P<null>notnull|is_not_null|is_null)\(\)
-      | (?P<operator>==|!=|<=|>=|<|>)\s*
-        (?: (?P<number>[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)
-          | (?:date\()?(["'])(?P<text>.*?)\6\)? ) )\s*""",
-    re.VERBOSE | re.DOTALL,
-)
-
-
-def as_mapping(condition: object, parser: object) -> Condition | None:
-    """Read a condition in any form in which GX keeps one.
-
-    Args:
-        condition: A mapping as GX writes it, or text.
-        parser: GX's ``condition_parser``, which says whose text it is.
-
-    Returns:
-        The mapping; None if it is neither that nor text that can be read.
-    """
-    if isinstance(condition, dict):
-        return cast("Condition", condition)
-    if not isinstance(condition, str):
-        return None
-    if parser in ("pandas", "spark"):
-        return {"type": "pass_through", "pass_through_filter": condition}
-    found = _TEXT.fullmatch(condition)
-    return _from_text(found) if found else None
-
-
-def _from_text(found: re.Match[str]) -> Condition:
-    column = {"name": found["name"]}
-    if found["null"]:
-        return {"type": "nullity", "column": column, "is_null": found["null"] == "is_null"}
-    number, text = found["number"], found["text"]
-    whole = number and re.fullmatch(r"[+-]?\d+", number)
-    value = int(number) if whole else float(number) if number else text
-    return {
-        "type": "comparison",
-        "column": column,
-        "operator": found["operator"],
-        "parameter": value,
-    }
+_SIGNS = {"==": operator.eq, "!=": operator.ne, **_ORDERS}
+# pandas compares these with each other.
+_NUMERIC = (*NUMBERS, "boolean")
 
 
 def columns_of(condition: Condition) -> Iterator[str]:
-    """Name the columns that a condition speaks of; none for a pandas query."""
-    for part in condition.get("conditions") or ():
+    """Name the columns that a condition is about."""
+    parts = condition.get("conditions") or [condition.get("condition")]
+    for part in filter(None, parts):
         yield from columns_of(part)
-    name = (condition.get("column") or {}).get("name")
-    if isinstance(name, str):
-        yield name
+    for key in ("column", "other"):
+        if key in condition:
+            yield condition[key]["name"]
 
 
-def rows_of(condition: Condition, terms: Mapping[str, Operand]) -> pl.Expr | None:
-    """Find the rows that meet a condition.
+def mask_of(condition: Condition, operands: Mapping[str, Operand]) -> pl.Expr:
+    """Select the rows that meet a condition.
 
     Args:
-        condition: As ``as_mapping`` gives it.
-        terms: The conformed columns by name.
+        condition: As ``parse_condition`` gives it.
+        operands: The conformed columns by name.
 
     Returns:
-        True in these rows, never null; None if only pandas can say.
+        True in these rows, never null.
+
+    Raises:
+        InvalidConditionError: pandas does not compare the types that it compares.
     """
-    match condition.get("type"):
-        case "and" | "or" as kind:
-            return _together(kind, condition.get("conditions") or (), terms)
-        case "nullity":
-            value = terms[condition["column"]["name"]].value
-            return value.is_null() if condition.get("is_null") else value.is_not_null()
-        case "comparison":
-            column = terms[condition["column"]["name"]]
-            return _compared(column, condition.get("operator", ""), condition.get("parameter"))
+    match condition:
+        case {"conditions": parts}:
+            masks = [mask_of(part, operands) for part in parts]
+            join = pl.all_horizontal if condition["type"] == "and" else pl.any_horizontal
+            return join(masks)
+        case {"type": "not", "condition": part}:
+            return ~mask_of(part, operands)
+        case {"type": "nullity", "column": {"name": name}, "is_null": is_null}:
+            value = operands[name].value
+            return value.is_null() if is_null else value.is_not_null()
+        case {"type": "is_true", "column": {"name": name}}:
+            return _is_true(operands[name])
+        case {"other": other, "operator": sign}:
+            pair = (operands[condition["column"]["name"]], operands[other["name"]])
+            return _compare_columns(*pair, sign)
         case _:
-            return None
+            column = operands[condition["column"]["name"]]
+            return _compare(column, condition["operator"], condition["parameter"])
 
 
-def _together(kind: str, parts: Any, terms: Mapping[str, Operand]) -> pl.Expr | None:
-    masks = [rows_of(part, terms) for part in parts]
-    known = [mask for mask in masks if mask is not None]
-    if not known or len(known) < len(masks):
-        return None
-    return reduce(operator.and_ if kind == "and" else operator.or_, known)
+def _is_true(column: Operand) -> pl.Expr:
+    if column.kind != "boolean":
+        msg = f"{column.name} is no boolean column: compare it with something"
+        raise InvalidConditionError(msg)
+    return column.value.fill_null(value=False)
 
 
-def _compared(column: Operand, sign: str, parameter: object) -> pl.Expr | None:
+def _compare_columns(one: Operand, other: Operand, sign: str) -> pl.Expr:
+    if one.kind in _NUMERIC and other.kind in _NUMERIC:
+        sides = RuleOperands((_as_number(one), _as_number(other)), {}, pl.lit(value=True))
+        return _SIGNS[sign](*sides.cast_to_common()).fill_null(value=sign == "!=")
+    if one.kind != other.kind or one.kind not in ("string", "datetime"):
+        raise _incomparable(one, f"{other.name} ({other.kind or 'nested'})")
+    return _SIGNS[sign](one.value, other.value).fill_null(value=sign == "!=")
+
+
+def _as_number(column: Operand) -> Operand:
+    if column.kind != "boolean":
+        return column
+    return Operand(column.name, "integer", column.value.cast(pl.Int32))
+
+
+def _compare(column: Operand, sign: str, constant: Any) -> pl.Expr:
+    if column.kind in ("", "binary"):
+        raise _incomparable(column, repr(constant))
     if sign in ("IN", "NOT_IN"):
-        values = None if column.kind == "float" else members(parameter, column.kind)
-        if values is None:
-            return None
-        mask = within(column, values).fill_null(value=False)
-        return ~mask if sign == "NOT_IN" else mask
-    sides = _sides(column, parameter)
-    compare = _SIGNS.get(column.kind, {**_SAME, **_ORDER}).get(sign)
-    if sides is None or compare is None:
-        return None
+        found = _is_in(column, cast("list[Any]", constant)).fill_null(value=False)
+        return ~found if sign == "NOT_IN" else found
+    sides = _sides(column, sign, constant)
+    if sides is None and sign in _ORDERS:
+        raise _incomparable(column, repr(constant))
+    if sides is None:  # pandas finds no value equal to one of another type
+        return pl.lit(value=sign == "!=")
     # As in pandas, a missing value equals nothing and differs from everything.
-    return compare(*sides).fill_null(value=sign == "!=")
+    return _SIGNS[sign](*sides).fill_null(value=sign == "!=")
 
 
-def _sides(column: Operand, parameter: object) -> tuple[pl.Expr, pl.Expr] | None:
+def _is_in(column: Operand, values: list[Any]) -> pl.Expr:
+    texts = [value for value in values if isinstance(value, str)]
+    if column.kind == "string":
+        return column.value.is_in(pl.Series(texts, dtype=pl.String).implode())
+    numbers = [value for value in values if not isinstance(value, str)]
+    if column.kind == "datetime":
+        if numbers:
+            raise _incomparable(column, repr(numbers))
+        return pl.lit(value=False)
+    if column.kind in INTEGERS and all(type(number) is int for number in numbers):
+        return column.value.cast(pl.Int64).is_in(pl.Series(numbers, dtype=pl.Int64).implode())
+    floats = pl.Series(list(map(float, numbers)), dtype=pl.Float64)
+    return column.value.cast(pl.Float64).is_in(floats.implode())
+
+
+def _sides(column: Operand, sign: str, constant: Any) -> tuple[pl.Expr, pl.Expr] | None:
+    """Both sides of a comparison in one type; None where pandas finds them never equal."""
+    if column.kind == "datetime":
+        sides = in_order(column, constant)
+        if sides is None:
+            raise _incomparable(column, repr(constant))
+        # pandas orders datetimes by text that stands for one, but finds none equal to it.
+        return sides if sign in _ORDERS else None
+    if (column.kind == "string") != isinstance(constant, str):
+        return None
+    if column.kind == "string":
+        return column.value, pl.lit(constant)
     if column.kind == "float":
         # pandas narrows the constant to the column's precision, not the other way round.
-        sides = in_order(column, parameter)
-        return sides and (column.value, sides[1].cast(pl.Float32))
-    if column.kind in INTEGERS and type(parameter) is int:
-        return column.value.cast(pl.Int64), pl.lit(parameter)
-    if column.kind in (*NUMBERS, "datetime"):
-        return in_order(column, parameter)
-    wanted = {"string": str, "boolean": bool}.get(column.kind)
-    if wanted is None or not isinstance(parameter, wanted):
-        return None
-    return column.value, pl.lit(parameter)
+        return column.value, pl.lit(float(constant)).cast(pl.Float32)
+    if column.kind in INTEGERS and not isinstance(constant, float):
+        return column.value.cast(pl.Int64), pl.lit(int(constant), pl.Int64)
+    return column.value.cast(pl.Float64), pl.lit(float(constant))
+
+
+def _incomparable(column: Operand, other: str) -> InvalidConditionError:
+    kind = column.kind or "nested"
+    return InvalidConditionError(f"{column.name} ({kind}) cannot be compared with {other}")
 
 
 def in_words(condition: Condition) -> str:
-    """Say a condition as one would write it: ``a > 5 and b is null``."""
-    match condition.get("type"):
-        case "and" | "or" as kind:
-            parts = [in_words(part) for part in condition.get("conditions") or ()]
-            return f" {kind} ".join(f"({p})" if " or " in p else p for p in parts)
-        case "nullity":
-            missing = "is null" if condition.get("is_null") else "is not null"
-            return f"{condition['column']['name']} {missing}"
-        case "comparison":
-            sign = str(condition.get("operator")).replace("_", " ").lower()
-            return f"{condition['column']['name']} {sign} {condition.get('parameter')!r}"
+    """Write a condition as a user would: ``a > 5 and b is null``."""
+    match condition:
+        case {"type": "and" | "or" as kind, "conditions": parts}:
+            texts = map(in_words, parts)
+            return f" {kind} ".join(f"({text})" if " or " in text else text for text in texts)
+        case {"type": "not", "condition": part}:
+            return f"not ({in_words(part)})"
+        case {"type": "nullity", "column": {"name": name}, "is_null": is_null}:
+            return f"{name} is {'null' if is_null else 'not null'}"
+        case {"type": "is_true", "column": {"name": name}}:
+            return name
+        case {"column": {"name": name}, "operator": sign}:
+            other = condition.get("other", {}).get("name") or repr(condition.get("parameter"))
+            return f"{name} {sign.replace('_', ' ').lower()} {other}"
         case _:
-            return str(condition.get("pass_through_filter"))
+            return str(condition)

@@ -16,6 +16,7 @@ from ..batch.columns import ROW, unused_prefix
 from ..batch.query import collect
 from ..conform.model_input import to_pandas
 from ..contract.types import Scalar
+from .conditions import columns_of, mask_of
 from .operands import Operand
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..batch.batch import Batch
     from ..conform.plan import BatchPlan
     from ..contract.contract import Column
+    from .condition_parser import Condition
 
 
 @dataclass(frozen=True)
@@ -160,17 +162,24 @@ class ConformedBatch:
         """Tell where rows of ``good_rows`` are."""
         return RowLocations(rows[self._file], rows[self.row])
 
-    def in_pandas(self, names: Sequence[str]) -> tuple[pd.DataFrame, RowLocations]:
+    def in_pandas(
+        self, names: Sequence[str], condition: Condition | None = None
+    ) -> tuple[pd.DataFrame, RowLocations]:
         """Collect the good rows as GX receives them.
 
         Args:
             names: The columns that are needed.
+            condition: Only rows that meet it are collected.
 
         Returns:
             The model's own types under the contract's names, rows numbered from 0; and where the
             rows are.
         """
-        rows = collect(self.valid_rows(names))
+        if condition is None:
+            rows = collect(self.valid_rows(names))
+        else:
+            valid = self.valid_rows([*names, *columns_of(condition)])
+            rows = collect(valid.filter(mask_of(condition, self.terms)))
         chosen = [column for column in self.columns if column.name in set(names)]
         labels = {self._name(column): column.name for column in chosen}
         frame: Any = to_pandas(rows.rename(labels), chosen)

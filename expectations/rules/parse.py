@@ -7,10 +7,11 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import Misuse
-from .conditions import as_mapping, columns_of
+from ..errors import InvalidRules
+from .condition_parser import InvalidConditionError, parse_condition
+from .conditions import columns_of, mask_of
 from .operands import instant, is_number
-from .rule import SEVERITIES, SUBJECTS, Rule, polars_knows
+from .rule import SEVERITIES, SUBJECTS, Rule, placeholder, polars_knows
 from .schema_rules import SHAPE_RULES
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..contract.contract import Column, Contract
     from ..gx.results import Expectation
-    from .conditions import Condition
+    from .condition_parser import Condition
 
 # Arguments that say what GX would say without them; and those that steer only GX's own output.
 _DEFAULTS: dict[str, Any] = {
@@ -98,8 +99,8 @@ def parse_rule(stated: Any, contract: Contract, origin: str) -> Rule:
         The rule.
 
     Raises:
-        Misuse: No such expectation, no such column, or arguments that cannot be; the text names the
-            rule and the remedy.
+        InvalidRules: No such expectation, no such column, or arguments that cannot be; the text
+            names the rule and the remedy.
     """
     if not isinstance(stated, dict) or not isinstance(cast("Expectation", stated).get("type"), str):
         raise _refused(origin, repr(stated), "it has no type", "Write rules as GX does")
@@ -108,9 +109,9 @@ def parse_rule(stated: Any, contract: Contract, origin: str) -> Rule:
     _refuse_impossible(expectation, contract, origin)
     condition = None
     if "row_condition" in kwargs:
-        condition = _condition(expectation, contract, origin)
+        condition, as_mapping = _condition(expectation, contract, origin)
         kwargs = {k: v for k, v in kwargs.items() if k != "condition_parser"}
-        kwargs["row_condition"] = condition
+        kwargs["row_condition"] = as_mapping
     kinds = {column.name: column for column in contract.columns}
     subjects = tuple(_subjects(expectation))
     expectation = {**expectation, "kwargs": _with_midnights(kwargs, kinds, subjects)}
@@ -124,8 +125,8 @@ def parse_rule(stated: Any, contract: Contract, origin: str) -> Rule:
     return replace(rule, engine="gx")
 
 
-def _refused(origin: str, rule: str, reason: str, remedy: str) -> Misuse:
-    return Misuse(f"{origin} has a rule that cannot be judged: {rule}: {reason}. {remedy}.")
+def _refused(origin: str, rule: str, reason: str, remedy: str) -> InvalidRules:
+    return InvalidRules(f"{origin} has a rule that cannot be judged: {rule}: {reason}. {remedy}.")
 
 
 def _refuse_impossible(expectation: Expectation, contract: Contract, origin: str) -> None:
@@ -176,20 +177,28 @@ def _parameters(value: Any) -> Iterator[str]:
             yield from _parameters(inner)
 
 
-def _condition(expectation: Expectation, contract: Contract, origin: str) -> Condition:
+def _condition(
+    expectation: Expectation, contract: Contract, origin: str
+) -> tuple[Condition, Condition]:
     kwargs: dict[str, Any] = expectation["kwargs"]
-    condition = as_mapping(kwargs["row_condition"], kwargs.get("condition_parser"))
-    said = f"{expectation['type']} {kwargs}"
-    if condition is None:
-        reason = f"its row_condition {kwargs['row_condition']!r} cannot be read"
-        remedy = 'Write it as GX does: Column("a") > 5, or a pandas query with condition_parser'
-        raise _refused(origin, said, reason, remedy)
-    names = [column.name for column in contract.columns]
-    foreign = [name for name in columns_of(condition) if name not in names]
+    text, said = kwargs["row_condition"], f"{expectation['type']} {kwargs}"
+    try:
+        condition, stated = parse_condition(text, kwargs.get("condition_parser"))
+    except InvalidConditionError as error:
+        reason = f"its row_condition {text!r} cannot be read: {error}"
+        remedy = 'Write it as GX does: Column("a") > 5, or a > 5 with condition_parser "pandas"'
+        raise _refused(origin, said, reason, remedy) from error
+    operands = {column.name: placeholder(column) for column in contract.columns}
+    foreign = [name for name in columns_of(condition) if name not in operands]
     if foreign:
         reason = f"the contract has no column {', '.join(map(repr, foreign))}"
         raise _refused(origin, said, reason, "Name one of the contract's columns, or drop the rule")
-    return condition
+    try:
+        mask_of(condition, operands)
+    except InvalidConditionError as error:
+        remedy = "Compare the column with values of its own type"
+        raise _refused(origin, said, f"in its row_condition, {error}", remedy) from error
+    return condition, stated
 
 
 def _with_midnights(

@@ -16,7 +16,7 @@ from ..conform.conversions import PANDAS_DTYPES
 from ..contract.types import Scalar
 from ..verdict.explain import percent
 from .aggregate_rules import TABLE_RULES
-from .conditions import in_words, rows_of
+from .conditions import in_words, mask_of
 from .operands import Operand, RuleOperands
 from .row_rules import ROW_RULES
 from .schema_rules import SHAPE_RULES
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..contract.contract import Column
     from ..gx.results import Expectation
     from ..verdict.verdict import Severity
-    from .conditions import Condition
+    from .condition_parser import Condition
 
 Engine = Literal["polars", "gx"]
 
@@ -84,6 +84,12 @@ class Rule:
         return self.stated["kwargs"]
 
     @property
+    def without_condition(self) -> Expectation:
+        """The expectation for rows that are already chosen."""
+        kwargs = {key: value for key, value in self.kwargs.items() if key not in _CONDITION}
+        return {**self.stated, "kwargs": kwargs}
+
+    @property
     def severity(self) -> Severity:
         """Whether breaking it blocks: GX's ``warning`` and ``info`` are only reported."""
         return SEVERITIES[self.stated.get("severity", "critical")]
@@ -108,7 +114,7 @@ class Rule:
         Returns:
             What the rule speaks about, in the good rows that it is about.
         """
-        rows = rows_of(self.condition, terms) if self.condition else None
+        rows = mask_of(self.condition, terms) if self.condition else None
         chosen = tuple(terms[name] for name in self.subjects)
         return RuleOperands(chosen, self.kwargs, good if rows is None else good & rows)
 
@@ -159,19 +165,15 @@ def columns_in_reach(rule: Rule, names: list[str]) -> list[str]:
         names: The conformed columns that there are.
 
     Returns:
-        Those that the rule names anywhere, in the text of a pandas query too; all if it names none.
+        Those that the rule names anywhere; all if it names none.
     """
-    named = {*rule.columns, *_named(rule.kwargs, names)}
+    named = {*rule.subjects, *_named(rule.without_condition["kwargs"], names)}
     return [name for name in names if name in named] or names
 
 
 def _named(value: Any, names: list[str]) -> Iterator[str]:
     if isinstance(value, dict):
-        given = cast("dict[str, Any]", value)
-        query = given.get("pass_through_filter")
-        if isinstance(query, str):
-            yield from (name for name in names if name in query)
-        for inner in given.values():
+        for inner in cast("dict[str, Any]", value).values():
             yield from _named(inner, names)
     elif isinstance(value, list):
         for inner in cast("list[Any]", value):
@@ -202,8 +204,8 @@ def polars_knows(rule: Rule, columns: dict[str, Column]) -> bool:
         known, own = ROW_RULES[rule.type], own - {*_CONDITION, "mostly", *_ignoring(rule)}
     else:
         return False
-    terms = {name: _placeholder(column) for name, column in columns.items()}
-    if own - known.kwargs or (rule.condition and rows_of(rule.condition, terms) is None):
+    terms = {name: placeholder(column) for name, column in columns.items()}
+    if own - known.kwargs:
         return False
     return known.fits(rule.about(terms, pl.lit(value=True)))
 
@@ -228,7 +230,8 @@ def _has_subjects(rule: Rule) -> bool:
     return domain != _LIST or len(rule.subjects) > 1
 
 
-def _placeholder(column: Column) -> Operand:
+def placeholder(column: Column) -> Operand:
+    """State a column's type to what compares it, without a batch."""
     kind = column.type.name if isinstance(column.type, Scalar) else ""
     return Operand(column.name, kind, pl.col(column.name))
 
