@@ -1,7 +1,7 @@
-"""What has been told of a feed's drift, so that the same is told once.
+"""Which drift of a feed was announced, so that each is announced once.
 
-It stands in a small file beside the receipts, which one watcher at a time holds. News is told first
-and noted after: whoever dies in between tells it twice, never not at all.
+The state is a small file beside the receipts, which one process at a time locks. It is written
+after the announcement: a process that dies in between announces twice, never not at all.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _FILE = ".drift.json"
 
 
 class AnnouncedState(BaseModel):
-    """What was told last.
+    """What was announced last.
 
     Attributes:
-        schema_drift: Fingerprint of the noticeable changes of what arrives; empty for none.
+        schema_drift: Fingerprint of the noticeable changes of the arriving schema; empty for none.
         contract: Fingerprint of the contract of the version that the feed's model URI meant.
     """
 
@@ -39,38 +39,21 @@ class AnnouncedState(BaseModel):
     contract: str | None = None
 
 
-def told_of(feed: Feed) -> AnnouncedState:
-    """Read what was told last; nothing, if the file is not there or not whole.
+def new_events(
+    drift: DriftReport, announced: AnnouncedState
+) -> tuple[tuple[News, ...], AnnouncedState]:
+    """List the changes of state since the last announcement, and the state once they are announced.
 
-    Raises:
-        OSError: It is there and cannot be read.
+    Until a new version has judged a batch, what distinguishes its contract from the batches is a
+    change of the contract, not of the arriving schema.
     """
-    try:
-        return AnnouncedState.model_validate_json(_place(feed).read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return AnnouncedState()
-
-
-def new_events(drift: DriftReport, told: AnnouncedState) -> tuple[tuple[News, ...], AnnouncedState]:
-    """Tell what is new about a drift.
-
-    A version that has judged no batch yet says nothing of what arrives: until it has, its departure
-    from the batches is news of the contract alone.
-
-    Args:
-        drift: What has changed.
-        told: What was told last.
-
-    Returns:
-        The news, each a change of state; and what is told once they are.
-    """
-    schema = told.schema_drift
+    schema = announced.schema_drift
     if drift.previous_contract == drift.contract:
         schema = fingerprint_of(drift.of_schema) if drift.of_schema else ""
     news = list[News]()
-    if schema != told.schema_drift:
+    if schema != announced.schema_drift:
         news.append("schema.drifted" if schema else "schema.recovered")
-    if (told.contract or drift.previous_contract or drift.contract) != drift.contract:
+    if (announced.contract or drift.previous_contract or drift.contract) != drift.contract:
         news.append("contract.changed")
     return tuple(news), AnnouncedState(schema_drift=schema, contract=drift.contract)
 
@@ -78,31 +61,36 @@ def new_events(drift: DriftReport, told: AnnouncedState) -> tuple[tuple[News, ..
 def announce_once(
     feed: Feed, drift: DriftReport, announce: Callable[[DriftReport, News, str], None]
 ) -> tuple[News, ...]:
-    """Announce what is new about a drift, and note it; of two watchers at once, one does.
+    """Announce what is new about a drift and record it; of two processes at once, one does.
 
     Args:
         feed: The feed.
         drift: What has changed.
-        announce: Is given the drift, the news, and the fingerprint of the drift that was told last.
-
-    Returns:
-        What was told.
+        announce: Receives the drift, the event, and the fingerprint of the drift announced before.
 
     Raises:
-        OSError: What is told cannot be noted, or another watcher has been telling for two minutes.
+        OSError: The state cannot be read or written, or another process has locked it for two
+            minutes.
     """
-    told = told_of(feed)
-    if new_events(drift, told)[1] == told:
+    announced = _announced(feed)
+    if new_events(drift, announced)[1] == announced:
         return ()
-    with locked(_place(feed)):
-        told = told_of(feed)
-        news, now = new_events(drift, told)
+    with locked(_path(feed)):
+        announced = _announced(feed)
+        news, after = new_events(drift, announced)
         for event in news:
-            announce(drift, event, told.schema_drift)
-        if now != told:
-            atomic_write(_place(feed), now.model_dump_json(indent=2))
+            announce(drift, event, announced.schema_drift)
+        if after != announced:
+            atomic_write(_path(feed), after.model_dump_json(indent=2))
     return news
 
 
-def _place(feed: Feed) -> Path:
+def _announced(feed: Feed) -> AnnouncedState:
+    try:
+        return AnnouncedState.model_validate_json(_path(feed).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return AnnouncedState()
+
+
+def _path(feed: Feed) -> Path:
     return feed.receipts / _FILE

@@ -1,11 +1,11 @@
-"""Moves of a feed's columns that no schema shows: more nulls, other numbers.
+"""Changes of a feed's columns that no schema shows: more nulls, other numbers.
 
-Two rules, each held against the earlier batches of which the same is known, at least three:
+Each column is compared with the earlier batches whose statistics are known, at least three:
 
-- a **null share** is told if it lies more than ten points of a hundred outside of theirs;
-- a **range** of numbers is told if it reaches further beyond theirs than theirs is wide.
+- a **null share** is reported if it lies more than ten percentage points outside of theirs;
+- a **range** of numbers is reported if it exceeds theirs by more than the width of theirs.
 
-Numbers that grow steadily, such as keys and stamps, stay within the second.
+Numbers that grow steadily, such as keys and timestamps, stay within the second bound.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from ..feed.receipt import Cell, Receipt, ScoredBatch
 
-_EARLIER = 3
-_POINTS = 0.1
+_FEWEST_EARLIER = 3
+_SHARE_MARGIN = 0.1
 _LONGEST = 80
 
 
@@ -35,59 +35,51 @@ class _Range(NamedTuple):
 
 
 def data_drift(receipts: Sequence[Receipt], *, redact: bool) -> Iterator[Observation]:
-    """Hold the newest batch against the earlier ones.
+    """Compare the newest batch, the last of the receipts, with the earlier ones.
 
-    Args:
-        receipts: One for each batch, the oldest first.
-        redact: Whether to leave ranges out, which are values of the batch.
-
-    Yields:
-        What is worth telling, by column.
+    Ranges are values of the batch, so ``redact`` leaves them out.
     """
     if not receipts:
         return
     *earlier, newest = (receipt.batch for receipt in receipts)
     for column in newest.null_counts:
-        yield from _of_nulls(column, newest, earlier)
+        yield from _null_note(column, newest, earlier)
     for column in () if redact else newest.ranges:
-        yield from _of_range(column, newest, earlier)
+        yield from _range_note(column, newest, earlier)
 
 
-def _of_nulls(
+def _null_note(
     column: str, newest: ScoredBatch, earlier: list[ScoredBatch]
 ) -> Iterator[Observation]:
     share = _null_share(newest, column)
     known = [s for batch in earlier if (s := _null_share(batch, column)) is not None]
-    if share is None or len(known) < _EARLIER:
+    if share is None or len(known) < _FEWEST_EARLIER:
         return
     low, high = min(known), max(known)
-    if share > high + _POINTS or share < low - _POINTS:
+    if share > high + _SHARE_MARGIN or share < low - _SHARE_MARGIN:
         usual = f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"{low:.0%} to {high:.0%}"
-        moved = "rose" if share > high else "fell"
-        yield Observation(
-            kind="null_share",
-            column=column,
-            message=f"the null share of {_named(column)} {moved} to {share:.0%}; it was {usual} in "
-            f"{len(known)} earlier batches",
+        direction = "rose" if share > high else "fell"
+        message = (
+            f"the null share of {_quoted(column)} {direction} to {share:.0%}; it was {usual} in "
+            f"{len(known)} earlier batches"
         )
+        yield Observation(kind="null_share", column=column, message=message)
 
 
-def _of_range(
+def _range_note(
     column: str, newest: ScoredBatch, earlier: list[ScoredBatch]
 ) -> Iterator[Observation]:
-    reach = _range(newest, column)
+    now = _range(newest, column)
     known = [r for batch in earlier if (r := _range(batch, column)) is not None]
-    if reach is None or len(known) < _EARLIER:
+    if now is None or len(known) < _FEWEST_EARLIER:
         return
     usual = _Range(min(r.low for r in known), max(r.high for r in known))
     width = usual.high - usual.low or max(abs(usual.high), 1)
-    if reach.low < usual.low - width or reach.high > usual.high + width:
-        yield Observation(
-            kind="range",
-            column=column,
-            message=f"{_named(column)} ranges from {reach}; it was {usual} in {len(known)} earlier "
-            "batches",
+    if now.low < usual.low - width or now.high > usual.high + width:
+        message = (
+            f"{_quoted(column)} ranges from {now}; it was {usual} in {len(known)} earlier batches"
         )
+        yield Observation(kind="range", column=column, message=message)
 
 
 def _null_share(batch: ScoredBatch, column: str) -> float | None:
@@ -107,5 +99,5 @@ def _number(end: Cell) -> float | None:
     return float(end) if math.isfinite(end) else None
 
 
-def _named(column: str) -> str:
+def _quoted(column: str) -> str:
     return repr(visible(column, limit=_LONGEST))

@@ -1,4 +1,4 @@
-"""What has changed around a feed: plain data that an alert, a page and a flow can carry."""
+"""What has changed around a feed, as plain data for alerts, pages and flows."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from ..feed.receipt import Outcome
 NoteKind = Literal["null_share", "range", "format", "version", "unknown"]
 
 _BEST_FIRST = ("passed", "split", "quarantined", "failed")
-_TOLD = 5  # changes in a message
+_LISTED = 5  # changes in a message
 _LONGEST = 300
 
 
 class Forecast(BaseModel):
-    """How one of the last batches would have fared under another version.
+    """The verdict that another version would have given on one of the last batches.
 
     Attributes:
         batch: The batch's id.
         name: Its path from the inbox.
-        was: What became of it.
-        would_be: What the feed's policy would make of it; None if nobody can tell. On the evidence
-            of ``schema`` alone, ``passed`` means that nothing speaks against it.
-        evidence: How far was looked: ``schema`` where names and types decide, or nothing else is
-            left; ``footer`` and ``scan`` into the batch itself; None if not even a schema is known.
-        gone: Whether the batch is gone, so that what its receipt records had to do.
-        reason: The first violation that blocks it, and how many more there are; empty if none.
+        was: Its disposition.
+        would_be: What the disposition would be; None if that is unknown. With the evidence
+            ``schema``, ``passed`` means that names and types conform; rows were not checked.
+        evidence: What was checked: ``schema``: names and types; ``footer`` and ``scan``: the batch
+            itself; None if not even its schema is known.
+        gone: Whether the batch no longer exists, so that its receipt was judged in its place.
+        reason: The first blocking violation, and how many more there are; empty if none.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,25 +49,25 @@ class Forecast(BaseModel):
     @computed_field
     @property
     def rejects(self) -> bool:
-        """Whether the batch, or rows of it, would be kept from the model."""
+        """Whether the model would not receive the batch, or rows of it."""
         return self.would_be not in (None, "passed")
 
     @computed_field
     @property
     def worse(self) -> bool:
-        """Whether the batch would fare worse than it did."""
-        known = self.would_be in _BEST_FIRST and self.was in _BEST_FIRST
-        return known and _BEST_FIRST.index(self.would_be) > _BEST_FIRST.index(self.was)
+        """Whether that would be a worse disposition than the batch had."""
+        comparable = self.would_be in _BEST_FIRST and self.was in _BEST_FIRST
+        return comparable and _BEST_FIRST.index(self.would_be) > _BEST_FIRST.index(self.was)
 
 
 class SchemaChange(BaseModel):
-    """One batch whose schema was not that of the batch before.
+    """A batch whose schema differs from that of the batch before.
 
     Attributes:
         batch: The batch's id.
         name: Its path from the inbox.
         finished: When it was judged, in UTC.
-        changes: What was different, from the batch before of the same format.
+        changes: Compared with the batch before of the same format.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -79,14 +79,14 @@ class SchemaChange(BaseModel):
 
 
 class Observation(BaseModel):
-    """Something worth a look that is no change of schema.
+    """Something to look at that is no change of a schema.
 
     Attributes:
-        kind: ``null_share`` or ``range``: a column's cells moved; ``format``: batches arrive in
-            another; ``version``: the model's version is another, its contract the same;
-            ``unknown``: something could not be found out.
+        kind: ``null_share`` or ``range``: a column's values changed; ``format``: the format of the
+            batches changed; ``version``: the model's version changed, its contract did not;
+            ``unknown``: what changed is unknown.
         column: The column, if it is about one.
-        message: One sentence, in which names from data are mere text.
+        message: One sentence; control characters in names are escaped.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -104,20 +104,20 @@ class DriftReport(BaseModel):
         model: The version that the feed's model URI means now, or the one that was named.
         version: What tells the model's versions apart.
         contract: Fingerprint of that version's contract.
-        named: Whether the version was named by the caller: then this is a rehearsal.
+        named: Whether the caller named the version; such a report is not announced.
         previous: The version that judged the newest batch; None if there is no batch.
         previous_contract: Fingerprint of its contract, likewise.
-        batches: How many of the last batches were looked at.
+        batches: How many of the last batches were compared.
         newest: Name of the newest of them whose schema is known.
-        since: Name of the batch with which the newest schema began, if that is not the usual one.
+        since: Name of the first batch with the newest schema, if that is not the usual schema.
         changes: From the usual schema to the newest batch's, from the contract to the newest
             batch's schema (breaking ones only), and from the previous contract to this one; the
-            worst first. Each says what it stands ``between``.
-        shifts: Where among the last batches the schema changed, the oldest first.
-        forecast: How each of the last batches that another contract judged would have fared under
-            this one, the oldest first.
-        notes: What else is worth a look.
-        report: Where the report on the newest batch lies, if it was kept from the model.
+            worst first.
+        shifts: The batches at which the schema changed, the oldest first.
+        forecast: The verdict of this contract on each of the last batches that another contract
+            judged, the oldest first.
+        notes: What else to look at.
+        report: Path of the report on the newest batch, if it was quarantined.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -141,7 +141,7 @@ class DriftReport(BaseModel):
     @computed_field
     @property
     def fingerprint(self) -> str:
-        """Sixteen digits that are equal for equal changes, whichever batches have them."""
+        """Sixteen hexadecimal digits that are equal for equal changes, whatever the batches."""
         return fingerprint_of(self.changes)
 
     @computed_field
@@ -153,22 +153,22 @@ class DriftReport(BaseModel):
     @computed_field
     @property
     def drifted(self) -> bool:
-        """Whether there is a change that somebody could notice, or a batch that would not pass."""
+        """Whether there is a change that is not cosmetic, or a batch that would not pass."""
         return bool(self.noticeable or self.rejecting)
 
     @property
     def noticeable(self) -> tuple[Change, ...]:
-        """The changes but the cosmetic ones."""
+        """The changes without the cosmetic ones."""
         return tuple(change for change in self.changes if change.effect != "cosmetic")
 
     @property
     def of_schema(self) -> tuple[Change, ...]:
-        """The noticeable changes of what arrives."""
+        """The noticeable changes of the arriving schema."""
         return tuple(change for change in self.noticeable if change.between != "contracts")
 
     @property
     def of_contract(self) -> tuple[Change, ...]:
-        """All changes of what the model expects."""
+        """All changes of the contract."""
         return tuple(change for change in self.changes if change.between == "contracts")
 
     @property
@@ -178,7 +178,7 @@ class DriftReport(BaseModel):
 
     @property
     def found(self) -> bool:
-        """Whether there is anything to tell."""
+        """Whether there is anything to report."""
         return bool(self.drifted or self.notes)
 
     @property
@@ -186,42 +186,44 @@ class DriftReport(BaseModel):
         """The forecast as one clause; empty if there is none."""
         if not self.forecast:
             return ""
-        of = f"{len(self.rejecting)} of {counted(len(self.forecast), 'batch', 'batches')}"
-        gone = sum(entry.gone for entry in self.forecast)
-        worse = sum(entry.worse for entry in self.forecast)
-        by_comparison = f", {worse} faring worse than before" if worse else ""
-        by_schema = f", {gone} of them gone and judged by their schema" if gone else ""
-        unknown = sum(entry.would_be is None for entry in self.forecast)
-        open_ = f", {unknown} unknown" if unknown else ""
+        batches = f"{len(self.rejecting)} of {counted(len(self.forecast), 'batch', 'batches')}"
+        details = {
+            "worse than before": sum(entry.worse for entry in self.forecast),
+            "judged by the recorded schema only": sum(entry.gone for entry in self.forecast),
+            "unknown": sum(entry.would_be is None for entry in self.forecast),
+        }
+        shown = "; ".join(f"{number:,} {detail}" for detail, number in details.items() if number)
         model = visible(self.model or self.version)
-        return f"{of} would not pass {model}{by_comparison}{by_schema}{open_}"
+        return f"{batches} would not pass {model}{f' ({shown})' if shown else ''}"
 
     def message(self) -> str:
-        """Tell it in a few lines that an alert can carry; names from data are mere text."""
-        told = [change.message for change in self.noticeable[:_TOLD]]
-        more = len(self.noticeable) - _TOLD
+        """Describe the drift in a few lines; control characters in names are escaped."""
+        lines = [change.message for change in self.noticeable[:_LISTED]]
+        more = len(self.noticeable) - _LISTED
         rest = [f"and {more} more"] if more > 0 else []
-        return "\n".join([self._headline, *(f" - {line}" for line in (*told, *rest)), *self._facts])
+        return "\n".join(
+            [self._headline, *(f" - {line}" for line in (*lines, *rest)), *self._facts]
+        )
 
     @property
     def _headline(self) -> str:
-        broken = sum(change.effect == "breaking" for change in self.changes)
-        others = len(self.noticeable) - broken
+        breaking = sum(change.effect == "breaking" for change in self.changes)
+        others = len(self.noticeable) - breaking
         parts = [
-            counted(broken, "breaking change") if broken else "",
+            counted(breaking, "breaking change") if breaking else "",
             counted(others, "compatible change") if others else "",
             self.forecast_in_words if self.rejecting else "",
             counted(len(self.notes), "note") if self.notes else "",
         ]
-        looked = counted(self.batches, "batch", "batches")
-        said = "; ".join(part for part in parts if part)
-        return f"{self.feed}: {said or f'no drift in the last {looked}'}"
+        summary = "; ".join(part for part in parts if part)
+        batches = counted(self.batches, "batch", "batches")
+        return f"{self.feed}: {summary or f'no drift in the last {batches}'}"
 
     @property
     def _facts(self) -> list[str]:
         moved = self.previous and self.model and self.previous.pinned != self.model.pinned
         was = f" (the newest batch was judged by {visible(self.previous)})" if moved else ""
-        notes = [f"note: {note.message}" for note in self.notes[:_TOLD]]
+        notes = [f"note: {note.message}" for note in self.notes[:_LISTED]]
         since = [f"since batch: {visible(self.since, limit=_LONGEST)}"] if self.since else []
         report = [f"report: {self.report}"] if self.report else []
         return [f"model: {visible(self.model or self.version)}{was}", *since, *notes, *report]

@@ -1,4 +1,4 @@
-"""How the last batches would have fared under a version that did not judge them."""
+"""The verdict that a version would have given on the last batches, which it did not judge."""
 
 from __future__ import annotations
 
@@ -23,40 +23,34 @@ _DEEPEST_FIRST: tuple[Evidence, ...] = ("scan", "footer", "schema")
 
 
 def forecast(feed: Feed, receipts: Iterable[Receipt], contract: Contract) -> tuple[Forecast, ...]:
-    """Judge batches by a contract that did not judge them; none is moved.
+    """Judge the batches that another contract judged; none is moved.
 
-    Where a batch still lies where its receipt says, in the inbox, the archive or the quarantine, it
-    is judged itself. Where it is gone or another has its name, the recorded schema has to do.
-
-    Args:
-        feed: Says policy and folders.
-        receipts: One for each batch.
-        contract: What the other version expects.
-
-    Returns:
-        One entry for each receipt that another contract's version has left.
+    A batch that is still where its receipt says, in the inbox, the archive or the quarantine, is
+    judged itself. If it no longer exists or another has its name, its recorded schema is judged.
     """
-    return tuple(_of(feed, r, contract) for r in receipts if r.contract != contract.fingerprint)
+    return tuple(
+        _forecast_one(feed, r, contract) for r in receipts if r.contract != contract.fingerprint
+    )
 
 
-def _of(feed: Feed, receipt: Receipt, contract: Contract) -> Forecast:
+def _forecast_one(feed: Feed, receipt: Receipt, contract: Contract) -> Forecast:
     entry = Forecast(
         batch=receipt.batch.id, name=receipt.batch.name, was=receipt.disposition, would_be=None
     )
-    verdict = _judged(feed, receipt, contract)
+    verdict = _verdict(feed, receipt, contract)
     if verdict:
         evidence = _evidence(verdict)
-        return _told(entry, verdict.disposition, evidence, verdict.blocking)
+        return _completed(entry, verdict.disposition, evidence, verdict.blocking)
     entry = entry.model_copy(update={"gone": True})
     if not receipt.batch.columns:
         return entry
-    found = judge_schema(receipt.batch, contract, feed.policy).violations
-    blocking = tuple(v for v in found if v.severity == "critical")
+    violations = judge_schema(receipt.batch, contract, feed.policy).violations
+    blocking = tuple(v for v in violations if v.severity == "critical")
     refused: Disposition = "failed" if feed.policy.on_mismatch == "fail" else "quarantined"
-    return _told(entry, refused if blocking else "passed", "schema", blocking)
+    return _completed(entry, refused if blocking else "passed", "schema", blocking)
 
 
-def _told(
+def _completed(
     entry: Forecast, would_be: Disposition, evidence: Evidence, blocking: Sequence[Violation]
 ) -> Forecast:
     more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
@@ -64,24 +58,24 @@ def _told(
     return entry.model_copy(update={"would_be": would_be, "evidence": evidence, "reason": reason})
 
 
-def _judged(feed: Feed, receipt: Receipt, contract: Contract) -> Verdict | None:
+def _verdict(feed: Feed, receipt: Receipt, contract: Contract) -> Verdict | None:
     try:
-        path = _place(feed, receipt)
+        path = _batch_path(feed, receipt)
         return check(path, contract, feed.policy).verdict if path else None
     except (BatchNotFound, UnsupportedBatch, OSError):
-        # Taken away since, or never a batch: what is recorded must do.
+        # Removed since, or unreadable: only its record can be judged.
         return None
 
 
-def _place(feed: Feed, receipt: Receipt) -> Path | None:
-    known = receipt.batch.identity
+def _batch_path(feed: Feed, receipt: Receipt) -> Path | None:
+    recorded = receipt.batch.identity
     path = feed.resolve(receipt.outputs.batch) if receipt.outputs.batch else None
-    if path is None or not path.exists() or identify(path, known.path) != known:
+    if path is None or not path.exists() or identify(path, recorded.path) != recorded:
         return None
     return path
 
 
 def _evidence(verdict: Verdict) -> Evidence:
-    # What names and types turn away is looked into no further, and has no stages.
+    # A batch that is rejected for its schema has no further stages.
     stages = {*verdict.evidence.values(), _DEEPEST_FIRST[-1]}
     return next(stage for stage in _DEEPEST_FIRST if stage in stages)

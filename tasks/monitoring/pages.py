@@ -1,4 +1,4 @@
-"""Write the pages on which feeds are looked after; nothing of the feeds themselves is touched."""
+"""Write the pages of feeds: all feeds, each feed, and each one's earlier batches."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ...expectations.report.feed_pages import (
     render_feeds,
 )
 from ...expectations.report.templating import write_page
+from ...expectations.wording import listed
 from ..feed.history import look_back
 from ..quarantine.entries import batch_of, entry_names
 from ..scoring.evidence import REPORT
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _INDEX = "index.html"
 _ON_A_PAGE = 500  # earlier batches
 _OURS = b'name="generator" content="signature-gate'
-_HEAD = 2_000  # bytes within which a page of ours says so
+_HEAD = 2_000  # bytes within which a page names its generator
 
 
 def write_overview(
@@ -40,22 +41,13 @@ def write_overview(
     folder: str | Path,
     drift: Mapping[str, Sequence[DriftNote]] | None = None,
 ) -> Path:
-    """Write a page that lists feeds, a page for each, and pages of each one's earlier batches.
+    """Write all pages of these feeds into a folder, and return the path of their list.
 
-    The pages refer to reports and predictions where they lie, by relative paths. Of each feed at
-    most sixty receipts are opened, however many there are.
-
-    Args:
-        feeds: The feeds, in the order in which they are listed.
-        folder: Where; it is made if need be, and pages of an earlier call are replaced.
-        drift: What drifted, by the feed's name.
-
-    Returns:
-        The path of the page that lists the feeds.
+    The pages link to reports and predictions by relative paths. At most sixty receipts of each feed
+    are read. Pages of an earlier call are replaced; nothing of the feeds is written.
 
     Raises:
-        Misuse: Two feeds have one name, or another's page stands in the way.
-        OSError: Something cannot be read or written.
+        Misuse: Two feeds have one name, or a page of another program would be overwritten.
     """
     home = Path(folder).absolute()
     _refuse_namesakes(feeds)
@@ -67,11 +59,11 @@ def write_overview(
 
 
 def _refuse_namesakes(feeds: Sequence[Feed]) -> None:
-    # Some disks take capitals for small letters.
+    # Some file systems ignore case.
     names = [feed.name.casefold() for feed in feeds]
-    twice = sorted({feed.name for feed in feeds if names.count(feed.name.casefold()) > 1})
-    if twice:
-        msg = f"more than one feed is called {', '.join(twice)}. Name each feed once."
+    shared = sorted({feed.name for feed in feeds if names.count(feed.name.casefold()) > 1})
+    if shared:
+        msg = f"more than one feed is called {listed(shared)}. Name each feed once."
         raise Misuse(msg)
 
 
@@ -81,7 +73,7 @@ def _refuse_strangers(index: Path) -> None:
     with index.open("rb") as file:
         if _OURS in file.read(_HEAD):
             return
-    msg = f"{index} is not a page of signature-gate's. Name another folder; it is not overwritten."
+    msg = f"{index} was not written by signature-gate and is not overwritten. Name another folder."
     raise Misuse(msg)
 
 
@@ -110,7 +102,7 @@ def _write_feed(
 
 
 def _older(history: History) -> list[list[Trace]]:
-    """Lay the batches that are on no picture out on pages, the newest first."""
+    """Divide the batches that no chart shows into pages, the newest first."""
     shown = len(history.receipts) + len(history.unreadable)
     traces = list(reversed(history.traces[: len(history.traces) - shown]))
     return [traces[start : start + _ON_A_PAGE] for start in range(0, len(traces), _ON_A_PAGE)]

@@ -1,8 +1,8 @@
 """Look back on a feed: what changed between its batches, in its model, and between the two.
 
-The usual schema is the one in which most of the last batches arrived that have the newest one's
-format; of two equally frequent ones it is the older. So a change is told while it is the exception,
-and ends by itself once it has become the rule, unless it breaks the contract.
+The newest batch is compared with the usual schema: the one in which most of the last batches of its
+format arrived, and of two equally frequent ones the older. So a change is reported while it is the
+exception, and no longer once most batches have it, unless it breaks the contract.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ...expectations.drift.change import worst_first
 from ...expectations.drift.contract_diff import contract_changes
 from ...expectations.errors import ModelNotFound, NoContract
 from ...expectations.escaping import visible
+from ...expectations.wording import listed
 from ..feed.feed import Feed
 from ..feed.history import recent_receipts
 from ..feed.receipt import version_label
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class _Arrivals(NamedTuple):
-    """What the last batches say of the arriving schema."""
+    """What the last batches show of the arriving schema."""
 
     changes: tuple[Change, ...] = ()
     shifts: tuple[SchemaChange, ...] = ()
@@ -50,32 +51,42 @@ def watch_feed(
     model: str | None = None,
     timeout: float | None = None,
 ) -> DriftReport:
-    """Tell what has changed around a feed; nothing is moved, written, or told to anybody.
+    """Report what has changed around a feed; nothing is moved, written or sent.
 
     Args:
         feed: The feed, or the path of its YAML file.
-        last: Batches to look back on.
+        last: How many of the last batches to look at.
         model: A version to forecast for, in place of the one that the feed's model URI means now.
-        timeout: Seconds to go on trying while the registry does not answer.
-
-    Returns:
-        Changes, forecast and notes.
+        timeout: Seconds within which the registry must answer.
 
     Raises:
-        InvalidFeed: The feed file is not as it should be.
-        ModelNotFound: The registry knows no such model, version or alias.
-        NoContract: The model's signature decides nothing.
-        RegistryUnavailable: No answer within the timeout.
+        GateError: The feed file, the model or the registry, as ``Feed.load`` and ``Contract.load``
+            raise it.
         OSError: The feed's receipts cannot be listed.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
     contract = Contract.load(model or feed.model, timeout=timeout)
     receipts = recent_receipts(feed, last)
-    newest = receipts[-1] if receipts else None
     arrivals = _arrivals(feed, receipts, contract)
-    expected, of_model = _expected(feed, receipts, contract, timeout)
+    contract_changed, model_notes = _contract_drift(feed, receipts, contract, timeout)
     judged = [receipt for receipt in receipts if receipt.verdict]
-    notes = (*of_model, *arrivals.notes, *data_drift(judged, redact=feed.policy.redact))
+    data_notes = data_drift(judged, redact=feed.policy.redact)
+    return _without_changes(feed, receipts, contract).model_copy(
+        update={
+            "named": model is not None,
+            "newest": arrivals.newest.batch.name if arrivals.newest else None,
+            "since": arrivals.since,
+            "changes": worst_first((*arrivals.changes, *contract_changed)),
+            "shifts": arrivals.shifts,
+            "forecast": forecast(feed, receipts, contract),
+            "notes": (*model_notes, *arrivals.notes, *data_notes),
+        }
+    )
+
+
+def _without_changes(feed: Feed, receipts: Sequence[Receipt], contract: Contract) -> DriftReport:
+    newest = receipts[-1] if receipts else None
+    folder = newest.outputs.quarantine if newest else None
     return DriftReport(
         feed=feed.name,
         model=contract.model,
@@ -83,26 +94,14 @@ def watch_feed(
         if contract.model
         else contract.fingerprint,
         contract=contract.fingerprint,
-        named=model is not None,
         previous=newest.model if newest else None,
         previous_contract=newest.contract if newest else None,
         batches=len(receipts),
-        newest=arrivals.newest.batch.name if arrivals.newest else None,
-        since=arrivals.since,
-        changes=worst_first((*arrivals.changes, *expected)),
-        shifts=arrivals.shifts,
-        forecast=forecast(feed, receipts, contract),
-        notes=notes,
-        report=_report(feed, newest),
+        report=str(feed.resolve(folder) / REPORT) if folder else None,
     )
 
 
-def _report(feed: Feed, newest: Receipt | None) -> str | None:
-    folder = newest.outputs.quarantine if newest else None
-    return str(feed.resolve(folder) / REPORT) if folder else None
-
-
-# ----- what arrives -----
+# ----- the arriving schema -----
 
 
 def _arrivals(feed: Feed, receipts: Sequence[Receipt], contract: Contract) -> _Arrivals:
@@ -110,23 +109,22 @@ def _arrivals(feed: Feed, receipts: Sequence[Receipt], contract: Contract) -> _A
     if not readable:
         return _Arrivals()
     newest = readable[-1]
-    alike = [r for r in readable if r.batch.format == newest.batch.format]
-    usual = _usual(alike)
-    moved = tuple(batch_changes(usual.batch, newest.batch, contract, feed.policy))
-    broken = tuple(
+    same_format = [r for r in readable if r.batch.format == newest.batch.format]
+    usual = _usual(same_format)
+    unusual = tuple(batch_changes(usual.batch, newest.batch, contract, feed.policy))
+    breaking = tuple(
         change
         for change in contract_deviations(newest.batch, contract, feed.policy)
         if change.effect == "breaking"
     )
-    # Of two that say the same, the contract's stays: it is told for as long as it lasts.
-    told = {(change.kind, change.path) for change in broken}
-    changes = (*broken, *(c for c in moved if (c.kind, c.path) not in told))
+    # A deviation from the contract is reported for as long as it lasts, so it replaces its like.
+    reported = {(change.kind, change.path) for change in breaking}
     return _Arrivals(
-        changes,
+        (*breaking, *(c for c in unusual if (c.kind, c.path) not in reported)),
         tuple(_shifts(feed, readable, contract)),
         newest,
-        _first_like_it(alike) if moved else None,
-        tuple(_of_format(readable, newest)),
+        _first_like_newest(same_format) if unusual else None,
+        tuple(_format_note(readable, newest)),
     )
 
 
@@ -136,7 +134,7 @@ def _usual(receipts: Sequence[Receipt]) -> Receipt:
     return next(receipt for receipt in receipts if receipt.batch.columns == columns)
 
 
-def _first_like_it(receipts: Sequence[Receipt]) -> str:
+def _first_like_newest(receipts: Sequence[Receipt]) -> str:
     first = receipts[-1]
     for receipt in reversed(receipts):
         if receipt.batch.columns != first.batch.columns:
@@ -146,33 +144,34 @@ def _first_like_it(receipts: Sequence[Receipt]) -> str:
 
 
 def _shifts(feed: Feed, receipts: Sequence[Receipt], contract: Contract) -> Iterator[SchemaChange]:
-    before: dict[str, Receipt] = {}
+    last_of_format: dict[str, Receipt] = {}
     for receipt in receipts:
-        earlier = before.get(receipt.batch.format)
-        before[receipt.batch.format] = receipt
+        earlier = last_of_format.get(receipt.batch.format)
+        last_of_format[receipt.batch.format] = receipt
         if earlier is None or earlier.batch.columns == receipt.batch.columns:
             continue
-        found = batch_changes(earlier.batch, receipt.batch, contract, feed.policy)
-        if changes := worst_first(found):
+        changes = batch_changes(earlier.batch, receipt.batch, contract, feed.policy)
+        if ranked := worst_first(changes):
             yield SchemaChange(
                 batch=receipt.batch.id,
                 name=receipt.batch.name,
                 finished=receipt.finished,
-                changes=changes,
+                changes=ranked,
             )
 
 
-def _of_format(receipts: Sequence[Receipt], newest: Receipt) -> Iterator[Observation]:
-    others = {r.batch.format for r in receipts[:-1]}
-    if others and newest.batch.format not in others:
-        said = f"{visible(newest.batch.name)} arrived as {newest.batch.format}; earlier batches as "
-        yield Observation(kind="format", message=f"{said}{', '.join(sorted(others))}")
+def _format_note(receipts: Sequence[Receipt], newest: Receipt) -> Iterator[Observation]:
+    formats = {r.batch.format for r in receipts[:-1]}
+    if formats and newest.batch.format not in formats:
+        arrived = f"{visible(newest.batch.name)} arrived as {newest.batch.format}"
+        message = f"{arrived}; earlier batches as {listed(sorted(formats))}"
+        yield Observation(kind="format", message=message)
 
 
-# ----- what is expected -----
+# ----- the contract -----
 
 
-def _expected(
+def _contract_drift(
     feed: Feed, receipts: Sequence[Receipt], contract: Contract, timeout: float | None
 ) -> tuple[tuple[Change, ...], tuple[Observation, ...]]:
     newest = receipts[-1] if receipts else None
@@ -180,21 +179,24 @@ def _expected(
         return (), ()
     if newest.contract == contract.fingerprint:
         moved = newest.model.pinned != contract.model.pinned
-        said = f"{contract.model} has the same contract as {newest.model}, which judged last"
-        return (), (Observation(kind="version", message=visible(said)),) if moved else ()
-    before = _judge_of(newest, receipts, timeout)
+        message = f"{contract.model} has the same contract as {newest.model}, which judged last"
+        return (), (Observation(kind="version", message=visible(message)),) if moved else ()
+    before = _last_contract(newest, receipts, timeout)
     if before is None:
-        said = f"{newest.model} is gone, and no receipt holds its signature: what changed is lost"
-        return (), (Observation(kind="unknown", message=visible(said)),)
-    faults = param_faults(feed.params, contract)
-    found = contract_changes(before, contract, feed.policy)
-    return tuple(_to_this_feed(change, breaks=bool(faults)) for change in found), ()
+        message = (
+            f"{newest.model} was removed, and no receipt holds its signature: the changes of the "
+            "contract are unknown"
+        )
+        return (), (Observation(kind="unknown", message=visible(message)),)
+    params_refused = bool(param_faults(feed.params, contract))
+    changes = contract_changes(before, contract, feed.policy)
+    return tuple(_for_this_feed(change, params_refused=params_refused) for change in changes), ()
 
 
-def _judge_of(
+def _last_contract(
     newest: Receipt, receipts: Sequence[Receipt], timeout: float | None
 ) -> Contract | None:
-    """Find the contract that judged last: a registered version may be altered or removed."""
+    # A registered version may be altered or removed, so receipts come first.
     for receipt in reversed(receipts):
         if receipt.contract == newest.contract and receipt.verdict and receipt.verdict.signature:
             return Contract.from_signature(receipt.verdict.signature, newest.model)
@@ -204,8 +206,8 @@ def _judge_of(
         return None
 
 
-def _to_this_feed(change: Change, *, breaks: bool) -> Change:
-    if change.part != "param" or change.effect != "breaking" or breaks:
+def _for_this_feed(change: Change, *, params_refused: bool) -> Change:
+    if change.part != "param" or change.effect != "breaking" or params_refused:
         return change
-    said = "the params that the feed states are taken still"
-    return change.model_copy(update={"effect": "compatible", "reason": said})
+    reason = "the model still takes the params that the feed sets"
+    return change.model_copy(update={"effect": "compatible", "reason": reason})

@@ -233,7 +233,7 @@ def test_a_batch_that_is_gone_is_judged_by_its_recorded_schema(
         ("1.parquet", "quarantined", "schema"),
         ("2.parquet", "passed", "schema"),
     ]
-    assert "2 of them gone and judged by their schema" in found.forecast_in_words
+    assert "2 judged by the recorded schema only" in found.forecast_in_words
 
 
 def test_a_quarantined_batch_is_judged_in_the_quarantine(
@@ -282,7 +282,7 @@ def test_a_version_that_is_gone_is_known_from_its_receipts(
     receipt.write_text(json.dumps({**fields, "verdict": None, "disposition": "errored"}), "utf-8")
     found = watch_feed(later)
     assert [note.kind for note in found.notes] == ["unknown"]
-    assert "models:/fleeting/1 is gone" in found.message()
+    assert "models:/fleeting/1 was removed" in found.message()
 
 
 def test_params_break_only_feeds_that_state_them(

@@ -496,7 +496,7 @@ def test_pages_are_made_anew_and_never_in_place_of_a_strangers(tmp_path: Path) -
     stranger.write_text("mine")
 
     assert "1 passed" in index.read_text("utf-8")
-    with pytest.raises(Misuse, match="not a page of signature-gate's"):
+    with pytest.raises(Misuse, match="was not written by signature-gate"):
         write_overview([feed], stranger.parent)
     assert stranger.read_text() == "mine"
 
