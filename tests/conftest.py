@@ -1,8 +1,8 @@
 """What tests share: a real MLflow registry, and the tutorial's models in it.
 
-- ``registry``: the URI of a registry in SQLite, in use for the whole session once asked for.
+- ``registry``: the URI of a registry in SQLite, for the whole session.
 - ``iris_inferred``, ``iris_columns``, ``iris_tensor``, ``house_price``: each a
-  ``tutorial_models.Tutorial``, logged once, when a test first asks for it.
+  ``tutorial_models.Tutorial``, logged once, when a test first uses it.
 - ``make_feed``, ``line``, ``moody``, ``unsigned``: the feeds and models of ``feeds``.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tutorial_models import Tutorial
 
-# No server or library of the session reports home, and no registry of the developer is in use.
+# No telemetry, and no registry of the developer.
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -56,7 +56,7 @@ class _RootIsAFolder:
         return pytest.Dir.from_parent(parent, path=path) if is_root else None
 
 
-# These files begin first, or one of two processes would wait for the last long one of the other.
+# The longest files start first, so that both processes end at about the same time.
 _LONGEST = (
     "test_end_to_end",
     "test_demo",
@@ -73,7 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register what pytest heeds only from a plugin: a conftest's word holds below it."""
+    """Register a hook for the root folder, where a conftest of a folder below has no effect."""
     config.pluginmanager.register(_RootIsAFolder())
 
 
@@ -101,7 +101,7 @@ def iris_inferred(registry: str) -> Tutorial:
 
 @pytest.fixture(scope="session")
 def iris_columns(registry: str) -> Tutorial:
-    """A random forest whose signature spells out its columns."""
+    """A random forest whose signature is written column by column."""
     import tutorial_models
 
     return tutorial_models.iris_columns()

@@ -1,7 +1,7 @@
 """Time and peak memory of check() on 10,000,000 rows by 20 columns; ``make bench`` prints them.
 
-Each figure is a process of its own, so that memory is that of one judgement alone. Imports and the
-contract are made before the clock starts.
+Each case runs in its own process, so that the memory is that of one judgement. Imports and the
+contract are not timed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CASES = {
 
 
 def main() -> None:
-    """Write the files, judge each case in a process of its own, and print a table."""
+    """Write the files, judge each case in its own process, and print a table."""
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder) / "statistics.parquet", _ROWS, statistics=True)
         _write(Path(folder) / "bare.parquet", _ROWS, statistics=False)
@@ -68,7 +68,7 @@ def judge(path: str, nan: str) -> None:
     seconds = time.perf_counter() - began
     if not result.passed:
         raise SystemExit(result.verdict.summary())
-    # Not ru_maxrss, which a process inherits from the one that forked it.
+    # Not ru_maxrss, which a process inherits from its parent.
     status = Path("/proc/self/status").read_text("ascii")
     peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
     stages = sorted(set(result.verdict.evidence.values()))

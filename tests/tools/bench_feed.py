@@ -1,7 +1,7 @@
 """Time and peak memory of a feed that judges, splits and scores one batch larger than memory.
 
-``make bench`` runs it with 30,000,000 rows by 20 columns; another number of rows may be named. One
-row in a thousand lacks a value. The model adds two columns up, so that the figures are the gate's.
+``make bench`` runs it with 30,000,000 rows by 20 columns; its argument is another number of rows.
+One row in a thousand has a null. The model adds two columns: nearly all of the time is the gate's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NAMES = [f"{kind}{i}" for kind in "if" for i in range(_PAIRS)]
 
 
 def main(rows: int) -> None:
-    """Register the model, deliver the batch, score it in a process of its own, and print."""
+    """Register the model, deliver the batch, score it in its own process, and print."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{root}/mlflow.db"
@@ -75,7 +75,7 @@ def _write(path: Path, rows: int) -> None:
 
 
 def score(root: str, model: str) -> None:
-    """Score the feed and print what became of the rows, seconds and peak MiB, as JSON."""
+    """Score the feed and print counts of rows, seconds and peak MiB, as JSON."""
     from signature_gate.tasks.feed.feed import Feed
     from signature_gate.tasks.scoring.feed_run import score_feed
 
@@ -91,7 +91,7 @@ def score(root: str, model: str) -> None:
     began = time.perf_counter()
     summary = score_feed(feed)
     seconds = time.perf_counter() - began
-    # Not ru_maxrss, which a process inherits from the one that forked it.
+    # Not ru_maxrss, which a process inherits from its parent.
     status = Path("/proc/self/status").read_text("ascii")
     peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
     told = {"scored": summary.rows_scored, "rejected": summary.rows_rejected}

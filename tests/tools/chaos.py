@@ -1,10 +1,10 @@
-"""Kill the workers of a feed, again and again, and count what is lost.
+"""Kill the workers of a feed, again and again, and report what is lost or doubled.
 
-A feed of mixed batches is scored by ``signature-gate score``, in one or two real processes at a
-time. Each dies by SIGKILL, at a random instant or at a named point of the order of writes, and
-another takes its place, until the feed is done; all the while the model's alias moves back and
-forth, and a reader opens every file that appears. Then the books are balanced: what was delivered,
-byte by byte and row by row, against what lies in the feed's folders. ``make chaos`` runs it.
+A feed of mixed batches is scored by ``signature-gate score``, in one or two processes at a time.
+Each is killed by SIGKILL, at a random instant or at a named checkpoint, and another takes its
+place, until the feed is done. Meanwhile the model's alias moves back and forth, and a reader opens
+every file that appears. Then what was delivered is compared, byte by byte and row by row, with what
+lies in the feed's folders. ``make chaos`` runs it.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ if TYPE_CHECKING:
 
 MAX_ATTEMPTS = 2
 _POLICY = {"on_mismatch": "split", "max_rejected": 0.5, "keep": ["key"]}
-# Of the time that a feed takes in peace: long enough to get to the writes, and short enough for
-# several deaths in each feed.
+# Share of the time of an undisturbed feed within which workers are killed: long enough to reach the
+# writes, short enough for several kills in each feed.
 _SHARE = 0.7
-# What the command may say at its end: passed, not passed, and broken, for a model raises.
+# Exit codes of the command: passed, not passed, and broken, because one model raises.
 _SOBER_ENDS = {0, 1, 3}
 
 
 class Kill(NamedTuple):
-    """How a worker is to die.
+    """When a worker is killed.
 
     Attributes:
-        point: The point of the order of writes at which it dies; None for a random instant.
-        times: The how manieth time it gets there.
+        point: The checkpoint; None for a random instant.
+        times: How often the checkpoint is reached; 1 for the first time.
     """
 
     point: str | None = None
@@ -62,17 +62,17 @@ class Kill(NamedTuple):
 
 @dataclass
 class Toll:
-    """What the kills have cost.
+    """The result of the kills.
 
     Attributes:
-        kills: By point; those at random instants under ``random instant``.
-        batches: How many were delivered.
-        rows: How many were delivered, those that nobody could count left out.
-        looks: How often the reader went through the folders.
-        files: How many files it has read whole.
-        faults: Whatever was lost, doubled, half there or left over; empty if all is well.
-        feeds: How many feeds it took.
-        seconds: How long it took.
+        kills: Counts by checkpoint; those at random instants under ``random instant``.
+        batches: How many batches were delivered.
+        rows: How many rows were delivered, without those that cannot be counted.
+        looks: How often the reader listed the folders.
+        files: How many files it read to their end.
+        faults: What was lost, doubled, incomplete or left over.
+        feeds: How many feeds were needed.
+        seconds: The whole time.
     """
 
     kills: Counter[str] = field(default_factory=Counter[str])
@@ -86,16 +86,16 @@ class Toll:
 
 
 class Ordeal:
-    """A feed whose workers die."""
+    """A feed whose workers are killed."""
 
     def __init__(self, folder: Path, batches: int, archive: bool, luck: random.Random) -> None:
-        """Fill a feed, and begin to read along.
+        """Fill a feed, and start the reader.
 
         Args:
-            folder: Where the feed is to lie.
-            batches: How many it gets.
+            folder: The feed's folder.
+            batches: How many batches it gets.
             archive: Whether scored batches leave the inbox.
-            luck: Decides when workers die.
+            luck: Chooses the random instants.
         """
         self._luck = luck
         (folder / "feed" / "inbox").mkdir(parents=True)
@@ -119,14 +119,14 @@ class Ordeal:
         self.reader.start()
 
     def run(self, kills: list[Kill], longest: float) -> list[bool]:
-        """Let workers score the feed side by side, each until it dies.
+        """Let workers score the feed at the same time, each until it is killed.
 
         Args:
             kills: One for each worker.
-            longest: Seconds within which the random instants lie.
+            longest: Upper bound of the random instants, in seconds.
 
         Returns:
-            Whether each of them died; the others had come to the end of their work.
+            For each whether it was killed; the others finished before.
         """
         workers = [self._start(kill.point or "never", kill.times) for kill in kills]
         began = time.monotonic()
@@ -139,10 +139,10 @@ class Ordeal:
         return [self._died(worker.exitcode) for worker in workers]
 
     def finish(self) -> float:
-        """Let one worker after the other score the feed in peace, until there is no more to do.
+        """Let one worker after the other score the feed, until nothing is left to do.
 
         Returns:
-            Seconds that the first of them took.
+            Seconds of the first worker.
         """
         began, first, known = time.monotonic(), None, -1
         while known != (known := len(list(self.feed.receipts.glob("*.json")))):
@@ -153,10 +153,10 @@ class Ordeal:
         return first or 0.0
 
     def close(self) -> list[str]:
-        """Balance the books.
+        """Stop the reader, and compare what was delivered with what is there.
 
         Returns:
-            All faults, each in words; none if nothing was lost, doubled, half there or left over.
+            One sentence for each fault; none if nothing was lost, doubled, incomplete or left over.
         """
         self.reader.stop()
         printed = self._log.read_text("utf-8", "replace") if self._log.exists() else ""
@@ -178,17 +178,17 @@ class Ordeal:
 def unleash(
     folder: Path, kills: Iterable[Kill], batches: int, seed: int, told: Callable[[Toll], None]
 ) -> Toll:
-    """Kill workers, feed after feed, until all kills are dealt.
+    """Kill workers, feed after feed, until all kills are done.
 
     Args:
-        folder: Where the feeds are to lie; a feed that came through is removed.
-        kills: How workers are to die. A worker that ends before has to be followed by another.
+        folder: The folder of the feeds; a feed without faults is removed.
+        kills: The kills. If a worker finishes before its kill, another worker gets it.
         batches: How many batches each feed gets.
-        seed: Decides what is left to chance.
-        told: Told after each kill.
+        seed: Seed of the random choices.
+        told: Called after each kill.
 
     Returns:
-        What it has cost.
+        The result.
     """
     luck, toll, began = random.Random(seed), Toll(), time.monotonic()  # noqa: S311 - no secret
     todo, archive = list(kills), cycle((False, True))
@@ -206,7 +206,7 @@ def unleash(
 
 
 def _undisturbed(folder: Path, batches: int, toll: Toll) -> float:
-    """Score two feeds in peace: the first worker waits for the server that forks them all."""
+    """Time two feeds without kills: the first worker waits for the fork server to start."""
     for number, count in enumerate((2, batches)):
         place = folder.with_name(f"{folder.name}-{number}")
         ordeal = Ordeal(place, count, archive=True, luck=random.Random(0))  # noqa: S311
@@ -241,12 +241,12 @@ def _add(toll: Toll, ordeal: Ordeal, folder: Path) -> None:
 
 
 def schedule(instants: int, times: Iterable[int], seed: int) -> list[Kill]:
-    """Plan deaths at random instants and at every point of the order of writes, in any order.
+    """Plan kills at random instants and at every checkpoint, in random order.
 
     Args:
         instants: How many random instants.
-        times: At the how manieth time that a point is reached; each of them for each point.
-        seed: Decides the order.
+        times: Counts of how often a checkpoint is reached; each of them for each checkpoint.
+        seed: Seed of the order.
     """
     at_points = [Kill(point, nth) for nth in times for point in CHECKPOINTS]
     kills = [*at_points, *(Kill() for _ in range(instants))]
@@ -258,7 +258,7 @@ def main(arguments: list[str]) -> int:
     """Kill, count and report.
 
     Args:
-        arguments: Of the program.
+        arguments: Arguments of the program.
 
     Returns:
         0 if nothing was lost, else 1.

@@ -1,6 +1,6 @@
-"""Make docs/conformity.md: whatever can arrive against the types, the gate beside MLflow.
+"""Make docs/conformity.md: every kind of input against every type, judged by the gate and MLflow.
 
-Run by ``make table``; nothing in the tables is typed by hand.
+``make table`` runs it; the tables are made from a run.
 """
 
 from __future__ import annotations

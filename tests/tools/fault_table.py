@@ -1,6 +1,6 @@
-"""The table of docs/faults.md: what can break around a feed, what the gate does, what proves it.
+"""The table of docs/faults.md: what can fail around a feed, what the gate does, what proves it.
 
-Run by ``make faults``; a test holds the page to this table, and the table to the tests.
+``make faults`` writes the page; a test compares page, table and tests.
 """
 
 from __future__ import annotations

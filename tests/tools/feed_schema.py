@@ -1,4 +1,4 @@
-"""Write deployments/feeds/feed.schema.json: what a feed's YAML file may say, field by field."""
+"""Write deployments/feeds/feed.schema.json, the JSON schema of a feed's YAML file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def feed_schema() -> dict[str, Any]:
-    """Make the schema from the models that read the file."""
+    """Make the schema from the models that parse the file."""
     return {"$schema": _DIALECT, **Feed.model_json_schema()}
 
 
 def as_written(schema: dict[str, Any]) -> str:
-    """Lay the schema out as the file has it."""
+    """Format the schema as in the file."""
     return json.dumps(schema, indent=2) + "\n"
 
 

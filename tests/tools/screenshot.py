@@ -1,4 +1,4 @@
-"""Photograph the demo's feed page for the README; ``make screenshot`` runs it after the demo."""
+"""Take a screenshot of the demo's feed page for the README; run by ``make screenshot``."""
 
 from __future__ import annotations
 

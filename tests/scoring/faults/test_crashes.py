@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from fault_injection import at_point
 from feeds import (
     deliver,
     everything_below,
     rows,
 )
 from killed_process import score_and_die
-from racing_producer import at_point
 
 from signature_gate.expectations.contract.contract import Contract
 from signature_gate.expectations.contract.model_version import ModelVersion

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from fault_injection import at_point, disk_maker, unprivileged  # noqa: F401 - a fixture among them
 from feeds import (
     by_batch,
     deliver,
@@ -15,7 +16,6 @@ from feeds import (
     gaps,
     rows,
 )
-from racing_producer import at_point, disk_maker, unprivileged  # noqa: F401 - a fixture among them
 
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.feed.receipt import ReceiptStore
@@ -25,7 +25,7 @@ from signature_gate.tasks.scoring.selection import select_candidates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from racing_producer import Disk
+    from fault_injection import Disk
 
     MakeDisk = Callable[..., Disk]
     MakeFeed = Callable[..., Feed]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+from fault_injection import at_point
 from feeds import (
     by_batch,
     deliver,
@@ -13,7 +14,6 @@ from feeds import (
     gaps,
     rows,
 )
-from racing_producer import at_point
 
 from signature_gate.expectations.errors import InvalidFeed
 from signature_gate.tasks.feed.feed import Feed

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fault_injection import ANSWERS, at_point, failing_registry
 from feeds import (
     by_batch,
     deliver,
@@ -13,7 +14,6 @@ from feeds import (
 )
 from killed_process import score_and_die
 from mixed_batches import move_alias, register_fussy
-from racing_producer import ANSWERS, at_point, ill_registry
 
 from signature_gate.expectations.errors import ModelNotFound, RegistryUnavailable
 from signature_gate.expectations.registry.client import resolve
@@ -74,7 +74,7 @@ def test_a_registry_that_is_not_well_touches_no_batch(
     """The run ends in time with what was wrong; when the registry is well the batch is scored."""
     feed = make_feed(model=known)
     deliver(feed, "good.parquet", rows(5))
-    with monkeypatch.context() as patch, ill_registry(illness) as address:
+    with monkeypatch.context() as patch, failing_registry(illness) as address:
         patch.setenv("MLFLOW_TRACKING_URI", address)
         with pytest.raises(RegistryUnavailable, match="no usable answer from") as raised:
             score_feed(feed, timeout=1)
@@ -92,7 +92,7 @@ def test_a_registry_that_falls_ill_before_the_model_is_fetched_loses_no_batch(
     monkeypatch.setenv(LIMIT, "1")
     feed = feed.model_copy(update={"max_attempts": 1})
     path = deliver(feed, "good.parquet", rows(5))
-    with monkeypatch.context() as patch, ill_registry(illness) as address:
+    with monkeypatch.context() as patch, failing_registry(illness) as address:
         fall_ill = partial(patch.setenv, "MLFLOW_TRACKING_URI", address)
         with at_point("bound", fall_ill):
             first = only(feed)

@@ -1,4 +1,4 @@
-"""One broken input and what it must come to; and content that is broken in any format.
+"""One broken input with its expected verdict, and content that is broken in any format.
 
 Each file is made by code, so that a reader sees what is wrong with it. Most have the columns ``a``
 (double) and ``n`` (long), because that is what the contract asks for.
@@ -33,16 +33,15 @@ OPEN_TENSOR = [{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [
 
 @dataclass(frozen=True)
 class Broken:
-    """A file, and what judging it must come to.
+    """A file with its expected verdict.
 
     Attributes:
-        file: Its name, which promises a format.
-        make: Writes it.
-        kinds: Kinds of the blocking violations, in order; none if the content is sound after all.
-        says: Part of what the first of them says was observed.
-        handed: Rows that the model receives if it passes; None if the content then turns out to
-            contradict what was judged.
-        raises: Name of the error, where it is no batch at all.
+        file: Its name; the ending gives the format.
+        make: Function that writes it.
+        kinds: Kinds of the blocking violations, in order; none if the content is valid after all.
+        says: Part of ``observed`` of the first violation.
+        handed: Rows of the model input if it passes; None if reading it raises ``BatchChanged``.
+        raises: Name of the error, if it cannot be opened as a batch.
         contract: Columns by name, or a signature's inputs.
         policy: Fields of the policy.
     """
@@ -69,24 +68,24 @@ class Broken:
 
 
 def sound(file: str, make: Callable[[Path], object], rows: int, **more: Any) -> Broken:
-    """Say that a file only looks broken."""
+    """Expect that a file passes."""
     return Broken(file, make, (), handed=rows, **more)
 
 
 def lying(file: str, make: Callable[[Path], object], **more: Any) -> Broken:
-    """Say that a file passes by what it says of itself, and is found out before it is scored."""
+    """Expect that its statistics pass, and that reading it raises ``BatchChanged``."""
     return Broken(file, make, (), **more)
 
 
 def refused(
     file: str, make: Callable[[Path], object], says: str, *kinds: str, **more: Any
 ) -> Broken:
-    """Say that a file fails, as unreadable unless other kinds are named."""
+    """Expect these violations; ``unreadable`` by default."""
     return Broken(file, make, kinds or ("unreadable",), says, **more)
 
 
 def misused(file: str, make: Callable[[Path], object], raises: str) -> Broken:
-    """Say that it is no batch at all."""
+    """Expect an error instead of a verdict."""
     return Broken(file, make, raises=raises)
 
 
@@ -100,7 +99,7 @@ PNG = base64.b64decode(
 
 
 def table(rows: int = ROWS) -> pa.Table:
-    """Make rows that the contract takes."""
+    """Make rows that fit the contract."""
     return pa.table({"a": [float(i) for i in range(rows)], "n": list(range(rows))})
 
 
@@ -112,7 +111,7 @@ def content(*parts: bytes) -> Callable[[Path], object]:
 def spoilt(
     make: Callable[[Path], object], spoil: Callable[[bytes], bytes]
 ) -> Callable[[Path], object]:
-    """Write a file, then spoil its bytes."""
+    """Write a file, then alter its bytes."""
 
     def write(path: Path) -> None:
         make(path)
@@ -122,10 +121,10 @@ def spoilt(
 
 
 def cut(share: float) -> Callable[[bytes], bytes]:
-    """Keep the first part."""
+    """Truncate a file."""
     return lambda data: data[: int(len(data) * share)]
 
 
 def twice(data: bytes) -> bytes:
-    """Put a file behind itself, as ``cat`` does."""
+    """Append a file to itself, as ``cat`` does."""
     return data + data

@@ -1,4 +1,4 @@
-"""Broken ``.npy`` and ``.npz`` files: headers that promise what the file does not hold."""
+"""Broken ``.npy`` and ``.npz`` files: headers that contradict the content."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def npy(array: np.ndarray[Any, Any]) -> bytes:
 
 
 def promising(shape: str, dtype: str = "'<f8'", *, fortran: bool = False, held: int = 64) -> bytes:
-    """Write a header that promises anything, and a few bytes behind it."""
+    """Write a header with any claim, and a few bytes after it."""
     header = f"{{'descr': {dtype}, 'fortran_order': {fortran}, 'shape': {shape}, }}".encode()
     return b"\x93NUMPY\1\0" + struct.pack("<H", len(header) + 1) + header + b"\n" + bytes(held)
 
@@ -71,7 +71,7 @@ def with_flag(place: int, in_directory: int, value: int) -> Callable[[bytes], by
 
 
 class _Pickled:
-    """Leaves a trace when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.mkdir, ("unpickled",)
@@ -83,7 +83,7 @@ def pickled(path: Path) -> None:
 
 
 def tensor(*parts: bytes) -> dict[str, Any]:
-    """Say that a ``.npy`` file of these bytes is judged by a contract of one tensor."""
+    """Expect a verdict on a ``.npy`` file of these bytes, under a contract of one tensor."""
     return {"file": "b.npy", "make": content(*parts), "contract": TENSOR}
 
 

@@ -1,4 +1,4 @@
-"""Broken Arrow files and streams: cut, put together, packed too tightly, out of bounds."""
+"""Broken Arrow files and streams: truncated, concatenated, over-compressed, out of bounds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def arrow(
 
 
 def cut_between_messages(data: bytes) -> bytes:
-    """Keep the schema and half of the record batches, each of them whole."""
+    """Keep the schema and the first half of the record batches."""
     source, ends = pa.BufferReader(data), list[int]()
     while True:
         try:
@@ -56,7 +56,7 @@ def bomb(**options: Any) -> Callable[[Path], object]:
 
 
 def with_bad_offsets(path: Path) -> None:
-    """Have the offsets of a text column point outside of its text."""
+    """Let the offsets of a text column point outside of its text."""
     texts = pa.array(["one", "two", "three"])
     _, _, data = texts.buffers()
     offsets = pa.py_buffer(struct.pack("<4i", 0, 3, 1_000_000, 11))
@@ -73,7 +73,7 @@ def one_text_for_all_in_arrow(path: Path) -> None:
 
 
 def nulls_without_end(path: Path) -> None:
-    """Claim ten trillion nulls, which take no bytes, where 12,345 were written."""
+    """Change the row count of a null column, which takes no bytes, from 12,345 to ten trillion."""
     arrow(pa.table({"a": pa.nulls(12_345)}), rows=None)(path)
     written, claimed = (struct.pack("<q", rows) for rows in (12_345, 10**13))
     path.write_bytes(path.read_bytes().replace(written, claimed))

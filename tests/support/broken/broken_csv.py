@@ -1,4 +1,4 @@
-"""Broken CSV files: encodings, quotes, line ends and headers that are not as they should be."""
+"""Broken CSV files: wrong encodings, quotes, line ends and headers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GOOD = HEAD + b"1.5,1\n2.5,2\n"
 
 
 def zipped(block: bytes, times: int, head: bytes = b"") -> Callable[[Path], object]:
-    """Write a gzip file that unpacks into a block, over and over."""
+    """Write a gzip file of one block, repeated."""
 
     def write(path: Path) -> None:
         member = gzip.compress(block)

@@ -1,4 +1,4 @@
-"""A zoo of broken inputs: one table of what can lie where a batch should, and what it comes to."""
+"""The table of all broken inputs with their expected verdicts."""
 
 from __future__ import annotations
 

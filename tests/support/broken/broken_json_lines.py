@@ -1,4 +1,4 @@
-"""Broken JSON lines: what is no object, no JSON, or far too much of it."""
+"""Broken JSON lines: values that are no objects, invalid JSON, and oversized lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def jsonl(*lines: str) -> Callable[[Path], object]:
-    """Write lines, the first of them a good one."""
+    """Write a valid line, then these."""
     return content(*(f"{line}\n".encode() for line in ('{"a": 1.5, "n": 1}', *lines)))
 
 

@@ -1,4 +1,4 @@
-"""Broken Parquet files: footers that lie or contradict themselves, pages that are spoilt."""
+"""Broken Parquet files: footers that are false or contradict themselves, damaged pages."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def parquet(columns: pa.Table | None = None, **options: Any) -> Callable[[Path],
 def forged(
     lie: Callable[[Struct], None], columns: pa.Table | None = None, **options: Any
 ) -> Callable[[Path], object]:
-    """Write a Parquet file whose footer lies."""
+    """Write a Parquet file with a false footer."""
 
     def write(path: Path) -> None:
         parquet(columns, **options)(path)
@@ -68,7 +68,7 @@ def forged(
 
 
 def counting(whole: int, group: int = ROWS, values: int = ROWS) -> Callable[[Struct], None]:
-    """Lie about the number of rows: of the file, of its row group, of its columns."""
+    """State a false number of rows: of the file, of its row group, of its columns."""
 
     def lie(footer: Struct) -> None:
         footer[NUM_ROWS] = whole
@@ -80,7 +80,7 @@ def counting(whole: int, group: int = ROWS, values: int = ROWS) -> Callable[[Str
 
 
 def saying(number: int, value: int, column: int = 0) -> Callable[[Struct], None]:
-    """Lie about a column."""
+    """State something false about a column."""
 
     def lie(footer: Struct) -> None:
         chunk(footer, column)[number] = value
@@ -89,23 +89,23 @@ def saying(number: int, value: int, column: int = 0) -> Callable[[Struct], None]
 
 
 def nothing_is_null(footer: Struct) -> None:
-    """Lie about null."""
+    """State that a column has no null."""
     chunk(footer, 1)[STATISTICS][NULL_COUNT] = 0
 
 
 def all_are_small(footer: Struct) -> None:
-    """Lie about the largest value, in the field of today and in that of old readers."""
+    """State a false maximum, in the current field and in the deprecated one."""
     for number in (MAX_VALUE, 1):
         chunk(footer, 1)[STATISTICS][number] = (5).to_bytes(8, "little")
 
 
 def of_another_type(footer: Struct) -> None:
-    """Make a column of doubles one of integers, but not in the schema."""
+    """Change a column's physical type to integer, but not in the schema."""
     chunk(footer)[1] = 2
 
 
 def with_a_short_bound(footer: Struct) -> None:
-    """Give a bound of 64 bits only three bytes."""
+    """Write a bound of 64 bits as three bytes."""
     chunk(footer, 1)[STATISTICS][MAX_VALUE] = b"\1\2\3"
 
 
@@ -196,7 +196,7 @@ PARQUET = {
     "twice the rows of the pages": refused(
         "b.parquet", forged(counting(2_000, 2_000, 2_000)), "cannot be read to its end"
     ),
-    # What the footer does not count is no row of the file: all readers agree on that.
+    # Rows that the footer does not count are no rows of the file: all readers agree.
     "half the rows of the pages": sound("b.parquet", forged(counting(500, 500, 500)), 500),
     "a row group of fewer rows than its columns": refused(
         "b.parquet", forged(counting(500, 500)), "1,000 values of a column in 500 rows"

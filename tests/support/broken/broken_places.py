@@ -1,4 +1,4 @@
-"""What lies where a batch should and is no file: folders, links, pipes and sockets."""
+"""Inputs that are no files: folders, links, pipes and sockets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def folder(**files: Callable[[Path], object]) -> Callable[[Path], object]:
-    """Make a folder of files; ``_`` in a keyword stands for the dot before the ending."""
+    """Make a folder of files; in a keyword ``_`` is the dot before the ending."""
 
     def write(path: Path) -> None:
         path.mkdir()
@@ -33,7 +33,7 @@ def link_to(target: str) -> Callable[[Path], object]:
 
 
 def listening(path: Path) -> None:
-    """Make a socket; a short name is enough, wherever the folder lies."""
+    """Make a listening socket, by a relative name: socket paths must be short."""
     here = Path.cwd()
     os.chdir(path.parent)
     with socket.socket(socket.AF_UNIX) as made:

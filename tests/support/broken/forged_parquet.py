@@ -1,8 +1,8 @@
-"""Parquet footers that say something else than what was written, and pages that hold it.
+"""Alter the footer of a Parquet file, whose pages stay as they are.
 
 A footer is one Thrift struct in the compact protocol: numbered fields, each with a type. Here it is
-read into plain Python, altered, and written back, so that a test can tell any lie by its number in
-https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift.
+read into plain Python, altered, and written back, so that a test can change any field by its number
+in https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class Struct:
 
 
 def forge(path: Path, lie: Callable[[Struct], None]) -> None:
-    """Alter the footer of a Parquet file; its pages stay as they are.
+    """Alter the footer of a Parquet file.
 
     Args:
         path: The file.
-        lie: Alters the ``FileMetaData`` in place.
+        lie: Function that alters the ``FileMetaData`` in place.
     """
     data = path.read_bytes()
     start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
@@ -72,7 +72,7 @@ def chunk(footer: Struct, column: int = 0, group: int = 0) -> Struct:
 
 
 def nested_footer(levels: int) -> bytes:
-    """Write a whole Parquet file without rows, whose only column lies so many groups deep."""
+    """Write a valid Parquet file without rows, whose only column is nested so many groups deep."""
 
     def element(name: str, *, leaf: bool = False) -> Struct:
         if leaf:

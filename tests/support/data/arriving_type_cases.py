@@ -1,4 +1,4 @@
-"""What can arrive other than as a pandas column: Arrow types, CSV cells, JSON values, arrays."""
+"""Inputs other than pandas columns: Arrow types, CSV cells, JSON values, arrays."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arrival:
-    """One column ``c`` in every form that should make no difference, and what pandas makes of it.
+    """One column ``c`` in several forms that must get the same verdict, and as pandas reads it.
 
     Attributes:
-        batches: Writes and makes the forms, given a folder.
-        in_pandas: The frame that a user would hand to MLflow.
+        batches: Makes the forms; files are written into the folder that it is given.
+        in_pandas: The frame that a user would pass to MLflow.
     """
 
     batches: Callable[[Path], list[Any]]
@@ -70,7 +70,7 @@ _CELLS: list[tuple[pa.DataType, list[Any]]] = [
 
 
 def arrow_types() -> dict[str, Arrival]:
-    """Make two rows, and two with a null, of every Arrow type that files hold."""
+    """Make two rows, and two with a null, of every Arrow type that a file can hold."""
     made: dict[str, Arrival] = {}
     for kind, values in _CELLS:
         for cells in (values, [values[0], None]):
@@ -117,7 +117,7 @@ _TEXTS = {
 
 
 def csv_cells() -> dict[str, Arrival]:
-    """Make a CSV column of each sort of text."""
+    """Make a CSV column for each kind of text."""
     return {f"`{name}`": _in_csv(cells) for name, cells in _TEXTS.items()}
 
 
@@ -156,7 +156,7 @@ _VALUES: list[list[Any]] = [
 
 
 def json_values() -> dict[str, Arrival]:
-    """Make JSON lines of each sort of value."""
+    """Make JSON lines for each kind of value."""
     return {f"`{json.dumps(values)[1:-1]}`": _in_json(values) for values in _VALUES}
 
 
@@ -174,7 +174,7 @@ _DTYPES = ["bool", "int8", "uint8", "int32", "int64", "uint64", "float16", "floa
 
 
 def arrays() -> dict[str, np.ndarray[Any, Any]]:
-    """Make arrays of three rows of two, of every dtype, and some that fit in part or not at all."""
+    """Make arrays of shape (3, 2) of every dtype, and some that fit in part or not at all."""
     whole = np.arange(6).reshape(3, 2)
     made = {dtype: whole.astype(dtype) for dtype in _DTYPES}
     return made | {
@@ -191,7 +191,7 @@ def arrays() -> dict[str, np.ndarray[Any, Any]]:
 
 
 def as_arrays(array: np.ndarray[Any, Any], folder: Path) -> list[Any]:
-    """Give an array in every form that names it ``c``, and as the bare array of a ``.npy``."""
+    """Make every form in which an array is named ``c``, and a bare ``.npy`` array."""
     np.save(folder / "b.npy", array)
     np.savez(folder / "b.npz", c=array)
     return [array, {"c": array}, folder / "b.npy", folder / "b.npz"]

@@ -1,4 +1,4 @@
-"""The same batch in two forms, and what must be equal in what the gate says of them."""
+"""The same batch as typed columns and as Python objects, and what both verdicts must share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Faults = set[tuple[str, str | None, int | None]]
 
 
 def as_objects(table: pa.Table) -> pd.DataFrame:
-    """Turn a table into a pandas frame of plain Python objects, maps as dictionaries."""
+    """Convert a table to a pandas frame of plain Python objects, maps as dictionaries."""
     columns = {
         name: pd.Series(python_cells(table[name]), dtype=object) for name in table.column_names
     }
@@ -51,11 +51,11 @@ _OF_NAMES = ("missing_column", "extra_column", "duplicate_column", "column_order
 def assert_same_verdict(
     typed: CheckResult, untyped: CheckResult, table: pa.Table, contract: Contract
 ) -> None:
-    """Compare what was found in a typed batch with what was found in its objects.
+    """Compare the verdict on a typed batch with the verdict on the same batch as objects.
 
-    A typed column is refused as a whole for its type, though it hold no value; objects are refused
-    for what they are, one by one. So where the typed one is refused for a type, the other must be
-    if there is any value to refuse. Everything else must be equal.
+    A typed column is refused as a whole for its type, even without values; objects are refused one
+    by one. So where the typed column is refused for its type, the objects must be refused if there
+    is a value. Everything else must be equal.
     """
     refused = {v.column for v in typed.violations if v.kind in _STRUCTURAL and v.level == "batch"}
     if not refused:
@@ -65,12 +65,12 @@ def assert_same_verdict(
         assert typed.disposition == untyped.disposition
         return
     if any(v.kind in _OF_NAMES for v in untyped.verdict.blocking):
-        return  # a fault of names ends the judgement before any object is looked at
+        return  # a fault of names ends the judgement before any object is read
     types = {column.name: column.type for column in contract.columns}
     there = refused & set(table.column_names)
     found = {name for name in there if _is_refused(untyped, name, types[name])}
     sure = {name for name in there if any(map(_has_value, python_cells(table[name])))}
-    # Cells are looked at only where no other column is refused as a whole.
+    # Cells are read only where no other column is refused as a whole.
     assert found if untyped.verdict.whole and sure else sure <= found
 
 
@@ -88,7 +88,7 @@ def _is_refused(result: CheckResult, name: str, target: Type) -> bool:
 
 
 def _has_value(cell: Any) -> bool:
-    """Whether every part of a cell has a value, so that a wrong type is sure to show."""
+    """Whether every part of a cell has a value, so that a wrong type must be reported."""
     if isinstance(cell, dict):
         return bool(cell) and all(map(_has_value, cell.values()))
     if isinstance(cell, list):

@@ -1,4 +1,4 @@
-"""Every kind of column that pandas 3 can hold, by name; the more awkward the better."""
+"""Columns of every kind that pandas 3 can hold, by name."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _objects(values: list[Any]) -> pd.Series:
 
 
 def columns() -> dict[str, pd.Series]:
-    """Make every column of the zoo, two or three rows each."""
+    """Make every column, with two or three rows each."""
     made: dict[str, pd.Series] = {}
     for dtype in _NUMPY:
         made[dtype] = pd.Series(np.array([1, 2, 100], dtype=dtype))

@@ -1,4 +1,4 @@
-"""Verdicts on a day of flights, as judging leaves them: one for each way a batch can fare."""
+"""Verdicts on a day of flights, one for each outcome."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def flights(*violations: Violation, rows: int | None = 971, **facts: object) -> 
 
 
 def conversions() -> tuple[Conversion, ...]:
-    """Return what becomes of the day's narrower and wider columns."""
+    """Return the conversions of the day's narrower and wider columns."""
     widened = (("year", "int32"), ("month", "int32"), ("day", "int32"), ("flight", "int32"))
     whole = (("dep_time", "double"), ("arr_time", "double"))
     return (
@@ -154,18 +154,18 @@ def evidence(*, stopped: bool = False) -> dict[str, str]:
 
 
 def passed() -> Verdict:
-    """Return the verdict on a batch that fits, but for a warning."""
+    """Return the verdict on a batch that passed with a warning."""
     return flights(EXTRA_NOTE)
 
 
 def split() -> Verdict:
-    """Return the verdict on a batch whose good rows go on."""
+    """Return the verdict on a batch that is split."""
     splitting = policy(on_mismatch="split", keep=("tailnum",))
     return flights(LATE_DEPARTURES, EXTRA_NOTE, policy=splitting)
 
 
 def quarantined() -> Verdict:
-    """Return the verdict on a batch that is held back whole for some of its rows."""
+    """Return the verdict on a batch that is quarantined whole for some of its rows."""
     return flights(LATE_DEPARTURES, FRACTIONS, EXTRA_NOTE)
 
 
@@ -175,12 +175,12 @@ def misshapen() -> Verdict:
 
 
 def failed() -> Verdict:
-    """Return the verdict on a batch that the policy stops."""
+    """Return the verdict on a batch that the policy fails."""
     return flights(LATE_DEPARTURES, policy=policy(on_mismatch="fail"))
 
 
 def unreadable() -> Verdict:
-    """Return the verdict on a file that was cut short."""
+    """Return the verdict on a truncated file."""
     batch = BatchInfo(name="flights-2013-01-02.parquet", format="parquet", bytes=1_388)
     return flights(CORRUPT, rows=None, batch=batch, evidence={}, conversions=())
 
@@ -230,7 +230,7 @@ ATTACKS = (
 
 
 def hostile() -> Verdict:
-    """Return a verdict in which every text that data can fill is an attack."""
+    """Return a verdict in which every text that comes from data is an attack."""
     violations = [
         LATE_DEPARTURES.model_copy(
             update={

@@ -10,12 +10,12 @@ from signature_gate import Contract, Policy, check
 if TYPE_CHECKING:
     from signature_gate.expectations.judge.checking import CheckResult
 
-# Tells every row apart, however many fail.
+# Splits a batch, however many of its rows fail.
 SPLIT = Policy(on_mismatch="split", max_rejected=1)
 
 
 def split(**fields: Any) -> Policy:
-    """Make a policy that tells every row apart, with other choices."""
+    """Make a policy that splits, however many rows fail, with these fields."""
     return Policy.parse({"on_mismatch": "split", "max_rejected": 1} | fields)
 
 
@@ -23,8 +23,8 @@ def contract(optional: tuple[str, ...] = (), **types: Any) -> Contract:
     """Make a contract of named columns.
 
     Args:
-        optional: Names of the columns that may be absent.
-        types: Name to MLflow type, as its name or as a signature's JSON has it.
+        optional: Names of the optional columns.
+        types: The MLflow type by column, as its name or as in a signature's JSON.
     """
     specs = [
         {**({"type": kind} if isinstance(kind, str) else kind), "name": name}
@@ -45,7 +45,7 @@ def kinds(result: CheckResult) -> list[str]:
 
 
 def rows_of(result: CheckResult, kind: str) -> list[int]:
-    """List the rows that have violations of a kind, as far as they are shown."""
+    """List the sampled rows of the violations of a kind."""
     return [row for v in result.violations if v.kind == kind for row in v.rows]
 
 
@@ -56,12 +56,12 @@ def accepted(result: CheckResult) -> list[dict[str, Any]]:
 
 
 def check_column(batch: Any, kind: str, policy: Policy = SPLIT) -> CheckResult:
-    """Judge a batch by a contract of one required column ``a``."""
+    """Check a batch against a contract of one required column ``a``."""
     return check(batch, contract(a=kind), policy)
 
 
 def mlflow_accepts(frame: Any, judged_by: Contract) -> None:
-    """Have MLflow enforce the contract's schema; it raises where it refuses."""
+    """Let MLflow enforce the contract's schema; it raises if it refuses the frame."""
     from mlflow.models import validate_schema
     from mlflow.types import Schema
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """What GX says of one expectation; ``unexpected_count`` is None where it counts no rows."""
+    """GX's result of one expectation; ``unexpected_count`` is None where it counts no rows."""
 
     success: bool
     unexpected_count: int | None
@@ -29,20 +29,20 @@ def _whole_frame() -> Any:
 
 
 def ask(frame: pd.DataFrame, expectations: list[dict[str, Any]]) -> list[Answer]:
-    """Judge a frame by stock GX.
+    """Validate a frame by stock GX.
 
     Args:
         frame: Conformed rows.
-        expectations: As a suite's JSON has them.
+        expectations: Expectations, as in a suite's JSON.
 
     Returns:
-        One answer each, in their order.
+        One result for each, in their order.
     """
     import great_expectations as gx
 
     batch = _whole_frame().get_batch({"dataframe": frame})
     numbered: Any = [{**e, "meta": {"number": n}} for n, e in enumerate(expectations)]
-    # Of several quantile expectations on a column GX computes only the quantiles of the first.
+    # For several quantile expectations on a column GX computes the quantiles of the first only.
     apart = [[e] for e in numbered if "quantile" in e["type"]]
     answers = dict[int, Answer]()
     for asked in ([e for e in numbered if "quantile" not in e["type"]], *apart):

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: signatures, policies, and batches that fit, nearly fit, and do not."""
+"""Hypothesis strategies: signatures, policies, and batches that fit, nearly fit, or do not fit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = ["a", "b", "c d", "naïve", "select *", "0", "<b>", "A"]
 
 
 def integers(bits: int, *, signed: bool) -> st.SearchStrategy[int]:
-    """All integers of a width, the edges and the edges of narrower types more often."""
+    """All integers of a width; its bounds and those of narrower types are more frequent."""
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
     edges = {
         s * 2**p + d
@@ -41,7 +41,7 @@ def integers(bits: int, *, signed: bool) -> st.SearchStrategy[int]:
 
 
 def floats(width: int) -> st.SearchStrategy[float]:
-    """Floats of a width: whole ones, the infinities and NaN more often."""
+    """Floats of a width; whole numbers, infinities and NaN are more frequent."""
     whole = st.integers(-9, 9).map(float)
     return st.one_of(
         whole, st.sampled_from([float("nan"), float("inf"), 0.5]), st.floats(width=width)
@@ -87,7 +87,7 @@ ARRIVING: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.list_(pa.int64()): st.lists(st.integers(-9, 9), max_size=2),
 }
 
-# For each MLflow type, what a producer that nearly got it right would deliver.
+# For each MLflow type, the Arrow types that fit or nearly fit.
 NEAR: dict[str, list[pa.DataType]] = {
     "boolean": [pa.bool_()],
     "integer": [pa.int32(), pa.int64(), pa.int8(), pa.uint32(), pa.float64(), pa.decimal128(38, 2)],
@@ -170,7 +170,7 @@ POLICIES = st.builds(
 
 @st.composite
 def arriving_types(draw: st.DrawFn, target: Type, *, exact: bool = False) -> pa.DataType:
-    """Arrow types that a producer who got it right, or nearly so, would deliver for a type."""
+    """Arrow types that fit or nearly fit an MLflow type."""
     match target:
         case Scalar(name):
             return NEAR[name][0] if exact else draw(st.sampled_from(NEAR[name]))
@@ -195,7 +195,7 @@ def arriving_types(draw: st.DrawFn, target: Type, *, exact: bool = False) -> pa.
 
 
 def values_of(kind: pa.DataType) -> st.SearchStrategy[Any]:
-    """Values, null now and then, of an Arrow type of any depth."""
+    """Values of an Arrow type of any depth, some of them null."""
     if pa.types.is_map(kind):
         keys = st.lists(st.sampled_from("klm"), max_size=2, unique=True)
         return keys.flatmap(
@@ -213,14 +213,14 @@ def values_of(kind: pa.DataType) -> st.SearchStrategy[Any]:
 
 
 def cells_of(kind: pa.DataType) -> st.SearchStrategy[Any]:
-    """Values of a type, null about once in ten."""
+    """Values of a type, about a tenth of them null."""
     value = values_of(kind)
     return st.integers(0, 9).flatmap(lambda n: st.none() if n == 0 else value)
 
 
 @st.composite
 def tables(draw: st.DrawFn, contract: Contract) -> pa.Table:
-    """Batches for a contract: of the right types, of types that nearly fit, and of any."""
+    """Batches for a contract: of the right types, of types that nearly fit, and of any types."""
     quality = draw(st.sampled_from(["fits", "nearly", "nearly", "any"]))
     rows = draw(st.integers(0, 5))
     columns: dict[str, pa.Array[Any]] = {}

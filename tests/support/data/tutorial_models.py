@@ -1,7 +1,7 @@
-"""The models of MLflow's signature tutorial, logged and registered for real.
+"""The models of MLflow's signature tutorial, logged and registered.
 
-Each function logs one model, registers it under the function's name, makes its first version the
-``champion`` and returns what a test needs to know of it. The tracking server must be set before.
+Each function logs one model, registers it under the function's name, and gives its first version
+the alias ``champion``. The tracking server must be set before.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Tutorial:
     """A registered model, and a batch that fits it.
 
     Attributes:
-        name: As registered.
+        name: Its registered name.
         model_id: MLflow's id of the logged model.
-        folder: Where its MLmodel file lies.
+        folder: The folder of its MLmodel file.
         batch: Rows in exactly the types of its signature: a frame, or an array for a tensor.
     """
 
@@ -54,12 +54,12 @@ class Tutorial:
 
     @property
     def uri(self) -> str:
-        """The alias, as a deployment would name it."""
+        """The URI with the alias."""
         return f"models:/{self.name}@champion"
 
     @property
     def pinned(self) -> str:
-        """The version that the alias means."""
+        """The URI with the version of the alias."""
         return f"models:/{self.name}/1"
 
 
@@ -73,7 +73,7 @@ def iris_inferred() -> Tutorial:
 
 
 def iris_columns() -> Tutorial:
-    """Log the same forest with its columns spelt out."""
+    """Log the same forest with explicit columns in its signature."""
     inputs = Schema([ColSpec("double", column) for column in IRIS_COLUMNS])
     outputs = Schema([ColSpec("long", "prediction")])
     signature = ModelSignature(inputs=inputs, outputs=outputs)
@@ -86,7 +86,7 @@ def iris_tensor() -> Tutorial:
     outputs = Schema([TensorSpec(np.dtype(np.int64), (-1,), "prediction")])
     signature = ModelSignature(inputs=inputs, outputs=outputs)
     array = iris_frame().to_numpy()
-    # MLflow hands a named tensor over as a dictionary, which a bare forest cannot read.
+    # MLflow passes a named tensor as a dictionary, which a bare forest cannot read.
     named = make_pipeline(FunctionTransformer(lambda batch: batch["features"]), _forest(array))
     return _sklearn("iris_tensor", named, signature, array)
 
@@ -103,9 +103,9 @@ def iris_tensor_bare() -> Tutorial:
 def house_price() -> Tutorial:
     """Log a Python model whose signature MLflow infers from an input example."""
     with _silence():
-        # Defined in a function it is pickled by value, and loads where no test can be imported.
+        # A class of a function is pickled by value: it loads where the tests cannot be imported.
         class HousePrice(mlflow.pyfunc.PythonModel):
-            # MLflow would take annotations for a schema.
+            # MLflow would read annotations as a schema.
             def predict(self, model_input):  # noqa: ANN001, ANN202
                 return 150.0 * model_input["sqft"] + 10_000.0 * model_input["bedrooms"]
 

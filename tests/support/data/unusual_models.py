@@ -1,4 +1,4 @@
-"""Registered models that do not keep their word, each in a way of its own."""
+"""Registered models whose output or example contradicts their signature."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def register(
     """Register a Python model.
 
     Args:
-        name: Under which it is registered, as version 1 or a further one.
-        predict: What it makes of its input and its params.
-        signature: As it is logged; None for none.
-        example: Logged with it.
+        name: Its registered name; each call adds a version.
+        predict: Called with the model input and the params.
+        signature: Its signature; None for none.
+        example: Its input example.
 
     Returns:
         The URI of the version.
     """
     with quietly():
-        # Within a function it is pickled by value, and loads where the tests are not importable.
+        # A class of a function is pickled by value: it loads where the tests cannot be imported.
         class Odd(mlflow.pyfunc.PythonModel):
             def predict(self, model_input, params=None):  # noqa: ANN001, ANN202
                 return predict(model_input, params or {})
@@ -51,7 +51,7 @@ def register(
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Spare the reader MLflow's hints about type hints, examples and pickles."""
+    """Silence MLflow's warnings about type hints, examples and pickles."""
     logger = logging.getLogger("mlflow")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

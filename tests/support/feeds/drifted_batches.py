@@ -1,4 +1,4 @@
-"""Batches that drifted, and a feed of a hundred of them."""
+"""Batches whose schema drifted, and a feed with a hundred of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OTHERWISE = rows(3).drop("a")
 
 @pytest.fixture(name="hundred", scope="module")
 def hundred_batches(line: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Feed, RunSummary]:
-    """Score a hundred batches that have one fault; their values are secret."""
+    """Score a hundred batches with one and the same fault, under policy redact."""
     root = tmp_path_factory.mktemp("hundred")
     (root / "inbox").mkdir()
     fields = {"name": "hundred", "model": line, "root": str(root), "settle_seconds": 0}

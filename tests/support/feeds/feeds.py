@@ -2,8 +2,8 @@
 
 - ``line``: a linear regression whose output schema names one column, ``outcome``; two versions that
   predict differently, the first one the ``champion``.
-- ``unsigned``: a model that nobody can judge by.
-- ``moody``: a Python model without output schema, which behaves as its param ``mood`` says.
+- ``unsigned``: a model without signature.
+- ``moody``: a Python model without output schema, whose output depends on its param ``mood``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PLANTED = "xyzzy-planted-value"
 
 
 def rows(count: int, **columns: Any) -> pl.DataFrame:
-    """Make rows that the line takes, with a key; any column can be replaced."""
+    """Make rows that fit the model ``line``, with a key; keywords replace columns."""
     frame = pl.DataFrame(
         {
             "a": [float(i) for i in range(count)],
@@ -42,12 +42,12 @@ def rows(count: int, **columns: Any) -> pl.DataFrame:
 
 
 def gaps(count: int, nulls: int) -> pl.DataFrame:
-    """Make rows of which the first few have no value in a required column."""
+    """Make rows; the first few have null in a required column."""
     return rows(count, a=[None] * nulls + [float(i) for i in range(count - nulls)])
 
 
 def deliver(feed: Feed, name: str, batch: pl.DataFrame | bytes) -> Path:
-    """Put a batch into a feed's inbox, as its name says."""
+    """Write a batch into a feed's inbox, in the format of its name's ending."""
     path = feed.inbox / name
     if isinstance(batch, bytes):
         path.write_bytes(batch)
@@ -61,7 +61,7 @@ def deliver(feed: Feed, name: str, batch: pl.DataFrame | bytes) -> Path:
 
 
 def truncated(batch: pl.DataFrame, folder: Path) -> bytes:
-    """Give the first half of a Parquet file."""
+    """Return the first half of a Parquet file."""
     path = folder / "whole.parquet"
     batch.write_parquet(path)
     content = path.read_bytes()
@@ -80,7 +80,7 @@ def everything_below(folder: Path) -> set[str]:
 
 @pytest.fixture(name="make_feed")
 def feed_maker(tmp_path: Path) -> Callable[..., Feed]:
-    """Make a feed with an empty inbox, whose batches need not settle."""
+    """Make a feed with an empty inbox, whose batches are ready at once."""
 
     def make(name: str = "line", **fields: Any) -> Feed:
         root = tmp_path / name
@@ -119,12 +119,12 @@ def line_model(registry: str) -> str:
 
 @pytest.fixture(name="moody", scope="session")
 def moody_model(registry: str) -> str:
-    """Register a model that returns, or raises, what its param asks for."""
+    """Register a model whose param chooses what it returns or raises."""
     import mlflow
     import pandas as pd
     from mlflow.models import infer_signature
 
-    # Within a function it is pickled by value, and loads where the tests are not importable.
+    # A class of a function is pickled by value: it loads where the tests cannot be imported.
     class Moody(mlflow.pyfunc.PythonModel):
         def predict(self, model_input, params=None):  # noqa: ANN001, ANN202
             total = model_input["a"] + model_input["n"]

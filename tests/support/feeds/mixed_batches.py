@@ -1,4 +1,4 @@
-"""Mixed batches to put a feed to the test with, and a model that raises at one value."""
+"""Batches of all kinds for a feed, and a model that raises at one value."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from signature_gate.tasks.feed.feed import Feed
 
 MODEL = "fussy"
-RAISES = 666.0  # a value at which the model raises
+RAISES = 666.0  # the value at which the model raises
 
 
 def register_fussy(name: str = MODEL) -> None:
     """Register two versions of a model that predict differently, and raise at one value.
 
     Args:
-        name: The model's name. If the environment has ``FUSSY_CALLS``, the model notes in that file
-            the first value of each batch that it is asked for.
+        name: The model's name. If the environment has ``FUSSY_CALLS``, the model appends the first
+            value of each batch that it scores to that file.
     """
     import mlflow
     import pandas as pd
@@ -59,14 +59,14 @@ def register_fussy(name: str = MODEL) -> None:
 
 
 def move_alias(version: str, name: str = MODEL) -> None:
-    """Let the champion be another version."""
+    """Move the alias champion to another version."""
     import mlflow
 
     mlflow.MlflowClient().set_registered_model_alias(name, "champion", version)
 
 
 def _rows(number: int, count: int, nulls: int = 0, last: float | None = None) -> pl.DataFrame:
-    """Make rows whose features are their own number, and whose keys end in it."""
+    """Make rows: both features are the row's number, and the key ends in it."""
     values = [None if row < nulls else float(row) for row in range(count)]
     frame = rows(count, a=values if last is None else [*values[:-1], last])
     return frame.with_columns(key=pl.format("{}-{}", pl.lit(number), pl.col("key")))
@@ -100,8 +100,8 @@ def _write_half(frame: pl.DataFrame, path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-# What arrives, one kind after the other: name, rows, how they are written, and what is to become
-# of them; None for rows that nobody can count.
+# Kinds of batches, in the order of delivery: name, rows, how they are written, the expected
+# disposition, and whether the rows can be counted.
 _KINDS: tuple[tuple[str, Callable[[int], pl.DataFrame], Any, str, bool], ...] = (
     ("good.parquet", _passing, pl.DataFrame.write_parquet, "passed", True),
     ("gaps.parquet", _splitting, pl.DataFrame.write_parquet, "split", True),
@@ -118,7 +118,7 @@ _RAISING = ("raises.parquet", _raising, pl.DataFrame.write_parquet, "errored", T
 
 
 def deliver_all(feed: Feed, count: int) -> list[Delivery]:
-    """Fill an inbox with batches of all kinds, one of which the model cannot digest.
+    """Fill an inbox with batches of all kinds; the model raises on one of them.
 
     Args:
         feed: The feed.

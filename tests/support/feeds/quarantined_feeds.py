@@ -1,4 +1,4 @@
-"""A quarantine with batches in it: rows that break a rule, and what became of them."""
+"""Feeds with batches in quarantine, and what their receipts and folders hold."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 SPLIT = {"on_mismatch": "split", "max_rejected": 0.5}
-# Without the rule of one's own that the feeds have: whatever the types hold passes.
+# Without the user's rule that the feeds have.
 FORGIVING = Policy(keep=("key",))
 
 
 def low(count: int, bad: int) -> pl.DataFrame:
-    """Make rows of which the first few break a rule that a policy may do without."""
+    """Make rows; the first few break the user's rule."""
     return rows(count, a=[-1.0] * bad + [float(i) for i in range(count - bad)])
 
 
 def two_faults() -> pl.DataFrame:
-    """Make ten rows: the first breaks the rule, the last has no value where there must be one."""
+    """Make ten rows: the first breaks the user's rule, the last has a null in a required column."""
     return rows(10, a=[-1.0, *[float(i) for i in range(1, 10)]], n=[*range(9), None])
 
 
@@ -41,13 +41,13 @@ def scored(feed: Feed, name: str, batch: pl.DataFrame | bytes) -> Receipt:
 
 
 def apart(feed: Feed) -> QuarantineEntry:
-    """Look at the only entry of a quarantine."""
+    """Return the only entry of a quarantine."""
     (entry,) = entries(feed)
     return entry
 
 
 def predictions(feed: Feed, receipt: Receipt) -> pl.DataFrame:
-    """Read what was published."""
+    """Read the published predictions."""
     return pl.read_parquet(feed.resolve(receipt.outputs.predictions or ""), hive_partitioning=False)
 
 
@@ -57,7 +57,7 @@ def past(feed: Feed, receipt: Receipt) -> list[Receipt]:
 
 
 def balanced(feed: Feed, receipt: Receipt) -> tuple[int | None, int, int | None]:
-    """Count how a batch stands, and see that rows in are rows scored and rows rejected."""
+    """Count a batch's rows; assert that rows in are rows scored plus rows rejected."""
     state = count_rows(past(feed, receipt))
     if state.rows_in is not None:
         assert state.rows_in == state.scored + (state.rejected or 0)
@@ -65,7 +65,7 @@ def balanced(feed: Feed, receipt: Receipt) -> tuple[int | None, int, int | None]
 
 
 def contents(feed: Feed) -> dict[str, bytes]:
-    """Read every file of a feed but the receipts and what is under way."""
+    """Read every file of a feed except receipts and claims."""
     files = (p for p in Path(feed.root).rglob("*") if p.is_file())
     return {
         str(p.relative_to(feed.root)): p.read_bytes()

@@ -1,4 +1,4 @@
-"""The books of a feed: what was delivered against what lies in its folders."""
+"""Compare what was delivered to a feed with what its folders hold."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Delivery(NamedTuple):
 
     Attributes:
         name: Its name in the inbox.
-        keys: Of its rows, each another; None if nobody can read them.
-        digest: Of its bytes.
-        fate: The disposition that it must meet with; ``errored`` for one that the model refuses.
+        keys: The unique keys of its rows; None if they cannot be read.
+        digest: Digest of its bytes.
+        fate: The expected disposition; ``errored`` if the model raises.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Delivery(NamedTuple):
 
 
 def digest_of(path: Path) -> str:
-    """Take the digest of a file, or of a folder and everything in it."""
+    """Return the digest of a file, or of a folder with all its files."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     whole = hashlib.sha256()
     for file in files:
@@ -45,15 +45,15 @@ def digest_of(path: Path) -> str:
 
 
 def faults_of(feed: Feed, deliveries: list[Delivery], attempts: int) -> list[str]:
-    """Balance the books of a feed whose work is done.
+    """List what is missing, doubled or left over in a feed whose runs are finished.
 
     Args:
         feed: The feed.
         deliveries: All that was delivered.
-        attempts: Fewest attempts on a batch that the model refuses.
+        attempts: Smallest number of attempts on a batch at which the model raises.
 
     Returns:
-        Every fault, in words.
+        One sentence for each fault.
     """
     ledger = ReceiptStore(feed)
     receipts = [receipt for batch in ledger.batches() for receipt in ledger.of(batch)]
@@ -118,7 +118,7 @@ def _faults_of_rows(feed: Feed, receipt: Receipt, keys: frozenset[str]) -> Itera
 
 def _faults_of_predictions(feed: Feed, receipt: Receipt) -> Iterator[str]:
     frame = _table(feed, receipt.outputs.predictions or "")
-    # A key ends in the row's number, which is what both features are.
+    # A key ends in the row's number, and both features are that number.
     row = pl.col("key").str.extract(r"(\d+)$").cast(pl.Float64)
     expected = frame.select(row * 2 * int(receipt.version)).to_series()
     if frame["outcome"].to_list() != expected.to_list():

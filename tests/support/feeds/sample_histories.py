@@ -1,4 +1,4 @@
-"""Pasts of feeds: as plain data for pictures, and as receipts on disk."""
+"""Histories of feeds: as plain data for charts, and as receipts on disk."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def batch(number: int, fare: Any = "passed", *, version: str = "1", **known: Any
 
 
 def past(batches: Iterable[HistoryEntry], total: int | None = None) -> FeedHistory:
-    """Make a past of batches."""
+    """Make a history of batches."""
     made = tuple(batches)
     return FeedHistory("flights", made, total or len(made))
 
@@ -60,7 +60,7 @@ def receipt(number: int, verdict: Verdict | None = None, **fields: Any) -> Recei
 
 
 def errored(number: int, **fields: Any) -> Receipt:
-    """Make the receipt of an attempt on a day's batch that came to nothing."""
+    """Make the receipt of a failed attempt on a day's batch."""
     failure = Failure(kind="RegistryUnavailable", message="no answer")
     broken = {"verdict": None, "disposition": "errored", "final": False, "error": failure}
     return receipt(number).model_copy(update=broken | fields)
@@ -74,7 +74,7 @@ def feed_at(root: Path, name: str = "flights") -> Feed:
 
 
 def keep(feed: Feed, *receipts: Receipt) -> None:
-    """Put receipts where a feed keeps them, stamped as they were finished."""
+    """Write receipts into a feed, with the file times at which they were finished."""
     for one in receipts:
         path = feed.receipts / one.file
         path.write_text(one.model_dump_json(), "utf-8")
@@ -82,12 +82,12 @@ def keep(feed: Feed, *receipts: Receipt) -> None:
 
 
 def stamp(path: Path, moment: datetime) -> None:
-    """Make a file as old as that."""
+    """Set a file's time."""
     os.utime(path, (moment.timestamp(), moment.timestamp()))
 
 
 def keep_unread(feed: Feed, count: int) -> None:
-    """Put files among the receipts that are older than all others, and cannot be read."""
+    """Write unreadable files among the receipts, older than all others."""
     for number in range(count):
         path = feed.receipts / f"old-{number:05}-0123456789ab@1.1.json"
         path.touch()

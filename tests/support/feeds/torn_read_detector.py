@@ -1,4 +1,4 @@
-"""Somebody who reads along: every file that a feed makes public, at once and whole."""
+"""Read every file that a feed publishes, as soon as it appears, and report what is not whole."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class _Stamp(NamedTuple):
 
 
 class Reader(threading.Thread):
-    """Opens what appears in a feed's public folders, in a thread, until it is told to stop.
+    """A thread that reads the files in a feed's public folders until ``stop``.
 
     Attributes:
-        looks: How often it went through the folders.
+        looks: How often it has listed the folders.
         files: How many files it has read.
-        faults: What was in part, changed, or gone again.
+        faults: Files that were incomplete, changed, or gone again.
     """
 
     def __init__(self, feed: Feed) -> None:
@@ -43,15 +43,15 @@ class Reader(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        """Look, and look again."""
+        """Read the folders again and again."""
         while not self._over.is_set():
             began = time.monotonic()
             self._look()
-            # The other half of the time is the workers'.
+            # Leave half of the time to the workers.
             self._over.wait(time.monotonic() - began)
 
     def stop(self) -> None:
-        """Take a last look, and read everything once more."""
+        """Stop the thread, then read everything once more."""
         self._over.set()
         self.join()
         self._look()
@@ -88,7 +88,7 @@ def _stamp_of(path: Path) -> _Stamp:
 
 
 def _is_whole(path: Path, content: bytes) -> bool:
-    """Whether a file can be read to its end; of batches as they arrived the books tell that."""
+    """Whether a file can be read to its end; batches as they arrived are compared elsewhere."""
     if path.name.startswith("."):
         return False
     try:

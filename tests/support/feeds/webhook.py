@@ -1,4 +1,4 @@
-"""A webhook on loopback that remembers what it is sent, and can be down."""
+"""A webhook on loopback that records what it receives, and can answer with errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Webhook:
-    """What it was sent, path by path.
+    """An HTTP server that records messages by path.
 
     Attributes:
         host: Where it listens, such as ``127.0.0.1:40123``.
@@ -36,7 +36,7 @@ class Webhook:
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Keep quiet."""
+                """Print nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
@@ -44,16 +44,16 @@ class Webhook:
         self._thread.start()
 
     def take(self, path: str, message: dict[str, Any]) -> None:
-        """Remember what is taken."""
+        """Record a message, if the answer is OK."""
         if self.answers is HTTPStatus.OK:
             self._got.append((path, message))
 
     def got(self, path: str) -> list[dict[str, Any]]:
-        """What was taken at a path, in its order."""
+        """Return the messages of a path, in order."""
         return [message for at, message in self._got if at == path]
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -61,7 +61,7 @@ class Webhook:
 
 @pytest.fixture(name="webhook")
 def receiver() -> Iterator[Webhook]:
-    """Have a webhook for one test."""
+    """Run a webhook for one test."""
     webhook = Webhook()
     yield webhook
     webhook.stop()

@@ -1,4 +1,4 @@
-"""Run the command line within the test's own process, where nothing has to be imported anew."""
+"""Run the command line in the test's own process, which has the libraries imported."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def run(capsys: CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
 
     Args:
         capsys: The test's own fixture.
-        arguments: Without the program's name.
+        arguments: The arguments, without the program's name.
 
     Returns:
-        Exit code, what it printed on stdout, and on stderr.
+        Exit code, stdout and stderr.
     """
     capsys.readouterr()
     with pytest.MonkeyPatch.context() as patch:

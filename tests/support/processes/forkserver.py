@@ -1,4 +1,4 @@
-"""Processes forked from a server that has slow libraries imported, so that each costs its work."""
+"""Processes forked from a server that has imported the slow libraries, so that each starts fast."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _loaded: list[Sequence[str]] = []
 
 
 def forked(work: Callable[..., None], *arguments: Any, preload: Sequence[str]) -> BaseProcess:
-    """Start a function in a process of its own.
+    """Run a function in another process.
 
     Args:
         work: A function of a module.
-        arguments: What it is given.
-        preload: Modules that it finds imported.
+        arguments: Its arguments.
+        preload: Modules that the server imports before it forks.
 
     Returns:
         The process, started.
     """
     if _loaded != [preload]:
-        # There is one server for the whole process, which keeps to what it has imported.
+        # One server serves the whole test process, and keeps the modules of its first start.
         forkserver._forkserver._stop()  # type: ignore[attr-defined]  # noqa: SLF001
         _FORKING.set_forkserver_preload(list(preload))
         _loaded[:] = [preload]
     with pytest.MonkeyPatch.context() as patch:
-        # The server knows no other way to the modules of the tests.
+        # The server finds the modules of the tests by this path alone.
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
         forkserver.ensure_running()
     worker = _FORKING.Process(target=work, args=arguments)

@@ -1,7 +1,6 @@
-"""Workers that die at a chosen write, for real: by SIGKILL, in a process of their own.
+"""Worker processes that are killed by SIGKILL at a chosen checkpoint.
 
-The processes are forked from a server that has the slow libraries imported, so that each costs
-little more than its work.
+They are forked from a server that has imported the slow libraries.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _SLOW = [
 
 
 class _Killer(logging.Handler):
-    """Ends the process, without a chance to tidy up, the so-manieth time a point is reached."""
+    """Kills its own process when a checkpoint is reached for the n-th time."""
 
     def __init__(self, point: str, times: int) -> None:
         super().__init__(logging.DEBUG)
@@ -49,10 +48,10 @@ class _Killer(logging.Handler):
 
 
 def score_and_die(feed: Feed, point: str, times: int = 1) -> int | None:
-    """Score a feed in another process, which dies when it reaches a point of the order of writes.
+    """Score a feed in another process, which is killed when it reaches a checkpoint.
 
     Returns:
-        The process's exit code: minus 9 if it died, 0 if it never got there.
+        The process's exit code: -9 if it was killed, 0 if it never reached the checkpoint.
     """
     worker = _start(_work, feed.model_dump_json(), point, times, dict(os.environ))
     worker.join(120)
@@ -60,7 +59,7 @@ def score_and_die(feed: Feed, point: str, times: int = 1) -> int | None:
 
 
 def score_side_by_side(feed: Feed, workers: int) -> list[int | None]:
-    """Score one feed in several processes at a time.
+    """Score one feed in several processes at once.
 
     Returns:
         Their exit codes.
@@ -86,7 +85,7 @@ def _work(feed: str, point: str, times: int, environment: dict[str, str]) -> Non
 
 
 def hold_claim(feed: Feed, batch: str, holding: Path) -> BaseProcess:
-    """Claim a batch in another process, which says so by making a file, and then sleeps."""
+    """Claim a batch in another process, which creates a file once it has the claim, then sleeps."""
     return _start(_hold, feed.model_dump_json(), batch, str(holding))
 
 
@@ -100,16 +99,16 @@ def _hold(feed: str, batch: str, holding: str) -> None:
 
 
 def start_command(arguments: list[str], log: Path, point: str = "never", times: int = 1) -> Any:
-    """Run ``signature-gate`` in another process, which may die at a point of the order of writes.
+    """Run ``signature-gate`` in another process, which may be killed at a checkpoint.
 
     Args:
-        arguments: Of the command, without the program's name.
-        log: Where what it prints is appended.
-        point: Where it dies.
-        times: The how manieth time it gets there.
+        arguments: The command's arguments, without the program's name.
+        log: File to which its output is appended.
+        point: The checkpoint at which it is killed.
+        times: How often the checkpoint is reached before that; 1 for the first time.
 
     Returns:
-        The process, under way.
+        The running process.
     """
     return _start(_command, arguments, str(log), point, times, dict(os.environ))
 
@@ -132,6 +131,6 @@ def _command(
 def _listen(point: str, times: int) -> None:
     logger = logging.getLogger("signature_gate.storage")
     logger.setLevel(logging.DEBUG)
-    # Without one of its own the command line would have logging set up to print all of it.
+    # Without this handler the command line would print every record of the logger.
     logger.propagate = False
     logger.addHandler(_Killer(point, times))

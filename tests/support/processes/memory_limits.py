@@ -1,7 +1,7 @@
-"""Judge a file in a process of its own: whatever it does to the process, the test sees it.
+"""Judge a file in another process, and report verdict, error, memory and signals.
 
-The processes are forked from a server that has the slow libraries imported, so that each costs
-little more than its work. One that takes too long or too much is killed.
+The process is forked from a server that has imported the slow libraries. It is killed if it takes
+too long or too much memory.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _PAGE = resource.getpagesize()
 
 
 class Outcome(NamedTuple):
-    """What became of a file.
+    """The result of judging one file in another process.
 
     Attributes:
         verdict: The verdict as JSON; empty if there is none.
-        error: Name and text of the error of ours that there was instead.
-        handed: Rows that were handed over; None if that raised ``BatchChanged``.
-        fate: Why there is neither; empty if all went well.
-        mib: Memory that the process took at most, the libraries included.
+        error: Name and text of a ``GateError`` that was raised instead.
+        handed: Rows of the model input; None if that raised ``BatchChanged``.
+        fate: Why the process gave no result; empty if it did.
+        mib: Peak memory of the process, the libraries included.
     """
 
     verdict: str = ""
@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
 
 
 def judge_apart(path: Path, inputs: str, policy: dict[str, Any]) -> Outcome:
-    """Judge a file in another process, and hand over what passes.
+    """Judge a file in another process, and make the model input if it passes.
 
     Args:
         path: The file.
@@ -60,7 +60,7 @@ def judge_apart(path: Path, inputs: str, policy: dict[str, Any]) -> Outcome:
         policy: Fields of the policy.
 
     Returns:
-        What became of it.
+        The result.
     """
     ours, theirs = multiprocessing.Pipe(duplex=False)
     worker = forked(_work, theirs, str(path), inputs, policy, preload=_SLOW)
@@ -95,7 +95,7 @@ def _resident(worker: BaseProcess) -> int:
 
 
 def _work(answer: Connection, path: str, inputs: str, policy: dict[str, Any]) -> None:
-    # What Rust says of a panic would only fill the test's own output.
+    # A panic of Rust prints to stderr: keep it out of the test's output.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
         outcome = _judged(path, inputs, policy)

@@ -1,7 +1,7 @@
-"""What MLflow does in every process before it loads its first model, done once for all that fork.
+"""Do once, before processes are forked, what MLflow does before it loads its first model.
 
-It maps its tables to classes, and the files of all installed packages to their names, for the sake
-of a warning; that takes longer than all the rest of a short life.
+It maps its tables to classes, and the files of all installed packages to their names for a
+warning. That takes longer than the rest of such a process.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A real browser for the pages that the gate writes: a pytest plugin of one module's length."""
+"""Chromium for the pages that the gate writes: fixtures for the length of one module."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _QUIET = (
 
 @dataclass
 class Visit:
-    """A page as it stands in the browser, and what it did on its way there.
+    """A page that is loaded in the browser, with its requests and errors.
 
     Attributes:
         page: The loaded page.
-        requests: Every address it asked for, its own among them.
-        complaints: What the browser wrote to the console, and errors of scripts.
+        requests: Every address that it requested, its own included.
+        complaints: Messages on the console, and errors of scripts.
     """
 
     page: Page
@@ -45,8 +45,8 @@ class Visit:
 Visitor = Callable[..., AbstractContextManager[Visit]]
 
 
-# Playwright keeps an event loop running in this thread while it lives, which forbids asyncio.run
-# to every other test: so it lives no longer than the module that asks for it.
+# Playwright runs an event loop in this thread, with which asyncio.run fails in every other test:
+# so the browser is closed with the module that uses it.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Start Chromium for the tests of one module, or skip them where there is none."""
@@ -59,10 +59,10 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-# A page of its own for each visit would take longer than most visits do.
+# A new page for each visit would take longer than most visits.
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
-    """Open the one page in which all visits of a module take place."""
+    """Open the one page in which a module visits files."""
     page = browser.new_page()
     yield page
     page.close()
@@ -70,7 +70,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def visit(page: Page) -> Visitor:
-    """Hand out what opens a file, with every fold laid open.
+    """Return a context manager that opens a file, with every ``details`` element open.
 
     It takes the ``width`` of the window in CSS pixels and the colour ``scheme`` that the reader
     prefers: ``with visit(path, width=360, scheme="dark") as opened: …``.
@@ -103,7 +103,7 @@ def _visit(
 
 
 def sticking_out(page: Page) -> dict[int, list[str]]:
-    """List what stands out of a page to the right, by width, from a small phone to a desktop."""
+    """List what overflows a page to the right, by width, from a small phone to a desktop."""
     found: dict[int, list[str]] = {}
     for width in (320, 360, 740, 1000, 1280):
         page.set_viewport_size({"width": width, "height": 800})

@@ -1,8 +1,8 @@
-"""A platform as docs/platform.md builds it: two servers and a worker, each a process of its own.
+"""The platform of docs/platform.md: two servers and a worker, each a process.
 
-Everything listens on loopback, on ports that were free, and lies in one temporary folder. Whatever
-happens, every process is ended: all of them inherit a mark, by which their children's children are
-found too.
+Everything listens on loopback, on free ports, and lies in one temporary folder. Every process is
+ended in any case: all of them inherit an environment variable by which they are found, children
+of children included.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _BIN = Path(sys.executable).parent
 
 
 def free_port() -> int:
-    """Find a port on loopback that nobody listens on."""
+    """Find a free port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def wait_for(found: Callable[[], Any], what: str, seconds: float = 120) -> Any:
-    """Ask again and again until there is something to return."""
+    """Call until the result is true, and return it."""
     last = time.monotonic() + seconds
     while time.monotonic() < last:
         with suppress(httpx.TransportError):
@@ -49,11 +49,11 @@ def wait_for(found: Callable[[], Any], what: str, seconds: float = 120) -> Any:
 
 
 class Platform:
-    """The processes, the environment that they share, and what the Prefect server knows.
+    """The processes, their environment, and queries to the Prefect server.
 
     Attributes:
-        folder: Where commands run, and where each leaves its log.
-        environment: What docs/platform.md has users set, with ports of this platform's own.
+        folder: Where commands run and write their logs.
+        environment: The variables of docs/platform.md, with the ports of this platform.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -70,10 +70,10 @@ class Platform:
             "PREFECT_API_URL": self.api,
             "MLFLOW_TRACKING_URI": self.mlflow,
             "SIGNATURE_GATE_HOME": str(folder / "deployments"),
-            # The ports, so that the commands themselves can stay as they are documented.
+            # The ports are set here, so that the commands run as they are documented.
             "PREFECT_SERVER_API_PORT": str(prefect),
             "MLFLOW_PORT": str(mlflow),
-            # Small and quick, and nothing reports home.
+            # Small and fast, without telemetry.
             "MLFLOW_WORKERS": "1",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -85,7 +85,7 @@ class Platform:
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             _MARK: self._mark,
         }
-        # One client for all questions: to make one takes longer than most answers.
+        # One client for all requests: to make one takes longer than most requests.
         self._client = httpx.Client(base_url=self.api, timeout=30)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -105,14 +105,14 @@ class Platform:
             )
 
     def finish(self, command: str) -> str:
-        """Wait for a command to end well, and return what it printed."""
+        """Wait until a command ends with exit code 0, and return its output."""
         code = self._processes[command].wait(180)
         printed = self._log(list(self._processes).index(command)).read_text("utf-8")
         assert code == 0, f"{command}\n{printed}"
         return printed
 
     def run(self, command: str) -> str:
-        """Run a command to its end, and return what it printed."""
+        """Run a command to its end, and return its output."""
         self.start(command)
         return self.finish(command)
 
@@ -120,12 +120,12 @@ class Platform:
         return self.folder / f"{number}.log"
 
     def logs(self) -> str:
-        """Everything that any process printed, for the report of a failure."""
+        """The output of all processes, for the report of a failure."""
         files = sorted(self.folder.glob("*.log"))
         return "\n".join(f"--- {file.name}\n{file.read_text('utf-8')[-4000:]}" for file in files)
 
     def stop(self) -> None:
-        """End every process, however deep in the tree."""
+        """End every process, children of children included."""
         self._client.close()
         for number in (signal.SIGTERM, signal.SIGKILL):
             left = self.alive()
@@ -144,14 +144,14 @@ class Platform:
         environs = Path("/proc").glob("[0-9]*/environ")
         return [int(file.parent.name) for file in environs if _has(file, mark)]
 
-    # ----- what the Prefect server knows -----
+    # ----- queries to the Prefect server -----
 
     def is_healthy(self) -> bool:
         """Whether the Prefect server answers."""
         return self._client.get("health").is_success
 
     def ask(self, path: str, **question: Any) -> Any:
-        """Put a question to the Prefect server's API."""
+        """Send a request to the Prefect server's API."""
         return wait_for(lambda: self._answer(path, question), f"{path} to answer").json()
 
     def runs_of(self, deployment: str) -> list[dict[str, Any]]:
@@ -165,7 +165,7 @@ class Platform:
         )
 
     def heartbeat(self, resource: str, tag: str) -> None:
-        """Send a run's sign of life, as the process of a tagged run does."""
+        """Send a run's heartbeat event, as the process of a tagged run does."""
         beat = {
             "id": str(uuid.uuid4()),
             "occurred": datetime.now(UTC).isoformat(),
@@ -178,12 +178,12 @@ class Platform:
         self._answer("events", [beat])
 
     def events(self, resource: str) -> dict[str, dict[str, Any]]:
-        """Look up the events on a resource by their names."""
+        """List the names of the events on a resource."""
         found = self.ask("events/filter", filter={"resource": {"id": [resource]}})
         return {event["event"]: event for event in found["events"]}
 
     def _answer(self, path: str, question: Any) -> httpx.Response | None:
-        # While its SQLite is locked the server answers 503; Prefect's own client asks again too.
+        # While its SQLite is locked the server answers 503; Prefect's own client retries too.
         answer = self._client.post(path, json=question)
         if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
             return None
@@ -191,7 +191,7 @@ class Platform:
 
 
 def _has(environ: Path, mark: bytes) -> bool:
-    # A process that ends meanwhile, or is another user's, is none of ours.
+    # The process has ended meanwhile, or belongs to another user.
     with suppress(OSError):
         return mark in environ.read_bytes().split(b"\0")
     return False

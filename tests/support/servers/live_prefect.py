@@ -1,4 +1,4 @@
-"""One real ``prefect server``, a process of its own with its user interface, for the session."""
+"""One ``prefect server`` process with its user interface, for the whole session."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(name="live_server", scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Start the server; nothing of this process speaks to it yet."""
+    """Start the server; this process does not use it yet."""
     platform = Platform(tmp_path_factory.mktemp("live"))
     platform.environment["PREFECT_SERVER_UI_ENABLED"] = "true"
     try:
@@ -27,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 @contextmanager
 def speaking_to(platform: Platform) -> Iterator[None]:
-    """Have flows, events and logs of this process go to that server."""
+    """Send the flows, events and logs of this process to that server."""
     from prefect.settings import (
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -44,7 +44,7 @@ def speaking_to(platform: Platform) -> Iterator[None]:
 
 
 def _hang_up() -> None:
-    """Send what waits; the workers that send keep the address with which they began."""
+    """Send what is queued: the sending threads keep the address of their start."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 

@@ -1,4 +1,4 @@
-"""The commands of docs/platform.md, as they stand there."""
+"""The commands of docs/platform.md."""
 
 PREFECT_SERVER = "prefect server start"
 MLFLOW_SERVER = (

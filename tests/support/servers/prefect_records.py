@@ -1,4 +1,4 @@
-"""What a run left on a Prefect server: its artifacts and our events."""
+"""Artifacts and events of a run, from a Prefect server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def artifact(key: str) -> Any:
-    """Fetch the latest artifact of a key from the server, as the server stores it."""
+    """Fetch the latest artifact of a key, as the server stores it."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
     from prefect.client.schemas.sorting import ArtifactSort
@@ -21,7 +21,7 @@ def artifact(key: str) -> Any:
 
 
 def events(resource: str, count: int) -> list[dict[str, Any]]:
-    """Fetch our events on a resource from the server, once there are so many of them."""
+    """Wait until the server has so many of the gate's events on a resource, and fetch them."""
     from prefect.client.orchestration import get_client
 
     wanted = {

@@ -1,4 +1,4 @@
-"""A real Prefect server for the tests that ask for it, started once."""
+"""A Prefect server for the tests that request it, started once."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(name="prefect_server", scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Run flows against a server of their own, with a home of its own."""
+    """Run flows against a server with its own home folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
         patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
         from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
         from prefect.testing.utilities import prefect_test_harness
 
-        # The thread that sends heartbeats is waited for at the end of each flow, up to a second.
+        # Each flow waits at its end, up to a second, for the thread that sends heartbeats.
         quick = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
         with quick, prefect_test_harness(server_startup_timeout=120):
             yield
@@ -28,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(name="_fresh_senders", scope="module", autouse=True)
 def fresh_senders() -> None:
-    """Have no module's events go to a server of the module before: a sender keeps its address."""
+    """Start new senders of events for each module: a sender keeps the address of its start."""
     if "prefect.events.worker" in sys.modules:
         from prefect.events.worker import EventsWorker
 

@@ -1,4 +1,4 @@
-"""What breaks around a feed, for real: disks, registries, and producers who act in between."""
+"""Faults around a feed: full and read-only disks, failing registries, acts between writes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Once(logging.Handler):
 
 @contextmanager
 def at_point(point: str, action: Callable[[], object]) -> Iterator[None]:
-    """Do something the first time that a point of the order of writes is reached."""
+    """Act once, when a checkpoint of the storage is first reached."""
     logger, handler = logging.getLogger("signature_gate.storage"), _Once(point, action)
     level = logger.level
     logger.setLevel(logging.DEBUG)
@@ -47,7 +47,7 @@ def at_point(point: str, action: Callable[[], object]) -> Iterator[None]:
 
 
 class Disk:
-    """A small file system of its own.
+    """A small file system in memory.
 
     Attributes:
         path: Where it is mounted.
@@ -58,7 +58,7 @@ class Disk:
         self.path = path
 
     def fill(self, leave: int = 0) -> None:
-        """Take all its room.
+        """Fill it up.
 
         Args:
             leave: Bytes that stay free.
@@ -68,7 +68,7 @@ class Disk:
         (self.path / ".filler").write_bytes(b"x" * room)
 
     def clear(self) -> None:
-        """Give the room back."""
+        """Free the space that ``fill`` took."""
         (self.path / ".filler").unlink()
 
     def forbid_writing(self) -> None:
@@ -82,7 +82,7 @@ class Disk:
 
 @pytest.fixture(name="make_disk")
 def disk_maker(tmp_path: Path) -> Iterator[Callable[..., Disk]]:
-    """Mount file systems in memory; skip where this account may not."""
+    """Mount file systems in memory; skip the test where this account may not."""
     mounted: list[Path] = []
 
     def make(name: str, megabytes: int = 2) -> Disk:
@@ -106,7 +106,7 @@ def _mount(*arguments: str) -> None:
 
 @contextmanager
 def unprivileged() -> Iterator[None]:
-    """Be nobody for a while, whom permissions bind as they do not bind root."""
+    """Run as user nobody: file permissions do not bind root."""
     if os.geteuid():
         yield
         return
@@ -127,7 +127,7 @@ class _Answering(BaseHTTPRequestHandler):
         self.server.answer(self)
 
     def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
+        """Print nothing."""
 
 
 def _say(status: int, body: bytes) -> Callable[[_Answering], None]:
@@ -143,7 +143,7 @@ def _say_nothing(request: _Answering) -> None:
     request.server.over.wait(30)
 
 
-# What a registry that is not well answers.
+# How a failing registry answers.
 ANSWERS: dict[str, Callable[[_Answering], None]] = {
     "500": _say(500, b"out of order"),
     "garbage": _say(200, b"<html>welcome</html>"),
@@ -152,8 +152,8 @@ ANSWERS: dict[str, Callable[[_Answering], None]] = {
 
 
 @contextmanager
-def ill_registry(answer: str) -> Iterator[str]:
-    """Serve a registry that answers as ``ANSWERS`` has it; ``down`` for one that is not there."""
+def failing_registry(answer: str) -> Iterator[str]:
+    """Serve a registry that fails as ``ANSWERS`` says; ``down`` for one that does not listen."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Answering) as server:
         address = f"http://127.0.0.1:{server.server_port}"
         if answer == "down":
