@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
-from check_helpers import contract
+from small_checks import contract
 
 from signature_gate import Policy, check
 from signature_gate.expectations.errors import InvalidRules
