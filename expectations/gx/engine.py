@@ -38,10 +38,6 @@ _FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
 def judge_frame(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[GxResult]:
     """Judge a frame by stock GX.
 
-    Args:
-        frame: Conformed rows under the contract's names, numbered from 0.
-        expectations: In plain form.
-
     Returns:
         What GX found, one for each expectation, in their order.
     """
@@ -68,9 +64,6 @@ def judge_frame(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> lis
 
 def why_refused(expectation: Expectation) -> str | None:
     """Say why GX does not take an expectation.
-
-    Args:
-        expectation: In plain form.
 
     Returns:
         The reason; None if GX takes it.
@@ -134,11 +127,6 @@ def suite_result(
 ) -> ExpectationSuiteValidationResult:
     """Make GX's own result of a validation; its percentages are GX's own arithmetic.
 
-    Args:
-        suite: The suite's name.
-        answers: One for each expectation that was judged.
-        meta: What else is known; ``name`` of the batch and ``run`` at least.
-
     Returns:
         The result, as stock GX would have returned it.
     """
@@ -196,9 +184,6 @@ def _details(stated: Any, answer: Answer) -> dict[str, Any]:
 def project(folder: Path) -> Generator[Any]:
     """Open a GX project, or begin one.
 
-    Args:
-        folder: Where it is, or is to be.
-
     Yields:
         The project's context.
 
@@ -222,11 +207,6 @@ def store(
     context: Any, suite: dict[str, Any], result: ExpectationSuiteValidationResult
 ) -> ValidationResultIdentifier:
     """Write a result to a project, and its suite if the project has none of this name.
-
-    Args:
-        context: The project.
-        suite: The suite as plain data.
-        result: What a validation by it found.
 
     Returns:
         Under which the result is found, in the project's stores and by the actions of checkpoints.

@@ -21,9 +21,6 @@ _QUOTES = "\"`[]'"
 def alias_names(names: Sequence[str]) -> dict[str, str]:
     """Find other names for columns that GX would confuse.
 
-    Args:
-        names: The columns of a frame.
-
     Returns:
         Each name with the one to judge it under; empty if GX confuses none.
     """
@@ -36,10 +33,6 @@ def alias_names(names: Sequence[str]) -> dict[str, str]:
 
 def renamed(expectation: Expectation, names: dict[str, str]) -> Expectation:
     """Put other names into an expectation.
-
-    Args:
-        expectation: In plain form.
-        names: As ``alias_names`` gives them.
 
     Returns:
         The same expectation of the renamed columns. Queries in pandas' own language stay as they

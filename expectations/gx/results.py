@@ -28,9 +28,6 @@ class GxResult(NamedTuple):
 def judged(result: Any) -> GxResult:
     """Read one of GX's own results.
 
-    Args:
-        result: An ``ExpectationValidationResult`` in the format ``COMPLETE``.
-
     Returns:
         The same in plain terms.
     """
@@ -79,9 +76,6 @@ def _error(info: Any) -> str | None:
 
 def statistics(met: list[bool]) -> dict[str, Any]:
     """Count as a validation of GX does.
-
-    Args:
-        met: Whether each expectation is met.
 
     Returns:
         Numbers, and the share of those met in percent; None of nothing.

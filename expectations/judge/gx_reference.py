@@ -62,16 +62,8 @@ class Reference(NamedTuple):
 def judge_by_gx(whole: ConformedBatch, contract: Contract, policy: Policy) -> Reference:
     """Judge a batch by the suite of its contract, in stock GX.
 
-    Args:
-        whole: The batch as the schema stage left it.
-        contract: What the suite is made from.
-        policy: Likewise.
-
     Returns:
         The batch with GX's findings in place of the gate's own.
-
-    Raises:
-        UnreadableError: The content broke off or contradicts its own format.
     """
     from ..gx.engine import judge_frame
 

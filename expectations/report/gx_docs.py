@@ -23,9 +23,6 @@ _MARKUP = re.compile(r"<[a-zA-Z/!?]")
 def validation_result(verdict: Verdict) -> ExpectationSuiteValidationResult:
     """Make the result that GX would have returned, had it judged.
 
-    Args:
-        verdict: As ``check`` returned it, or as it was saved.
-
     Returns:
         A genuine result of a validation: data docs show it, and actions of checkpoints take it.
         Each expectation that was judged is there; what the verdict says of it is in its ``meta``.
@@ -48,10 +45,6 @@ def validation_result(verdict: Verdict) -> ExpectationSuiteValidationResult:
 
 def publish_docs(verdict_path: str | Path, project_folder: str | Path) -> Path:
     """Put a saved verdict into a GX project, and bring its data docs up to date.
-
-    Args:
-        verdict_path: A verdict's JSON.
-        project_folder: The folder of a GX project; if it has none, one is begun in it.
 
     Returns:
         The index page of the data docs. Nothing that was in the project is overwritten.

@@ -29,9 +29,6 @@ _ROW_COUNT = "expect_table_row_count_to_be_between"
 def contract_of(verdict: Verdict) -> Contract:
     """Read back what a verdict was reached by.
 
-    Args:
-        verdict: As it was saved.
-
     Returns:
         The contract, with the user's rules.
 
@@ -52,10 +49,6 @@ def contract_of(verdict: Verdict) -> Contract:
 def suite_of(verdict: Verdict, *, whole: bool = False) -> dict[str, Any]:
     """Make the suite of a verdict.
 
-    Args:
-        verdict: As it was saved.
-        whole: Whether to make that of the contract, rather than that for the batch.
-
     Returns:
         The suite as plain data.
     """
@@ -66,9 +59,6 @@ def suite_of(verdict: Verdict, *, whole: bool = False) -> dict[str, Any]:
 
 def answers(verdict: Verdict) -> list[Answer]:
     """Say what became of each expectation that was judged.
-
-    Args:
-        verdict: As it was saved.
 
     Returns:
         The contract's expectations, then the user's rules; without those that were not judged,

@@ -8,35 +8,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .distinct import (
-    all_there,
-    distinct,
-    has_values,
-    inside,
-    just_these,
-    no_others,
-    outside,
-    valued,
-)
 from .metrics import (
     Measured,
+    all_there,
     as_float,
     count,
+    distinct,
     extreme,
     has_numeric_limits,
+    has_quantiles,
+    has_values,
+    inside,
     is_numeric,
     is_ordered,
+    just_these,
     limited,
     middle,
     middles,
+    no_others,
     number,
+    outside,
     physical,
+    quantiles,
+    quantiles_between,
+    quantiles_in_words,
     share,
     total,
+    valued,
 )
-from .operands import COMPARABLE, is_whole
-from .quantiles import has_quantiles, quantiles, quantiles_between, quantiles_in_words
-from .rule_words import LIMITS, limits_of
+from .operands import COMPARABLE, LIMITS, is_whole, limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

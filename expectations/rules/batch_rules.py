@@ -44,9 +44,6 @@ def _stands_alone(rule: Rule) -> bool:
 def for_the_scan(rule: Rule) -> RuleState:
     """Leave a rule to the scan, if that alone can judge it.
 
-    Args:
-        rule: Any rule.
-
     Returns:
         An open outcome; of a rule that needs the whole batch, that it is not judged.
     """
@@ -58,25 +55,18 @@ def settle(
 ) -> list[RuleState]:
     """Judge what needs the whole batch.
 
-    Args:
-        rules: The user's rules.
-        whole: The conformed batch.
-        redact: Whether values of the batch are to be kept out of what is said.
-        by_gx: Whether stock GX judges all of them.
-
     Returns:
         One outcome for each rule, in their order.
-
-    Raises:
-        UnreadableError: The content broke off or contradicts its own format.
     """
     outcomes = {number: for_the_scan(rule) for number, rule in enumerate(rules)}
-    there = {
-        number: rule for number, rule in enumerate(rules) if set(rule.columns) <= set(whole.terms)
+    judgeable = {
+        number: rule
+        for number, rule in enumerate(rules)
+        if set(rule.columns) <= set(whole.operands)
     }
-    outcomes |= {n: unjudged(rule) for n, rule in enumerate(rules) if n not in there}
-    to_gx = {n: rule for n, rule in there.items() if by_gx or rule.engine == "gx"}
-    ours = {n: rule for n, rule in there.items() if n not in to_gx}
+    outcomes |= {n: unjudged(rule) for n, rule in enumerate(rules) if n not in judgeable}
+    to_gx = {n: rule for n, rule in judgeable.items() if by_gx or rule.engine == "gx"}
+    ours = {n: rule for n, rule in judgeable.items() if n not in to_gx}
     outcomes |= _by_shape(ours, whole)
     outcomes |= _by_measure(ours, whole, redact=redact)
     outcomes |= _by_likeness(ours, whole)
@@ -107,14 +97,14 @@ def _by_measure(
         return
     about = {number: _about(rule, whole) for number, rule in measured.items()}
     asked = {n: _aggregates(rule, about[n]) for n, rule in measured.items()}
-    named = [e.alias(f"{n} {i}") for n, found in asked.items() for i, e in enumerate(found)]
+    named = [e.alias(f"{n} {i}") for n, exprs in asked.items() for i, e in enumerate(exprs)]
     needed = {name for rule in measured.values() for name in rule.columns}
     row = collect(whole.valid_rows(needed).select(named)).row(0, named=True)
     for number, rule in measured.items():
         values = [row[f"{number} {i}"] for i in range(len(asked[number]))]
         if rule.type in TABLE_RULES:
-            found = TABLE_RULES[rule.type].conclude(about[number], values)
-            yield number, _of_whole(rule, found, redact=redact)
+            result = TABLE_RULES[rule.type].conclude(about[number], values)
+            yield number, _of_whole(rule, result, redact=redact)
         else:
             yield number, _of_most(rule, *map(int, values))
 
@@ -124,17 +114,19 @@ def _is_for_most(rule: Rule) -> bool:
 
 
 def _about(rule: Rule, whole: ConformedBatch) -> RuleOperands:
-    terms = rule.about(whole.terms, pl.col(whole.is_valid))
+    operands = rule.about(whole.operands, pl.col(whole.is_valid))
     if rule.type not in TABLE_RULES or rule.condition is None:
-        return terms
-    chosen = [replace(column, value=column.value.filter(terms.rows)) for column in terms.columns]
-    return replace(terms, columns=tuple(chosen))
+        return operands
+    chosen = [
+        replace(column, value=column.value.filter(operands.rows)) for column in operands.columns
+    ]
+    return replace(operands, columns=tuple(chosen))
 
 
-def _aggregates(rule: Rule, terms: RuleOperands) -> list[pl.Expr]:
+def _aggregates(rule: Rule, operands: RuleOperands) -> list[pl.Expr]:
     if rule.type in TABLE_RULES:
-        return TABLE_RULES[rule.type].measure(terms)
-    seen, failing = masks(rule, terms)
+        return TABLE_RULES[rule.type].measure(operands)
+    seen, failing = masks(rule, operands)
     return [failing.sum(), seen.sum()]
 
 
@@ -143,13 +135,13 @@ def _by_likeness(
 ) -> Iterator[tuple[int, RuleState]]:
     for number, rule in rules.items():
         if rule.type in ROW_RULES and ROW_RULES[rule.type].repeats:
-            terms = rule.about(whole.terms, pl.col(whole.is_valid))
-            keys = [column.value for column in terms.columns]
-            rows = whole.valid_rows(rule.columns).filter(applies_to(rule, terms))
+            operands = rule.about(whole.operands, pl.col(whole.is_valid))
+            keys = [column.value for column in operands.columns]
+            rows = whole.valid_rows(rule.columns).filter(applies_to(rule, operands))
             alike = (pl.len().over(keys) > 1).alias("repeated")
-            found = collect(rows.select(*whole.place, alike))
-            repeated = found.filter(pl.col("repeated"))
-            outcome = _of_most(rule, repeated.height, found.height)
+            judged = collect(rows.select(*whole.place, alike))
+            repeated = judged.filter(pl.col("repeated"))
+            outcome = _of_most(rule, repeated.height, judged.height)
             failed = outcome.ruling.success is False
             places = whole.places(repeated) if failed else None
             yield number, replace(outcome, scanned=False, places=places)
@@ -163,16 +155,18 @@ def _of_most(rule: Rule, unexpected: int, seen: int) -> RuleState:
     return RuleState(ruling, scanned=not holds)
 
 
-def _of_whole(rule: Rule, found: Measured, *, redact: bool) -> RuleState:
-    hidden = redact and found.reveals
-    observed = None if hidden else found.observed
-    ruling = RuleResult(expectation=rule.stated, success=found.success, observed=observed)
-    if found.success:
+def _of_whole(rule: Rule, measured: Measured, *, redact: bool) -> RuleState:
+    hidden = redact and measured.reveals
+    observed = None if hidden else measured.observed
+    ruling = RuleResult(expectation=rule.stated, success=measured.success, observed=observed)
+    if measured.success:
         return RuleState(ruling)
-    return RuleState(ruling, _violation(rule, "something else" if hidden else _said(observed)))
+    return RuleState(
+        ruling, _violation(rule, "something else" if hidden else _observation(observed))
+    )
 
 
-def _said(observed: Any) -> str:
+def _observation(observed: Any) -> str:
     if isinstance(observed, list):
         return ", ".join(map(repr, observed)) or "none"  # pyright: ignore[reportUnknownArgumentType]
     return "no value" if observed is None else str(observed)
@@ -211,25 +205,25 @@ def _by_gx(
     for (_, *reach), numbers in frames.items():
         # GX would hand a condition to pandas.eval: the rows are chosen here instead.
         frame, places = whole.in_pandas(reach, rules[numbers[0]].condition)
-        found = judge_frame(frame, [rules[number].without_condition for number in numbers])
-        for number, judged in zip(numbers, found, strict=True):
-            yield number, _of_gx(rules[number], judged, places, redact=redact)
+        results = judge_frame(frame, [rules[n].without_condition for n in numbers])
+        for number, result in zip(numbers, results, strict=True):
+            yield number, _of_gx(rules[number], result, places, redact=redact)
 
 
-def _of_gx(rule: Rule, found: GxResult, places: RowLocations, *, redact: bool) -> RuleState:
+def _of_gx(rule: Rule, result: GxResult, places: RowLocations, *, redact: bool) -> RuleState:
     ruling = RuleResult(
         expectation=rule.stated,
-        success=found.success,
-        element_count=found.element_count,
-        unexpected_count=found.unexpected_count,
-        observed=None if redact else found.observed,
+        success=result.success,
+        element_count=result.element_count,
+        unexpected_count=result.unexpected_count,
+        observed=None if redact else result.observed,
         engine="gx",
     )
-    if found.success:
+    if result.success:
         return RuleState(ruling)
-    if found.positions:
-        return RuleState(ruling, places=places.take(found.positions))
-    observed = "something else" if redact else _said(found.observed)
-    if found.error is not None:
-        observed = "that GX cannot judge it" + ("" if redact else f" ({found.error})")
+    if result.positions:
+        return RuleState(ruling, places=places.take(result.positions))
+    observed = "something else" if redact else _observation(result.observed)
+    if result.error is not None:
+        observed = "that GX cannot judge it" + ("" if redact else f" ({result.error})")
     return RuleState(ruling, _violation(rule, observed, "gx"))

@@ -53,10 +53,6 @@ class InvalidConditionError(ValueError):
 def parse_condition(condition: object, parser: object) -> tuple[Condition, Condition]:
     """Read a condition in any form in which GX keeps one.
 
-    Args:
-        condition: A mapping as GX writes it, or text.
-        parser: GX's ``condition_parser``, which says whose text it is.
-
     Returns:
         The condition to judge by, and the same as GX states it.
 

@@ -39,10 +39,6 @@ def columns_of(condition: Condition) -> Iterator[str]:
 def mask_of(condition: Condition, operands: Mapping[str, Operand]) -> pl.Expr:
     """Select the rows that meet a condition.
 
-    Args:
-        condition: As ``parse_condition`` gives it.
-        operands: The conformed columns by name.
-
     Returns:
         True in these rows, never null.
 

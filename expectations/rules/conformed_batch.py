@@ -45,10 +45,6 @@ class RowLocations:
     def among(self, file: int, row: str) -> pl.Expr:
         """Find the rows of one file that are here.
 
-        Args:
-            file: Number of the file.
-            row: Name of the column that holds positions.
-
         Returns:
             True in these rows.
         """
@@ -99,11 +95,11 @@ class ConformedBatch:
         return [column for column in self.contract if column.name in arrived]
 
     @cached_property
-    def terms(self) -> dict[str, Operand]:
+    def operands(self) -> dict[str, Operand]:
         """These columns, as rules see them."""
-        return {column.name: self._term(column) for column in self.columns}
+        return {column.name: self._operand(column) for column in self.columns}
 
-    def _term(self, column: Column) -> Operand:
+    def _operand(self, column: Column) -> Operand:
         kind = column.type.name if isinstance(column.type, Scalar) else ""
         return Operand(column.name, kind, pl.col(self._name(column)))
 
@@ -113,11 +109,8 @@ class ConformedBatch:
     def with_conformed(self, number: int) -> Batch:
         """Lay out one file.
 
-        Args:
-            number: Which one.
-
         Returns:
-            The same file, whose scan has the columns of ``terms``, ``good`` and ``row`` too.
+            The same file, whose scan has the columns of ``operands``, ``good`` and ``row`` too.
         """
         batch, plan = self.files[number]
         values = [
@@ -137,11 +130,8 @@ class ConformedBatch:
     def valid_rows(self, names: Iterable[str]) -> pl.LazyFrame:
         """Put the good rows of all files together.
 
-        Args:
-            names: The columns that are needed.
-
         Returns:
-            The columns of these ``terms``, ``good``, ``row``, and the number of the file.
+            The columns of these ``operands``, ``good``, ``row``, and the number of the file.
         """
         wanted = [column for column in self.columns if column.name in set(names)]
         files = [self._good_rows(number, wanted) for number in range(len(self.files))]
@@ -167,10 +157,6 @@ class ConformedBatch:
     ) -> tuple[pd.DataFrame, RowLocations]:
         """Collect the good rows as GX receives them.
 
-        Args:
-            names: The columns that are needed.
-            condition: Only rows that meet it are collected.
-
         Returns:
             The model's own types under the contract's names, rows numbered from 0; and where the
             rows are.
@@ -179,7 +165,7 @@ class ConformedBatch:
             rows = collect(self.valid_rows(names))
         else:
             valid = self.valid_rows([*names, *columns_of(condition)])
-            rows = collect(valid.filter(mask_of(condition, self.terms)))
+            rows = collect(valid.filter(mask_of(condition, self.operands)))
         chosen = [column for column in self.columns if column.name in set(names)]
         labels = {self._name(column): column.name for column in chosen}
         frame: Any = to_pandas(rows.rename(labels), chosen)

@@ -18,15 +18,19 @@ from ..conform.conversions import NEVER_NULL
 from ..contract.types import SCALARS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..contract.types import ScalarName
 
 INTEGERS = ("integer", "long")
 NUMBERS = (*INTEGERS, "float", "double")
 # Types whose values pandas sorts out by hash and compares as Polars does.
 COMPARABLE = tuple(name for name in SCALARS if name != "binary")
+LIMITS = frozenset({"min_value", "max_value", "strict_min", "strict_max"})
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INT64 = range(-(2**63), 2**63)
+_LONGEST = 60
 
 
 @dataclass(frozen=True)
@@ -95,9 +99,6 @@ def is_whole(value: object) -> bool:
 def instant(value: object) -> int | None:
     """Read a rule's point in time.
 
-    Args:
-        value: ISO 8601 text without a zone.
-
     Returns:
         Nanoseconds since 1970; None if it is something else.
     """
@@ -113,10 +114,6 @@ def instant(value: object) -> int | None:
 def in_order(column: Operand, limit: object) -> tuple[pl.Expr, pl.Expr] | None:
     """Put a column and a limit in types in which pandas would order them.
 
-    Args:
-        column: Numbers or datetimes.
-        limit: A number, or ISO 8601 text.
-
     Returns:
         Both sides of a comparison; None if pandas has no such order.
     """
@@ -130,10 +127,6 @@ def in_order(column: Operand, limit: object) -> tuple[pl.Expr, pl.Expr] | None:
 
 def members(values: object, kind: str) -> pl.Series | None:
     """Put a rule's set of values in the type in which pandas would look a column up in it.
-
-    Args:
-        values: The values as JSON has them.
-        kind: The column's type.
 
     Returns:
         Distinct values, to be looked up with ``within``; None where pandas may see it otherwise.
@@ -157,3 +150,38 @@ def members(values: object, kind: str) -> pl.Series | None:
 def within(column: Operand, values: pl.Series) -> pl.Expr:
     """Tell in which rows a column's value is among some: null where it is missing."""
     return column.value.cast(values.dtype).is_in(values.implode())
+
+
+# ----- in words -----
+
+
+def limits_in_words(kwargs: dict[str, Any]) -> str:
+    """Say limits: ``from 0 to 10``, ``above 0``, ``below 10``."""
+    low, high = kwargs.get("min_value"), kwargs.get("max_value")
+    above = "above" if kwargs.get("strict_min") else "from"
+    below = "below" if kwargs.get("strict_max") else "to"
+    if low is not None and high is not None:
+        strict = kwargs.get("strict_min") or kwargs.get("strict_max")
+        return f"{above} {low} {'and ' if strict else ''}{below} {high}"
+    if low is not None:
+        return f"above {low}" if kwargs.get("strict_min") else f"of at least {low}"
+    if high is not None:
+        return f"below {high}" if kwargs.get("strict_max") else f"of at most {high}"
+    return "of any size"
+
+
+def limits_of(kwargs: dict[str, Any]) -> list[Any]:
+    """List the limits that are set."""
+    return [kwargs[key] for key in ("min_value", "max_value") if kwargs.get(key) is not None]
+
+
+def values_in_words(values: list[Any]) -> str:
+    """List values, cut short where there are many."""
+    text = ", ".join(map(repr, values))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(values):,} values)"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name columns: ``'a', 'b' and 'c'``."""
+    quoted = [repr(name) for name in names]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)

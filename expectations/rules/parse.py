@@ -39,9 +39,6 @@ _ABOUT_ABSENCE = set(SHAPE_RULES) - {"expect_column_type_to_be"}
 def plain(expectation: Expectation) -> Expectation:
     """Bring an expectation into the one form in which two that say the same are equal.
 
-    Args:
-        expectation: As a suite's JSON has it.
-
     Returns:
         Type, arguments without defaults, severity, and what its author noted on it.
     """
@@ -67,9 +64,6 @@ def plain(expectation: Expectation) -> Expectation:
 def identity(expectation: Expectation) -> str:
     """Say what an expectation asks for in one text, whatever is noted on it.
 
-    Args:
-        expectation: In plain form.
-
     Returns:
         Text that two expectations share exactly if they ask for the same.
     """
@@ -89,11 +83,6 @@ def _leveled(value: Any, key: str = "") -> Any:
 
 def parse_rule(stated: Any, contract: Contract, origin: str) -> Rule:
     """Read a rule, and refuse one that cannot be meant.
-
-    Args:
-        stated: The expectation as a suite's JSON has it.
-        contract: Says which columns there are.
-        origin: Where it was written.
 
     Returns:
         The rule.
@@ -181,23 +170,23 @@ def _condition(
     expectation: Expectation, contract: Contract, origin: str
 ) -> tuple[Condition, Condition]:
     kwargs: dict[str, Any] = expectation["kwargs"]
-    text, said = kwargs["row_condition"], f"{expectation['type']} {kwargs}"
+    text, rule = kwargs["row_condition"], f"{expectation['type']} {kwargs}"
     try:
         condition, stated = parse_condition(text, kwargs.get("condition_parser"))
     except InvalidConditionError as error:
         reason = f"its row_condition {text!r} cannot be read: {error}"
         remedy = 'Write it as GX does: Column("a") > 5, or a > 5 with condition_parser "pandas"'
-        raise _refused(origin, said, reason, remedy) from error
+        raise _refused(origin, rule, reason, remedy) from error
     operands = {column.name: placeholder(column) for column in contract.columns}
     foreign = [name for name in columns_of(condition) if name not in operands]
     if foreign:
         reason = f"the contract has no column {', '.join(map(repr, foreign))}"
-        raise _refused(origin, said, reason, "Name one of the contract's columns, or drop the rule")
+        raise _refused(origin, rule, reason, "Name one of the contract's columns, or drop the rule")
     try:
         mask_of(condition, operands)
     except InvalidConditionError as error:
         remedy = "Compare the column with values of its own type"
-        raise _refused(origin, said, f"in its row_condition, {error}", remedy) from error
+        raise _refused(origin, rule, f"in its row_condition, {error}", remedy) from error
     return condition, stated
 
 
@@ -240,9 +229,9 @@ def _refuse_unknown(expectation: Expectation, origin: str) -> None:
     reason = why_refused(expectation)
     if reason is None:
         return
-    said = f"{expectation['type']} {expectation['kwargs']}"
+    rule = f"{expectation['type']} {expectation['kwargs']}"
     remedy = (
         "Correct it as GX's documentation has it; if it is an expectation of your own, import the "
         "module that defines it first"
     )
-    raise _refused(origin, said, reason, remedy)
+    raise _refused(origin, rule, reason, remedy)

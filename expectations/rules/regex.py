@@ -38,9 +38,6 @@ class _UntranslatableError(Exception):
 def translate(pattern: str) -> str | None:
     """Say a Python pattern for Polars' ``str.contains``.
 
-    Args:
-        pattern: What ``re.search`` would be given.
-
     Returns:
         A pattern that is found in the same texts; None if there is none.
 

@@ -35,30 +35,20 @@ class RuleState:
     scanned: bool = False
 
 
-def masks(rule: Rule, terms: RuleOperands) -> tuple[pl.Expr, pl.Expr]:
+def masks(rule: Rule, operands: RuleOperands) -> tuple[pl.Expr, pl.Expr]:
     """Find the rows of a row-level rule.
-
-    Args:
-        rule: One of ``ROW_RULES``.
-        terms: What it speaks about.
 
     Returns:
         True in rows that it looks at; true in those of them that break it.
     """
-    seen = applies_to(rule, terms)
-    return seen, seen & ~ROW_RULES[rule.type].passes(terms).fill_null(value=False)
+    seen = applies_to(rule, operands)
+    return seen, seen & ~ROW_RULES[rule.type].passes(operands).fill_null(value=False)
 
 
 def rule_checks(
     rules: list[Rule], outcomes: list[RuleState], whole: ConformedBatch, number: int
 ) -> tuple[RowCheck, ...]:
     """State the rules that rows of a file can break.
-
-    Args:
-        rules: The user's rules.
-        outcomes: What is known of each.
-        whole: The conformed batch.
-        number: Which file.
 
     Returns:
         One check for each rule that the scan is to judge, or whose failing rows are known.
@@ -70,7 +60,7 @@ def rule_checks(
         if outcome.places is not None:
             failing = outcome.places.among(number, whole.row)
         elif outcome.scanned and set(rule.columns) <= arrived:
-            seen, failing = masks(rule, rule.about(whole.terms, pl.col(whole.is_valid)))
+            seen, failing = masks(rule, rule.about(whole.operands, pl.col(whole.is_valid)))
         else:
             continue
         check = _check(rule, failing, seen, outcome.ruling.engine)
@@ -96,7 +86,7 @@ def _check(rule: Rule, failing: pl.Expr, seen: pl.Expr | None, engine: Any) -> R
 
 
 def _shown(rule: Rule, whole: ConformedBatch) -> pl.Expr | None:
-    values = {n: whole.terms[n].value for n in rule.subjects if n in whole.terms}
+    values = {n: whole.operands[n].value for n in rule.subjects if n in whole.operands}
     if len(values) == 1:
         return next(iter(values.values()))
     return pl.struct(value.alias(name) for name, value in values.items()) if values else None

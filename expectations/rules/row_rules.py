@@ -8,34 +8,37 @@ judges it.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from .operands import (
     COMPARABLE,
+    INTEGERS,
+    LIMITS,
+    NUMBERS,
+    RuleOperands,
     in_order,
     is_number,
     is_whole,
+    limits_in_words,
+    limits_of,
+    listed,
     members,
+    values_in_words,
     within,
 )
 from .regex import translate
-from .rule_words import LIMITS, limits_in_words, limits_of, values_in_words
-from .side_by_side import (
-    a_above_b,
-    alike,
-    all_differ,
-    names,
-    ordered_pair,
-    sum_is,
-    sums_exactly,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .operands import RuleOperands
+
+
+# numpy adds up rows of fewer columns than these one after the other, as Polars does.
+_SUMMED_IN_PAIRS = 8
 
 
 class RowRule(NamedTuple):
@@ -63,52 +66,92 @@ class RowRule(NamedTuple):
 # ----- limits -----
 
 
-def _between(terms: RuleOperands) -> pl.Expr:
-    masks, column = list[pl.Expr](), terms.columns[0]
-    low, high = terms.kwargs.get("min_value"), terms.kwargs.get("max_value")
+def _between(operands: RuleOperands) -> pl.Expr:
+    masks, column = list[pl.Expr](), operands.columns[0]
+    low, high = operands.kwargs.get("min_value"), operands.kwargs.get("max_value")
     if low is not None and (sides := in_order(column, low)):
         value, limit = sides
-        masks.append(value > limit if terms.kwargs.get("strict_min") else value >= limit)
+        masks.append(value > limit if operands.kwargs.get("strict_min") else value >= limit)
     if high is not None and (sides := in_order(column, high)):
         value, limit = sides
-        masks.append(value < limit if terms.kwargs.get("strict_max") else value <= limit)
+        masks.append(value < limit if operands.kwargs.get("strict_max") else value <= limit)
     return pl.all_horizontal(masks)
 
 
-def _orderable(terms: RuleOperands) -> bool:
-    limits = limits_of(terms.kwargs)
-    return bool(limits) and all(in_order(terms.columns[0], limit) for limit in limits)
+def _orderable(operands: RuleOperands) -> bool:
+    limits = limits_of(operands.kwargs)
+    return bool(limits) and all(in_order(operands.columns[0], limit) for limit in limits)
 
 
-def _lengths(terms: RuleOperands) -> RuleOperands:
-    numbered = replace(terms.columns[0], kind="long", value=terms.value.str.len_chars())
-    return replace(terms, columns=(numbered,))
+def _lengths(operands: RuleOperands) -> RuleOperands:
+    numbered = replace(operands.columns[0], kind="long", value=operands.value.str.len_chars())
+    return replace(operands, columns=(numbered,))
 
 
-def _whole_limits(terms: RuleOperands) -> bool:
-    limits = limits_of(terms.kwargs)
-    return terms.kind == "string" and bool(limits) and all(map(is_whole, limits))
+def _whole_limits(operands: RuleOperands) -> bool:
+    limits = limits_of(operands.kwargs)
+    return operands.kind == "string" and bool(limits) and all(map(is_whole, limits))
 
 
 # ----- sets and patterns -----
 
 
-def _in_set(terms: RuleOperands) -> pl.Expr:
-    values = members(terms.kwargs["value_set"], terms.kind)
-    return pl.lit(value=True) if values is None else within(terms.columns[0], values)
+def _in_set(operands: RuleOperands) -> pl.Expr:
+    values = members(operands.kwargs["value_set"], operands.kind)
+    return pl.lit(value=True) if values is None else within(operands.columns[0], values)
 
 
-def _has_set(terms: RuleOperands) -> bool:
-    return members(terms.kwargs.get("value_set"), terms.kind) is not None
+def _has_set(operands: RuleOperands) -> bool:
+    return members(operands.kwargs.get("value_set"), operands.kind) is not None
 
 
-def _matches(terms: RuleOperands) -> pl.Expr:
-    return terms.value.str.contains(translate(terms.kwargs["regex"]) or "")
+def _matches(operands: RuleOperands) -> pl.Expr:
+    return operands.value.str.contains(translate(operands.kwargs["regex"]) or "")
 
 
-def _has_pattern(terms: RuleOperands) -> bool:
-    pattern = terms.kwargs.get("regex")
-    return terms.kind == "string" and isinstance(pattern, str) and translate(pattern) is not None
+def _has_pattern(operands: RuleOperands) -> bool:
+    pattern = operands.kwargs.get("regex")
+    return operands.kind == "string" and isinstance(pattern, str) and translate(pattern) is not None
+
+
+# ----- several columns of a row -----
+
+
+def _alike(operands: RuleOperands) -> bool:
+    kinds = operands.kinds
+    return kinds <= set(NUMBERS) or (len(kinds) == 1 and kinds <= set(COMPARABLE))
+
+
+def _ordered_pair(operands: RuleOperands) -> bool:
+    return _alike(operands) and operands.kinds.isdisjoint({"boolean"})
+
+
+def _a_above_b(operands: RuleOperands) -> pl.Expr:
+    first, second = operands.cast_to_common()
+    return first >= second if operands.kwargs.get("or_equal") else first > second
+
+
+def _sums_exactly(operands: RuleOperands) -> bool:
+    """Tell whether pandas adds the columns up to the last digit alike."""
+    whole = operands.kinds <= set(INTEGERS)
+    floating = operands.kinds <= {*INTEGERS, "double"} and len(operands.columns) < _SUMMED_IN_PAIRS
+    return (whole or floating) and is_number(operands.kwargs.get("sum_total"))
+
+
+def _sum_is(operands: RuleOperands) -> pl.Expr:
+    first, *others = operands.cast_to_common()
+    total = sum(others, start=first)
+    return total.cast(pl.Float64) == float(operands.kwargs["sum_total"])
+
+
+def _all_differ(operands: RuleOperands) -> pl.Expr:
+    """Find the rows in which no two columns are equal; two missing values are."""
+    pairs = combinations(operands.cast_to_common(), 2)
+    return ~pl.any_horizontal([one.eq_missing(other) for one, other in pairs])
+
+
+def _names(operands: RuleOperands) -> str:
+    return listed([column.name for column in operands.columns])
 
 
 def _none(_: RuleOperands) -> pl.Expr:
@@ -189,28 +232,28 @@ ROW_RULES: dict[str, RowRule] = {
         frozenset(),
         lambda t: t.kinds <= set(COMPARABLE),
         _none,
-        lambda t: f"each combination of {names(t)} once",
+        lambda t: f"each combination of {_names(t)} once",
         "combinations that are repeated",
         repeats=True,
     ),
     "expect_select_column_values_to_be_unique_within_record": RowRule(
         frozenset(),
-        alike,
-        all_differ,
-        lambda t: f"different values in {names(t)} of a row",
+        _alike,
+        _all_differ,
+        lambda t: f"different values in {_names(t)} of a row",
         "equal ones",
     ),
     "expect_column_pair_values_to_be_equal": RowRule(
         frozenset(),
-        alike,
+        _alike,
         lambda t: t.cast_to_common()[0] == t.cast_to_common()[1],
         lambda t: f"{t.columns[0].name!r} equal to {t.columns[1].name!r}",
         "different values",
     ),
     "expect_column_pair_values_a_to_be_greater_than_b": RowRule(
         frozenset({"or_equal"}),
-        ordered_pair,
-        a_above_b,
+        _ordered_pair,
+        _a_above_b,
         lambda t: (
             f"{t.columns[0].name!r} greater than {'or equal to ' * bool(t.kwargs.get('or_equal'))}"
             f"{t.columns[1].name!r}"
@@ -219,9 +262,9 @@ ROW_RULES: dict[str, RowRule] = {
     ),
     "expect_multicolumn_sum_to_equal": RowRule(
         frozenset({"sum_total"}),
-        sums_exactly,
-        sum_is,
-        lambda t: f"{names(t)} that add up to {t.kwargs['sum_total']}",
+        _sums_exactly,
+        _sum_is,
+        lambda t: f"{_names(t)} that add up to {t.kwargs['sum_total']}",
         "another sum",
     ),
 }

@@ -104,65 +104,55 @@ class Rule:
         """The only column that it is about; None if there are several or none."""
         return self.subjects[0] if len(self.subjects) == 1 else None
 
-    def about(self, terms: dict[str, Operand], good: pl.Expr) -> RuleOperands:
+    def about(self, operands: dict[str, Operand], good: pl.Expr) -> RuleOperands:
         """Put the rule to conformed columns.
-
-        Args:
-            terms: The columns by name; those of ``columns`` at least.
-            good: True in rows that meet the contract.
 
         Returns:
             What the rule speaks about, in the good rows that it is about.
         """
-        rows = mask_of(self.condition, terms) if self.condition else None
-        chosen = tuple(terms[name] for name in self.subjects)
+        rows = mask_of(self.condition, operands) if self.condition else None
+        chosen = tuple(operands[name] for name in self.subjects)
         return RuleOperands(chosen, self.kwargs, good if rows is None else good & rows)
 
     @property
     def expected(self) -> str:
         """What the rule asks for, in words."""
-        said = self._asked()
+        text = self._asked()
         if self.mostly < 1:
-            said += f" in at least {percent(self.mostly)} of the rows"
-        return f"{said}, where {in_words(self.condition)}" if self.condition else said
+            text += f" in at least {percent(self.mostly)} of the rows"
+        return f"{text}, where {in_words(self.condition)}" if self.condition else text
 
     def _asked(self) -> str:
         none = pl.lit(value=None)
-        terms = RuleOperands(tuple(Operand(n, "", none) for n in self.subjects), self.kwargs, none)
+        operands = RuleOperands(
+            tuple(Operand(n, "", none) for n in self.subjects), self.kwargs, none
+        )
         try:
             if self.type in SHAPE_RULES:
                 return SHAPE_RULES[self.type].expected(self.kwargs)
-            return {**ROW_RULES, **TABLE_RULES}[self.type].expected(terms)
+            return {**ROW_RULES, **TABLE_RULES}[self.type].expected(operands)
         except (KeyError, TypeError, AttributeError):
             shared = {*SUBJECTS, *_CONDITION, "mostly", "ignore_row_if"}
             others = {key: value for key, value in self.kwargs.items() if key not in shared}
             return f"what {self.type} asks for" + (f" with {others}" if others else "")
 
 
-def applies_to(rule: Rule, terms: RuleOperands) -> pl.Expr:
+def applies_to(rule: Rule, operands: RuleOperands) -> pl.Expr:
     """Find the rows that a row-level rule looks at.
-
-    Args:
-        rule: One of ``ROW_RULES``.
-        terms: What it speaks about.
 
     Returns:
         True in rows that meet its condition and are not left out for missing values.
     """
-    missing = [column.value.is_null() for column in terms.columns]
+    missing = [column.value.is_null() for column in operands.columns]
     domain = _domain(rule.type)
     if domain == _COLUMN:
-        return terms.rows if ROW_RULES[rule.type].missing else terms.rows & ~missing[0]
+        return operands.rows if ROW_RULES[rule.type].missing else operands.rows & ~missing[0]
     ways = _IGNORING[domain]
-    return terms.rows & ~ways[rule.kwargs.get("ignore_row_if", next(iter(ways)))](missing)
+    return operands.rows & ~ways[rule.kwargs.get("ignore_row_if", next(iter(ways)))](missing)
 
 
 def columns_in_reach(rule: Rule, names: list[str]) -> list[str]:
     """Find the columns that stock GX needs to judge a rule.
-
-    Args:
-        rule: Any rule.
-        names: The conformed columns that there are.
 
     Returns:
         Those that the rule names anywhere; all if it names none.
@@ -185,10 +175,6 @@ def _named(value: Any, names: list[str]) -> Iterator[str]:
 def polars_knows(rule: Rule, columns: dict[str, Column]) -> bool:
     """Tell whether Polars can judge a rule, and means by it what GX on pandas does.
 
-    Args:
-        rule: Any rule.
-        columns: The contract's columns by name.
-
     Returns:
         False where only stock GX can say.
     """
@@ -204,10 +190,10 @@ def polars_knows(rule: Rule, columns: dict[str, Column]) -> bool:
         known, own = ROW_RULES[rule.type], own - {*_CONDITION, "mostly", *_ignoring(rule)}
     else:
         return False
-    terms = {name: placeholder(column) for name, column in columns.items()}
+    operands = {name: placeholder(column) for name, column in columns.items()}
     if own - known.kwargs:
         return False
-    return known.fits(rule.about(terms, pl.lit(value=True)))
+    return known.fits(rule.about(operands, pl.lit(value=True)))
 
 
 def _ignoring(rule: Rule) -> set[str]:

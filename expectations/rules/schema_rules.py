@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .metrics import Measured, against_limits
-from .operands import is_number, is_whole
-from .rule_words import limits_in_words, limits_of, values_in_words
+from .operands import is_number, is_whole, limits_in_words, limits_of, values_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
