@@ -134,7 +134,7 @@ def _told(feed: Feed, entry: QuarantineEntry) -> dict[str, Any]:
         "entry": entry.name,
         "batch": entry.batch,
         "since": entry.since.isoformat(),
-        "holds": entry.success,
+        "holds": entry.holds,
         "kinds": entry.kinds,
         "rejected": entry.rejected,
         "rows": verdict.rows if verdict else None,

@@ -110,8 +110,8 @@ def show_discard(feed: Feed, receipt: Receipt) -> None:
 
 
 def _show_papers(feed: Feed, receipt: Receipt) -> None:
-    if receipt.handled and receipt.handled.archive:
-        terminal.print_line(f"archive    {feed.resolve(receipt.handled.archive)}")
+    if receipt.review and receipt.review.archive:
+        terminal.print_line(f"archive    {feed.resolve(receipt.review.archive)}")
     terminal.print_line(f"receipt    {feed.receipts / receipt.file}")
 
 
@@ -123,7 +123,7 @@ def _line(feed: str, entry: QuarantineEntry) -> tuple[str, ...]:
         feed,
         ", ".join(entry.kinds) or "?",
         f"{_counted(entry.rejected)}/{_counted(rows)}",
-        entry.success if entry.content else "nothing",
+        entry.holds if entry.content else "nothing",
     )
 
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...expectations.errors import GateError
-from .receipt import Receipt, read_receipt
+from .receipt import Receipt
+from .receipt_store import read_receipt
 
 if TYPE_CHECKING:
     from pathlib import Path

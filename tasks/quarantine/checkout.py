@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...expectations.errors import BatchNotFound, GateError
-from ..feed.receipt import Receipt, last_final
+from ..feed.receipt import Receipt
+from ..feed.receipt_store import last_final
 from ..storage.atomic import lexists
-from ..storage.intent import claimed, read_intent
+from ..storage.claims import claimed
+from ..storage.intent import read_intent
 from ..storage.journal import apply_plan, is_planned, read_plan
 from ..storage.transaction import prepare
 from .entries import (
@@ -50,7 +52,7 @@ class CheckedOut:
     @property
     def number(self) -> int:
         """The how manieth time somebody takes the batch up."""
-        return 1 + sum(receipt.handled is not None for receipt in self.receipts)
+        return 1 + sum(receipt.review is not None for receipt in self.receipts)
 
     @property
     def batch_place(self) -> str | None:
@@ -79,7 +81,7 @@ def resolve_entry(feed: Feed, text: str) -> str | Receipt:
         BatchNotFound: There is no such entry.
         Misuse: There are several.
     """
-    finished = {r.handled.entry: r for r in finish(feed) if r.handled}
+    finished = {r.review.entry: r for r in finish(feed) if r.review}
     gone = [name for name in finished if name not in entry_names(feed)]
     if gone:
         try:
@@ -99,7 +101,7 @@ def finish(feed: Feed) -> list[Receipt]:
     for folder in sorted(feed.staging.iterdir()) if feed.staging.is_dir() else ():
         try:
             plan = read_plan(feed, folder.name)
-            if plan is None or plan.receipt.handled is None:
+            if plan is None or plan.receipt.review is None:
                 continue
             with claimed(feed, folder.name) as won:
                 if won and is_planned(feed, folder.name):

@@ -7,10 +7,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ..feed.feed import Feed
-from ..feed.handled import Discard
-from ..feed.receipt import Outputs, Receipt, ReceiptStore
+from ..feed.receipt import Discard, Outputs, Receipt
+from ..feed.receipt_store import ReceiptStore
 from ..storage.atomic import make_folder, remove
-from ..storage.order import log_checkpoint
+from ..storage.journal import log_checkpoint
 from ..storage.transaction import publish
 from .checkout import CheckedOut, checkout, resolve_entry
 from .row_counts import count_rows
@@ -56,12 +56,12 @@ def _receipt(taken: CheckedOut, place: Path, reason: str, started: datetime) -> 
     content = place / entry.content.name if entry.content else None
     whole = feed.relative(content) if content else None
     outputs = Outputs(
-        batch=whole if entry.success == "batch" else taken.batch_place,
+        batch=whole if entry.holds == "batch" else taken.batch_place,
         rejected=count_rows(taken.receipts, told.file).rejected,
     )
     record = Discard(
         entry=entry.name,
-        success=entry.success,
+        holds=entry.holds,
         number=taken.number,
         receipt=told.file,
         archive=feed.relative(place),

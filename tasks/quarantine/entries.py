@@ -19,7 +19,7 @@ from ...expectations.errors import BatchNotFound, Misuse
 from ...expectations.escaping import visible
 from ...expectations.verdict.verdict import Verdict
 from ..feed.inbox import Identity
-from ..feed.receipt import Receipt, ReceiptStore
+from ..feed.receipt_store import ReceiptStore
 from ..scoring.evidence import REPORT, VERDICT
 from ..scoring.outcome import REJECTED
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..feed.feed import Feed
-    from ..feed.handled import EntryContent
+    from ..feed.receipt import EntryContent, Receipt
 
 _SUFFIX = re.compile(r"(@.*|\.release-\d+)$")
 _NUMBERED = re.compile(r"verdict\.release-(\d+)\.json")
@@ -45,7 +45,7 @@ class QuarantineEntry(NamedTuple):
         path: The folder.
         batch: Id of the batch.
         content: The batch, or the file of rejected rows; None if nothing but papers lies there.
-        success: What it holds.
+        holds: What it holds.
         since: When it was set apart, in UTC.
         verdict: The latest on what lies there; None if there is none that can be read.
         report: The page that shows it.
@@ -55,7 +55,7 @@ class QuarantineEntry(NamedTuple):
     path: Path
     batch: str
     content: Path | None
-    success: EntryContent
+    holds: EntryContent
     since: datetime
     verdict: Verdict | None
     report: Path
@@ -120,7 +120,7 @@ def read_entry(feed: Feed, name: str) -> QuarantineEntry:
         path=folder,
         batch=batch,
         content=rows or next(whole, None),
-        success="rows" if rows else "batch",
+        holds="rows" if rows else "batch",
         since=datetime.fromtimestamp(first.stat().st_mtime, UTC),
         verdict=_read_verdict(papers[0]),
         report=papers[1],
@@ -175,7 +175,7 @@ def history(feed: Feed, entry: QuarantineEntry) -> list[Receipt]:
     Raises:
         GateError: One of them cannot be read.
     """
-    return ReceiptStore(feed).of(entry.batch)
+    return ReceiptStore(feed).for_batch(entry.batch)
 
 
 def receipts_about(
@@ -229,7 +229,7 @@ def _arrived_as(feed: Feed, text: str, names: Sequence[str]) -> list[str]:
     stem = Identity(path=text, bytes=0, stamp=0, digest="").id.rpartition("-")[0]
     near = [name for name in names if batch_of(name).rpartition("-")[0] == stem]
     ledger = ReceiptStore(feed)
-    return [n for n in near if any(r.batch.name == text for r in ledger.of(batch_of(n)))]
+    return [n for n in near if any(r.batch.name == text for r in ledger.for_batch(batch_of(n)))]
 
 
 def _is_short_for(text: str, name: str) -> bool:
@@ -245,7 +245,7 @@ def _not_found(feed: Feed, text: str, names: Sequence[str]) -> str:
     ledger = ReceiptStore(feed)
     past = _fitting(feed, batch_of(text), ledger.batches())
     if len(past) == 1:
-        latest = feed.receipts / ledger.of(past[0])[-1].file
+        latest = feed.receipts / ledger.for_batch(past[0])[-1].file
         return f"{msg}; its latest receipt is {latest}."
     near = process.extract(text, names, scorer=fuzz.partial_ratio, limit=_SHOWN, score_cutoff=_NEAR)
     if near:

@@ -1,7 +1,7 @@
 """Release from quarantine: judge again what lies there, or what was repaired, and score what fits.
 
-It goes the way of every batch, in the order of writes that ``order`` explains. A release that died
-before its plan stood is dropped by whoever comes next; one that died later is completed.
+It follows the order of writes that ``journal`` explains. The next worker drops a release that died
+before its plan was written, and completes one that died later.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...expectations.contract.policy import Policy
 from ...expectations.errors import BatchNotFound, GateError, Misuse
 from ..feed.feed import Feed
-from ..feed.handled import Release
 from ..feed.inbox import Identity, identify
-from ..feed.receipt import Receipt
+from ..feed.receipt import Receipt, Release
 from ..scoring.attempt import AttemptResult, score_accepted
 from ..scoring.feed_run import current_intent
 from ..scoring.outcome import receipt_for
@@ -153,7 +152,7 @@ def _begun(taken: CheckedOut, intent: Intent, file: Path | None) -> ReleaseJob:
     if content is None and (file is None or taken.origin.disposition == "split"):
         msg = f"nothing but papers lies in {entry.path}. Put back what lay there, or discard it."
         raise Misuse(msg)
-    if content and entry.success == "batch" and not file:
+    if content and entry.holds == "batch" and not file:
         _refuse_altered(content, batch)
     attempt = begin_attempt(taken.feed, batch, content or entry.path, intent, datetime.now(UTC))
     if file:
@@ -186,7 +185,7 @@ def _receipt(job: ReleaseJob, verdict: Verdict, outputs: Outputs) -> Receipt:
     entry = job.taken.entry
     record = Release(
         entry=entry.name,
-        success=entry.success,
+        holds=entry.holds,
         number=job.taken.number,
         receipt=job.taken.told.file,
         archive=job.attempt.feed.relative(job.archive) if outputs.predictions else None,

@@ -47,7 +47,7 @@ class ReleaseJob:
     @property
     def of_rows(self) -> bool:
         """Whether rows of a batch are released, and not the batch."""
-        return self.taken.entry.success == "rows"
+        return self.taken.entry.holds == "rows"
 
     @property
     def archive(self) -> Path:

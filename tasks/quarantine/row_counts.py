@@ -32,12 +32,12 @@ class RowCounts(BaseModel):
 
     def after(self, receipt: Receipt) -> RowCounts:
         """Count what one more receipt of the desk tells."""
-        outputs, handled = receipt.outputs, receipt.handled
+        outputs, review = receipt.outputs, receipt.review
         if receipt.discard:
             return self.model_copy(update={"discarded": outputs.rejected})
-        if handled is None or receipt.disposition not in ("passed", "split"):
+        if review is None or receipt.disposition not in ("passed", "split"):
             return self
-        if handled.success == "batch":
+        if review.holds == "batch":
             return started_by(receipt)
         left = None if self.rejected is None else self.rejected - outputs.scored
         return self.model_copy(
@@ -68,8 +68,8 @@ def count_rows(receipts: Sequence[Receipt], latest: str | None = None) -> RowCou
     by_file = {receipt.file: receipt for receipt in receipts if receipt.final}
     link = by_file[latest or next(reversed(by_file))]
     chain = [link]
-    while link.handled and link.handled.receipt in by_file:
-        link = by_file[link.handled.receipt]
+    while link.review and link.review.receipt in by_file:
+        link = by_file[link.review.receipt]
         chain.append(link)
     first, *later = reversed(chain)
     state = started_by(first)

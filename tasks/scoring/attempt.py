@@ -11,9 +11,8 @@ from ...expectations.verdict.verdict import GATE_VERSION, Verdict, Violation
 from ..storage.atomic import make_folder, remove
 from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt, changed, commit
 from .outcome import REJECTED, facts_of, receipt_for, stage_outputs
-from .outputs import OutputMismatch
 from .parquet_writer import GrowingParquet
-from .predictions import Scored, provenance, score_rows
+from .predictions import OutputMismatch, Scored, provenance, score_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ...expectations.errors import GateError
 from ...expectations.report.feed_history import EntryFacts, FeedHistory, HistoryEntry, known_from
 from ..feed.history import LAST, look_back
-from ..feed.receipt import read_receipt
+from ..feed.receipt_store import read_receipt
 from ..storage.atomic import lexists
 from .evidence import REPORT
 
@@ -113,10 +113,10 @@ def _in_order(batches: Iterable[HistoryEntry]) -> tuple[HistoryEntry, ...]:
 def _of_arrival(feed: Feed, newest: Receipt) -> Receipt:
     receipt = newest
     for _ in range(_FOLLOWED):
-        if receipt.handled is None:
+        if receipt.review is None:
             return receipt
         try:
-            receipt = read_receipt(feed.receipts / receipt.handled.receipt)
+            receipt = read_receipt(feed.receipts / receipt.review.receipt)
         except (GateError, OSError):
             break
     return newest

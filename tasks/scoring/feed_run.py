@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Literal
 from ...expectations.errors import GateError
 from ..feed.feed import Feed
 from ..feed.inbox import SkippedBatch, identify
-from ..feed.receipt import Receipt, ReceiptStore
-from ..storage.intent import Intent, claimed, read_intent
+from ..feed.receipt import Receipt
+from ..feed.receipt_store import ReceiptStore
+from ..storage.claims import claimed
+from ..storage.intent import Intent, read_intent
 from ..storage.journal import is_planned
 from ..storage.transaction import Attempt, abort, begin_attempt
 from .attempt import TRANSIENT, run_attempt
@@ -200,7 +202,7 @@ def _overtaken(
         return "unfinished"
     begun = read_intent(feed, batch.id)
     version = (begun or intent).version
-    finals = [r for r in ReceiptStore(feed).of(batch.id) if r.settles]
+    finals = [r for r in ReceiptStore(feed).for_batch(batch.id) if r.is_final_for_batch]
     if any(r.version == version for r in finals) or (finals and not again and not begun):
         return "claimed"
     if not path.exists() or identify(path, batch.path) != batch:

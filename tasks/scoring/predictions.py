@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...expectations.errors import ModelFailed
 from ...expectations.escaping import visible
+from ...expectations.outputs.check import judge_output
 from ...expectations.outputs.violations import mismatch
-from .outputs import OutputMismatch, named_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pyarrow as pa
 
     from ...expectations.contract.contract import Contract
     from ...expectations.contract.model_version import ModelVersion
+    from ...expectations.contract.policy import Policy
     from ...expectations.judge.checking import CheckResult, Chunk
+    from ...expectations.verdict.verdict import Violation
     from ..storage.intent import Intent
     from .parquet_writer import GrowingParquet
 
@@ -29,6 +31,21 @@ _log = logging.getLogger("signature_gate.predictions")
 # Few models promise to be safe in threads, and batches of one feed share the model.
 _one_at_a_time = Lock()
 _LONGEST_ERROR = 500
+_RESERVED = ("_row", "_violations")
+_PREFIX = "prediction_"
+
+
+class OutputMismatch(Exception):
+    """The model returned no predictions for the rows it was given: a finding, not an error.
+
+    Attributes:
+        violations: The same as a part of a verdict.
+    """
+
+    def __init__(self, *violations: Violation) -> None:
+        """Keep the violations."""
+        super().__init__("\n".join(violation.message for violation in violations))
+        self.violations = violations
 
 
 class Scored(NamedTuple):
@@ -162,3 +179,40 @@ def _load_once(model: ModelVersion, fingerprint: str) -> Any:
 
 def _redact(intent: Intent) -> bool:
     return intent.policy.redact
+
+
+def named_columns(
+    returned: Any, contract: Contract, *, rows: int, taken: Sequence[str], policy: Policy
+) -> dict[str, pa.Array[Any]]:
+    """Turn what ``predict`` returned into the columns to publish.
+
+    Names are those of the output schema; else the returned frame's own; else ``prediction``, or
+    ``prediction_0``, ``prediction_1`` … A name that is taken gets the prefix ``prediction_``.
+
+    Args:
+        returned: A frame or series, an array, a list, or a dict of arrays.
+        contract: Its output schema says which columns there are, and of which types.
+        rows: How many rows the model was given.
+        taken: Names that stand beside the predictions.
+        policy: What the output schema leaves open; it also says whether values may be shown.
+
+    Returns:
+        Columns of ``rows`` values each, in the output schema's order and types.
+
+    Raises:
+        OutputMismatch: Other rows, other columns, other types, or null where none may be.
+    """
+    output = judge_output(returned, contract, rows, policy)
+    blocking = [v for v in output.violations if v.severity == "critical"]
+    if blocking:
+        raise OutputMismatch(*blocking)
+    free: dict[str, pa.Array[Any]] = {}
+    for name, values in output.columns.items():
+        free[_free_name(name, {*taken, *_RESERVED, *free})] = values
+    return free
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name = f"{_PREFIX}{name}"
+    return name

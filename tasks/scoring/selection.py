@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from ...expectations.contract.model_version import ModelVersion  # noqa: TC001 - pydantic resolves it
 from ...expectations.errors import GateError
 from ..feed.inbox import Identity, SkippedBatch, look_into
-from ..feed.receipt import Receipt, ReceiptStore, last_final
+from ..feed.receipt import Receipt
+from ..feed.receipt_store import ReceiptStore, last_final
 from ..feed.run_summary import RunSummary
 from ..storage.atomic import lexists
 from ..storage.intent import read_intent
@@ -101,7 +102,7 @@ def select_candidates(feed: Feed, *, again: bool = False) -> Selection:
     left = [*inbox.left, *(r for r in resumed if isinstance(r, SkippedBatch))]
     found, done = list[Candidate](), 0
     settled = {receipt.batch.id for receipt in recovered}
-    ledger, begun = ReceiptStore(feed), _begun(feed)
+    ledger, begun = ReceiptStore(feed).indexed(), _begun(feed)
     for batch in inbox.ready:
         try:
             if again or batch.id in begun or not ledger.is_settled(batch.id):
@@ -126,7 +127,7 @@ def keep_due(feed: Feed, found: Selection, version: str, *, again: bool = False)
     Returns:
         The survey with these candidates: those that no worker has died over first.
     """
-    ledger = ReceiptStore(feed)
+    ledger = ReceiptStore(feed).indexed()
     taken: list[tuple[int, Candidate]] = []
     left, done = list(found.left), found.done
     for candidate in found.candidates:
@@ -149,7 +150,7 @@ def _turn(
     """Tell how many workers died over a batch that is due; or why it is not; None if it is done."""
     try:
         begun = read_intent(feed, candidate.batch.id)
-        receipts = [r for r in ledger.of(candidate.batch.id) if r.version == version]
+        receipts = [r for r in ledger.for_batch(candidate.batch.id) if r.version == version]
     except GateError as error:
         return SkippedBatch(batch=candidate.batch.path, why="unfinished", detail=str(error))
     if begun:
@@ -168,7 +169,7 @@ def _elsewhere(
 ) -> Iterator[Candidate]:
     """Find batches that left the inbox and are to be scored once more."""
     for batch in sorted((set(ledger.batches()) if again else _begun(feed)) - in_inbox):
-        done = last_final(ledger.of(batch))
+        done = last_final(ledger.for_batch(batch))
         if done is None or done.disposition not in ("passed", "split"):
             continue
         if done.release and done.release.file:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticSerializationError
 
@@ -23,8 +21,6 @@ from ..feed.receipt import version_label
 from .atomic import atomic_write
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from ..feed.feed import Feed
 
 
@@ -107,36 +103,6 @@ class Intent(BaseModel):
         rules = json.dumps(self.rules, sort_keys=True) if self.rules else ""
         whole = self.policy.model_dump_json() + rules
         return hashlib.sha256(whole.encode()).hexdigest()[:16]
-
-
-@contextmanager
-def claimed(feed: Feed, batch: str) -> Generator[bool]:
-    """Hold a batch against every other worker, on this machine or on the same mounted disk.
-
-    The claim is a lock of the operating system, so the kernel frees it when its holder dies. Its
-    file is removed while the lock is held: whoever opened it meanwhile finds that it has no name
-    any more, and begins anew.
-
-    Args:
-        feed: The feed.
-        batch: The batch's id.
-
-    Yields:
-        Whether the claim was won; if not, another worker has the batch.
-    """
-    path = feed.claim(batch)
-    # Where the disk knows no locks, marker files would let two workers win: rather fail.
-    lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        path.unlink(missing_ok=True)
-        lock.release()
 
 
 def bind_intent(feed: Feed, batch: str, intent: Intent) -> Intent:

@@ -1,7 +1,15 @@
-"""What remains to be done for a batch that is judged and scored, and how it is done."""
+"""The write-ahead plan of a batch, and the order of writes that makes a crash harmless.
+
+Each batch passes the ``CHECKPOINTS`` in order, under its claim. Every write is flushed, file and
+folder, before the next one begins. The plan is the turning point: before it nothing outside
+``.staging`` has changed, and the attempt is begun anew; after it every step is written down and can
+be repeated, so recovery goes forward, and judges and scores nothing twice. The receipt is the
+commit: with it the batch is done. Nothing is overwritten: each public name must be free.
+"""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,7 +27,6 @@ from .atomic import (
     remove,
     restore,
 )
-from .order import log_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +36,23 @@ if TYPE_CHECKING:
 
 _PLAN = "plan.json"
 _RECEIPT = "receipt.json"
+_log = logging.getLogger("signature_gate.storage")
+
+# Point reached -> why it is safe to die right after it.
+CHECKPOINTS: dict[str, str] = {
+    "claimed": "the kernel frees the lock; the batch lies in the inbox as before",
+    "bound": "the intent names the pinned version; the next attempt keeps to it",
+    "staged": "outputs lie in .staging, which nobody reads; the next attempt clears it",
+    "planned": "all outputs are whole and all steps written down; recovery makes them",
+    "moved": "a step that is made shows in the folders; recovery makes those after it",
+    "committed": "the receipt is there; recovery only cleans up",
+    "swept": "nothing is left but the results",
+}
+
+
+def log_checkpoint(batch: str, point: str) -> None:
+    """Log at debug level that a batch has passed one of the ``CHECKPOINTS``."""
+    _log.debug("%s: %s", batch, point)
 
 
 class Rename(BaseModel):

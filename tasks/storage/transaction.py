@@ -1,4 +1,4 @@
-"""One batch from its claim to its commit, in the order of writes that ``order`` explains."""
+"""One batch from its claim to its commit, in the order of writes that ``journal`` explains."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 
 from ...expectations.errors import BatchChanged, GateError
 from ..feed.inbox import Identity, SkippedBatch, identify
-from ..feed.receipt import Receipt, ReceiptStore, last_final
+from ..feed.receipt_store import ReceiptStore, last_final
 from .atomic import lexists, make_folder, remove
-from .intent import Intent, bind_intent, claimed, read_intent
+from .claims import claimed
+from .intent import Intent, bind_intent, read_intent
 from .journal import (
     CommitPlan,
     Rename,
     apply_plan,
     clean_up,
+    log_checkpoint,
     publish_receipt,
     read_plan,
     write_plan,
 )
-from .order import log_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..feed.feed import Feed
+    from ..feed.receipt import Receipt
 
 # Outputs by the name under which they are staged.
 PREDICTIONS = "predictions.parquet"
@@ -97,7 +99,7 @@ def begin_attempt(
     log_checkpoint(batch.id, "bound")
     make_folder(feed.staged(batch.id))
     ledger = ReceiptStore(feed)
-    history = ledger.of(batch.id)
+    history = ledger.for_batch(batch.id)
     number = ledger.next_attempt(batch.id, binding.version)
     previous = history[-1].file if history else None
     return Attempt(feed, batch, path, binding, number, previous, started)
@@ -221,8 +223,10 @@ def _resume(feed: Feed, batch: str, in_inbox: bool) -> Receipt | None:
 def _is_wanted(feed: Feed, batch: str, in_inbox: bool) -> bool:
     """Whether an intent is still to be carried out: not yet done, and the batch is there."""
     intent = read_intent(feed, batch)
-    receipts = ReceiptStore(feed).of(batch)
-    if intent is None or any(r.settles and r.version == intent.version for r in receipts):
+    receipts = ReceiptStore(feed).for_batch(batch)
+    if intent is None or any(
+        r.is_final_for_batch and r.version == intent.version for r in receipts
+    ):
         return False
     done = last_final(receipts)
     place = done.outputs.batch if done else None

@@ -25,7 +25,7 @@ from signature_gate.tasks.quarantine.discard import discard_batch
 from signature_gate.tasks.quarantine.entries import entry_names
 from signature_gate.tasks.quarantine.release import ReleaseOptions, release_batch
 from signature_gate.tasks.scoring.feed_run import score_feed
-from signature_gate.tasks.storage.order import CHECKPOINTS
+from signature_gate.tasks.storage.journal import CHECKPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,7 +27,7 @@ from signature_gate.tasks.quarantine.discard import discard_batch
 from signature_gate.tasks.quarantine.entries import entries, find_entry
 from signature_gate.tasks.quarantine.release import release_batch
 from signature_gate.tasks.scoring.feed_run import score_feed
-from signature_gate.tasks.storage.intent import claimed
+from signature_gate.tasks.storage.claims import claimed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

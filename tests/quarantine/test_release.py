@@ -32,7 +32,7 @@ from signature_gate.expectations.errors import GateError
 from signature_gate.tasks.quarantine.entries import entry_names
 from signature_gate.tasks.quarantine.release import ReleaseOptions, release_batch
 from signature_gate.tasks.scoring.feed_run import score_feed
-from signature_gate.tasks.storage.intent import claimed
+from signature_gate.tasks.storage.claims import claimed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def test_a_whole_batch_is_released_once_the_policy_forgives_it(strict: Feed) -> 
 
     assert (receipt.disposition, receipt.final, receipt.previous) == ("passed", True, first.file)
     assert receipt.release
-    assert (receipt.release.success, receipt.release.receipt) == ("batch", first.file)
+    assert (receipt.release.holds, receipt.release.receipt) == ("batch", first.file)
     assert predictions(strict, receipt)["_row"].to_list() == list(range(10))
     assert receipt.outputs.predictions == f"scored/model=line/version=1/{first.batch.id}.parquet"
     archive = strict.resolve(receipt.release.archive or "")
@@ -89,7 +89,7 @@ def test_a_whole_batch_may_split_on_release(strict: Feed, rules: str) -> None:
 
     entry = apart(strict)
     assert receipt.disposition == "split"
-    assert (entry.name, entry.success) == (f"{first.batch.id}.release-1", "rows")
+    assert (entry.name, entry.holds) == (f"{first.batch.id}.release-1", "rows")
     assert receipt.outputs.quarantine == f"quarantine/{entry.name}"
     assert pl.read_parquet(entry.content or "")["_row"].to_list() == [0, 1, 2]
     assert predictions(strict, receipt)["_row"].to_list() == list(range(3, 10))

@@ -24,7 +24,7 @@ from signature_gate.expectations.errors import BatchNotFound, UnsupportedBatch
 from signature_gate.expectations.readers import file as opening
 from signature_gate.expectations.suite import to_suite
 from signature_gate.expectations.verdict.verdict import Verdict
-from signature_gate.tasks.feed.receipt import ReceiptStore
+from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def test_broken_batches_stop_no_other(
     assert list(found.values()) == ["quarantined"] * len(names)
     assert [left.why for left in summary.left] == ["skipped"]
     for receipt in summary.receipts:
-        assert ReceiptStore(feed).of(receipt.batch.id)[-1].final
+        assert ReceiptStore(feed).for_batch(receipt.batch.id)[-1].final
         assert feed.resolve(receipt.outputs.batch).exists()
     assert [path.name for path in feed.inbox.iterdir() if path.suffix != ".parquet"] == []
 

@@ -14,8 +14,8 @@ from feeds import (
 )
 
 from signature_gate.tasks.feed import history
-from signature_gate.tasks.feed.handled import Discard, Release
 from signature_gate.tasks.feed.history import look_back, recent_receipts
+from signature_gate.tasks.feed.receipt import Discard, Release
 from signature_gate.tasks.scoring import feed_history as timelines
 from signature_gate.tasks.scoring.feed_history import past_of
 from signature_gate.tasks.scoring.feed_run import score_feed
@@ -197,7 +197,7 @@ def test_a_feed_looks_no_better_for_being_looked_after(feed: Feed, after: str) -
 
 def test_a_lost_receipt_of_arrival_leaves_the_newest_one(feed: Feed) -> None:
     """The batch is not lost from sight."""
-    desk = Release(entry="day", success="batch", number=1, receipt="gone.json")
+    desk = Release(entry="day", holds="batch", number=1, receipt="gone.json")
     sample_histories.keep(feed, sample_histories.receipt(1, attempt=2, release=desk))
 
     assert [(b.fare, b.after) for b in past_of(feed).batches] == [("passed", "released")]

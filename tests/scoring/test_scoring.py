@@ -19,9 +19,10 @@ from feeds import (
 
 from signature_gate.expectations.errors import Misuse, NoContract, RegistryUnavailable
 from signature_gate.tasks.feed.inbox import identify
-from signature_gate.tasks.feed.receipt import Receipt, ReceiptStore
+from signature_gate.tasks.feed.receipt import Receipt
+from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.scoring.feed_run import Progress, score_feed
-from signature_gate.tasks.storage.intent import claimed
+from signature_gate.tasks.storage.claims import claimed
 from signature_gate.tasks.storage.transaction import prepare
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def test_a_receipt_tells_what_arrived(feed: Feed) -> None:
     only(feed)
 
     (batch,) = ReceiptStore(feed).batches()
-    (receipt,) = ReceiptStore(feed).of(batch)
+    (receipt,) = ReceiptStore(feed).for_batch(batch)
     assert dict(receipt.batch.columns)["n"] == "int64"
     assert receipt.batch.null_counts == {"a": 3, "n": 0, "key": 0}
     assert receipt.batch.ranges["n"] == (0, 9)

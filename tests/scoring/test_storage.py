@@ -24,14 +24,15 @@ from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.errors import BatchChanged, GateError
 from signature_gate.expectations.verdict.verdict import BatchInfo, Verdict
 from signature_gate.tasks.feed.inbox import SkippedBatch, identify
-from signature_gate.tasks.feed.receipt import Outputs, Receipt, ReceiptStore
+from signature_gate.tasks.feed.receipt import Outputs, Receipt
+from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.quarantine.standalone import quarantine
 from signature_gate.tasks.scoring.attempt import run_attempt
 from signature_gate.tasks.scoring.feed_run import current_intent, score_feed
 from signature_gate.tasks.storage.atomic import atomic_write, is_moved, move, publish_new
-from signature_gate.tasks.storage.intent import Intent, claimed, read_intent
-from signature_gate.tasks.storage.journal import CommitPlan, Rename, write_plan
-from signature_gate.tasks.storage.order import CHECKPOINTS
+from signature_gate.tasks.storage.claims import claimed
+from signature_gate.tasks.storage.intent import Intent, read_intent
+from signature_gate.tasks.storage.journal import CHECKPOINTS, CommitPlan, Rename, write_plan
 from signature_gate.tasks.storage.transaction import abort, begin_attempt, prepare, recover
 
 if TYPE_CHECKING:
@@ -302,7 +303,7 @@ def test_a_receipt_that_cannot_be_read_is_named(feed: Feed, intent: Intent) -> N
     file.write_text("{")
 
     with pytest.raises(GateError, match=str(file)):
-        ReceiptStore(feed).of(attempt.batch.id)
+        ReceiptStore(feed).for_batch(attempt.batch.id)
 
 
 # ----- the turning point -----
@@ -338,7 +339,7 @@ def test_a_taken_name_stops_the_batch_before_anything_is_published(
     (receipt,) = score_feed(feed).receipts
 
     assert receipt.disposition == "errored"
-    assert "Rename it away" in receipt.reason
+    assert "Move it away" in receipt.reason
     assert path.exists()
     assert taken.read_text() == "somebody else's"
 
@@ -399,7 +400,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
     score_feed(feed)
 
     ledger = ReceiptStore(feed)
-    receipts = [receipt for batch in ledger.batches() for receipt in ledger.of(batch)]
+    receipts = [receipt for batch in ledger.batches() for receipt in ledger.for_batch(batch)]
     assert [r.disposition for r in receipts] == ["quarantined", "split", "passed"]
     assert all(r.final and r.attempt == 1 for r in receipts)
     assert sum(r.rows_in or 0 for r in receipts) == 2 + 10 + 5
@@ -422,7 +423,7 @@ def test_two_workers_share_a_feed(feed: Feed, line: str) -> None:
     score_feed(feed)
 
     ledger = ReceiptStore(feed)
-    attempts = [len(ledger.of(batch)) for batch in ledger.batches()]
+    attempts = [len(ledger.for_batch(batch)) for batch in ledger.batches()]
     assert attempts == [1] * 30
     assert everything_below(feed.inbox) == everything_below(feed.claims) == set()
 

@@ -34,7 +34,7 @@ from row_accounting import faults_of
 from torn_read_detector import Reader
 
 from signature_gate.tasks.feed.feed import Feed
-from signature_gate.tasks.storage.order import CHECKPOINTS
+from signature_gate.tasks.storage.journal import CHECKPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -13,9 +13,9 @@ from mixed_batches import MODEL, deliver_all, register_fussy
 from row_accounting import faults_of
 from torn_read_detector import Reader
 
-from signature_gate.tasks.feed.receipt import ReceiptStore
+from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.scoring.feed_run import score_feed
-from signature_gate.tasks.storage.order import CHECKPOINTS
+from signature_gate.tasks.storage.journal import CHECKPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ def test_two_workers_score_each_of_two_hundred_batches_once(
     assert score_side_by_side(feed, 2) == [0, 0]
 
     ledger = ReceiptStore(feed)
-    receipts = [receipt for batch in ledger.batches() for receipt in ledger.of(batch)]
+    receipts = [receipt for batch in ledger.batches() for receipt in ledger.for_batch(batch)]
     assert sorted(map(float, calls.read_text().split())) == [float(n) for n in range(200)]
     assert [(r.final, r.attempt, r.outputs.scored) for r in receipts] == [(True, 1, 2)] * 200
     assert list(feed.claims.iterdir()) == list(feed.staging.iterdir()) == []

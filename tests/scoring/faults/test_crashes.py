@@ -24,7 +24,7 @@ from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.errors import InvalidFeed, Misuse
 from signature_gate.expectations.registry.downloads import new_download
 from signature_gate.tasks.feed.inbox import identify
-from signature_gate.tasks.feed.receipt import ReceiptStore, read_receipt
+from signature_gate.tasks.feed.receipt_store import ReceiptStore, read_receipt
 from signature_gate.tasks.scoring import outcome as outcomes
 from signature_gate.tasks.scoring import selection as candidates
 from signature_gate.tasks.scoring.feed_run import score_feed
@@ -223,7 +223,7 @@ def test_a_clock_that_was_set_back_does_not_hold_a_batch_up_for_years(
 
     assert first.finished > second.finished
     assert (second.disposition, second.attempt, second.previous) == ("passed", 2, first.file)
-    assert ReceiptStore(feed).of(second.batch.id) == [first, second]
+    assert ReceiptStore(feed).for_batch(second.batch.id) == [first, second]
     assert score_feed(feed).done == 1
 
 
@@ -252,7 +252,7 @@ def test_receipts_are_read_in_the_order_in_which_they_follow_up_each_other(
             made = only(feed, again=True)
     (feed.receipts / made.file.replace(".5.json", ".2.json")).unlink()
 
-    receipts = ReceiptStore(feed).of(made.batch.id)
+    receipts = ReceiptStore(feed).for_batch(made.batch.id)
 
     assert [r.attempt for r in receipts if r.attempt > 1] == [3, 4, 5]
     assert read_receipt(feed.receipts / made.file) == made

@@ -18,7 +18,7 @@ from feeds import (
 )
 
 from signature_gate.tasks.feed.feed import Feed
-from signature_gate.tasks.feed.receipt import ReceiptStore
+from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.scoring.feed_run import score_feed
 from signature_gate.tasks.scoring.selection import select_candidates
 
@@ -41,7 +41,7 @@ def fared(feed: Feed) -> dict[str, str]:
 def on_record(feed: Feed) -> list[tuple[str, str, int]]:
     """List name, disposition and number of each attempt that has a receipt."""
     ledger = ReceiptStore(feed)
-    found = [receipt for batch in ledger.batches() for receipt in ledger.of(batch)]
+    found = [receipt for batch in ledger.batches() for receipt in ledger.for_batch(batch)]
     return [(r.batch.name, r.disposition, r.attempt) for r in found]
 
 

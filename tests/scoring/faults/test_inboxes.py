@@ -18,13 +18,15 @@ from feeds import (
 from signature_gate.expectations.errors import InvalidFeed
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.feed.inbox import look_into
-from signature_gate.tasks.feed.receipt import Receipt, ReceiptStore
+from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.scoring.feed_run import score_feed
 from signature_gate.tasks.storage import journal as plans
 from signature_gate.tasks.storage.atomic import restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from signature_gate.tasks.feed.receipt import Receipt
 
     MakeFeed = Callable[..., Feed]
 
@@ -35,7 +37,7 @@ BAD = rows(2, a=["x", "y"])
 def all_receipts(feed: Feed) -> list[Receipt]:
     """Read every receipt of a feed."""
     ledger = ReceiptStore(feed)
-    return [receipt for batch in ledger.batches() for receipt in ledger.of(batch)]
+    return [receipt for batch in ledger.batches() for receipt in ledger.for_batch(batch)]
 
 
 def rename_over(feed: Feed, name: str, frame: pl.DataFrame) -> None:

@@ -17,7 +17,7 @@ from mixed_batches import move_alias, register_fussy
 
 from signature_gate.expectations.errors import ModelNotFound, RegistryUnavailable
 from signature_gate.expectations.registry.client import resolve
-from signature_gate.tasks.feed.receipt import ReceiptStore
+from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.scoring.feed_run import score_feed
 from signature_gate.tasks.storage.intent import read_intent
 
@@ -220,5 +220,5 @@ def test_a_version_that_changes_between_crash_and_restart_scores_nothing(
     assert (first.version, first.error.kind) == ("1", kind)
     assert said in first.reason
     assert (second.disposition, second.version, second.outputs.scored) == ("passed", "2", 5)
-    finals = [receipt for receipt in ReceiptStore(feed).of(second.batch.id) if receipt.final]
+    finals = [receipt for receipt in ReceiptStore(feed).for_batch(second.batch.id) if receipt.final]
     assert len(finals) == 1

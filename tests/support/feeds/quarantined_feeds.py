@@ -9,13 +9,14 @@ import polars as pl
 from feeds import by_batch, deliver, rows
 
 from signature_gate.expectations.contract.policy import Policy
-from signature_gate.tasks.feed.receipt import Receipt, ReceiptStore
+from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.quarantine.entries import entries
 from signature_gate.tasks.quarantine.row_counts import count_rows
 from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
     from signature_gate.tasks.feed.feed import Feed
+    from signature_gate.tasks.feed.receipt import Receipt
     from signature_gate.tasks.quarantine.entries import QuarantineEntry
 
 
@@ -53,7 +54,7 @@ def predictions(feed: Feed, receipt: Receipt) -> pl.DataFrame:
 
 def past(feed: Feed, receipt: Receipt) -> list[Receipt]:
     """Read all receipts of a batch."""
-    return ReceiptStore(feed).of(receipt.batch.id)
+    return ReceiptStore(feed).for_batch(receipt.batch.id)
 
 
 def balanced(feed: Feed, receipt: Receipt) -> tuple[int | None, int, int | None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from signature_gate.tasks.feed.receipt import ReceiptStore
+from signature_gate.tasks.feed.receipt_store import ReceiptStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def faults_of(feed: Feed, deliveries: list[Delivery], attempts: int) -> list[str
         One sentence for each fault.
     """
     ledger = ReceiptStore(feed)
-    receipts = [receipt for batch in ledger.batches() for receipt in ledger.of(batch)]
+    receipts = [receipt for batch in ledger.batches() for receipt in ledger.for_batch(batch)]
     known = {delivery.name for delivery in deliveries}
     faults = [
         f"{receipt.file} is of a batch that nobody has delivered"

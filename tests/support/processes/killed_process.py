@@ -91,7 +91,7 @@ def hold_claim(feed: Feed, batch: str, holding: Path) -> BaseProcess:
 
 def _hold(feed: str, batch: str, holding: str) -> None:
     from signature_gate.tasks.feed.feed import Feed
-    from signature_gate.tasks.storage.intent import claimed
+    from signature_gate.tasks.storage.claims import claimed
 
     with claimed(Feed.model_validate_json(feed), batch) as won:
         Path(holding).write_text(str(won))
