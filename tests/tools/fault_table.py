@@ -11,26 +11,27 @@ from typing import NamedTuple
 _INTRODUCTION = """\
 # What can break, and what the gate does
 
-A feed never loses a batch. Whatever breaks, and at whatever instant: rows in are rows scored plus
-rows rejected, each batch ends in one place with one final receipt for each version that scored it,
-nobody ever reads half a file, and what could not be done says why and is tried again.
+A feed never loses a batch. Whatever fails, at any instant: rows in are rows scored plus rows
+rejected, each batch ends in one place with one final receipt for each version that scored it, no
+reader ever sees half a file, and a batch that could not be scored has a reason and is tried again.
 
-`make chaos` puts that to the test: real workers on feeds of forty mixed batches, one or two at a
-time, die by SIGKILL at 300 random instants and at every write point, while the model's alias moves
-back and forth and a reader opens every file that appears. The table lists everything else; each
-test provokes its fault for real: small disks that are full or read-only, registries over HTTP that
-are not well, producers who rename over a batch between two writes.
+`make chaos` tests that: workers on feeds of forty mixed batches, one or two at a time, are killed
+by SIGKILL at 300 random instants and at every checkpoint, while the model's alias moves back and
+forth and a reader opens every file that appears. The table lists all other faults. Each test causes
+its fault: small disks that are full or read-only, registries over HTTP that fail, producers that
+rename over a batch between two writes.
 
-Three decisions hold throughout:
+Three decisions hold everywhere:
 
-- **Broken machinery is never the batch's fault.** A registry, a disk or a version that is away
-  makes an attempt `errored`. It is tried again for as long as that lasts, and parks no batch.
-- **Before the plan nothing has happened; after it everything will.** A batch is published by a plan
-  that is written down first. Until then an attempt that breaks off is begun anew; from then on it
-  is completed, judged and scored no second time.
-- **Links are not followed.** A symbolic link in the inbox, or in a folder that was delivered, leads
-  to what the gate does not own. Its batch is left where it is, and the run says so. Nothing outside
-  of the feed's folders is ever read, moved or archived for a link's sake.
+- **Broken machinery is never the batch's fault.** If a registry, a disk or a version is not
+  available, the attempt is `errored`. It is tried again for as long as that lasts, and the batch is
+  not parked.
+- **Before the plan nothing is published; after it everything will be.** A batch is published by a
+  plan that is written first. An attempt that ends before its plan is started anew; one that ends
+  after it is completed, and the batch is not judged or scored again.
+- **Links are not followed.** A symbolic link in the inbox, or in a delivered folder, points to what
+  the gate does not own. Its batch stays where it is, and the run reports it. Nothing outside the
+  feed's folders is read, moved or archived because of a link.
 """
 
 
@@ -52,8 +53,8 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
     "Workers": (
         Fault(
             "A worker is killed, at any instant",
-            "The next one clears or completes what it had begun. Its claim is a lock that the "
-            "kernel frees.",
+            "The next one clears or completes its work. Its claim is a lock that the kernel "
+            "releases.",
             (
                 "test_killed_again_and_again_a_feed_loses_nothing",
                 "test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing",
@@ -62,7 +63,7 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         ),
         Fault(
             "A power cut leaves a lock file behind",
-            "A claim is the lock and not the file: the file is taken over, and swept.",
+            "A claim is the lock and not the file: the file is reused, then removed.",
             ("test_the_lock_file_of_a_dead_worker_holds_nobody_up",),
         ),
         Fault(
@@ -75,28 +76,29 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             ),
         ),
         Fault(
-            "A batch brings every worker down",
-            "It is taken last, so that the others are scored.",
+            "A batch kills every worker",
+            "It is tried last, so that the others are scored.",
             ("test_the_batch_of_a_worker_that_keeps_dying_is_taken_last",),
         ),
         Fault(
             "A killed worker had downloaded a model",
-            "The next one to download sweeps it: the lock in its folder is free.",
+            "The next download removes it: the lock in its folder is free.",
             (
                 "test_the_download_of_a_dead_worker_is_swept_and_that_of_a_living_one_is_not",
                 "test_a_killed_worker_leaves_no_download_for_good",
             ),
         ),
         Fault(
-            "The rules' file is edited while batches are judged, or between crash and restart",
-            "The intent holds the rules themselves: what was begun meets those it began by.",
+            "The rules file is edited while batches are judged, or between crash and restart",
+            "The intent holds the rules themselves: an attempt is finished by the rules that it "
+            "started with.",
             (
                 "test_rules_that_are_edited_between_crash_and_restart_do_not_judge_what_was_begun",
                 "test_rules_that_are_edited_within_a_run_judge_none_of_its_batches",
             ),
         ),
         Fault(
-            "Rules or params that cannot be meant, or cannot be written down",
+            "Rules or params are invalid, or cannot be written as JSON",
             "The run ends with the reason before a batch is claimed.",
             (
                 "test_rules_that_cannot_be_meant_touch_no_batch",
@@ -105,12 +107,12 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         ),
         Fault(
             "Params are NaN or infinite, which JSON does not know",
-            "They outlast a crash all the same.",
+            "They survive a crash like any other number.",
             ("test_params_outlast_a_crash_whatever_numbers_they_are",),
         ),
         Fault(
             "The clock is set back, or clocks differ",
-            "Receipts are ordered by which follows up which; no pause is longer than "
+            "Receipts are ordered by their links to each other; no pause is longer than "
             "`max_backoff_seconds`.",
             (
                 "test_a_clock_that_was_set_back_does_not_hold_a_batch_up_for_years",
@@ -123,7 +125,7 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
     "Disks": (
         Fault(
             "The disk fills up while a batch is scored",
-            "`errored`, with the system's words; nothing is published and staging is cleared, so "
+            "`errored`, with the system's message; nothing is published and staging is cleared, so "
             "that smaller batches may pass.",
             (
                 "test_a_disk_that_fills_up_while_a_batch_is_scored_loses_nothing",
@@ -131,24 +133,24 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             ),
         ),
         Fault(
-            "There is no room at all, not even for a receipt",
-            "Every batch stays where it is; the run says so and ends as broken.",
+            "The disk is full, even for a receipt",
+            "Every batch stays where it is; the run reports it and ends as broken.",
             ("test_a_disk_without_any_room_leaves_every_batch_where_it_is",),
         ),
         Fault(
             "The disk is full only when the receipt, or the quarantine, is written",
-            "The plan stands: later runs report it as unfinished, and complete it once there is "
-            "room.",
+            "The plan is written: later runs report the batch as unfinished, and complete it once "
+            "there is space.",
             ("test_a_disk_that_is_full_after_the_plan_stops_nothing_for_good",),
         ),
         Fault(
             "The folder of predictions is read-only",
-            "What should be scored is `errored`; what does not fit is quarantined all the same.",
+            "Batches that fit are `errored`; batches that do not fit are quarantined.",
             ("test_a_folder_of_predictions_that_is_read_only_stops_only_what_is_scored",),
         ),
         Fault(
             "The inbox is read-only",
-            "What fits is scored where it lies; what does not is moved by the first run that can.",
+            "Batches that fit are scored in place; others are moved by the first run that can.",
             ("test_an_inbox_that_is_read_only_keeps_its_batches_and_is_scored",),
         ),
         Fault(
@@ -161,32 +163,32 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             ),
         ),
         Fault(
-            "A move onto another disk breaks off",
-            "It is copied under a hidden name and appears at once; what is left of the original is "
-            "no second batch.",
+            "A move to another disk is interrupted",
+            "The copy has a hidden name until it is whole; what is left of the original is no "
+            "second batch.",
             (
                 "test_a_removal_that_breaks_off_leaves_no_second_batch",
                 "test_a_move_between_disks_is_whole_or_not_there",
             ),
         ),
         Fault(
-            "Thousands of batches that are done stay in the inbox",
-            "Of their receipts no more is understood than that they are final.",
+            "Thousands of scored batches stay in the inbox",
+            "Of their receipts only the field `final` is parsed.",
             ("test_of_batches_that_are_done_no_more_is_read_than_that_they_are",),
         ),
     ),
     "Registries and models": (
         Fault(
             "The registry is down, silent, answers 500 or garbage",
-            "The run ends within the timeout and says who answered what; no batch is touched.",
+            "The run ends within the timeout and reports address and answer; no batch is touched.",
             (
                 "test_a_registry_that_is_not_well_touches_no_batch",
                 "test_a_registry_that_is_down_touches_no_batch",
             ),
         ),
         Fault(
-            "The registry falls ill between judging and scoring",
-            "`errored`, not counted against the batch, scored when the registry is well.",
+            "The registry fails between judging and scoring",
+            "`errored`, not counted against the batch, scored when the registry answers.",
             ("test_a_registry_that_falls_ill_before_the_model_is_fetched_loses_no_batch",),
         ),
         Fault(
@@ -196,7 +198,7 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         ),
         Fault(
             "The alias moves between crash and restart",
-            "What was begun is finished by the version that began it.",
+            "An attempt is finished by the version that started it.",
             (
                 "test_an_alias_that_moves_between_crash_and_restart_does_not_mix_versions",
                 "test_recovery_keeps_to_the_version_that_judged",
@@ -212,7 +214,7 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         ),
         Fault(
             "The version is deleted after it judged",
-            "Nothing is scored: `ModelNotFound`; the next attempt takes what the alias means then.",
+            "Nothing is scored: `ModelNotFound`; the next attempt resolves the alias anew.",
             (
                 "test_a_version_that_changes_between_judging_and_scoring_scores_nothing",
                 "test_a_version_that_changes_between_crash_and_restart_scores_nothing",
@@ -220,7 +222,7 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         ),
         Fault(
             "The model raises",
-            "`errored`, with the model's words; tried again after a pause, parked after "
+            "`errored`, with the model's message; tried again after a pause, parked after "
             "`max_attempts`.",
             ("test_a_model_that_raises_quarantines_nothing",),
         ),
@@ -236,8 +238,8 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         ),
         Fault(
             "A producer renames a new file over a batch, at any moment",
-            "Each delivery is judged for itself; one that was taken by mistake, within the instant "
-            "of the move, is given back to the inbox.",
+            "Each delivery is judged by itself; one that was moved by mistake, in the instant of "
+            "the move, is returned to the inbox.",
             (
                 "test_a_batch_that_is_renamed_over_at_any_moment_is_scored_too",
                 "test_a_batch_that_is_replaced_within_the_move_is_given_back",
@@ -246,14 +248,14 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             ),
         ),
         Fault(
-            "A producer takes a batch back while it is judged",
+            "A producer removes a batch while it is judged",
             "Before the plan nothing is published; after it the predictions are, and the receipt "
-            "says that the batch itself is gone.",
+            "says that the batch is gone.",
             ("test_a_batch_that_its_producer_takes_back_leaves_nothing_half_done",),
         ),
         Fault(
-            "Links lead out of the inbox, into it, in circles or nowhere",
-            "Left alone with the reason, and never followed; what they lead to stays untouched.",
+            "Links point out of the inbox, into it, in circles or nowhere",
+            "Skipped with the reason, and never followed; what they point to stays untouched.",
             (
                 "test_a_link_in_the_inbox_is_neither_followed_nor_moved",
                 "test_a_file_that_becomes_a_link_while_it_is_judged_is_not_moved",
@@ -261,22 +263,22 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         ),
         Fault(
             "Names and paths with spaces, unicode, line breaks, `..` or options",
-            "Scored like any other; what the gate writes has plain names within the feed.",
+            "Scored like any other; all names that the gate writes are plain and within the feed.",
             ("test_a_feed_may_lie_on_any_path", "test_no_name_leads_out_of_the_feed"),
         ),
         Fault(
-            "One folder under two names, by dots or by a link",
-            "Refused for two purposes; the feed's own folders are never taken for batches.",
+            "One folder is configured under two names, by dots or by a link",
+            "Refused; the feed's own folders are never read as batches.",
             (
                 "test_one_folder_under_two_names_is_refused",
                 "test_the_feeds_own_folders_are_no_batches_however_they_are_spelt",
             ),
         ),
     ),
-    "The proofs themselves": (
+    "The tests themselves": (
         Fault(
-            "A proof that cannot fail proves nothing",
-            "The books and the reader of `make chaos` find each kind of loss that is planted.",
+            "A test that cannot fail proves nothing",
+            "The checks and the reader of `make chaos` report each kind of loss that is planted.",
             (
                 "test_the_books_find_what_is_missing_or_too_much",
                 "test_the_reader_sees_what_is_not_whole",
