@@ -75,7 +75,6 @@ LONG_FUNCTIONS = {
     "retry.call_within",
     "feed_run.score_feed",
     "stages.judge",
-    "watch.watch_feed",
 }
 
 
