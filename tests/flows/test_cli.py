@@ -33,7 +33,7 @@ def gaps(tmp_path: Path) -> Path:
 
 
 def test_a_batch_that_fits_exits_0(house_price: Tutorial, houses: Path, capsys: Any) -> None:
-    """Exit 0: passed; stdout says so, stderr is silent where nobody watches."""
+    """Exit 0: passed; stdout has the verdict, stderr is empty without a terminal."""
     code, out, err = run(capsys, "check", house_price.uri, str(houses))
 
     assert code == 0
@@ -124,7 +124,7 @@ def test_wrong_usage_exits_2(
     tmp_path: Path,
     capsys: Any,
 ) -> None:
-    """Exit 2: no such file or model, or wrong usage, said in a line or two on stderr."""
+    """Exit 2: no such file or model, or wrong usage, with one or two lines on stderr."""
     (tmp_path / "notes.txt").write_text("no batch", "utf-8")
     (tmp_path / "wrong.yaml").write_text("on_missmatch: split\n", "utf-8")
     known = {"model": house_price.uri, "houses": str(houses), "folder": str(tmp_path)}
@@ -166,7 +166,7 @@ def test_the_report_is_written_where_asked(
 def test_a_saved_suite_judges_like_its_model(
     house_price: Tutorial, gaps: Path, tmp_path: Path, capsys: Any
 ) -> None:
-    """contract --out saves a suite that check takes in place of the model, and never overwrites."""
+    """contract --out saves a suite that check accepts for the model, and never overwrites."""
     suite = tmp_path / "suite.json"
 
     assert run(capsys, "contract", house_price.uri, "--out", str(suite))[0] == 0
@@ -181,7 +181,7 @@ def test_a_saved_suite_judges_like_its_model(
 def test_score_works_through_a_feed(
     house_price: Tutorial, houses: Path, tmp_path: Path, capsys: Any
 ) -> None:
-    """score publishes predictions for what is ready, and finds nothing to do the second time."""
+    """score publishes predictions for ready batches; a second run has nothing to do."""
     inbox = tmp_path / "feed" / "inbox"
     inbox.mkdir(parents=True)
     houses.rename(inbox / "houses.parquet")
@@ -201,7 +201,7 @@ def test_score_works_through_a_feed(
 def test_doctor_looks_at_what_commonly_breaks(
     house_price: Tutorial, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """doctor exits 0 where all is sound, and 3 with a remedy where the registry is away."""
+    """doctor exits 0 if all is well, and 3 with a remedy if the registry does not answer."""
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     code, out, _ = run(capsys, "doctor")
     assert code == 0
@@ -217,7 +217,7 @@ def test_doctor_looks_at_what_commonly_breaks(
 
 @pytest.mark.parametrize("command", [[], ["check"], ["contract"], ["score"], ["demo"], ["doctor"]])
 def test_help_teaches(command: list[str], capsys: Any) -> None:
-    """--help of every command names its arguments and says what it does."""
+    """--help of every command describes it and its arguments."""
     code, out, _ = run(capsys, *command, "--help")
 
     assert code == 0
@@ -227,7 +227,7 @@ def test_help_teaches(command: list[str], capsys: Any) -> None:
 def test_names_from_data_do_not_act_on_the_terminal(
     house_price: Tutorial, tmp_path: Path, capsys: Any
 ) -> None:
-    """Escape sequences in column names are shown, not obeyed."""
+    """Escape sequences in column names are shown, not executed."""
     path = tmp_path / "hostile.parquet"
     house_frame().assign(**{"\x1b[31m[bold]": 1}).to_parquet(path, index=False)
 
@@ -238,7 +238,7 @@ def test_names_from_data_do_not_act_on_the_terminal(
 
 
 def test_the_installed_command_answers() -> None:
-    """The console script is there and knows its version."""
+    """The console script runs and prints its version."""
     answer = subprocess.run(
         [sys.executable, "-m", "signature_gate.flows.cli.main", "--version"],
         capture_output=True,

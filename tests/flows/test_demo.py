@@ -1,4 +1,4 @@
-"""The demo, as a newcomer runs it."""
+"""The demo, run as a user runs it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def transcript(folder: Path) -> str:
 
 
 def test_every_row_is_accounted_for(transcript: str) -> None:
-    """Rows in = rows scored + rows rejected over all receipts, unreadable batches listed apart."""
+    """Rows in = rows scored + rows rejected over all receipts; unreadable batches stand apart."""
     sums = re.search(r"([\d,]+) rows in = ([\d,]+) scored \+ ([\d,]+) rejected", transcript)
 
     assert sums is not None
@@ -57,7 +57,7 @@ def test_every_row_is_accounted_for(transcript: str) -> None:
     ],
 )
 def test_each_mishap_is_found(transcript: str, batch: str, disposition: str, reason: str) -> None:
-    """Each day's mishap ends as it should, with its reason in the table."""
+    """Each day's fault has the right disposition, with its reason in the table."""
     line = next(line for line in transcript.splitlines() if line.startswith(batch))
 
     assert disposition in line

@@ -1,4 +1,4 @@
-"""docs/platform.md from its first command to its last, with real servers and a real worker."""
+"""All commands of docs/platform.md, with servers and a worker."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ mlflow.MlflowClient().set_registered_model_alias("flights", "champion", "1")
 
 @pytest.fixture(name="platform", scope="module")
 def live_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Follow the page as far as a running worker, and leave no process behind."""
+    """Run the page's commands up to the worker, and end every process."""
     folder = tmp_path_factory.mktemp("platform")
     shutil.copytree(ROOT / "deployments", folder / "deployments")
     (folder / "register.py").write_text(REGISTER)
@@ -69,13 +69,13 @@ def live_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform
         yield platform
     finally:
         platform.stop()
-        # Pytest shows it where a test failed.
+        # Pytest shows it if a test failed.
         print(platform.logs())  # noqa: T201
         assert platform.alive() == []
 
 
 def _build(platform: Platform) -> None:
-    """Run what the page says, where it can be side by side."""
+    """Run the page's commands, those that can at the same time."""
     register = f"{sys.executable} register.py {platform.mlflow}"
     for command in (PREFECT_SERVER, MLFLOW_SERVER, register):
         platform.start(command)
@@ -92,7 +92,7 @@ def _build(platform: Platform) -> None:
 
 
 def _deliver(platform: Platform, name: str, **columns: Any) -> None:
-    """Put three rows into the inbox, with the marker that says they are all there."""
+    """Put three rows into the inbox, with the marker that they are complete."""
     inbox = platform.folder / "deployments" / "feeds" / "flights" / "inbox"
     keys = {key: [f"{key}-{i}" for i in range(3)] for key in KEYS}
     rows(3, **keys, **columns).drop("key").write_parquet(inbox / name)
@@ -162,7 +162,7 @@ def test_an_event_has_its_feed_scored_and_a_release_mends_the_rest(platform: Pla
 
 
 def test_doctor_finds_the_platform_sound(platform: Platform) -> None:
-    """Both servers answer where the environment says."""
+    """Both servers answer at the addresses of the environment."""
     found = platform.finish(DOCTOR)
 
     assert platform.api in found
@@ -183,12 +183,12 @@ def _mend_the_policy(platform: Platform) -> None:
 
 
 class _Posed:
-    """Two runs that gave a sign of life: one falls silent, one ends under a name of our own."""
+    """Two runs with a heartbeat: one stops sending, one ends in a state of the gate's."""
 
     TAG = "posed"
 
     def __init__(self, platform: Platform) -> None:
-        """Let them begin."""
+        """Start both runs."""
         self._platform = platform
         self._silent, self._ended = self._alive(), self._alive()
         quarantined = {"type": "COMPLETED", "name": "Quarantined"}
@@ -206,7 +206,7 @@ class _Posed:
         return run["id"]
 
     def are_told_apart(self) -> None:
-        """Wait for the automation, and see that it marked the silent one alone."""
+        """Wait for the automation, and assert that it marked only the silent run."""
         states = wait_for(self._states, "the silent run to be marked")
         assert states == {self._silent: "Crashed", self._ended: "Quarantined"}
 
@@ -219,7 +219,7 @@ class _Posed:
 
 
 def _watch_posed_runs(platform: Platform) -> None:
-    """Install the zombie automation once more, impatient, and for posed runs only."""
+    """Install the automation once more, with the shortest wait, and for these two runs only."""
     file = ROOT / "deployments" / "automations.yaml"
     (automation,) = yaml.safe_load(file.read_text("utf-8"))["automations"]
     automation["name"] = "posed"

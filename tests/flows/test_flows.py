@@ -91,7 +91,7 @@ def test_a_feed_is_named_by_its_file(
     line: str,
     tmp_path: Path,
 ) -> None:
-    """A deployment hands over the path of a YAML file, as text."""
+    """A deployment passes the path of a YAML file as text."""
     from signature_gate.flows.scoring import score_batches
 
     deliver(make_feed(), "good.parquet", rows(5))
@@ -129,7 +129,7 @@ def test_a_model_that_raises_fails_the_run_and_leaves_the_batch(
     make_feed: FeedMaker,
     moody: str,
 ) -> None:
-    """What is broken is red; under redact neither message nor event nor artifact tells a value."""
+    """The run fails; under redact neither message nor event nor artifact has a value."""
     from signature_gate.flows.scoring import score_batches
 
     feed = make_feed("moody", model=moody, params={"mood": "raise"}, policy={"redact": True})
@@ -170,7 +170,7 @@ def test_a_disk_that_fails_is_tried_again_then_recorded(
     line: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Machinery that breaks in a task is no traceback but a receipt; the batch stays."""
+    """An OS error in a task becomes a receipt, not a traceback; the batch stays."""
     from signature_gate.flows import scoring
     from signature_gate.tasks.prefect_tasks.scoring import score_batch
 
@@ -207,7 +207,7 @@ def test_a_disk_that_fails_is_tried_again_then_recorded(
     ],
 )
 def test_only_machinery_is_asked_twice(error: Exception, worth_it: bool) -> None:
-    """A verdict, a misuse or a bug would come again however often one asked."""
+    """A verdict, a misuse or a bug is not retried: it would be the same."""
     from prefect.states import Failed
 
     from signature_gate.tasks.prefect_tasks.options import is_worth_a_retry
@@ -222,7 +222,7 @@ def test_one_batch_is_gated(
     make_feed: FeedMaker,
     line: str,
 ) -> None:
-    """A batch that fits leaves the run completed, its verdict in the caller's hands."""
+    """A batch that fits completes the run, and the caller gets the verdict."""
     from signature_gate.flows.gating import gate_batch
 
     path = deliver(make_feed(), "good.parquet", rows(5))
@@ -260,7 +260,7 @@ def test_a_model_without_contract_sets_no_batch_apart(
     unsigned: str,
     tmp_path: Path,
 ) -> None:
-    """The verdict says no_contract; the batch is not punished for its model."""
+    """The verdict has no_contract; the batch stays where it is."""
     from signature_gate.flows.gating import gate_batch
 
     path = deliver(make_feed(), "good.parquet", rows(2))

@@ -1,4 +1,4 @@
-"""What a run shows of itself in Prefect's own pages, old and new, seen through a real browser."""
+"""What Prefect's own pages, old and new, show of a run, in a browser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from live_platform import Platform
     from playwright.sync_api import Browser, Page
 
-# Prefect's pages draw themselves piece by piece: what they come to show is awaited, never assumed.
+# Prefect's pages load piece by piece: tests wait for what they check.
 expect.set_options(timeout=60_000)
 
 HOSTILE = "cut|<b>x<i>[l](javascript:alert(1))`_*d* http:"
@@ -38,7 +38,7 @@ class Shown(NamedTuple):
         site: The address of Prefect's pages.
         run: The flow run's id.
         artifacts: The run's artifacts' ids by their keys.
-        progress: Ids of the artifacts that show how far batches are.
+        progress: Ids of the progress artifacts.
     """
 
     site: str
@@ -47,7 +47,7 @@ class Shown(NamedTuple):
     progress: dict[str, str]
 
 
-# The browser's event loop forbids flows while it lives: the run is over before it starts.
+# Flows cannot run beside the browser's event loop: the run ends before the browser starts.
 @pytest.fixture(scope="module")
 def shown(live_server: Platform, line: str, tmp_path_factory: pytest.TempPathFactory) -> Shown:
     """Score a good, a split, a broken and a hostile batch, on a server of the test's own."""
@@ -77,7 +77,7 @@ def shown(live_server: Platform, line: str, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def look(shown: Shown, browser: Browser) -> Iterator[Callable[[str, str], Page]]:  # noqa: F811
-    """Open a page once it shows a text; what the page runs of ours, or complains of, is a fault."""
+    """Open a page and wait for a text; scripts of ours and errors of the page are faults."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     faults = list[str]()
     page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
@@ -119,7 +119,7 @@ def test_the_markdown_report_looks_like_one(
 def test_the_table_of_batches_can_be_read(
     shown: Shown, look: Callable[[str, str], Page], ui: str
 ) -> None:
-    """One row per batch, the worst first; what would act in a cell is named instead."""
+    """One row per batch, the worst first; active content in a cell is shown as text."""
     artifact = shown.artifacts["signature-gate-seen-batches"]
     page = look(f"{ui}/artifacts/artifact/{artifact}", "gaps.parquet")
 
@@ -158,7 +158,7 @@ def test_the_run_names_its_state_and_artifacts(
 def test_the_link_leads_to_the_worst_batchs_report(
     shown: Shown, look: Callable[[str, str], Page], ui: str
 ) -> None:
-    """A link of http, for browsers follow none from a page to a file."""
+    """It is an http link: browsers follow no link from a page to a file."""
     artifact = shown.artifacts["signature-gate-seen-report"]
     page = look(f"{ui}/artifacts/artifact/{artifact}", "The report on")
 

@@ -1,4 +1,4 @@
-"""The scenarios of MLflow's signature tutorial, through every door: call, flow and command line."""
+"""The scenarios of MLflow's signature tutorial, by call, by flow and by command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A batch for one of the tutorial's models, and what is to be found in it."""
+    """A batch for one of the tutorial's models, and its expected violations."""
 
     model: str
     batch: Callable[[], pd.DataFrame]
@@ -96,7 +96,7 @@ def _as_expected(scenario: Scenario, verdict: Verdict) -> None:
 
 
 def test_by_call(scenario: Scenario, model: Tutorial) -> None:
-    """check() finds exactly what is wrong, and MLflow's model predicts on what it hands over."""
+    """check() reports exactly the violations, and MLflow's model predicts on the model input."""
     result = check(scenario.batch(), Contract.load(model.uri), Policy(**scenario.policy))
 
     _as_expected(scenario, result.verdict)
@@ -108,7 +108,7 @@ def test_by_call(scenario: Scenario, model: Tutorial) -> None:
 
 
 def test_by_flow(scenario: Scenario, model: Tutorial, file: Path, prefect_server: None) -> None:
-    """gate_batch ends in the state that the verdict deserves."""
+    """gate_batch ends in the state of the verdict."""
     from signature_gate.flows.gating import gate_batch
 
     state = gate_batch(file, model.uri, Policy(**scenario.policy), return_state=True)

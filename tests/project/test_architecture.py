@@ -171,7 +171,7 @@ def test_modules_import_each_other_in_no_circle(imports: grimp.ImportGraph) -> N
 
 @pytest.mark.parametrize("library", IMPORTERS)
 def test_few_modules_import_a_heavy_library(library: str, imports: grimp.ImportGraph) -> None:
-    """Whoever needs one of these libraries asks a module of the table; each of them is in use."""
+    """Only modules of the table import the library, and each of them does."""
     importers = {
         name.removeprefix("signature_gate.")
         for name in imports.find_modules_that_directly_import(library)
@@ -290,8 +290,8 @@ def test_a_wheel_is_one_package(wheel: list[str]) -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == {"signature_gate"}
 
 
-def test_a_wheel_holds_every_module_template_and_the_mark_of_types(wheel: list[str]) -> None:
-    """What the tree has, an installation has."""
+def test_a_wheel_holds_every_module_template_and_py_typed(wheel: list[str]) -> None:
+    """An installation has all files of the tree."""
     templates = (ROOT / "expectations").rglob("*.jinja")
     shipped = [*(ROOT / name for name in (*TOP, "py.typed")), *MODULES, *templates]
     expected = {f"signature_gate/{path.relative_to(ROOT)}" for path in shipped}

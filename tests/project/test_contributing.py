@@ -43,7 +43,7 @@ def test_every_link_of_a_page_leads_to_a_file(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_make_target_of_a_page_exists(page: str) -> None:
-    """Whoever follows the page types no target in vain."""
+    """Each `make` command of the page runs a target of the Makefile."""
     targets = set(re.findall(r"^([a-z]+):", _text("Makefile"), re.MULTILINE))
 
     assert set(re.findall(r"(?:^|`)make (\w+)", _text(page), re.MULTILINE)) <= targets

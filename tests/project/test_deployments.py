@@ -1,6 +1,6 @@
-"""What deployments/ and docs/platform.md say, held against what there is.
+"""deployments/ and docs/platform.md agree with the code, the flows and each other.
 
-The commands themselves are run by test_end_to_end.
+test_end_to_end runs the commands.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def test_the_schema_of_feeds_is_up_to_date() -> None:
 
 
 def test_the_schema_documents_every_field() -> None:
-    """Whoever hovers over a field in an editor reads what it is for."""
+    """Every field has a description, which editors show."""
     schema = feed_schema()
     described = [schema, *(schema["$defs"][name] for name in ("Policy", "Folders"))]
 
@@ -68,7 +68,7 @@ def test_the_schema_documents_every_field() -> None:
 
 
 def test_the_example_feed_is_one() -> None:
-    """The schema and the gate both take it, and its inbox is where the page makes it."""
+    """The schema and the gate both accept it, and its inbox is the folder that the page makes."""
     jsonschema.validate(yaml.safe_load(FLIGHTS.read_text("utf-8")), feed_schema())
 
     inbox = Feed.load(FLIGHTS).inbox.relative_to(DEPLOYMENTS)
@@ -117,7 +117,7 @@ def test_a_deployment_names_a_flow_and_parameters_that_it_takes(deployed: dict[s
 
 @every_deployment
 def test_a_deployment_runs_where_and_as_the_page_says(deployed: dict[str, Any]) -> None:
-    """All go to the pool that the page makes, with the tag that the automation looks for."""
+    """All use the pool that the page creates, with the tag that the automation matches."""
     assert deployed["work_pool"] == {"name": "signature-gate"}
     assert (
         f"prefect.tag.{deployed['tags'][0]}"
@@ -126,7 +126,7 @@ def test_a_deployment_runs_where_and_as_the_page_says(deployed: dict[str, Any]) 
 
 
 def test_the_page_lists_all_deployments() -> None:
-    """No deployment is missing from its table, and none is made up."""
+    """The page's table and prefect.yaml list the same deployments."""
     listed = re.findall(r"^\| `([\w-]+/[\w-]+)` \|", PAGE, re.MULTILINE)
 
     assert listed == [f"{flow_of(d).name}/{d['name']}" for d in DEPLOYED]
@@ -149,14 +149,14 @@ def test_no_healthy_run_is_taken_for_a_zombie() -> None:
 
 
 def variables(file: str) -> dict[str, str]:
-    """Read a file of variables, those that wait behind a # for their day included."""
+    """Read a file of variables, those that are commented out included."""
     lines = (DEPLOYMENTS / file).read_text("utf-8").splitlines()
     pairs = [line.lstrip("#").partition("=") for line in lines if re.match(r"#?[A-Z_]+=", line)]
     return {name: value for name, _, value in pairs}
 
 
 def settings_of(model: type[BaseModel], prefix: str = "PREFECT") -> set[str]:
-    """List the variables that Prefect reads, from its own settings."""
+    """List the variables of Prefect's own settings."""
     from pydantic import BaseModel
 
     found = set[str]()
@@ -169,7 +169,7 @@ def settings_of(model: type[BaseModel], prefix: str = "PREFECT") -> set[str]:
 
 @pytest.mark.parametrize("file", ["server.env", "worker.env"])
 def test_every_variable_is_one_that_somebody_reads(file: str) -> None:
-    """No misspelt setting: Prefect, MLflow and GX know theirs."""
+    """No setting is misspelt: Prefect, MLflow, GX or the gate reads it."""
     import mlflow.environment_variables as of_mlflow
     from prefect.settings import Settings
 
@@ -187,7 +187,7 @@ def test_every_variable_is_one_that_somebody_reads(file: str) -> None:
     ],
 )
 def test_a_service_runs_the_documented_command(service: str, command: str) -> None:
-    """The command that the page shows, from the folder in which the page installs it."""
+    """A service runs the command of the page, in the folder of the page."""
     unit = ConfigParser(interpolation=None, strict=False)
     unit.optionxform = str
     unit.read(DEPLOYMENTS / "systemd" / f"{service}.service")
@@ -212,7 +212,7 @@ def test_nothing_is_tied_to_one_machine(path: Path) -> None:
 
 
 def test_every_command_of_the_page_is_run_by_a_test() -> None:
-    """What stands in a bash block is in the table of test_end_to_end; its variables are set there.
+    """Each bash block is in the table of test_end_to_end, and its variables are set there.
 
     Blocks that no test runs are console blocks, and the page says so.
     """
@@ -226,7 +226,7 @@ def test_every_command_of_the_page_is_run_by_a_test() -> None:
 
 
 def test_the_page_says_which_commands_no_test_runs() -> None:
-    """Each console block follows a line that says so."""
+    """A line before each console block says so."""
     before = re.findall(r"^(.*)\n\n```console$", PAGE, re.MULTILINE)
 
     assert PAGE.count("```console") == len(before)
@@ -234,7 +234,7 @@ def test_the_page_says_which_commands_no_test_runs() -> None:
 
 
 def test_the_files_that_the_page_names_are_there() -> None:
-    """No link leads nowhere."""
+    """Each link leads to a file."""
     links = re.findall(r"\]\((?!http)([^)#]+)\)", PAGE)
 
     assert links

@@ -27,7 +27,7 @@ SPLIT = Policy(on_mismatch="split", max_rejected=0.5, keep=("id",))
 
 @pytest.fixture(name="etl", scope="module")
 def the_example() -> Iterator[ModuleType]:
-    """Import the example as it stands in deployments/."""
+    """Import the example of deployments/."""
     spec = importlib.util.spec_from_file_location("etl", ETL)
     assert spec
     assert spec.loader
@@ -41,7 +41,7 @@ def the_example() -> Iterator[ModuleType]:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """An empty table in a SQLite file; its columns take anything, as SQLite's do."""
+    """An empty table in a SQLite file, whose columns have no types."""
     path = tmp_path / "flights.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE arrivals (id INTEGER PRIMARY KEY, a, n)")
@@ -78,7 +78,7 @@ def test_rows_that_fit_are_scored_by_the_version_that_judged(
 def test_a_split_loads_the_good_rows_and_sets_the_bad_ones_aside(
     etl: ModuleType, database: Path, line: str
 ) -> None:
-    """split: each row ends in one table; the rejected one says why."""
+    """split: each row is in one table; a rejected row has its reasons."""
     arrive(database, *SOUND, (4, None, 4))
 
     state = etl.load_scores(database, line, SPLIT, return_state=True)
@@ -93,7 +93,7 @@ def test_a_split_loads_the_good_rows_and_sets_the_bad_ones_aside(
 def test_a_batch_with_too_many_bad_rows_is_set_aside_whole(
     etl: ModuleType, database: Path, line: str
 ) -> None:
-    """quarantined: nothing is scored, the run says so, and sound rows are told from bad ones."""
+    """quarantined: nothing is scored, the run reports it, and good rows differ from bad ones."""
     arrive(database, *SOUND, *((key, None, key) for key in range(4, 8)))
 
     state = etl.load_scores(database, line, SPLIT, return_state=True)
@@ -107,7 +107,7 @@ def test_a_batch_with_too_many_bad_rows_is_set_aside_whole(
 def test_a_batch_of_wrong_types_is_set_aside_whole(
     etl: ModuleType, database: Path, line: str
 ) -> None:
-    """A column of text where numbers are due: every row says type_mismatch."""
+    """Text in a column of numbers: every row has the reason type_mismatch."""
     arrive(database, (1, "one", 1), (2, "two", 2))
 
     state = etl.load_scores(database, line, return_state=True)
@@ -118,7 +118,7 @@ def test_a_batch_of_wrong_types_is_set_aside_whole(
 
 
 def test_a_policy_that_fails_loads_nothing(etl: ModuleType, database: Path, line: str) -> None:
-    """failed: the flow raises with the verdict, and the rows wait where they are."""
+    """failed: the flow raises with the verdict, and the rows stay where they are."""
     arrive(database, *SOUND, (4, None, 4))
 
     with pytest.raises(BatchRejected, match="null in column 'a'"):
@@ -128,7 +128,7 @@ def test_a_policy_that_fails_loads_nothing(etl: ModuleType, database: Path, line
 
 
 def test_a_second_run_takes_only_what_is_new(etl: ModuleType, database: Path, line: str) -> None:
-    """Nothing is scored twice, nothing is left out, and an idle run changes nothing."""
+    """Nothing is scored twice or left out, and a run without new rows changes nothing."""
     arrive(database, *SOUND)
     etl.load_scores(database, line)
     arrive(database, (4, 4.0, 4))
@@ -145,7 +145,7 @@ def test_a_second_run_takes_only_what_is_new(etl: ModuleType, database: Path, li
 def test_the_check_guards_anybodys_flow(
     as_frame: bool, fits: bool, line: str, tmp_path: Path
 ) -> None:
-    """check_batch lets a batch through with its verdict, or stops the flow before the next step."""
+    """check_batch returns the verdict of a batch that fits, or stops the flow at once."""
     from prefect import flow
 
     frame = rows(2) if fits else rows(2, a=["x", "y"])

@@ -1,4 +1,4 @@
-"""The README's snippets and commands, run as they stand there."""
+"""The README's snippets and commands run as they are printed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _snippets(language: str) -> list[str]:
 def workplace(
     house_price: Tutorial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registry: str
 ) -> Path:
-    """A folder in which the README's names mean something: its feed, its batch, its model."""
+    """A folder with the feed, the batch and the model that the README names."""
     import mlflow
 
     client = mlflow.MlflowClient()
@@ -50,7 +50,7 @@ def workplace(
 
 
 def test_the_snippets_run(workplace: Path, prefect_server: None) -> None:
-    """Each Python snippet runs as it stands, the flow included."""
+    """Each Python snippet runs as it is printed, the flow included."""
     for snippet in _snippets("python"):
         names: dict[str, Any] = {}
         exec(compile(snippet, "README.md", "exec"), names)  # noqa: S102 - our own README
@@ -61,7 +61,7 @@ def test_the_snippets_run(workplace: Path, prefect_server: None) -> None:
 
 
 def test_the_commands_run(workplace: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each command line runs as it stands and exits 0 on a batch that fits."""
+    """Each command line runs as it is printed and exits 0 on a batch that fits."""
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     lines = [line for block in _snippets("bash") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith("signature-gate")]

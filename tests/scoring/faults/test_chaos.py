@@ -33,7 +33,7 @@ def fussy(registry: str) -> str:
 
 
 def test_killed_again_and_again_a_feed_loses_nothing(fussy: str, tmp_path: Path) -> None:
-    """At random instants and at each write point: rows in are rows out, once, and never in part."""
+    """Killed at random instants and at each checkpoint: every row comes out once, never in part."""
     kills = schedule(10, (1,), seed=3)
 
     toll = unleash(tmp_path, kills, batches=11, seed=3, told=lambda _: None)
@@ -49,7 +49,7 @@ def test_two_workers_score_each_of_two_hundred_batches_once(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The model itself has noted what it was asked: each batch once, whoever took it."""
+    """The model records its calls: it is called once for each batch, by either worker."""
     feed = make_feed(model=fussy)
     for number in range(200):
         deliver(feed, f"{number}.parquet", rows(2, a=[float(number)] * 2))
@@ -65,12 +65,12 @@ def test_two_workers_score_each_of_two_hundred_batches_once(
     assert list(feed.claims.iterdir()) == list(feed.staging.iterdir()) == []
 
 
-# ----- what proves the above must be able to fail -----
+# ----- the checks above can fail -----
 
 
 @pytest.fixture
 def settled(make_feed: Callable[..., Feed], fussy: str) -> tuple[Feed, list[Delivery]]:
-    """A feed whose batches are all done, and whose books balance."""
+    """A feed whose batches are all scored or quarantined, and in which nothing is missing."""
     policy = {"on_mismatch": "split", "max_rejected": 0.5}
     feed = make_feed("books", model=fussy, policy=policy, archive=True, max_attempts=1)
     delivered = deliver_all(feed, 11)
@@ -131,7 +131,7 @@ def _swap_predictions(feed: Feed) -> None:
 def test_the_books_find_what_is_missing_or_too_much(
     settled: tuple[Feed, list[Delivery]], sabotage: Callable[[Feed], None], said: str
 ) -> None:
-    """A proof that cannot fail proves nothing: each kind of loss is found and named."""
+    """Each kind of loss that is planted is reported."""
     feed, delivered = settled
 
     sabotage(feed)
@@ -151,7 +151,7 @@ def test_the_books_find_what_is_missing_or_too_much(
 def test_the_reader_sees_what_is_not_whole(
     make_feed: Callable[..., Feed], meddle: Callable[[Path], object], said: str
 ) -> None:
-    """Half a file, one that changes and one that goes again are seen and named."""
+    """Half a file, one that changes and one that disappears are reported."""
     feed = make_feed()
     feed.receipts.mkdir()
     path = feed.receipts / "a.json"

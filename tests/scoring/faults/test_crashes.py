@@ -52,7 +52,7 @@ def only(feed: Feed, **options: bool) -> Receipt:
 
 
 def test_the_lock_file_of_a_dead_worker_holds_nobody_up(make_feed: MakeFeed, line: str) -> None:
-    """A claim is the kernel's lock and not the file: a file that a power cut left is swept."""
+    """A claim is the kernel's lock and not the file: a file that a power cut left is removed."""
     feed = make_feed()
     path = deliver(feed, "a.parquet", rows(3))
     prepare(feed)
@@ -68,7 +68,7 @@ def test_the_lock_file_of_a_dead_worker_holds_nobody_up(make_feed: MakeFeed, lin
 def test_the_download_of_a_dead_worker_is_swept_and_that_of_a_living_one_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whose lock is free has died; the next worker to download removes what it left."""
+    """A free lock belongs to a dead worker; the next download removes its files."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     program = (
         "import os, signal\n"
@@ -95,7 +95,7 @@ def test_the_download_of_a_dead_worker_is_swept_and_that_of_a_living_one_is_not(
 def test_a_killed_worker_leaves_no_download_for_good(
     make_feed: MakeFeed, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed with the model in its hands: the next worker sweeps what it had fetched."""
+    """Killed after the download: the next worker removes the downloaded files."""
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     feed = make_feed()
@@ -120,7 +120,7 @@ def _rules(path: Path, largest: float) -> str:
 def test_rules_that_are_edited_between_crash_and_restart_do_not_judge_what_was_begun(
     make_feed: MakeFeed, line: str, tmp_path: Path
 ) -> None:
-    """The intent holds the rules themselves: a batch that was begun meets those it began by."""
+    """The intent holds the rules themselves: an attempt is finished by the rules of its start."""
     feed = make_feed(policy={"rules": _rules(tmp_path / "rules.json", 10)})
     deliver(feed, "1.parquet", rows(3))
     deliver(feed, "2.parquet", rows(3))
@@ -140,7 +140,7 @@ def test_rules_that_are_edited_between_crash_and_restart_do_not_judge_what_was_b
 def test_rules_that_are_edited_within_a_run_judge_none_of_its_batches(
     make_feed: MakeFeed, line: str, tmp_path: Path
 ) -> None:
-    """All batches of a run meet the same rules."""
+    """All batches of a run are judged by the same rules."""
     feed = make_feed(policy={"rules": _rules(tmp_path / "rules.json", 10)})
     deliver(feed, "1.parquet", rows(3))
     deliver(feed, "2.parquet", rows(3))
@@ -155,7 +155,7 @@ def test_rules_that_are_edited_within_a_run_judge_none_of_its_batches(
 def test_rules_that_cannot_be_meant_touch_no_batch(
     make_feed: MakeFeed, line: str, tmp_path: Path, broken: str
 ) -> None:
-    """A wrong rule is found before the first batch is claimed, and counted against none."""
+    """An invalid rule ends the run before a batch is claimed, and counts against no batch."""
     path = tmp_path / "rules.json"
     if broken == "no JSON":
         path.write_text("{")
@@ -171,7 +171,7 @@ def test_rules_that_cannot_be_meant_touch_no_batch(
 
 
 def test_params_outlast_a_crash_whatever_numbers_they_are(make_feed: MakeFeed) -> None:
-    """JSON knows neither NaN nor infinity; an intent brings them back all the same."""
+    """JSON has neither NaN nor infinity; an intent restores both."""
     feed = make_feed()
     prepare(feed)
     model = ModelVersion(uri="models:/m@x", pinned="models:/m/1", name="m", version="1")
@@ -186,7 +186,7 @@ def test_params_outlast_a_crash_whatever_numbers_they_are(make_feed: MakeFeed) -
 
 
 def test_params_that_cannot_be_written_down_are_refused(make_feed: MakeFeed) -> None:
-    """What a restart could not read again is misuse, found before anything is begun."""
+    """Params that a restart could not read are misuse, before any attempt starts."""
     feed = make_feed().model_copy(update={"params": {"p": np.array([1, 2])}})
     schema = '[{"name": "p", "type": "long", "default": [1], "shape": [-1]}]'
     model = ModelVersion(uri="models:/m@x", pinned="models:/m/1", name="m", version="1")
@@ -211,7 +211,7 @@ def _clock(monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
 def test_a_clock_that_was_set_back_does_not_hold_a_batch_up_for_years(
     make_feed: MakeFeed, moody: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No pause is longer than the longest; which receipt is the latest does not hang on times."""
+    """No pause is longer than the longest; the latest receipt is not determined by times."""
     feed = make_feed(model=moody, params={"mood": "raise"}, backoff_seconds=60)
     deliver(feed, "good.parquet", rows(3))
     with monkeypatch.context() as patch:
@@ -259,13 +259,13 @@ def test_receipts_are_read_in_the_order_in_which_they_follow_up_each_other(
     assert only(feed, again=True).previous == made.file
 
 
-# ----- an inbox that nobody empties -----
+# ----- an inbox that is not emptied -----
 
 
 def test_of_batches_that_are_done_no_more_is_read_than_that_they_are(
     make_feed: MakeFeed, line: str
 ) -> None:
-    """Receipts from another version of the gate, whose verdict nobody understands, still settle."""
+    """Receipts of another version of the gate, with verdicts that cannot be parsed, still count."""
     feed = make_feed()
     deliver(feed, "a.parquet", rows(3))
     receipt = feed.receipts / only(feed).file

@@ -34,7 +34,7 @@ SPLIT = {"on_mismatch": "split", "max_rejected": 0.5}
 
 
 def fared(feed: Feed) -> dict[str, str]:
-    """Run a feed, and tell what became of each batch that was attempted."""
+    """Run a feed, and list what happened to each batch that was attempted."""
     return {name: r.disposition for name, r in by_batch(score_feed(feed)).items()}
 
 
@@ -51,7 +51,7 @@ def on_record(feed: Feed) -> list[tuple[str, str, int]]:
 def test_a_disk_that_fills_up_while_a_batch_is_scored_loses_nothing(
     make_disk: MakeDisk, make_feed: MakeFeed, line: str
 ) -> None:
-    """The batch stays, errored with the system's own words; others pass, and later it does too."""
+    """The batch stays, errored with the system's message; others pass, and later it does too."""
     disk = make_disk("disk", megabytes=8)
     feed = make_feed(root=str(disk.path), policy=SPLIT)
     feed.inbox.mkdir()
@@ -77,7 +77,7 @@ def test_a_disk_that_fills_up_while_a_batch_is_scored_loses_nothing(
 def test_a_disk_without_any_room_leaves_every_batch_where_it_is(
     make_disk: MakeDisk, make_feed: MakeFeed, line: str
 ) -> None:
-    """Not even a receipt can be written: the run says so, and the next one does all of it."""
+    """Not even a receipt can be written: the run reports it, and the next one scores all."""
     disk = make_disk("disk")
     feed = make_feed(root=str(disk.path), policy=SPLIT)
     feed.inbox.mkdir()
@@ -99,7 +99,7 @@ def test_a_disk_without_any_room_leaves_every_batch_where_it_is(
 def test_a_disk_that_is_full_after_the_plan_stops_nothing_for_good(
     make_disk: MakeDisk, make_feed: MakeFeed, line: str, full: str
 ) -> None:
-    """What was judged and scored is neither judged nor scored again: the next run commits it."""
+    """A batch that was scored is not scored again: the next run commits it."""
     disk = make_disk(full)
     feed = make_feed(folders={full: str(disk.path)}, policy=SPLIT)
     deliver(feed, "gaps.parquet", gaps(10, 3))
@@ -130,7 +130,7 @@ def test_a_disk_that_is_full_after_the_plan_stops_nothing_for_good(
 def test_a_removal_that_breaks_off_leaves_no_second_batch(
     make_disk: MakeDisk, make_feed: MakeFeed, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is left in the inbox of a folder that was archived on another disk is not scored."""
+    """Remains in the inbox of a folder that was archived on another disk are not scored."""
     disk = make_disk("archive")
     feed = make_feed(folders={"archive": str(disk.path)}, archive=True)
     (feed.inbox / "a").mkdir()
@@ -165,7 +165,7 @@ def test_a_removal_that_breaks_off_leaves_no_second_batch(
 def test_a_folder_of_predictions_that_is_read_only_stops_only_what_is_scored(
     make_disk: MakeDisk, make_feed: MakeFeed, line: str
 ) -> None:
-    """Nothing is published, the batch stays, and what does not fit is quarantined all the same."""
+    """Nothing is published, the batch stays, and a batch that does not fit is quarantined."""
     disk = make_disk("scored")
     feed = make_feed(folders={"scored": str(disk.path)})
     deliver(feed, "good.parquet", rows(5))
@@ -186,7 +186,7 @@ def test_a_folder_of_predictions_that_is_read_only_stops_only_what_is_scored(
 def test_an_inbox_that_is_read_only_keeps_its_batches_and_is_scored(
     make_disk: MakeDisk, make_feed: MakeFeed, line: str
 ) -> None:
-    """What fits is scored where it lies; what does not is judged once, and moved when it can be."""
+    """A batch that fits is scored in place; one that does not is judged once and moved later."""
     disk = make_disk("inbox")
     feed = make_feed(folders={"inbox": str(disk.path)})
     deliver(feed, "good.parquet", rows(5))
@@ -210,7 +210,7 @@ def test_an_inbox_that_is_read_only_keeps_its_batches_and_is_scored(
 
 @pytest.fixture
 def anybodys() -> Iterator[Path]:
-    """A folder that any account may enter, which pytest's own are not."""
+    """A folder that any account may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
         yield Path(folder)
@@ -220,7 +220,7 @@ def anybodys() -> Iterator[Path]:
 def test_a_batch_that_may_not_be_read_stops_no_other_and_is_not_passed_over(
     anybodys: Path, kind: str
 ) -> None:
-    """It is named with the cause, the run counts as broken, and the batch beside it is ready."""
+    """It is reported with the cause, the run counts as broken, and the other batch is scored."""
     feed = Feed.parse({"name": "x", "model": "m", "root": str(anybodys), "settle_seconds": 0})
     closed = feed.inbox / {"file": "a.csv", "folder": "a", "folder in a folder": "a/b"}[kind]
     closed.parent.mkdir(parents=True)
@@ -244,7 +244,7 @@ def test_a_batch_that_may_not_be_read_stops_no_other_and_is_not_passed_over(
 def test_a_disk_that_breaks_off_is_not_taken_for_a_bad_batch(
     make_feed: MakeFeed, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error of the disk while the inbox is looked at is named, and no batch is quarantined."""
+    """A disk error while the inbox is listed is reported, and no batch is quarantined."""
     feed = make_feed()
     deliver(feed, "good.parquet", rows(5))
     real = os.stat

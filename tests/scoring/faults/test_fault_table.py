@@ -26,13 +26,13 @@ NAMED = {test for faults in FAULTS.values() for fault in faults for test in faul
 
 @pytest.mark.parametrize("test", sorted(NAMED))
 def test_every_fault_is_proven_by_a_test_that_exists(test: str) -> None:
-    """What the table names is a function of the suite, and says what it claims."""
+    """Each test of the table is a function of the suite, with a docstring."""
     assert proofs_in("test_*.py")[test]
 
 
 @pytest.mark.parametrize("files", ["scoring/faults/test_[cdir]*.py"])
 def test_every_proof_stands_in_the_table(files: str) -> None:
-    """No fault is provoked that the table does not tell of."""
+    """Each test of these files is in the table."""
     assert set(proofs_in(files)) - NAMED == set()
 
 

@@ -41,7 +41,7 @@ def all_receipts(feed: Feed) -> list[Receipt]:
 
 
 def rename_over(feed: Feed, name: str, frame: pl.DataFrame) -> None:
-    """Deliver as a careful producer does: written elsewhere, then renamed over what was there."""
+    """Deliver by rename: write elsewhere, then rename over the old file."""
     path = deliver(feed, f"_{name}", frame)
     path.rename(feed.inbox / name)
 
@@ -103,7 +103,7 @@ def _folder_that_loops(inbox: Path, outside: Path) -> None:
 def test_a_link_in_the_inbox_is_neither_followed_nor_moved(
     make_feed: MakeFeed, line: str, tmp_path: Path, lay: Callable[[Path, Path], None]
 ) -> None:
-    """Its batch is left alone with the reason; what it leads to, and all else, is as before."""
+    """It is skipped with the reason; its target, and all else, is as before."""
     feed = make_feed(archive=True)
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -128,7 +128,7 @@ def test_a_link_in_the_inbox_is_neither_followed_nor_moved(
 def test_a_file_that_becomes_a_link_while_it_is_judged_is_not_moved(
     make_feed: MakeFeed, line: str, tmp_path: Path
 ) -> None:
-    """A link to the very content that was judged is another thing all the same."""
+    """A link is not moved, even if it points to the content that was judged."""
     feed = make_feed(archive=True)
     path = deliver(feed, "a.parquet", rows(3))
 
@@ -183,7 +183,7 @@ def test_a_feed_may_lie_on_any_path(
 
 
 def test_one_folder_under_two_names_is_refused(tmp_path: Path) -> None:
-    """Dots and links do not hide that predictions would be published into the inbox."""
+    """Predictions cannot be published into the inbox, even by a path with dots or links."""
     (tmp_path / "inbox").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "inbox")
     fields: dict[str, Any] = {"name": "x", "model": "m", "root": str(tmp_path)}
@@ -194,7 +194,7 @@ def test_one_folder_under_two_names_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_feeds_own_folders_are_no_batches_however_they_are_spelt(tmp_path: Path) -> None:
-    """Receipts that lie within the inbox, named by a way round, are not taken for a delivery."""
+    """Receipts within the inbox, configured by an indirect path, are not read as batches."""
     (tmp_path / "receipts").mkdir()
     (tmp_path / "receipts" / "x@1.1.json").write_text("{}")
     (tmp_path / "x").mkdir()
@@ -208,7 +208,7 @@ def test_the_feeds_own_folders_are_no_batches_however_they_are_spelt(tmp_path: P
     assert (found.ready, [left.batch for left in found.left]) == ([], ["x"])
 
 
-# ----- producers that do not wait -----
+# ----- producers that act during a run -----
 
 
 @pytest.mark.parametrize("archive", [False, True])
@@ -250,7 +250,7 @@ def test_a_batch_that_is_replaced_within_the_move_is_given_back(
     first: pl.DataFrame,
     kind: str,
 ) -> None:
-    """What was taken by mistake goes back to the inbox; the receipt owns up to what is gone."""
+    """A file that was moved by mistake returns to the inbox; the receipt records what is gone."""
     feed = make_feed(archive=True)
     name = "a.parquet" if kind == "file" else "a"
 
@@ -282,7 +282,7 @@ def test_a_batch_that_is_replaced_within_the_move_is_given_back(
 
 
 def test_what_is_given_back_never_overwrites_a_still_later_delivery(tmp_path: Path) -> None:
-    """A taken name stays as it is; a move that was cut in half can be made again."""
+    """A newer file keeps its name; an interrupted move can be repeated."""
     source, place = tmp_path / "source", tmp_path / "place"
     source.write_text("earlier")
     place.write_text("later")
@@ -301,7 +301,7 @@ def test_what_is_given_back_never_overwrites_a_still_later_delivery(tmp_path: Pa
 def test_a_batch_that_its_producer_takes_back_leaves_nothing_half_done(
     make_feed: MakeFeed, line: str, point: str
 ) -> None:
-    """Before the plan nothing is published; after it all is, and the receipt tells of the loss."""
+    """Before the plan nothing is published; after it all is, and the receipt records the loss."""
     feed = make_feed(archive=True)
     path = deliver(feed, "a.parquet", rows(5))
 
@@ -319,7 +319,7 @@ def test_a_batch_that_its_producer_takes_back_leaves_nothing_half_done(
 def test_a_file_that_grows_while_it_is_judged_is_judged_anew(
     make_feed: MakeFeed, line: str
 ) -> None:
-    """Half a delivery is never published: the attempt is errored, and the whole file is scored."""
+    """An incomplete file is never published: the attempt is errored, then all of it is scored."""
     feed = make_feed(archive=True)
     path = deliver(feed, "a.csv", rows(3))
 

@@ -35,7 +35,7 @@ LIMIT = "SIGNATURE_GATE_REGISTRY_TIMEOUT"
 
 @pytest.fixture
 def model(registry: str, request: pytest.FixtureRequest) -> str:
-    """Two versions of a model of the test's own, which nobody has loaded yet."""
+    """Two versions of a model that no other test has loaded."""
     name = f"own-{abs(hash(request.node.nodeid))}"
     register_fussy(name)
     return name
@@ -54,7 +54,7 @@ def only(feed: Feed) -> Receipt:
 
 
 def nothing_is_published(feed: Feed) -> bool:
-    """Whether no reader finds anything, and nothing is left half done."""
+    """Whether nothing is published, and nothing is left half done."""
     public = ("scored", "quarantine", "archive")
     left = [*feed.staging.iterdir(), *feed.claims.iterdir()]
     return not left and not any(everything_below(Path(feed.root) / name) for name in public)
@@ -62,7 +62,7 @@ def nothing_is_published(feed: Feed) -> bool:
 
 @pytest.fixture(scope="module", name="known")
 def known_model(registry: str) -> str:
-    """A model that stays as it is."""
+    """A model that does not change."""
     register_fussy("known")
     return "models:/known@champion"
 
@@ -71,7 +71,7 @@ def known_model(registry: str) -> str:
 def test_a_registry_that_is_not_well_touches_no_batch(
     make_feed: MakeFeed, known: str, monkeypatch: pytest.MonkeyPatch, illness: str
 ) -> None:
-    """The run ends in time with what was wrong; when the registry is well the batch is scored."""
+    """The run ends in time with the cause; when the registry answers, the batch is scored."""
     feed = make_feed(model=known)
     deliver(feed, "good.parquet", rows(5))
     with monkeypatch.context() as patch, failing_registry(illness) as address:
@@ -88,7 +88,7 @@ def test_a_registry_that_is_not_well_touches_no_batch(
 def test_a_registry_that_falls_ill_before_the_model_is_fetched_loses_no_batch(
     feed: Feed, monkeypatch: pytest.MonkeyPatch, illness: str
 ) -> None:
-    """Judged and not scored: errored, not counted against the batch, and scored when it is well."""
+    """The attempt is errored, not counted against the batch, and later the batch is scored."""
     monkeypatch.setenv(LIMIT, "1")
     feed = feed.model_copy(update={"max_attempts": 1})
     path = deliver(feed, "good.parquet", rows(5))
@@ -109,7 +109,7 @@ def test_a_registry_that_falls_ill_before_the_model_is_fetched_loses_no_batch(
 
 
 def test_an_alias_that_moves_within_a_run_changes_nothing_in_it(feed: Feed, model: str) -> None:
-    """Every batch of the run is judged and scored by the version that the alias meant at first."""
+    """Every batch of the run is judged and scored by the version of the alias at its start."""
     deliver(feed, "1.parquet", rows(3))
     deliver(feed, "2.parquet", rows(3))
 
@@ -125,7 +125,7 @@ def test_an_alias_that_moves_within_a_run_changes_nothing_in_it(feed: Feed, mode
 def test_an_alias_that_moves_between_crash_and_restart_does_not_mix_versions(
     feed: Feed, model: str
 ) -> None:
-    """What was begun is finished by the version that began; the batches after it by the new one."""
+    """An attempt is finished by the version of its start; later batches get the new version."""
     deliver(feed, "1.parquet", rows(3))
     deliver(feed, "2.parquet", rows(3))
     assert score_and_die(feed, "staged") == -9
@@ -156,8 +156,8 @@ def _delete_version(name: str) -> None:
     mlflow.MlflowClient().delete_model_version(name, "1")
 
 
-# What befalls version 1 after it judged; the error's class and words, and the version that scores
-# the batch in the end.
+# What happens to version 1 after it judged; the error's class and message, and the version that
+# scores the batch in the end.
 _BEFALLEN: Any = pytest.mark.parametrize(
     ("befall", "kind", "said", "in_the_end"),
     [
@@ -177,7 +177,7 @@ def test_a_version_that_changes_between_judging_and_scoring_scores_nothing(
     said: str,
     in_the_end: str,
 ) -> None:
-    """The attempt is errored, not the batch's fault; the next one judges by what there is then."""
+    """The attempt is errored; the next one judges by the model of that time."""
     path = deliver(feed, "good.parquet", rows(5))
     with at_point("bound", lambda: befall(model)):
         first = only(feed)
@@ -206,7 +206,7 @@ def test_a_version_that_changes_between_crash_and_restart_scores_nothing(
     said: str,
     in_the_end: str,
 ) -> None:
-    """The intent of the dead worker is given up on record, and the batch is begun anew."""
+    """A receipt records that the dead worker's attempt is abandoned, and a new attempt starts."""
     deliver(feed, "good.parquet", rows(5))
     assert score_and_die(feed, "staged") == -9
     befall(model)
