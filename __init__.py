@@ -32,7 +32,8 @@ if TYPE_CHECKING:
         RegistryUnavailable,
         UnsupportedBatch,
     )
-    from .expectations.judge.checking import CheckResult, check
+    from .expectations.judge.checking import check
+    from .expectations.judge.result import CheckResult
     from .expectations.verdict.verdict import BatchRejected, Verdict, Violation
 
 __all__ = [
@@ -61,7 +62,7 @@ __version__ = version("signature-gate")
 
 _MODULES = {
     "BatchRejected": ".expectations.verdict.verdict",
-    "CheckResult": ".expectations.judge.checking",
+    "CheckResult": ".expectations.judge.result",
     "Contract": ".expectations.contract.contract",
     "Policy": ".expectations.contract.policy",
     "Verdict": ".expectations.verdict.verdict",

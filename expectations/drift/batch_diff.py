@@ -98,7 +98,7 @@ class _Judgement:
 
     @cached_property
     def blocking(self) -> tuple[Violation, ...]:
-        violations = judge_schema(self.info, self.contract, self.policy).violations
+        violations = judge_schema(self.info, self.contract, self.policy).schema_violations
         return tuple(v for v in violations if v.severity == "critical")
 
     @cached_property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ..contract.types import Scalar
-from ..judge.schema_stage import plan_batch
+from ..judge.schema_stage import plan_file
 from ..readers.frames import open_frame
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..contract.contract import Contract
     from ..contract.policy import Policy
-    from ..judge.schema_stage import SchemaResult
+    from ..judge.file_result import FileResult
     from ..verdict.verdict import BatchInfo
 
 # The stubs know types by literals, not by what a text says.
@@ -65,7 +65,7 @@ def parse_arrow_type(text: str) -> pa.DataType | None:
     return kind if reader.rest() == "" else None
 
 
-def judge_schema(info: BatchInfo, contract: Contract, policy: Policy) -> SchemaResult:
+def judge_schema(info: BatchInfo, contract: Contract, policy: Policy) -> FileResult:
     """Judge a recorded schema as the schema stage judges a batch; rows are not known.
 
     Args:
@@ -79,7 +79,7 @@ def judge_schema(info: BatchInfo, contract: Contract, policy: Policy) -> SchemaR
     fields = [(name, _judged(name, kind, info, contract, policy)) for name, kind in info.columns]
     table = pa.schema([pa.field(name, kind) for name, kind in fields]).empty_table()
     batch = open_frame(table, contract, policy)
-    return plan_batch(replace(batch, info=info, text="csv" in info.format), contract, policy)
+    return plan_file(replace(batch, info=info, text="csv" in info.format), contract, policy)
 
 
 def _judged(

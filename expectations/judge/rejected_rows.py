@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..batch.columns import ROW, exact_col
-from ..readers.folder import stacked
+from .concat import concat_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,36 +16,31 @@ if TYPE_CHECKING:
     from ..conform.plan import BatchPlan
     from ..conform.row_check import RowCheck
     from ..verdict.verdict import Verdict
-    from .stages import Part
+    from .file_result import FileResult
 
 REASONS = "_violations"
 
 
-def rejected_rows(parts: Sequence[Part], verdict: Verdict) -> pl.LazyFrame:
-    """Select the bad rows of a batch.
+def rejected_rows(files: Sequence[FileResult], verdict: Verdict) -> pl.LazyFrame:
+    """Select ``_row``, the columns as they arrived, and ``_violations`` of the bad rows of a batch.
 
-    Args:
-        parts: Its files, with the ways of their columns.
-        verdict: What was found in it.
-
-    Returns:
-        ``_row``, the columns as they arrived, and ``_violations``; all rows after a violation of
-        the batch as a whole. Python objects that no one type could hold stand there in words.
+    All rows are bad after a violation of the batch as a whole. Python objects that no one type
+    could hold stand there as text.
     """
-    rows = stacked([_rows_of(part, verdict) for part in parts])
-    if len(parts) == 1 or parts[0].plan is not None:
+    rows = concat_rows([_rows_of(file, verdict) for file in files])
+    if len(files) == 1 or all(file.plan is not None for file in files):
         return rows
-    # All rows are there, and those of a file without a plan were never counted.
+    # All rows are there, and they were never counted.
     names = rows.collect_schema().names()
     return rows.drop(ROW).with_row_index(ROW).cast({ROW: pl.Int64}).select(map(exact_col, names))
 
 
-def _rows_of(part: Part, verdict: Verdict) -> pl.LazyFrame:
-    arrived = [pl.col(ROW), *(_arrived(part.batch, source) for source in part.batch.sources)]
-    if part.plan is None or verdict.whole:
-        return part.rows().select(*arrived, _reasons(verdict, None))
-    bad = part.rows().filter(part.plan.is_rejected())
-    return bad.select(*arrived, _reasons(verdict, part.plan))
+def _rows_of(file: FileResult, verdict: Verdict) -> pl.LazyFrame:
+    arrived = [pl.col(ROW), *(_arrived(file.batch, source) for source in file.batch.sources)]
+    if file.plan is None or verdict.whole:
+        return file.rows().select(*arrived, _reasons(verdict, None))
+    bad = file.rows().filter(file.plan.is_rejected())
+    return bad.select(*arrived, _reasons(verdict, file.plan))
 
 
 def _arrived(batch: Batch, source: str) -> pl.Expr:

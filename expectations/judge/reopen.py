@@ -1,8 +1,7 @@
-"""Rows that were rejected once, opened again: as they arrived, under the numbers they had.
+"""Rejected rows, opened again as they arrived, under the numbers that they had.
 
-A file of rejected rows is Parquet, whatever it was made from. Text that stood for values, records
-that were malformed, and objects that had to be put into words are told by what was known of the
-batch when it arrived.
+Rejected rows are stored as Parquet, whatever they were made from. Which columns were text that
+stood for values, and which records were malformed, is known from the info of the batch.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from ..batch.arrow_types import source_kind
 from ..batch.batch import Batch, OpenedBatch, UnreadableError
 from ..batch.columns import FAULT, ROW, exact_col, unused_prefix
 from ..batch.formats import format_of
-from ..batch.query import READ_ERRORS, unreadable
+from ..batch.query import READ_ERRORS, collect
 from ..conform.objects.column import target_columns
 from ..contract.types import Scalar
 from ..errors import BatchNotFound, Misuse
@@ -45,8 +44,8 @@ class Reopened(NamedTuple):
 
     Attributes:
         opened: What ``check`` takes in place of a path.
-        violations: One for each column that the model takes and whose cells were put into words, so
-            that nobody can tell any more what they were.
+        violations: One for each column of the model's whose cells were stored as text, so that
+            their types are lost.
     """
 
     opened: OpenedBatch
@@ -56,58 +55,32 @@ class Reopened(NamedTuple):
 def reopen_rejected(path: Path, arrived: BatchInfo, contract: Contract, policy: Policy) -> Reopened:
     """Open a file of rejected rows as a part of the batch that they arrived in.
 
-    Args:
-        path: The file, as a split has written it.
-        arrived: What was known of the batch; it says which columns were text, and of what kind.
-        contract: Says what the columns are to become.
-        policy: Says which names are to be renamed.
-
-    Returns:
-        The rows, ``_row`` being their position in the batch as it arrived; and what is in words.
-
     Raises:
-        UnreadableError: It is no such file.
+        UnreadableError: It has no row numbers, or is no Parquet file.
     """
     file = open_parquet(path)
-    numbers = pl.scan_parquet(path, glob=False).collect_schema().get(ROW, pl.Null())
-    if not numbers.is_integer():
-        observed = f"a file without the row numbers in {ROW!r}"
-        raise UnreadableError(observed, _HAND_IN)
-    names: list[str] = file.schema.names
-    served = target_columns(names, contract, policy)
-    texts = [
-        (name, column)
-        for name, kind, column in zip(names, file.schema.types, served, strict=True)
-        if column and source_kind(kind) == "string"
-    ]
-    written_as = _written_as(arrived)
-    any_malformed = written_as in _WITH_RECORDS and _any_malformed(path)
-    fault = unused_prefix(file.sources, FAULT) if any_malformed else None
+    _refuse_without_numbers(path)
+    texts = _text_columns(file, contract, policy)
+    format_name = _format_of(arrived)
+    any_malformed = format_name in _WITH_RECORDS and _any_malformed(path)
+    faults = unused_prefix(file.sources, FAULT) if any_malformed else None
     rows = replace(
         file,
-        info=file.info.model_copy(update={"format": written_as}),
-        scan=_Rows(path, file.sources, fault).scan,
+        info=file.info.model_copy(update={"format": format_name}),
+        scan=_RejectedRows(path, file.sources, faults).scan,
         # Statistics that prove a type's rules say nothing about text that stands for values.
         footer=None,
-        text=_is_text(written_as, [column for _, column in texts]),
-        faults=fault,
+        text=_is_text(format_name, [column for _, column in texts]),
+        faults=faults,
     )
-    facts = arrived.model_copy(update={"uri": str(path), "bytes": file.info.bytes})
-    said = dict(arrived.columns)
-    worded = [column for name, column in texts if not _was_text(said.get(name, "string"))]
-    return Reopened(OpenedBatch(facts, (rows,)), tuple(map(_in_words, worded)))
+    info = arrived.model_copy(update={"uri": str(path), "bytes": file.info.bytes})
+    types = dict(arrived.columns)
+    lost = (column for name, column in texts if not _was_text(types.get(name, "string")))
+    return Reopened(OpenedBatch(info, (rows,)), tuple(map(_type_lost, lost)))
 
 
 def renumbered(opened: OpenedBatch, numbers: pl.Series) -> OpenedBatch:
-    """Give the rows of a file other numbers.
-
-    Args:
-        opened: A file, opened.
-        numbers: The number of each of its rows, in order.
-
-    Returns:
-        The same, ``_row`` being those numbers.
-    """
+    """Give the rows of a file other numbers, in order: ``_row`` becomes those."""
 
     def looked_up(positions: pl.Series) -> pl.Series:
         return numbers.gather(positions)
@@ -122,14 +95,7 @@ def renumbered(opened: OpenedBatch, numbers: pl.Series) -> OpenedBatch:
 
 
 def row_numbers(path: Path, dialect: CsvDialect) -> pl.Series:
-    """Read the numbers that somebody kept beside rows which he repaired.
-
-    Args:
-        path: The file.
-        dialect: How CSV is written.
-
-    Returns:
-        Column ``_row``, int64, no number twice.
+    """Read ``_row``, int64 and distinct, of a file with repaired rows.
 
     Raises:
         BatchNotFound: No such file.
@@ -152,43 +118,57 @@ def row_numbers(path: Path, dialect: CsvDialect) -> pl.Series:
     return numbers
 
 
-# ----- what a file of rejected rows does not say of itself -----
+def _refuse_without_numbers(path: Path) -> None:
+    numbers = pl.scan_parquet(path, glob=False).collect_schema().get(ROW, pl.Null())
+    if not numbers.is_integer():
+        observed = f"a file without the row numbers in {ROW!r}"
+        raise UnreadableError(observed, _HAND_IN)
 
 
-def _written_as(arrived: BatchInfo) -> str:
-    kinds = set(arrived.format.removeprefix("folder of ").split(" and "))
-    return kinds.pop() if len(kinds) == 1 else "parquet"
+def _text_columns(file: Batch, contract: Contract, policy: Policy) -> list[tuple[str, Column]]:
+    names: list[str] = file.schema.names
+    columns = zip(names, file.schema.types, target_columns(names, contract, policy), strict=True)
+    return [
+        (name, target)
+        for name, arrow, target in columns
+        if target and source_kind(arrow) == "string"
+    ]
 
 
-def _is_text(written_as: str, texts: list[Column]) -> bool:
-    """Tell whether text stands for values: always in CSV; in JSON, where it has no other way."""
-    if written_as != "json lines":
-        return written_as == "csv"
-    kinds = [column.type for column in texts]
-    return all(isinstance(kind, Scalar) and kind.name in _AS_TEXT for kind in kinds)
+# ----- what a file of rejected rows does not say itself -----
 
 
-def _was_text(said: str) -> bool:
-    return all(_TEXTS.fullmatch(kind) for kind in said.split(" or "))
+def _format_of(arrived: BatchInfo) -> str:
+    formats = set(arrived.format.removeprefix("folder of ").split(" and "))
+    return formats.pop() if len(formats) == 1 else "parquet"
 
 
-def _in_words(column: Column) -> Violation:
+def _is_text(format_name: str, texts: list[Column]) -> bool:
+    """Tell whether text stands for values: always in CSV; in JSON for types that it lacks."""
+    if format_name != "json lines":
+        return format_name == "csv"
+    types = [column.type for column in texts]
+    return all(isinstance(type_, Scalar) and type_.name in _AS_TEXT for type_ in types)
+
+
+def _was_text(type_names: str) -> bool:
+    return all(_TEXTS.fullmatch(name) for name in type_names.split(" or "))
+
+
+def _type_lost(column: Column) -> Violation:
     return Violation(
         kind="type_mismatch",
         column=column.name,
         expected=str(column.type),
-        observed="values of several kinds, which were put into words when they were rejected",
+        observed="values of several types, which were written as text when they were rejected",
         remedy="Hand in a repaired file with these rows.",
-        because="words do not tell whether 12 was a number or text",
+        because="the text does not say whether 12 was a number or text",
     )
 
 
 def _any_malformed(path: Path) -> bool:
-    found = pl.scan_parquet(path, glob=False).select(_fault().is_not_null().any())
-    try:
-        return bool(found.collect(engine="streaming").item())
-    except READ_ERRORS as error:
-        raise unreadable(error) from error
+    rows = pl.scan_parquet(path, glob=False)
+    return bool(collect(rows.select(_fault().is_not_null().any())).item())
 
 
 def _fault() -> pl.Expr:
@@ -198,16 +178,16 @@ def _fault() -> pl.Expr:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _RejectedRows:
     path: Path
     sources: tuple[str, ...]
-    fault: str | None
+    faults: str | None
 
     def scan(self) -> pl.LazyFrame:
         # As in ``parquet``: lying statistics drop rows from both sides of a split.
         lazy = pl.scan_parquet(self.path, use_statistics=False, glob=False, hive_partitioning=False)
-        told = [_fault().alias(self.fault)] if self.fault else []
-        return lazy.select(pl.col(ROW).cast(pl.Int64), *map(exact_col, self.sources), *told)
+        faults = [_fault().alias(self.faults)] if self.faults else []
+        return lazy.select(pl.col(ROW).cast(pl.Int64), *map(exact_col, self.sources), *faults)
 
 
 # ----- numbers beside repaired rows -----

@@ -1,27 +1,22 @@
-"""The user's rules, and stock GX where it is asked for, put to the files of a batch."""
+"""The rule stage: the user's rules, and stock GX where it is asked for, before the scan."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..batch.batch import UnreadableError
 from ..rules.batch_rules import for_the_scan, settle, unjudged
 from ..rules.conformed_batch import ConformedBatch
-from ..rules.row_checks import RuleState, rule_checks
-from ..rules.schema_rules import SHAPE_RULES
+from ..rules.row_checks import rule_checks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from ..batch.batch import Batch
     from ..contract.contract import Contract
     from ..contract.policy import Policy
+    from ..rules.row_checks import RuleState
     from ..rules.rule import Rule
-    from ..verdict.verdict import Engine, Evidence, RuleResult, Violation
-    from .scan_stage import Scan
-    from .schema_stage import SchemaResult
+    from ..verdict.verdict import Engine
+    from .batch_result import BatchResult
 
 
 class CheckRequest(NamedTuple):
@@ -40,139 +35,65 @@ class CheckRequest(NamedTuple):
     engine: Engine = "polars"
 
 
-@dataclass(frozen=True)
-class Applied:
-    """A batch that is ready to be scanned under rules.
-
-    Attributes:
-        batches: Its files; their scans hold what rules need.
-        schemas: Their plans, with the rules that rows can break.
-        rules: The user's rules.
-        outcomes: What is known of each.
-        violations: What the batch as a whole is found to break.
-        enough: Whether GX finds rows enough; None if it was not asked.
-    """
-
-    batches: Sequence[Batch]
-    schemas: Sequence[SchemaResult]
-    rules: tuple[Rule, ...] = ()
-    outcomes: tuple[RuleState, ...] = ()
-    violations: tuple[Violation, ...] = ()
-    enough: bool | None = None
-
-    def rulings(self, scans: Iterable[Scan], *, complete: bool) -> tuple[RuleResult, ...]:
-        """Say what became of each rule.
-
-        Args:
-            scans: What the scan of each file found.
-            complete: Whether all files could be read.
-
-        Returns:
-            The rulings; rules whose rows were not all seen are only known if they are broken.
-        """
-        unexpected, looked_at = Counter[int](), Counter[int]()
-        for scan in scans:
-            for number, failing, seen in scan.tallies:
-                unexpected[number] += failing
-                looked_at[number] += seen
-        return tuple(
-            outcome.ruling
-            if number not in looked_at or outcome.ruling.success is not None
-            else outcome.ruling.model_copy(
-                update={
-                    "success": False if unexpected[number] else True if complete else None,
-                    "unexpected_count": unexpected[number],
-                    "element_count": looked_at[number],
-                }
-            )
-            for number, outcome in enumerate(self.outcomes)
-        )
-
-    @property
-    def evidence(self) -> tuple[tuple[str, Evidence], ...]:
-        """The columns that rules had to read."""
-        judged = (
-            rule
-            for rule, outcome in zip(self.rules, self.outcomes, strict=True)
-            if outcome.scanned
-            or (outcome.ruling.success is not None and rule.type not in SHAPE_RULES)
-        )
-        return tuple((name, "scan") for rule in judged for name in rule.columns)
+def unjudged_rules(request: CheckRequest) -> tuple[tuple[Rule, RuleState], ...]:
+    """List the rules, none of which is judged yet."""
+    return tuple((rule, unjudged(rule)) for rule in request.rules)
 
 
-def apply_rules(
-    batches: Sequence[Batch],
-    schemas: Sequence[SchemaResult],
-    asked: CheckRequest,
-    *,
-    readable: bool,
-) -> Applied:
+def apply_rules(result: BatchResult, request: CheckRequest) -> BatchResult:
     """Settle what needs the whole batch, and hand the rest to the scan.
-
-    Args:
-        batches: The files of the batch.
-        schemas: The way of each into the contract.
-        asked: What the batch is to be judged by.
-        readable: Whether no file of the batch was found unreadable so far.
-
-    Returns:
-        Files and plans to be scanned.
 
     Raises:
         UnreadableError: The content of a single file broke off or contradicts its own format.
     """
-    if not asked.rules and asked.engine == "polars":
-        return Applied(batches, schemas)
-    pairs = zip(batches, schemas, strict=True)
-    files = tuple((batch, schema.plan) for batch, schema in pairs if schema.plan is not None)
-    whole = ConformedBatch(files, asked.contract.columns)
-    if not readable:
-        return _for_the_scan(whole, schemas, asked)
+    if not request.rules and request.engine == "polars":
+        return result
+    files = tuple((file.batch, file.plan) for file in result.files if file.plan)
+    conformed = ConformedBatch(files, request.contract.columns)
+    if result.unopened:
+        return _left_to_the_scan(result, conformed, request)
     try:
-        return _settled(whole, schemas, asked)
+        return _settled(result, conformed, request)
     except UnreadableError:
         # Of a folder the scan finds out which file it is, and judges the others all the same.
-        if len(batches) == 1:
+        if len(result.files) == 1:
             raise
-        return _for_the_scan(whole, schemas, asked)
+        return _left_to_the_scan(result, conformed, request)
 
 
-def _settled(
-    whole: ConformedBatch, schemas: Sequence[SchemaResult], asked: CheckRequest
-) -> Applied:
-    violations, enough = (), None
-    if asked.engine == "gx":
+def _settled(result: BatchResult, conformed: ConformedBatch, request: CheckRequest) -> BatchResult:
+    if request.engine == "gx":
         from .gx_reference import judge_by_gx
 
-        whole, enough, violations = judge_by_gx(whole, asked.contract, asked.policy)
-    rules = list(asked.rules)
-    outcomes = settle(rules, whole, redact=asked.policy.redact, by_gx=asked.engine == "gx")
-    applied = _laid_out(whole, schemas, asked, outcomes)
-    broken = (outcome.violation for outcome in outcomes if outcome.violation is not None)
-    return replace(applied, violations=(*violations, *broken), enough=enough)
+        conformed, enough, violations = judge_by_gx(conformed, request.contract, request.policy)
+        result = replace(result, enough_rows=enough, violations=violations)
+    redact, by_gx = request.policy.redact, request.engine == "gx"
+    states = settle(list(request.rules), conformed, redact=redact, by_gx=by_gx)
+    broken = (state.violation for state in states if state.violation is not None)
+    result = replace(result, violations=(*result.violations, *broken))
+    return _with_row_checks(result, conformed, request, states)
 
 
-def _for_the_scan(
-    whole: ConformedBatch, schemas: Sequence[SchemaResult], asked: CheckRequest
-) -> Applied:
-    return _laid_out(whole, schemas, asked, [for_the_scan(rule) for rule in asked.rules])
+def _left_to_the_scan(
+    result: BatchResult, conformed: ConformedBatch, request: CheckRequest
+) -> BatchResult:
+    states = [for_the_scan(rule) for rule in request.rules]
+    return _with_row_checks(result, conformed, request, states)
 
 
-def _laid_out(
-    whole: ConformedBatch,
-    schemas: Sequence[SchemaResult],
-    asked: CheckRequest,
-    outcomes: list[RuleState],
-) -> Applied:
-    batches: list[Batch] = []
-    planned: list[SchemaResult] = []
-    for number, ((_, plan), schema) in enumerate(zip(whole.files, schemas, strict=True)):
-        checks = rule_checks(list(asked.rules), outcomes, whole, number)
-        batches.append(whole.with_conformed(number))
-        planned.append(replace(schema, plan=replace(plan, rule_checks=checks)))
-    return Applied(batches, planned, asked.rules, tuple(outcomes))
-
-
-def unjudged_rules(asked: CheckRequest) -> tuple[RuleResult, ...]:
-    """List the rules of a batch that was stopped before them."""
-    return tuple(unjudged(rule).ruling for rule in asked.rules)
+def _with_row_checks(
+    result: BatchResult,
+    conformed: ConformedBatch,
+    request: CheckRequest,
+    states: list[RuleState],
+) -> BatchResult:
+    rules = list(request.rules)
+    files = tuple(
+        replace(
+            file,
+            batch=conformed.with_conformed(number),
+            plan=replace(plan, rule_checks=rule_checks(rules, states, conformed, number)),
+        )
+        for number, (file, (_, plan)) in enumerate(zip(result.files, conformed.files, strict=True))
+    )
+    return replace(result, files=files, rules=tuple(zip(rules, states, strict=True)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -12,6 +12,7 @@ from ..batch.query import collect
 from ..conform.objects.kinds import code_of
 from ..verdict.verdict import Evidence, Violation
 from ..wording import cut
+from .file_result import RuleCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ..conform.plan import BatchPlan
     from ..conform.row_check import RowCheck
     from ..contract.policy import Policy
-
+    from .file_result import FileResult
 
 _LONGEST_SAMPLE = 80
 # Each sample is a query of its own: where thousands of columns fail, those of the first must do.
@@ -30,53 +31,38 @@ _CALENDAR = (-719_161, 2_932_895)
 _A_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
-@dataclass(frozen=True)
-class Scan:
-    """What footer and scan found in one file; ``merging`` puts several together.
-
-    Attributes:
-        rows: Rows in the file.
-        rejected: Rows that break a blocking rule.
-        violations: One for each rule that rows break.
-        evidence: For each column, the stage that decided it.
-        tallies: Number of a user's rule, the rows that break it, the rows that it looked at.
-    """
-
-    rows: int
-    rejected: int = 0
-    violations: tuple[Violation, ...] = ()
-    evidence: tuple[tuple[str, Evidence], ...] = ()
-    tallies: tuple[tuple[int, int, int], ...] = ()
-
-
-def scan_batch(batch: Batch, plan: BatchPlan, policy: Policy) -> Scan:
-    """Decide every rule, by the footer where it proves that no row fails, else by one scan.
-
-    Args:
-        batch: One opened file or frame.
-        plan: The rules.
-        policy: Says whether statistics are trusted, and how much of failing rows is shown.
-
-    Returns:
-        Counts, first rows and samples of all rules that rows break.
+def scan_file(file: FileResult, policy: Policy) -> FileResult:
+    """Decide every check, by the footer where it proves that no row fails, else by one scan.
 
     Raises:
         UnreadableError: The content broke off or contradicts its own format.
     """
+    batch, plan = file.batch, file.plan
+    assert plan is not None  # noqa: S101 - only batches with plans are scanned
     undecided = _undecided(batch, plan, policy)
-    evidence = _evidence(plan, undecided)
+    file = replace(file, evidence=_evidence(plan, undecided))
     if not undecided and batch.rows is not None:
-        return Scan(batch.rows, evidence=evidence)
-    rows, rejected, counts, looked_at = _count(batch, undecided)
-    failing = [(check, n) for check, n in zip(undecided, counts, strict=True) if n]
-    samples = _samples(batch, [check for check, _ in failing], policy)
-    found = [_violation(*pair, sample) for pair, sample in zip(failing, samples, strict=True)]
-    tallies = [
-        (check.rule, count, seen)
-        for check, count, seen in zip(undecided, counts, looked_at, strict=True)
-        if check.rule is not None and seen is not None
+        return replace(file, row_count=batch.rows)
+    rows, rejected, counts = _count(batch, undecided)
+    failing = [
+        (check, count.unexpected_count)
+        for check, count in zip(undecided, counts, strict=True)
+        if count.unexpected_count
     ]
-    return Scan(rows, rejected, tuple(found), evidence, tuple(tallies))
+    samples = _samples(batch, [check for check, _ in failing], policy)
+    return replace(
+        file,
+        row_count=rows,
+        rejected=rejected,
+        row_violations=tuple(
+            _violation(*pair, sample) for pair, sample in zip(failing, samples, strict=True)
+        ),
+        rule_counts={
+            check.rule: count
+            for check, count in zip(undecided, counts, strict=True)
+            if check.rule is not None and check.applies is not None
+        },
+    )
 
 
 def _undecided(batch: Batch, plan: BatchPlan, policy: Policy) -> list[RowCheck]:
@@ -92,42 +78,42 @@ def _undecided(batch: Batch, plan: BatchPlan, policy: Policy) -> list[RowCheck]:
     return [check for check in plan.row_checks() if not proven(check)]
 
 
-def _evidence(plan: BatchPlan, undecided: list[RowCheck]) -> tuple[tuple[str, Evidence], ...]:
+def _evidence(plan: BatchPlan, undecided: list[RowCheck]) -> dict[str, Evidence]:
     scanned = {check.column for check in undecided}
-    decided = {
-        column.column.name: "footer" if column.checks else "schema" for column in plan.columns
+    return {
+        column.column.name: "scan"
+        if column.column.name in scanned
+        else "footer"
+        if column.checks
+        else "schema"
+        for column in plan.columns
     }
-    stages: dict[str, Evidence] = {
-        name: "scan" if name in scanned else "footer" if stage == "footer" else "schema"
-        for name, stage in decided.items()
-    }
-    return tuple(stages.items())
 
 
-def _count(
-    batch: Batch, undecided: Sequence[RowCheck]
-) -> tuple[int, int, list[int], list[int | None]]:
-    masks = [check.mask.alias(f"fault {i}") for i, check in enumerate(undecided)]
-    seen = {
-        i: check.applies.alias(f"seen {i}")
-        for i, check in enumerate(undecided)
-        if check.applies is not None
-    }
-    blocking = [pl.col(f"fault {i}") for i, check in enumerate(undecided) if check.blocks]
-    any_bad = pl.any_horizontal(blocking) if blocking else pl.lit(value=False)
+def _count(batch: Batch, undecided: Sequence[RowCheck]) -> tuple[int, int, list[RuleCounts]]:
+    blocking = [pl.col(f"fails {i}") for i, check in enumerate(undecided) if check.blocks]
+    rejected = pl.any_horizontal(blocking) if blocking else pl.lit(value=False)
+    applies = {i: check.applies for i, check in enumerate(undecided) if check.applies is not None}
     totals = (
         batch.scan()
-        .select(pl.col(ROW), *masks, *seen.values())
+        .select(
+            pl.col(ROW),
+            *(check.mask.alias(f"fails {i}") for i, check in enumerate(undecided)),
+            *(expr.alias(f"applies {i}") for i, expr in applies.items()),
+        )
         .select(
             pl.len().alias("rows"),
-            pl.when(any_bad).then(1).otherwise(0).sum().alias("rejected"),
-            *(pl.col(f"fault {i}").sum() for i in range(len(masks))),
-            *(pl.col(f"seen {i}").sum() for i in seen),
+            pl.when(rejected).then(1).otherwise(0).sum().alias("rejected"),
+            *(pl.col(f"fails {i}").sum() for i in range(len(undecided))),
+            *(pl.col(f"applies {i}").sum() for i in applies),
         )
     )
-    rows, rejected, *sums = map(int, collect(totals).row(0))
-    counts, looked_at = sums[: len(masks)], dict(zip(seen, sums[len(masks) :], strict=True))
-    return rows, rejected, counts, [looked_at.get(i) for i in range(len(masks))]
+    row = collect(totals).row(0, named=True)
+    counts = [
+        RuleCounts(int(row.get(f"applies {i}", 0)), int(row[f"fails {i}"]))
+        for i in range(len(undecided))
+    ]
+    return int(row["rows"]), int(row["rejected"]), counts
 
 
 def _samples(batch: Batch, failing: Sequence[RowCheck], policy: Policy) -> list[pl.DataFrame]:

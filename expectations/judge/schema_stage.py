@@ -1,8 +1,8 @@
-"""The schema stage: the way of every column into the contract's type, or why there is none."""
+"""The schema stage: how every column conforms, or why it does not."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -18,6 +18,7 @@ from ..conform.text_columns import with_values
 from ..contract.types import Anything, Scalar
 from ..verdict.verdict import Conversion, Violation
 from .column_matching import match_columns
+from .file_result import FileResult
 
 if TYPE_CHECKING:
     from ..batch.batch import Batch
@@ -25,84 +26,56 @@ if TYPE_CHECKING:
     from ..contract.policy import Policy
 
 
-@dataclass(frozen=True)
-class SchemaResult:
-    """What the schema stage found.
-
-    Attributes:
-        batch: The file, to be scanned for the plan.
-        plan: The ways of the columns; None if a violation of names or types makes rows meaningless.
-        violations: All faults of names and types.
-        conversions: Columns that arrive in another type.
-    """
-
-    batch: Batch
-    plan: BatchPlan | None
-    violations: tuple[Violation, ...]
-    conversions: tuple[Conversion, ...] = ()
-
-
-def plan_batch(batch: Batch, contract: Contract, policy: Policy) -> SchemaResult:
-    """Judge names and types, and plan the way of each column.
-
-    Args:
-        batch: One opened file or frame.
-        contract: The columns that the model takes.
-        policy: The choices that the contract leaves open.
-
-    Returns:
-        The plan, or every reason why there is none.
-    """
+def plan_file(batch: Batch, contract: Contract, policy: Policy) -> FileResult:
+    """Judge names and types of one file or frame, and plan how each column conforms."""
     stacked = stack_columns(batch, contract, policy)
     if stacked is not None:
-        return _schema_of_stack(stacked, batch, policy)
+        return _of_stack(stacked, batch, policy)
     matching = match_columns(batch, contract, policy)
     batch = with_values(batch, matching.pairs, policy)
     dtypes = batch.scan().collect_schema()
-    ways, violations = list[ColumnPlan](), list(matching.violations)
+    plans, violations = list[ColumnPlan](), list(matching.violations)
     for column, position in matching.pairs:
-        cells = _cells(batch, column, position, dtypes, policy)
-        way = _way(batch, column, position, cells, policy)
-        if isinstance(way, ColumnPlan):
-            ways.append(_on_whole_records(way, batch))
+        source = _source(batch, column, position, dtypes, policy)
+        plan = _plan_column(batch, column, position, source, policy)
+        if isinstance(plan, ColumnPlan):
+            plans.append(_on_whole_records(plan, batch))
         else:
-            violations.append(_mismatch(column, cells, batch, position, way.where))
+            violations.append(_mismatch(column, source, batch, position, plan.where))
     if any(violation.severity == "critical" for violation in violations):
-        return SchemaResult(batch, None, tuple(violations))
+        return FileResult(batch, None, tuple(violations))
     kept = tuple((name, batch.sources[position]) for name, position in matching.kept)
-    plan = BatchPlan(tuple(ways), kept, _malformed(batch), batch.objects, batch.faults)
-    return SchemaResult(batch, plan, tuple(violations), _conversions(ways, batch))
+    plan = BatchPlan(tuple(plans), kept, _malformed(batch), batch.objects, batch.faults)
+    return FileResult(batch, plan, tuple(violations), _conversions(plans, batch))
 
 
-def _schema_of_stack(stacked: ColumnPlan | Violation, batch: Batch, policy: Policy) -> SchemaResult:
+def _of_stack(stacked: ColumnPlan | Violation, batch: Batch, policy: Policy) -> FileResult:
     if isinstance(stacked, Violation):
-        return SchemaResult(batch, None, (stacked,))
+        return FileResult(batch, None, (stacked,))
     kept = tuple((name, name) for name in policy.keep)
-    ways = (_on_whole_records(stacked, batch),)
-    return SchemaResult(
-        batch, BatchPlan(ways, kept, _malformed(batch), record_fault=batch.faults), ()
-    )
+    plans = (_on_whole_records(stacked, batch),)
+    return FileResult(batch, BatchPlan(plans, kept, _malformed(batch), record_fault=batch.faults))
 
 
-def _cells(
+def _source(
     batch: Batch, column: Column, position: int, dtypes: pl.Schema, policy: Policy
 ) -> SourceColumn:
-    source = batch.sources[position]
+    name = batch.sources[position]
     arrow = batch.schema.field(position).type
     text = batch.text or policy.parse_text == "allow"
-    parsed = batch.parsed.get(source)
-    cell = parsed.cell if parsed else exact_col(source)
-    return SourceColumn(column.name, cell, arrow, dtypes[source], text, batch.nullable, parsed)
+    parsed = batch.parsed.get(name)
+    cell = parsed.cell if parsed else exact_col(name)
+    return SourceColumn(column.name, cell, arrow, dtypes[name], text, batch.nullable, parsed)
 
 
-def _way(
-    batch: Batch, column: Column, position: int, cells: SourceColumn, policy: Policy
+def _plan_column(
+    batch: Batch, column: Column, position: int, source: SourceColumn, policy: Policy
 ) -> ColumnPlan | Incompatible:
     objects = batch.objects.get(batch.sources[position])
     if objects and objects.unconvertible:
         return Incompatible("" if isinstance(column.type, Scalar) else "no cell of it fits")
-    way = plan_column(column, batch.sources[position], cells, policy)
-    return way if isinstance(way, Incompatible) else judged_by_cell(way, objects, policy)
+    plan = plan_column(column, batch.sources[position], source, policy)
+    return plan if isinstance(plan, Incompatible) else judged_by_cell(plan, objects, policy)
 
 
 # What makes a record, and what its writer should mind.
@@ -133,16 +106,16 @@ def _malformed(batch: Batch) -> tuple[RowCheck, ...]:
     return (check,)
 
 
-def _on_whole_records(way: ColumnPlan, batch: Batch) -> ColumnPlan:
+def _on_whole_records(plan: ColumnPlan, batch: Batch) -> ColumnPlan:
     if batch.faults is None:
-        return way
+        return plan
     whole = pl.col(batch.faults).is_null()
-    checks = tuple(replace(check, fails=check.fails & whole) for check in way.checks)
-    return replace(way, checks=checks)
+    checks = tuple(replace(check, fails=check.fails & whole) for check in plan.checks)
+    return replace(plan, checks=checks)
 
 
 def _mismatch(
-    column: Column, cells: SourceColumn, batch: Batch, position: int, where: str
+    column: Column, source: SourceColumn, batch: Batch, position: int, where: str
 ) -> Violation:
     observed = batch.info.columns[position][1]
     return Violation(
@@ -150,42 +123,43 @@ def _mismatch(
         column=column.name,
         expected=str(column.type),
         observed=("text" if batch.text else observed) + (f", where {where}" if where else ""),
-        remedy=_remedy_for_type(cells, str(column.type)),
+        remedy=_remedy_for_type(source, str(column.type)),
         because=f"{observed} never conforms to {column.type}",
         expectation=expectation_of_type(column),
     )
 
 
-def _remedy_for_type(cells: SourceColumn, target: str) -> str:
-    name = cells.name
+def _remedy_for_type(source: SourceColumn, target: str) -> str:
+    name = source.name
     remedies = {
         "timestamp_tz": f"Deliver {name!r} without a zone, or set policy timezone: utc.",
         "string": f"Deliver {name!r} as {target}, or have its text parsed by policy "
         "parse_text: allow.",
     }
-    parsed = cells.kind == "string" and target in ("string", "binary")
-    if cells.kind in remedies and not parsed and "<" not in target:
-        return remedies[cells.kind]
+    parsed = source.kind == "string" and target in ("string", "binary")
+    if source.kind in remedies and not parsed and "<" not in target:
+        return remedies[source.kind]
     return f"Deliver {name!r} as {target}, or log the model again with the type that arrives."
 
 
-def _conversions(ways: list[ColumnPlan], batch: Batch) -> tuple[Conversion, ...]:
-    said = dict(zip(batch.sources, (said for _, said in batch.info.columns), strict=True))
+def _conversions(plans: list[ColumnPlan], batch: Batch) -> tuple[Conversion, ...]:
+    type_names = [type_name for _, type_name in batch.info.columns]
+    arrived = dict(zip(batch.sources, type_names, strict=True))
     return tuple(
         Conversion(
-            column=way.column.name,
-            arrived="text" if batch.text else said[way.source_name],
-            becomes=str(way.column.type),
+            column=plan.column.name,
+            arrived="text" if batch.text else arrived[plan.source_name],
+            becomes=str(plan.column.type),
         )
-        for way in ways
-        if _converts(way) or _is_formed(way, batch)
+        for plan in plans
+        if _converts(plan) or _is_formed(plan, batch)
     )
 
 
-def _is_formed(way: ColumnPlan, batch: Batch) -> bool:
-    return way.source_name in batch.objects and not isinstance(way.column.type, Anything)
+def _is_formed(plan: ColumnPlan, batch: Batch) -> bool:
+    return plan.source_name in batch.objects and not isinstance(plan.column.type, Anything)
 
 
-def _converts(way: ColumnPlan) -> bool:
-    parsed = way.source.text and way.source.kind == "string" and str(way.column.type) != "string"
-    return parsed or way.dtype != way.source.dtype
+def _converts(plan: ColumnPlan) -> bool:
+    parsed = plan.source.text and plan.source.kind == "string" and str(plan.column.type) != "string"
+    return parsed or plan.dtype != plan.source.dtype

@@ -15,35 +15,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..conform.column import ColumnPlan
-    from .stages import Part
+    from .batch_result import BatchResult
+    from .file_result import FileResult
 
 _BECAUSE = "a tensor's rows have one shape"
 
 
-def shape_violations(parts: Sequence[Part], accepted: int) -> tuple[Violation, ...]:
-    """Judge the shapes that no single row can break.
-
-    Args:
-        parts: The files of the batch, with the ways of their rows into tensors.
-        accepted: Rows that would be handed over.
-
-    Returns:
-        Batch-level violations of tensors whose first dimension is fixed, and of lists of different
-        length where a dimension is open.
-    """
-    ways = parts[0].plan.columns if parts and parts[0].plan else ()
-    tensors = [(way, way.column.type) for way in ways if isinstance(way.column.type, Tensor)]
-    counted = [
-        _another_count(way.column.name, tensor, accepted)
-        for way, tensor in tensors
-        if tensor.shape and tensor.shape[0] not in (-1, accepted)
-    ]
-    uneven = [
-        violation
-        for position, (way, tensor) in enumerate(tensors)
-        for violation in _uneven(parts, position, way, tensor)
-    ]
-    return (*counted, *uneven)
+def shape_violations(result: BatchResult) -> tuple[Violation, ...]:
+    """Judge what no single row can break: a fixed first dimension, and one length of lists."""
+    plan = result.files[0].plan if result.files else None
+    columns = [(i, c, c.column.type) for i, c in enumerate(plan.columns)] if plan else []
+    tensors = [(i, c, kind) for i, c, kind in columns if isinstance(kind, Tensor)]
+    accepted = sum(file.row_count - file.rejected for file in result.files)
+    return (
+        *(
+            _another_count(column.column.name, tensor, accepted)
+            for _, column, tensor in tensors
+            if tensor.shape and tensor.shape[0] not in (-1, accepted)
+        ),
+        *(
+            violation
+            for position, column, tensor in tensors
+            for violation in _uneven(result.files, position, column, tensor)
+        ),
+    )
 
 
 def _another_count(name: str, tensor: Tensor, accepted: int) -> Violation:
@@ -58,16 +53,16 @@ def _another_count(name: str, tensor: Tensor, accepted: int) -> Violation:
 
 
 def _uneven(
-    parts: Sequence[Part], position: int, way: ColumnPlan, tensor: Tensor
+    files: Sequence[FileResult], position: int, plan: ColumnPlan, tensor: Tensor
 ) -> Iterator[Violation]:
     for level, wanted in enumerate(tensor.shape[1:]):
-        if wanted != -1 or not _is_list(way.dtype, level):
+        if wanted != -1 or not _is_list(plan.dtype, level):
             continue
-        shortest, longest = _lengths(parts, position, level)
+        shortest, longest = _lengths(files, position, level)
         if shortest != longest:
             yield Violation(
                 kind="shape_mismatch",
-                column=way.column.name,
+                column=plan.column.name,
                 expected=f"one length along dimension {level + 1} of {tensor}",
                 observed=f"from {shortest:,} to {longest:,} elements",
                 remedy="Deliver rows of one length, or pad them: no array can hold these.",
@@ -81,15 +76,15 @@ def _is_list(dtype: pl.DataType, level: int) -> bool:
     return isinstance(dtype, pl.List)
 
 
-def _lengths(parts: Sequence[Part], position: int, level: int) -> tuple[int, int]:
-    def flattened(part: Part) -> pl.LazyFrame:
-        plan = part.plan
-        assert plan is not None  # noqa: S101 - parts without a plan never come here
-        rows = part.batch.scan().filter(~plan.is_rejected()).select(plan.columns[position].value)
+def _lengths(files: Sequence[FileResult], position: int, level: int) -> tuple[int, int]:
+    def flattened(file: FileResult) -> pl.LazyFrame:
+        plan = file.plan
+        assert plan is not None  # noqa: S101 - only batches with plans are scanned
+        rows = file.batch.scan().filter(~plan.is_rejected()).select(plan.columns[position].value)
         for _ in range(level):
             rows = rows.select(pl.all().explode())
         return rows.select(pl.all().list.len().alias(ROW))
 
-    together = pl.concat([flattened(part) for part in parts])
-    low, high = collect(together.select(pl.col(ROW).min().alias("low"), pl.col(ROW).max())).row(0)
+    lengths = pl.concat([flattened(file) for file in files])
+    low, high = collect(lengths.select(pl.col(ROW).min().alias("low"), pl.col(ROW).max())).row(0)
     return int(low or 0), int(high or 0)

@@ -16,9 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from ..batch.batch import Batch, OpenedBatch, UnreadableError
-from ..batch.columns import exact_col
 from ..batch.formats import endings, format_of
-from ..conform.objects.kinds import text_of
 from ..errors import BatchNotFound
 from ..escaping import visible
 from ..verdict.verdict import BatchInfo
@@ -137,41 +135,3 @@ def _with_nulls(file: Batch, names: Sequence[str]) -> Batch:
         sources=(*file.sources, *names),
         scan=scan,
     )
-
-
-def stacked(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
-    """Put the rows of several files one below the other."""
-    if len(frames) == 1:
-        return frames[0]
-    schemas = [frame.collect_schema() for frame in frames]
-    dtypes = dict[str, dict[pl.DataType, None]]()
-    for schema in schemas:
-        for name, dtype in schema.items():
-            dtypes.setdefault(name, {})[dtype] = None
-    apart = {name for name, found in dtypes.items() if not _have_common_type(list(found))}
-    worded = (
-        frame.with_columns(_in_words(name) for name in schema.names() if name in apart)
-        for frame, schema in zip(frames, schemas, strict=True)
-    )
-    return pl.concat(worded, how="diagonal_relaxed")
-
-
-def _have_common_type(dtypes: Sequence[pl.DataType]) -> bool:
-    if len(dtypes) == 1:
-        return True
-    try:
-        empty = [pl.DataFrame(schema={"cell": dtype}) for dtype in dtypes]
-        common = pl.concat(empty, how="vertical_relaxed").schema["cell"]
-    except pl.exceptions.PolarsError:
-        return False
-    texts = (pl.String, pl.Categorical, pl.Enum, pl.Null)
-    if common == pl.String:
-        return all(isinstance(dtype, texts) for dtype in dtypes)
-    return not (common.is_float() and any(dtype.is_integer() for dtype in dtypes))
-
-
-def _in_words(name: str) -> pl.Expr:
-    def words(cells: pl.Series) -> pl.Series:
-        return pl.Series(map(text_of, cells.to_list()), dtype=pl.String)
-
-    return exact_col(name).map_batches(words, return_dtype=pl.String, is_elementwise=True)

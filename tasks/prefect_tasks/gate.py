@@ -13,7 +13,7 @@ from .options import TASK
 
 if TYPE_CHECKING:
     from ...expectations.contract.policy import Policy
-    from ...expectations.judge.checking import CheckResult
+    from ...expectations.judge.result import CheckResult
     from ...expectations.verdict.verdict import Verdict
 
 

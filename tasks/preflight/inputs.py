@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...expectations.contract.params import param_faults
 from ...expectations.errors import ModelNotFound, UnsupportedBatch
-from ...expectations.judge.checking import CheckResult, check
+from ...expectations.judge.checking import check
 from ...expectations.preflight.example_batch import example_batch
 from ...expectations.preflight.report import Step
 from ...expectations.preflight.synthetic_batch import GeneratorOptions, synthetic_batch
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ...expectations.contract.contract import Contract
     from ...expectations.contract.model_version import ModelVersion
     from ...expectations.contract.policy import Policy
+    from ...expectations.judge.result import CheckResult
 
 # What a policy says of a feed's batches, and not of what the contract alone decides.
 _OF_FEEDS: dict[str, Any] = {"rename": {}, "keep": (), "min_rows": 1, "rules": None}

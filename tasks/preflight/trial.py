@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ...expectations.contract.contract import Contract
-    from ...expectations.judge.checking import CheckResult
+    from ...expectations.judge.result import CheckResult
     from .inputs import ModelCandidate
 
 _log = logging.getLogger("signature_gate.trials")

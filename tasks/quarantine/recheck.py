@@ -14,7 +14,7 @@ from ...expectations.verdict.verdict import BatchInfo
 from ..scoring.attempt import judge_batch
 
 if TYPE_CHECKING:
-    from ...expectations.judge.checking import CheckResult
+    from ...expectations.judge.result import CheckResult
     from .release_outputs import ReleaseJob
 
 _SHOWN = 5

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...expectations.errors import BatchChanged, RegistryUnavailable, UnsupportedBatch
-from ...expectations.judge.checking import CheckResult, check
+from ...expectations.judge.checking import check
+from ...expectations.judge.result import CheckResult
 from ...expectations.verdict.verdict import GATE_VERSION, Verdict, Violation
 from ..storage.atomic import make_folder, remove
 from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt, changed, commit

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ...expectations.judge.checking import CheckResult
+    from ...expectations.judge.result import CheckResult
     from ...expectations.report.batch_report import Destination
     from ...expectations.verdict.verdict import Verdict
     from .predictions import Scored

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...expectations.contract.contract import Contract
     from ...expectations.contract.model_version import ModelVersion
     from ...expectations.contract.policy import Policy
-    from ...expectations.judge.checking import CheckResult, Chunk
+    from ...expectations.judge.result import CheckResult, Chunk
     from ...expectations.verdict.verdict import Violation
     from ..storage.intent import Intent
     from .parquet_writer import GrowingParquet

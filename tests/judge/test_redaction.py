@@ -33,8 +33,7 @@ from unusual_models import register
 from signature_gate.expectations.batch.batch import UnreadableError
 from signature_gate.expectations.contract.policy import Policy
 from signature_gate.expectations.errors import BatchChanged, Misuse, ModelFailed
-from signature_gate.expectations.judge.checking import check
-from signature_gate.expectations.judge.stages import unreadable_violation
+from signature_gate.expectations.judge.checking import check, unreadable_violation
 from signature_gate.tasks.feed.history import recent_receipts
 from signature_gate.tasks.quarantine.entries import entry_names
 from signature_gate.tasks.quarantine.release import ReleaseOptions, release_batch

@@ -128,7 +128,7 @@ def test_values_that_were_put_into_words_are_not_taken_for_text(feed: Feed) -> N
     receipt = release_batch(feed, first.batch.id, ReleaseOptions(policy=Policy(parse_text="allow")))
 
     assert (first.disposition, receipt.disposition) == ("split", "quarantined")
-    assert "put into words" in receipt.reason
+    assert "written as text" in receipt.reason
     assert apart(feed).name == first.batch.id
 
 

@@ -25,7 +25,7 @@ from signature_gate.expectations.batch.formats import FORMAT_NAMES, FORMATS
 from signature_gate.expectations.errors import BatchChanged, UnsupportedBatch
 
 if TYPE_CHECKING:
-    from signature_gate.expectations.judge.checking import CheckResult
+    from signature_gate.expectations.judge.result import CheckResult
 
 AB = contract(a="long", b="string")
 

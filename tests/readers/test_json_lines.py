@@ -34,7 +34,7 @@ from signature_gate.expectations.readers import text_stream as csv_bytes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from signature_gate.expectations.judge.checking import CheckResult
+    from signature_gate.expectations.judge.result import CheckResult
 
 NO_EXTRAS = split(extra_columns="ignore")
 AB = contract(a="long", b="string")

@@ -28,7 +28,7 @@ from signature_gate.expectations.errors import BatchChanged, BatchNotFound, Unsu
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from signature_gate.expectations.judge.checking import CheckResult
+    from signature_gate.expectations.judge.result import CheckResult
 
 D = Decimal
 ROWS = 3_000

@@ -14,7 +14,7 @@ from signature_gate.expectations.contract.types import Anything, Scalar
 if TYPE_CHECKING:
     from signature_gate import Contract
     from signature_gate.expectations.contract.types import Type
-    from signature_gate.expectations.judge.checking import CheckResult
+    from signature_gate.expectations.judge.result import CheckResult
 
 _STRUCTURAL = ("type_mismatch", "nested_mismatch")
 Faults = set[tuple[str, str | None, int | None]]

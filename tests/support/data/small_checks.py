@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from signature_gate import Contract, Policy, check
 
 if TYPE_CHECKING:
-    from signature_gate.expectations.judge.checking import CheckResult
+    from signature_gate.expectations.judge.result import CheckResult
 
 # Splits a batch, however many of its rows fail.
 SPLIT = Policy(on_mismatch="split", max_rejected=1)

@@ -1,0 +1,80 @@
+"""One file of a batch, and what each stage has found in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import polars as pl
+
+from ..batch.columns import ROW
+from ..batch.streaming import ReadInPieces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ..batch.batch import Batch, UnreadableError
+    from ..conform.plan import BatchPlan
+    from ..verdict.verdict import Conversion, Evidence, Violation
+
+
+class RuleCounts(NamedTuple):
+    """How many rows a user's rule applies to, and how many of these break it."""
+
+    element_count: int
+    unexpected_count: int
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """A file of a batch, or the only file or frame.
+
+    Attributes:
+        batch: The opened file.
+        plan: How its columns conform; None where names or types make its rows meaningless.
+        schema_violations: Names and types that do not fit.
+        conversions: Columns that arrive in another type.
+        first_row: Position of its first row in the whole batch.
+        row_count: Rows in it, as the scan counted them.
+        rejected: Rows that break a blocking check.
+        row_violations: One for each check that rows break.
+        evidence: For each column, the stage that decided it.
+        rule_counts: By key, the users' rules that the scan judged.
+        unreadable: Why its rows could not be read to the end.
+    """
+
+    batch: Batch
+    plan: BatchPlan | None
+    schema_violations: tuple[Violation, ...] = ()
+    conversions: tuple[Conversion, ...] = ()
+    first_row: int = 0
+    row_count: int = 0
+    rejected: int = 0
+    row_violations: tuple[Violation, ...] = ()
+    evidence: Mapping[str, Evidence] = field(default_factory=dict[str, "Evidence"])
+    rule_counts: Mapping[int, RuleCounts] = field(default_factory=dict[int, RuleCounts])
+    unreadable: UnreadableError | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name, or the kind of object."""
+        return self.batch.info.name
+
+    def rows(self) -> pl.LazyFrame:
+        """Scan it, with ``_row`` as the position within the whole batch."""
+        return self._numbered(self.batch.scan())
+
+    def in_pieces(self, exprs: Sequence[pl.Expr], rows: int) -> Iterator[pl.DataFrame]:
+        """Read expressions of its rows, in order and so many at a time, in bounded memory."""
+        scan = self.batch.scan
+        pieces = scan.pieces(rows) if isinstance(scan, ReadInPieces) else None
+        if pieces is None:
+            query = self.rows().select(*exprs)
+            pieces = query.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming")
+            yield from pieces
+            return
+        for piece in pieces:
+            yield self._numbered(piece).select(*exprs).collect()
+
+    def _numbered(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.with_columns(pl.col(ROW).cast(pl.Int64) + self.first_row)

@@ -1,0 +1,211 @@
+"""What ``check`` returns: the verdict on a batch, and its rows on either side of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ..batch.columns import ROW, exact_col
+from ..batch.query import READ_ERRORS, collect, raise_if_changed
+from ..conform.model_input import concat_model_input, to_model_input
+from ..conform.objects.checks import objects_to_hand_over, with_objects
+from ..errors import BatchChanged
+from ..verdict.verdict import BatchRejected, Verdict, Violation
+from .concat import concat_rows
+from .rejected_rows import rejected_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..conform.model_input import ModelInput
+    from ..conform.plan import BatchPlan
+    from ..contract.contract import Contract
+    from ..verdict.verdict import Disposition
+    from .file_result import FileResult
+
+_REJECTED = "_rejected"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of the accepted rows.
+
+    Attributes:
+        rows: ``_row`` and the kept columns.
+        model_input: The same rows as ``predict`` receives them.
+    """
+
+    rows: pl.DataFrame
+    model_input: ModelInput
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The verdict on a batch, and the batch's rows on either side of it.
+
+    Attributes:
+        verdict: What was found.
+        contract: What it was judged by, if there was something.
+    """
+
+    verdict: Verdict
+    contract: Contract | None = None
+    _files: tuple[FileResult, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """No blocking violation, whatever the policy."""
+        return self.verdict.passed
+
+    @property
+    def disposition(self) -> Disposition:
+        """What the policy makes of the verdict."""
+        return self.verdict.disposition
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """All violations, blocking or not."""
+        return self.verdict.violations
+
+    @property
+    def accepted(self) -> pl.LazyFrame | None:
+        """The good rows: ``_row``, the contract's columns in its types and order, kept columns.
+
+        None if rows cannot be told apart, or more of them fail than the policy lets a split drop.
+        """
+        plans = self._plans()
+        if not plans or not self.verdict.separable:
+            return None
+        return concat_rows(
+            [
+                file.rows().filter(~plan.is_rejected()).select(*plan.select_exprs())
+                for file, plan in plans
+            ]
+        )
+
+    @property
+    def rejected(self) -> pl.LazyFrame | None:
+        """The bad rows as they arrived, with ``_row`` and the reasons in ``_violations``.
+
+        Python objects stand there as text, unless one type could hold the whole column. After a
+        batch-level violation these are all rows; None if the batch cannot be read.
+        """
+        return rejected_rows(self._files, self.verdict) if self._files else None
+
+    def model_input(self) -> ModelInput:
+        """Return what ``predict`` receives: the accepted rows, whole.
+
+        Returns:
+            A frame in the contract's order and dtypes; for tensors an ndarray or, if they are
+            named, a dictionary of ndarrays. MLflow's enforcement accepts it.
+
+        Raises:
+            BatchRejected: The batch neither passed nor was split.
+            BatchChanged: Its values contradict what was judged.
+        """
+        pieces = [chunk.model_input for chunk in self.chunks(max(self.verdict.accepted, 1))]
+        return pieces[0] if len(pieces) == 1 else concat_model_input(pieces)
+
+    def chunks(self, rows: int) -> Iterator[Chunk]:
+        """Yield the accepted rows in pieces, each value verified again as it is read.
+
+        Args:
+            rows: Rows in a piece, at most.
+
+        Yields:
+            At least one piece, which may be empty; together they are the accepted rows, in order.
+
+        Raises:
+            BatchRejected: The batch neither passed nor was split.
+            BatchChanged: Its values contradict what was judged: the file was altered meanwhile, or
+                its footer is wrong.
+        """
+        plans = self._plans()
+        if not plans:
+            raise BatchRejected(self.verdict)
+        self.raise_if_rejected()
+        empty = True
+        for frame, plan in self._verified(plans, rows):
+            yield self._chunk(frame, plan)
+            empty = False
+        if empty:
+            file, plan = plans[0]
+            yield self._chunk(collect(file.rows().head(0).select(*_exprs(plan))), plan)
+
+    def raise_if_rejected(self) -> None:
+        """Raise if the batch may not be scored.
+
+        Raises:
+            BatchRejected: The batch neither passed nor was split.
+        """
+        if self.disposition not in ("passed", "split"):
+            raise BatchRejected(self.verdict)
+
+    def _chunk(self, frame: pl.DataFrame, plan: BatchPlan) -> Chunk:
+        columns = [column.column for column in plan.columns]
+        kept = [name for name, _ in plan.kept]
+        named = self.contract is not None and self.contract.named
+        model_input = with_objects(to_model_input(frame, columns, named=named), frame, plan)
+        return Chunk(frame.select(ROW, *map(exact_col, kept)), model_input)
+
+    def _plans(self) -> list[tuple[FileResult, BatchPlan]]:
+        return [(file, file.plan) for file in self._files if file.plan and not file.unreadable]
+
+    def _verified(
+        self, plans: list[tuple[FileResult, BatchPlan]], rows: int
+    ) -> Iterator[tuple[pl.DataFrame, BatchPlan]]:
+        row_count = rejected = 0
+        for file, plan in plans:
+            _refuse_other_types(file, plan, self.verdict)
+            exprs = (*_exprs(plan), plan.is_rejected().alias(_REJECTED))
+            for frame in _read(file, exprs, rows, self.verdict):
+                row_count += frame.height
+                rejected += int(frame[_REJECTED].sum())
+                if rejected > self.verdict.rejected:
+                    raise _changed(self.verdict, row_count, rejected)
+                good = frame.filter(~pl.col(_REJECTED)).drop(_REJECTED)
+                if good.height:
+                    yield good, plan
+        if (row_count, rejected) != (self.verdict.rows, self.verdict.rejected):
+            raise _changed(self.verdict, row_count, rejected)
+
+
+def _exprs(plan: BatchPlan) -> tuple[pl.Expr, ...]:
+    return (*plan.select_exprs(), *objects_to_hand_over(plan))
+
+
+def _changed(verdict: Verdict, row_count: int, rejected: int) -> BatchChanged:
+    msg = (
+        f"{verdict.batch.name} is not what was judged: it has {row_count:,} rows, {rejected:,} of "
+        f"them bad, where {verdict.rows:,} rows with {verdict.rejected:,} bad ones were judged. "
+        "The file was altered meanwhile, or its statistics are false: deliver it whole, or set "
+        "policy trust_statistics: false."
+    )
+    return BatchChanged(msg)
+
+
+def _refuse_other_types(file: FileResult, plan: BatchPlan, verdict: Verdict) -> None:
+    """Casts were planned for the types that were judged: they would change values of others."""
+    dtypes, read_error = pl.Schema(), None
+    try:
+        dtypes = file.batch.scan().collect_schema()
+    except READ_ERRORS as error:
+        read_error = error
+    raise_if_changed(read_error, redact=verdict.policy.redact)
+    other = [c.column.name for c in plan.columns if dtypes.get(c.source_name) != c.source.dtype]
+    if other:
+        msg = f"{verdict.batch.name} is not what was judged: {other} are of other types now."
+        raise BatchChanged(msg)
+
+
+def _read(
+    file: FileResult, exprs: Sequence[pl.Expr], rows: int, verdict: Verdict
+) -> Iterator[pl.DataFrame]:
+    read_error = None
+    try:
+        yield from file.in_pieces(exprs, rows)
+    except READ_ERRORS as error:
+        read_error = error
+    raise_if_changed(read_error, redact=verdict.policy.redact)
