@@ -63,7 +63,6 @@ IMPORTERS = {
 # The only imports that run upwards, and so close a cycle.
 UPWARDS = [
     ("expectations.contract.contract", "expectations.registry.client"),
-    ("expectations.judge.tensor_shapes", "expectations.judge.stages"),
 ]
 MAX_FUNCTION = 40
 # Functions that are still longer.
@@ -71,7 +70,6 @@ LONG_FUNCTIONS = {
     "outcome.stage_outputs",
     "preflight.preflight",
     "release.release_batch",
-    "reopen.reopen_rejected",
     "retry.call_within",
     "feed_run.score_feed",
     "stages.judge",
