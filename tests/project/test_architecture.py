@@ -72,7 +72,6 @@ LONG_FUNCTIONS = {
     "release.release_batch",
     "retry.call_within",
     "feed_run.score_feed",
-    "stages.judge",
 }
 
 
