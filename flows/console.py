@@ -1,4 +1,4 @@
-"""Verdicts, contracts and progress on a terminal; silence in a pipe."""
+"""Verdicts, contracts and progress on a terminal; plain text in a pipe."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..expectations.escaping import for_terminal
+from ..tasks.scoring.evidence import REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ..expectations.drift.change import Change
     from ..expectations.preflight.report import BatchOutcome, Preflight, Step
     from ..expectations.verdict.verdict import Disposition, Verdict, Violation
+    from ..tasks.feed.feed import Feed
     from ..tasks.feed.receipt import Receipt
     from ..tasks.feed.run_summary import RunSummary
     from ..tasks.scoring.feed_run import Progress
@@ -40,36 +42,28 @@ _STATES = {"ok": "green", "failed": "bold red", "skipped": "yellow"}
 _EFFECTS = {"breaking": "bold red", "compatible": "yellow", "cosmetic": ""}
 _SEVERITY_STYLES = {"critical": "red", "warning": "yellow"}
 _LONGEST_CELL = 400
-_FOREIGN = re.compile(r"[^\n -~]")
+_LISTED = 10  # lines of one kind below a summary
+_NOT_ASCII = re.compile(r"[^\n -~]")
+_PROGRESS = (
+    SpinnerColumn(),
+    TextColumn("{task.description}", markup=False),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TextColumn("{task.fields[rows]}", markup=False),
+)
 
 
-@contextmanager
-def spinner(doing: str) -> Generator[None]:
-    """Show that something is going on, where somebody is watching.
-
-    Args:
-        doing: What is going on, such as ``judging july.parquet``.
-    """
-    if not err.is_terminal:
-        yield
-        return
-    with err.status(plain(f"{doing} …")):
-        yield
+# ----- lines and tables -----
 
 
 def plain(text: object, style: str = "") -> Text:
-    """Show text from data as itself: no markup, no escape sequence acts."""
+    """Make text from data harmless: no markup or escape sequence acts."""
     return Text(for_terminal(text, limit=_LONGEST_CELL), style)
 
 
 def print_line(text: str) -> None:
-    """Print one line of our own words and names from data."""
+    """Print one line, which may hold names from data."""
     out.print(plain(text), soft_wrap=True)
-
-
-def say_json(document: str) -> None:
-    """Print one JSON document in ASCII: no character of a name or value acts on a terminal."""
-    typer.echo(_FOREIGN.sub(lambda found: json.dumps(found[0])[1:-1], document))
 
 
 def print_blank() -> None:
@@ -78,138 +72,14 @@ def print_blank() -> None:
 
 
 def print_error(text: str) -> None:
-    """Print a fault on stderr, line by line."""
+    """Print an error on stderr, line by line."""
     for line in text.splitlines():
         err.print(plain(line), soft_wrap=True)
 
 
-def show_verdict(verdict: Verdict) -> None:
-    """Print how a batch fared, and every violation with its remedy."""
-    out.print(_headline(verdict), soft_wrap=True)
-    if verdict.model:
-        print_line(f"model      {verdict.model}  (signature {verdict.contract})")
-    if verdict.evidence:
-        print_line(f"evidence   {_counted(verdict.evidence.values())}")
-    for conversion in verdict.conversions:
-        change = f"{conversion.arrived} to {conversion.becomes}"
-        print_line(f"converted  {conversion.column}: {change}, lossless")
-    for violation in verdict.violations:
-        out.print()
-        out.print(_violation(violation), soft_wrap=True)
-
-
-def show_contract(contract: Contract) -> None:
-    """Print a contract's columns."""
-    print_line(f"{contract.model or 'signature'}  (signature {contract.fingerprint})")
-    table = table_of("column", "type", "required")
-    for column in contract.columns:
-        table.add_row(plain(column.name), plain(column.type), "yes" if column.required else "no")
-    out.print(table)
-
-
-def show_summary(summary: RunSummary) -> None:
-    """Print what became of each batch of a run, and what the run says of itself."""
-    table = table_of(
-        "batch",
-        "rows",
-        "verdict",
-        "disposition",
-        "rejected",
-        "first reason",
-        right=("rows", "rejected"),
-    )
-    for receipt in summary.receipts:
-        table.add_row(*_fared(receipt))
-    if summary.receipts:
-        out.print(table)
-    else:
-        print_line(summary.message())
-
-
-def show_preflight(found: Preflight) -> None:
-    """Print what came of each step, with the remedy where one failed, and of recent batches."""
-    print_line(
-        f"{found.model or found.uri}{f'  (signature {found.contract})' if found.contract else ''}"
-    )
-    table = table_of("", "tried", "found")
-    for step in found.steps:
-        mark = plain(step.state, _STATES[step.state])
-        table.add_row(mark, plain(step.name), plain(step.observed))
-    out.print(table)
-    for step in found.steps:
-        if step.remedy:
-            print_blank()
-            out.print(_step(step), soft_wrap=True)
-    if found.batches:
-        print_blank()
-        out.print(_recent(found.batches))
-
-
-def _step(step: Step) -> Text:
-    if step.state != "failed":
-        return plain(f"{step.name}: {step.remedy}")
-    lines = [("expected", step.expected), ("observed", step.observed), ("remedy", step.remedy)]
-    body = [plain(f"{word:<9}") + plain(said) for word, said in lines]
-    return Text("\n  ").join([plain(step.name, _STATES[step.state]), *body])
-
-
-def _recent(batches: Sequence[BatchOutcome]) -> Table:
-    table = table_of(
-        "batch", "rows", "verdict", "rejected", "first reason", right=("rows", "rejected")
-    )
-    for met in batches:
-        where = f" in {met.reason.column}" if met.reason and met.reason.column else ""
-        table.add_row(
-            plain(met.file),
-            plain("?" if met.rows is None else f"{met.rows:,}"),
-            disposition(met.disposition),
-            plain(f"{met.rejected:,}" if met.rejected else ""),
-            plain(f"{met.reason.kind}{where}" if met.reason else ""),
-        )
-    return table
-
-
-def _fared(receipt: Receipt) -> tuple[Text, ...]:
-    verdict, rejected = receipt.verdict, receipt.outputs.rejected
-    blocking = verdict.blocking if verdict else ()
-    where = f" in {blocking[0].column}" if blocking and blocking[0].column else ""
-    reason = f"{blocking[0].kind}{where}" if blocking else receipt.reason
-    return (
-        plain(receipt.batch.name),
-        plain("?" if receipt.rows_in is None else f"{receipt.rows_in:,}"),
-        plain("" if verdict is None else "passed" if verdict.passed else "not passed"),
-        disposition(receipt.disposition),
-        plain("" if rejected is None else f"{rejected:,}"),
-        plain(reason or ""),
-    )
-
-
-@contextmanager
-def progress() -> Generator[Callable[[Progress], None]]:
-    """Show how far a run of a feed has come, where somebody is watching.
-
-    Yields:
-        What is to be told of each step.
-    """
-    with Bar(*_COLUMNS, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("", total=None, rows="")
-
-        def told(step: Progress) -> None:
-            done = step.position if step.outcome else step.position - 1
-            rows = f"{step.scored:,} rows scored" if step.scored else ""
-            described = for_terminal(step.batch, limit=40)
-            bar.update(task, total=step.batches, completed=done, description=described, rows=rows)
-
-        yield told
-
-
-_COLUMNS = (
-    SpinnerColumn(),
-    TextColumn("{task.description}", markup=False),
-    BarColumn(),
-    MofNCompleteColumn(),
-    TextColumn("{task.fields[rows]}", markup=False),
-)
+def print_json(document: str) -> None:
+    """Print one JSON document in ASCII: no character of a name or value acts on a terminal."""
+    typer.echo(_NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], document))
 
 
 def table_of(*headings: str, right: tuple[str, ...] = ()) -> Table:
@@ -221,8 +91,54 @@ def table_of(*headings: str, right: tuple[str, ...] = ()) -> Table:
 
 
 def disposition(word: str) -> Text:
-    """Colour what became of a batch."""
+    """Colour a disposition."""
     return plain(word, _STYLES.get(word, ""))  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+# ----- progress, where a terminal shows it -----
+
+
+@contextmanager
+def spinner(activity: str) -> Generator[None]:
+    """Show an activity, such as ``judging july.parquet``."""
+    if not err.is_terminal:
+        yield
+        return
+    with err.status(plain(f"{activity} …")):
+        yield
+
+
+@contextmanager
+def progress() -> Generator[Callable[[Progress], None]]:
+    """Show the progress of a feed's run; yields the function that takes each step."""
+    with Bar(*_PROGRESS, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("", total=None, rows="")
+
+        def show(step: Progress) -> None:
+            done = step.position if step.outcome else step.position - 1
+            rows = f"{step.scored:,} rows scored" if step.scored else ""
+            batch = for_terminal(step.batch, limit=40)
+            bar.update(task, total=step.batches, completed=done, description=batch, rows=rows)
+
+        yield show
+
+
+# ----- a verdict -----
+
+
+def show_verdict(verdict: Verdict) -> None:
+    """Print a verdict, and every violation with its remedy."""
+    out.print(_headline(verdict), soft_wrap=True)
+    if verdict.model:
+        print_line(f"model      {verdict.model}  (signature {verdict.contract})")
+    if verdict.evidence:
+        print_line(f"evidence   {_count_each(verdict.evidence.values())}")
+    for conversion in verdict.conversions:
+        change = f"{conversion.arrived} to {conversion.becomes}"
+        print_line(f"converted  {conversion.column}: {change}, lossless")
+    for violation in verdict.violations:
+        print_blank()
+        out.print(_violation(violation), soft_wrap=True)
 
 
 def _headline(verdict: Verdict) -> Text:
@@ -233,9 +149,13 @@ def _headline(verdict: Verdict) -> Text:
     )
 
 
+def _count_each(words: Iterable[str]) -> str:
+    given = list(words)
+    return ", ".join(f"{given.count(word)} by {word}" for word in sorted(set(given)))
+
+
 def _violation(violation: Violation) -> Text:
-    where = f" in {violation.column}" if violation.column else ""
-    style = _SEVERITY_STYLES[violation.severity]
+    title = plain(_kind_and_column(violation), _SEVERITY_STYLES[violation.severity])
     lines = [
         ("expected", violation.expected),
         ("observed", violation.observed),
@@ -243,8 +163,18 @@ def _violation(violation: Violation) -> Text:
         ("because", violation.because),
         ("remedy", violation.remedy),
     ]
-    body = [plain(f"{word:<9}") + plain(said) for word, said in lines if said]
-    return Text("\n  ").join([plain(f"{violation.kind}{where}", style), *body])
+    return _indented(title, [(label, text) for label, text in lines if text])
+
+
+def _indented(title: Text, lines: Iterable[tuple[str, str]]) -> Text:
+    body = [plain(f"{label:<9}") + plain(text) for label, text in lines]
+    return Text("\n  ").join([title, *body])
+
+
+def _kind_and_column(violation: Violation | None) -> str:
+    if violation is None:
+        return ""
+    return f"{violation.kind}{f' in {violation.column}' if violation.column else ''}"
 
 
 def _rows(violation: Violation) -> str:
@@ -257,18 +187,118 @@ def _rows(violation: Violation) -> str:
     return f"{violation.count:,} (first {', '.join(first)})" if first else f"{violation.count:,}"
 
 
-def _counted(words: Iterable[str]) -> str:
-    listed = list(words)
-    return ", ".join(f"{listed.count(word)} by {word}" for word in sorted(set(listed)))
+# ----- everything else -----
+
+
+def show_contract(contract: Contract) -> None:
+    """Print a contract's columns."""
+    print_line(f"{contract.model or 'signature'}  (signature {contract.fingerprint})")
+    table = table_of("column", "type", "required")
+    for column in contract.columns:
+        table.add_row(plain(column.name), plain(column.type), "yes" if column.required else "no")
+    out.print(table)
+
+
+def show_summary(summary: RunSummary, feed: Feed | None = None) -> None:
+    """Print the outcome of each batch of a run, totals, and where the outputs of a feed are."""
+    if summary.receipts:
+        headings = ("batch", "rows", "verdict", "disposition", "rejected", "first reason")
+        table = table_of(*headings, right=("rows", "rejected"))
+        for receipt in summary.receipts:
+            table.add_row(*_outcome(receipt))
+        out.print(table)
+    else:
+        print_line(summary.message())
+    if feed:
+        _show_places(summary, feed)
+
+
+def _show_places(summary: RunSummary, feed: Feed) -> None:
+    outputs = [receipt.outputs for receipt in summary.receipts]
+    predictions = {feed.resolve(each.predictions).parent for each in outputs if each.predictions}
+    reports = [f"{feed.resolve(each.quarantine) / REPORT}" for each in outputs if each.quarantine]
+    lines = [
+        *(f"left alone   {each.batch}: {each.detail}" for each in summary.left[:_LISTED]),
+        *_more(len(summary.left)),
+    ]
+    if summary.receipts:
+        counts = f"{summary.rows_scored:,} scored, {summary.rows_rejected:,} rejected"
+        lines += [
+            f"rows         {summary.rows_in:,} in, {counts}",
+            *(f"predictions  {folder}" for folder in sorted(predictions)),
+            *(f"quarantine   {report}" for report in reports[:_LISTED]),
+            *_more(len(reports)),
+            f"receipts     {feed.receipts}",
+        ]
+    if lines:
+        print_blank()
+    for line in lines:
+        print_line(line)
+
+
+def _more(count: int) -> list[str]:
+    return [f"             and {count - _LISTED:,} more"] if count > _LISTED else []
+
+
+def _outcome(receipt: Receipt) -> tuple[Text, ...]:
+    verdict, rejected = receipt.verdict, receipt.outputs.rejected
+    blocking = next(iter(verdict.blocking), None) if verdict else None
+    return (
+        plain(receipt.batch.name),
+        plain("?" if receipt.rows_in is None else f"{receipt.rows_in:,}"),
+        plain("" if verdict is None else "passed" if verdict.passed else "not passed"),
+        disposition(receipt.disposition),
+        plain("" if rejected is None else f"{rejected:,}"),
+        plain(_kind_and_column(blocking) or receipt.reason or ""),
+    )
+
+
+def show_preflight(report: Preflight) -> None:
+    """Print each step, with the remedy where one failed, and the outcome of recent batches."""
+    signature = f"  (signature {report.contract})" if report.contract else ""
+    print_line(f"{report.model or report.uri}{signature}")
+    table = table_of("", "tried", "found")
+    for step in report.steps:
+        mark = plain(step.state, _STATES[step.state])
+        table.add_row(mark, plain(step.name), plain(step.observed))
+    out.print(table)
+    for step in report.steps:
+        if step.remedy:
+            print_blank()
+            out.print(_step(step), soft_wrap=True)
+    if report.batches:
+        print_blank()
+        out.print(_recent_batches(report.batches))
+
+
+def _step(step: Step) -> Text:
+    if step.state != "failed":
+        return plain(f"{step.name}: {step.remedy}")
+    lines = [("expected", step.expected), ("observed", step.observed), ("remedy", step.remedy)]
+    return _indented(plain(step.name, _STATES[step.state]), lines)
+
+
+def _recent_batches(batches: Sequence[BatchOutcome]) -> Table:
+    headings = ("batch", "rows", "verdict", "rejected", "first reason")
+    table = table_of(*headings, right=("rows", "rejected"))
+    for batch in batches:
+        table.add_row(
+            plain(batch.file),
+            plain("?" if batch.rows is None else f"{batch.rows:,}"),
+            disposition(batch.disposition),
+            plain(f"{batch.rejected:,}" if batch.rejected else ""),
+            plain(_kind_and_column(batch.reason)),
+        )
+    return table
 
 
 def table_of_changes(changes: Sequence[Change]) -> Table:
-    """Lay out changes for a terminal, one row each."""
+    """Make a table of changes, one row each."""
     several = len({change.between for change in changes}) > 1
     table = table_of("effect", *(("between",) if several else ()), "change", "because")
     for change in changes:
         effect = plain(change.effect, _EFFECTS[change.effect])
         between = (change.between,) if several else ()
-        said = (*between, change.what, change.reason)
-        table.add_row(effect, *(plain(text) for text in said))
+        cells = (*between, change.what, change.reason)
+        table.add_row(effect, *(plain(cell) for cell in cells))
     return table

@@ -1,4 +1,4 @@
-"""``signature-gate alerts``, and what ``score`` and ``drift`` do with ``--notify``."""
+"""``signature-gate alerts``, and ``--notify`` of ``score`` and ``drift``."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ...tasks.monitoring.drift_report import DriftReport
 
 app = typer.Typer(
-    help="Have a Prefect server tell people what goes wrong with feeds, once per fault and window. "
-    "Without a server, `score` and `drift` tell by themselves: --notify.",
+    help="Have a Prefect server alert people to faults of feeds, once per fault and window. "
+    "Without a server, `score` and `drift` send alerts themselves: --notify.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -31,15 +31,15 @@ Notify = Annotated[
     typer.Option(
         "--notify",
         metavar="URL",
-        help="Apprise URL of who is told what is wrong, such as slack://…, mailto://… or "
-        "jsons://host/path; several are allowed. Set the variable instead, with blanks between "
-        "URLs, to keep secrets out of the shell's history.",
+        help="Apprise URL that alerts go to, such as slack://…, mailto://… or jsons://host/path; "
+        "several are allowed. To keep secrets out of the shell's history, set the variable "
+        "instead, with blanks between URLs.",
         envvar="SIGNATURE_GATE_NOTIFY",
         show_default=False,
     ),
 ]
 Window = Annotated[
-    float, typer.Option(min=1, help="Seconds for which equal faults of a feed are told once.")
+    float, typer.Option(min=1, help="Seconds in which equal faults of a feed are reported once.")
 ]
 _ONE_HOUR = 3600.0
 
@@ -53,7 +53,7 @@ def install(
     window: Window = _ONE_HOUR,
     as_json: AsJson = False,
 ) -> None:
-    """Create the automations that alert, or bring them up to date; none is ever there twice."""
+    """Create or update the automations that send alerts; each exists once."""
     from ...tasks.alerts.automations import install_alerts
 
     with terminal.spinner("installing alerts"):
@@ -63,7 +63,7 @@ def install(
 
 @app.command(name="list")
 def list_installed(as_json: AsJson = False) -> None:
-    """List the automations that alert."""
+    """List the automations that send alerts."""
     from ...tasks.alerts.automations import list_alerts
 
     _show(list_alerts(), as_json=as_json)
@@ -71,7 +71,7 @@ def list_installed(as_json: AsJson = False) -> None:
 
 @app.command()
 def remove(as_json: AsJson = False) -> None:
-    """Remove the automations that alert; blocks stay."""
+    """Remove the automations that send alerts; blocks stay."""
     from ...tasks.alerts.automations import remove_alerts
 
     _show(remove_alerts(), as_json=as_json)
@@ -80,11 +80,11 @@ def remove(as_json: AsJson = False) -> None:
 # ----- without a server -----
 
 
-def receivers(addresses: Sequence[str] | None) -> list[Recipient]:
-    """Understand the addresses of ``--notify``, before anything is done.
+def recipients(addresses: Sequence[str] | None) -> list[Recipient]:
+    """Parse the addresses of ``--notify``, before anything is done.
 
     Raises:
-        Misuse: One of them is none that Apprise knows.
+        Misuse: Apprise does not know one of them.
     """
     if not addresses:
         return []
@@ -93,27 +93,27 @@ def receivers(addresses: Sequence[str] | None) -> list[Recipient]:
     return parse_recipients(addresses)
 
 
-def tell_of_run(feed: Feed, summary: RunSummary, told: list[Recipient]) -> None:
-    """Tell of a run's batches; whatever comes in the way changes no exit code."""
-    if told:
+def notify_of_run(feed: Feed, summary: RunSummary, recipients: list[Recipient]) -> None:
+    """Send alerts about a run; what goes wrong with them changes no exit code."""
+    if recipients:
         from ...tasks.alerts.notifier import notify_of_batches
 
-        _attempt(lambda: notify_of_batches(feed, summary.receipts, told))
+        _notify(lambda: notify_of_batches(feed, summary.receipts, recipients))
 
 
-def tell_of_watch(feed: Feed, found: DriftReport, told: list[Recipient]) -> None:
-    """Tell what has changed around a feed; whatever comes in the way changes no exit code."""
-    if told and not found.named:
+def notify_of_drift_in(feed: Feed, drift: DriftReport, recipients: list[Recipient]) -> None:
+    """Send alerts about drift; what goes wrong with them changes no exit code."""
+    if recipients and not drift.named:
         from ...tasks.alerts.notifier import notify_of_drift
 
-        _attempt(lambda: notify_of_drift(feed, found, told))
+        _notify(lambda: notify_of_drift(feed, drift, recipients))
 
 
-def _attempt(tell: Callable[[], list[str]]) -> None:
+def _notify(send: Callable[[], list[str]]) -> None:
     try:
-        failures = tell()
+        failures = send()
     except OSError as error:
-        failures = [f"nobody is told of faults, for it cannot be noted: {error}"]
+        failures = [f"no alert is sent, because it cannot be recorded: {error}"]
     for failure in failures:
         terminal.print_error(f"signature-gate: {failure}")
 

@@ -23,7 +23,7 @@ def diff(
     as_json: AsJson = False,
     timeout: Timeout = None,
 ) -> None:
-    """Tell what changed from A to B, and whether what fitted A may not fit B.
+    """Report what changed from A to B, and whether a batch that fits A may not fit B.
 
     Exits with 1 if a change is breaking.
     """
@@ -34,11 +34,11 @@ def diff(
     chosen = Policy.load(policy) if policy else None
     with terminal.spinner(f"comparing {before} and {after}"):
         sides = read_comparands(before, after, chosen, timeout)
-        found = Comparison(before=before, after=after, changes=compare(*sides, chosen))
+        comparison = Comparison(before=before, after=after, changes=compare(*sides, chosen))
     if as_json:
-        terminal.say_json(found.model_dump_json(indent=2))
-    elif found.changes:
-        terminal.out.print(table_of_changes(found.changes))
+        terminal.print_json(comparison.model_dump_json(indent=2))
+    elif comparison.changes:
+        terminal.out.print(table_of_changes(comparison.changes))
     else:
         terminal.print_line(f"nothing changed from {before} to {after}")
-    raise typer.Exit(NOT_PASSED if found.breaking else PASSED)
+    raise typer.Exit(NOT_PASSED if comparison.breaking else PASSED)

@@ -1,4 +1,4 @@
-"""``signature-gate drift``: what has changed around a feed of late; no Prefect is needed."""
+"""``signature-gate drift``: what has changed around a feed; no Prefect is needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from .. import console as terminal
 from ..console import table_of_changes
-from .alerts import Notify, receivers, tell_of_watch
+from .alerts import Notify, notify_of_drift_in, recipients
 from .options import NOT_PASSED, PASSED, AsJson, FeedFile, Timeout
 
 if TYPE_CHECKING:
@@ -30,46 +30,46 @@ def drift(
     as_json: AsJson = False,
     timeout: Timeout = None,
 ) -> None:
-    """Tell what has changed around a feed: its batches, its model, and how the two get on.
+    """Report what has changed around a feed: its batches, its model, and the match of the two.
 
-    Compares the last batches with each other and with the contract, sees whether the model's alias
-    has moved, and forecasts which of the last batches the new version would have rejected. Nothing
-    is moved. With --notify, each change of state is told once; a named model makes it a rehearsal,
-    of which nobody is told. Exits with 1 if a change is breaking or the forecast rejects a batch.
+    Compares the last batches with each other and with the contract, detects whether the model's
+    alias has moved, and forecasts which of the last batches the new version would reject. Nothing
+    is moved. With --notify, each change of state is reported once; with --model nobody is notified.
+    Exits with 1 if a change is breaking or the forecast rejects a batch.
     """
     from ...tasks.feed.feed import Feed
     from ...tasks.monitoring.watch import watch_feed
 
-    known, told = Feed.load(feed), receivers(notify)
-    with terminal.spinner(f"looking back on {feed}"):
-        found = watch_feed(known, last=last, model=model, timeout=timeout)
+    loaded, notified = Feed.load(feed), recipients(notify)
+    with terminal.spinner(f"comparing the batches of {feed}"):
+        report = watch_feed(loaded, last=last, model=model, timeout=timeout)
     if as_json:
-        terminal.say_json(found.model_dump_json(indent=2))
+        terminal.print_json(report.model_dump_json(indent=2))
     else:
-        _show(found)
-    tell_of_watch(known, found, told)
-    raise typer.Exit(NOT_PASSED if found.breaking or found.rejecting else PASSED)
+        _show(report)
+    notify_of_drift_in(loaded, report, notified)
+    raise typer.Exit(NOT_PASSED if report.breaking or report.rejecting else PASSED)
 
 
-def _show(found: DriftReport) -> None:
-    for line in found.message().splitlines()[:1]:
+def _show(report: DriftReport) -> None:
+    for line in report.message().splitlines()[:1]:
         terminal.print_line(line)
-    terminal.print_line(f"model      {found.model or found.version}")
-    if found.since:
-        terminal.print_line(f"since      {found.since}")
-    if found.changes:
+    terminal.print_line(f"model      {report.model or report.version}")
+    if report.since:
+        terminal.print_line(f"since      {report.since}")
+    if report.changes:
         terminal.print_blank()
-        terminal.out.print(table_of_changes(found.changes))
-    if found.forecast:
+        terminal.out.print(table_of_changes(report.changes))
+    if report.forecast:
         terminal.print_blank()
-        terminal.out.print(_forecast(found.rejecting or found.forecast))
-        terminal.print_line(found.forecast_in_words)
-    for note in found.notes:
+        terminal.out.print(_forecast(report.rejecting or report.forecast))
+        terminal.print_line(report.forecast_in_words)
+    for note in report.notes:
         terminal.print_blank()
         terminal.print_line(f"note: {note.message}")
-    if found.report:
+    if report.report:
         terminal.print_blank()
-        terminal.print_line(f"report     {found.report}")
+        terminal.print_line(f"report     {report.report}")
 
 
 def _forecast(entries: Sequence[Forecast]) -> Table:

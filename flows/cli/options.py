@@ -1,13 +1,20 @@
-"""What the commands have in common: arguments, options and exit codes."""
+"""What the commands share: arguments, options, exit codes, and a clean stdout."""
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
 PASSED, NOT_PASSED, WRONG_USAGE, BROKEN = range(4)
+INTERRUPTED = 130  # as shells report SIGINT
 
 Model = Annotated[str, typer.Argument(help="MLflow model URI, MLmodel folder or suite JSON.")]
 FeedFile = Annotated[Path, typer.Argument(help="YAML file of the feed.")]
@@ -24,3 +31,17 @@ Timeout = Annotated[
         show_default="30",
     ),
 ]
+
+
+@contextmanager
+def stdout_to_stderr() -> Generator[None]:
+    """Send what MLflow and a model print to stderr, C code and child processes included."""
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)

@@ -1,4 +1,4 @@
-"""The command that writes the pages on which feeds are looked after."""
+"""``signature-gate overview``: static pages about feeds."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .. import console as terminal
 def overview(
     feeds: Annotated[list[Path], typer.Argument(help="YAML files of the feeds.")],
     out: Annotated[
-        Path, typer.Option(help="Folder for the pages; those of an earlier run are replaced.")
+        Path, typer.Option(help="Folder for the pages; pages of an earlier run are replaced.")
     ],
 ) -> None:
-    """Write pages that show how feeds fare: no server is needed, open index.html."""
+    """Write pages about the state of feeds; no server is needed, open index.html."""
     from ...tasks.feed.feed import Feed
     from ...tasks.monitoring.pages import write_overview
 
-    with terminal.spinner("looking back"):
+    with terminal.spinner("writing the pages"):
         index = write_overview([Feed.load(path) for path in feeds], out)
     terminal.print_line(f"overview   {index}")

@@ -1,17 +1,15 @@
-"""The quarantine desk on the command line: ``signature-gate quarantine --help``."""
+"""``signature-gate quarantine``: list, show, release and discard."""
 
 from __future__ import annotations
 
 import json
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path  # noqa: TC003 - Typer resolves it when the command runs
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .. import console as terminal
-from .options import NOT_PASSED, PASSED, AsJson, FeedFile, PolicyFile, Timeout
+from .options import NOT_PASSED, PASSED, AsJson, FeedFile, PolicyFile, Timeout, stdout_to_stderr
 from .quarantine_console import show_discard, show_entries, show_entry, show_release
 
 if TYPE_CHECKING:
@@ -19,14 +17,14 @@ if TYPE_CHECKING:
     from ...tasks.quarantine.entries import QuarantineEntry
 
 app = typer.Typer(
-    help="See what lies in quarantine, release it, or give it up. Nothing is ever deleted.",
+    help="Review what lies in quarantine: show, release or discard it. Nothing is deleted.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 Batch = Annotated[
     str,
-    typer.Argument(help="As `list` shows it; its beginning or end; or its name as it arrived."),
+    typer.Argument(help="As `list` shows it, or its beginning or end; or its name as it arrived."),
 ]
 
 
@@ -40,12 +38,12 @@ def list_quarantined(
     from ...tasks.quarantine.entries import entries
 
     loaded = [Feed.load(file) for file in feeds]
-    found = [(feed, entry) for feed in loaded for entry in entries(feed)]
-    found.sort(key=lambda pair: pair[1].since)
+    pairs = [(feed, entry) for feed in loaded for entry in entries(feed)]
+    pairs.sort(key=lambda pair: pair[1].since)
     if as_json:
-        typer.echo(json.dumps([_told(feed, entry) for feed, entry in found], indent=2))
-    elif found:
-        show_entries([(feed.name, entry) for feed, entry in found])
+        typer.echo(json.dumps([_as_json(feed, entry) for feed, entry in pairs], indent=2))
+    elif pairs:
+        show_entries([(feed.name, entry) for feed, entry in pairs])
     else:
         terminal.print_line(
             f"nothing lies in quarantine: {', '.join(feed.name for feed in loaded)}"
@@ -54,18 +52,18 @@ def list_quarantined(
 
 @app.command()
 def show(feed: FeedFile, batch: Batch, as_json: AsJson = False) -> None:
-    """Show the verdict on a batch in quarantine, what was done about it, and what can be done."""
+    """Show the verdict on a quarantined batch, its history, and what can be done next."""
     from ...tasks.feed.feed import Feed
     from ...tasks.quarantine.entries import find_entry, history, read_entry, receipts_about
     from ...tasks.quarantine.row_counts import count_rows
 
-    known = Feed.load(feed)
-    entry = read_entry(known, find_entry(known, batch))
-    receipts = history(known, entry)
-    state = count_rows(receipts, receipts_about(known, entry, receipts)[-1].file)
+    loaded = Feed.load(feed)
+    entry = read_entry(loaded, find_entry(loaded, batch))
+    receipts = history(loaded, entry)
+    state = count_rows(receipts, receipts_about(loaded, entry, receipts)[-1].file)
     if as_json:
         document = {
-            **_told(known, entry),
+            **_as_json(loaded, entry),
             "standing": state.model_dump(),
             "verdict": entry.verdict and entry.verdict.model_dump(mode="json"),
             "receipts": [receipt.model_dump(mode="json") for receipt in receipts],
@@ -86,25 +84,24 @@ def release(
     file: Annotated[
         Path | None,
         typer.Option(
-            help="Repaired file to judge in its place; it is copied. In place of rejected rows it "
-            "holds the same rows, with their `_row`."
+            help="Repaired file to judge in its place; it is copied. For rejected rows it holds "
+            "the same rows, with their `_row`."
         ),
     ] = None,
     as_json: AsJson = False,
     timeout: Timeout = None,
 ) -> None:
-    """Judge again what lies in quarantine, and score what fits. What does not stays there."""
+    """Judge a quarantined batch again, and score what fits; the rest stays in quarantine."""
     from ...tasks.feed.feed import Feed
     from ...tasks.quarantine.release import ReleaseOptions, release_batch
 
-    known = Feed.load(feed)
-    # What the model prints must not get into the JSON document.
-    with terminal.spinner(f"releasing {batch}"), redirect_stdout(sys.stderr):
-        receipt = release_batch(known, batch, ReleaseOptions(model, policy, file), timeout)
+    loaded = Feed.load(feed)
+    with terminal.spinner(f"releasing {batch}"), stdout_to_stderr():
+        receipt = release_batch(loaded, batch, ReleaseOptions(model, policy, file), timeout)
     if as_json:
-        terminal.say_json(receipt.model_dump_json(indent=2))
+        terminal.print_json(receipt.model_dump_json(indent=2))
     else:
-        show_release(known, receipt)
+        show_release(loaded, receipt)
     raise typer.Exit(PASSED if receipt.disposition == "passed" else NOT_PASSED)
 
 
@@ -115,19 +112,19 @@ def discard(
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Move what lies in quarantine to the archive, with a receipt."""
+    """Move a quarantined batch to the archive, with a receipt."""
     from ...tasks.feed.feed import Feed
     from ...tasks.quarantine.discard import discard_batch
 
-    known = Feed.load(feed)
-    receipt = discard_batch(known, batch, reason)
+    loaded = Feed.load(feed)
+    receipt = discard_batch(loaded, batch, reason)
     if as_json:
-        terminal.say_json(receipt.model_dump_json(indent=2))
+        terminal.print_json(receipt.model_dump_json(indent=2))
     else:
-        show_discard(known, receipt)
+        show_discard(loaded, receipt)
 
 
-def _told(feed: Feed, entry: QuarantineEntry) -> dict[str, Any]:
+def _as_json(feed: Feed, entry: QuarantineEntry) -> dict[str, Any]:
     verdict = entry.verdict
     return {
         "feed": feed.name,

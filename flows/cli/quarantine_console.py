@@ -1,4 +1,4 @@
-"""What the quarantine desk prints: lines that fit a terminal, whatever the names are."""
+"""What ``quarantine`` prints: lines that fit the terminal, however long the names are."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ...tasks.quarantine.row_counts import RowCounts
 
 _HEADINGS = ("batch", "age", "feed", "violations", "rejected", "holds")
-# Columns that give way where the terminal is narrow, in this order, and what each keeps.
-_GIVE_WAY = (("batch", 40), ("feed", 10), ("violations", 14), ("batch", 16))
+# Columns that are shortened where the terminal is narrow, in this order, and to what width.
+_SHRINK = (("batch", 40), ("feed", 10), ("violations", 14), ("batch", 16))
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 _THOUSANDS = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
 _EXACT = 100_000
@@ -27,13 +27,9 @@ _TAIL = 13  # hyphen and digits, which tell batches of one name apart
 _LONGEST_NAME = 200
 
 
-def show_entries(found: Sequence[tuple[str, QuarantineEntry]]) -> None:
-    """Print one line for each entry.
-
-    Args:
-        found: Each with its feed's name, in order.
-    """
-    lines = [_line(feed, entry) for feed, entry in found]
+def show_entries(entries: Sequence[tuple[str, QuarantineEntry]]) -> None:
+    """Print one line for each entry, which stands beside its feed's name."""
+    lines = [_line(feed, entry) for feed, entry in entries]
     widths = _widths(lines)
     _show_line(_HEADINGS, widths, "bold")
     for line in lines:
@@ -42,7 +38,7 @@ def show_entries(found: Sequence[tuple[str, QuarantineEntry]]) -> None:
 
 def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
     widths = [max(map(len, column)) for column in zip(_HEADINGS, *lines, strict=True)]
-    for name, kept in _GIVE_WAY:
+    for name, kept in _SHRINK:
         surplus = sum(widths) + _GAP * (len(widths) - 1) - terminal.out.width
         column = _HEADINGS.index(name)
         widths[column] -= max(0, min(surplus, widths[column] - kept))
@@ -54,28 +50,21 @@ def _show_line(line: Sequence[str], widths: Sequence[int], style: str = "") -> N
     for name, text, width in zip(_HEADINGS, line, widths, strict=True):
         fitted = _shortened(text, width, _TAIL if name == "batch" else 0)
         cells.append(fitted.rjust(width) if name == "rejected" else fitted.ljust(width))
-    told = (" " * _GAP).join(cells).rstrip()
-    terminal.out.print(terminal.plain(told, style), soft_wrap=True)
+    text = (" " * _GAP).join(cells).rstrip()
+    terminal.out.print(terminal.plain(text, style), soft_wrap=True)
 
 
 def show_entry(
     feed_file: str, entry: QuarantineEntry, receipts: Sequence[Receipt], state: RowCounts
 ) -> None:
-    """Print the verdict on an entry, its history, and what can be done about it.
-
-    Args:
-        feed_file: The feed's YAML file, as it was named.
-        entry: The entry.
-        receipts: Those of its batch, the oldest first.
-        state: How the batch stands.
-    """
+    """Print the verdict on an entry, its history, and the commands that go on from there."""
     if entry.verdict:
         terminal.show_verdict(entry.verdict)
     else:
         terminal.print_line(f"{entry.name}: its verdict cannot be read")
     terminal.print_blank()
     terminal.print_line(f"batch      {entry.name}")
-    terminal.print_line(f"holds      {entry.content or 'nothing but papers'}")
+    terminal.print_line(f"holds      {entry.content or 'only reports'}")
     terminal.print_line(f"report     {entry.report}")
     if state.rows_in is not None and state.rejected is not None:
         rows = f"{state.rows_in:,} = {state.scored:,} scored + {state.rejected:,} rejected"
@@ -83,12 +72,12 @@ def show_entry(
     terminal.print_blank()
     _show_history(receipts)
     terminal.print_blank()
-    for said, command in _choices(feed_file, entry):
-        terminal.print_line(f"{said:<10} signature-gate quarantine {command}")
+    for label, command in _choices(feed_file, entry):
+        terminal.print_line(f"{label:<10} signature-gate quarantine {command}")
 
 
 def show_release(feed: Feed, receipt: Receipt) -> None:
-    """Print how a release ended, and where everything lies now."""
+    """Print the result of a release, and where its outputs are."""
     if receipt.verdict:
         terminal.show_verdict(receipt.verdict)
     terminal.print_blank()
@@ -99,17 +88,17 @@ def show_release(feed: Feed, receipt: Receipt) -> None:
         )
     if outputs.quarantine:
         terminal.print_line(f"quarantine {feed.resolve(outputs.quarantine)}")
-    _show_papers(feed, receipt)
+    _show_record(feed, receipt)
 
 
 def show_discard(feed: Feed, receipt: Receipt) -> None:
-    """Print what was given up, and where it lies now."""
+    """Print what was discarded, and where it is now."""
     name = receipt.discard.entry if receipt.discard else receipt.batch.id
     terminal.print_line(f"discarded  {name}")
-    _show_papers(feed, receipt)
+    _show_record(feed, receipt)
 
 
-def _show_papers(feed: Feed, receipt: Receipt) -> None:
+def _show_record(feed: Feed, receipt: Receipt) -> None:
     if receipt.review and receipt.review.archive:
         terminal.print_line(f"archive    {feed.resolve(receipt.review.archive)}")
     terminal.print_line(f"receipt    {feed.receipts / receipt.file}")
@@ -122,7 +111,7 @@ def _line(feed: str, entry: QuarantineEntry) -> tuple[str, ...]:
         _age(entry.since),
         feed,
         ", ".join(entry.kinds) or "?",
-        f"{_counted(entry.rejected)}/{_counted(rows)}",
+        f"{_short_count(entry.rejected)}/{_short_count(rows)}",
         entry.holds if entry.content else "nothing",
     )
 
@@ -132,7 +121,7 @@ def _age(since: datetime) -> str:
     return next((f"{seconds // unit}{letter}" for unit, letter in _UNITS if seconds >= unit), "0s")
 
 
-def _counted(rows: int | None) -> str:
+def _short_count(rows: int | None) -> str:
     if rows is None:
         return "?"
     if rows < _EXACT:
@@ -184,6 +173,6 @@ def _choices(feed_file: str, entry: QuarantineEntry) -> list[tuple[str, str]]:
     listed = [
         ("again", f"release {named} --policy POLICY.yaml"),
         ("repaired", f"release {named} --file REPAIRED"),
-        ("give up", f"discard {named} --reason TEXT"),
+        ("discard", f"discard {named} --reason TEXT"),
     ]
     return listed if entry.content else listed[1:]

@@ -1,4 +1,4 @@
-"""Rows that should fit a model's contract, judged by it: its input example, and made-up ones."""
+"""Judge rows that should fit a contract: the model's input example, and generated rows."""
 
 from __future__ import annotations
 
@@ -20,21 +20,14 @@ if TYPE_CHECKING:
     from ...expectations.contract.policy import Policy
     from ...expectations.judge.result import CheckResult
 
-# What a policy says of a feed's batches, and not of what the contract alone decides.
+# Fields of the policy that are about the batches of a feed, not about the contract.
 _OF_FEEDS: dict[str, Any] = {"rename": {}, "keep": (), "min_rows": 1, "rules": None}
 _LOG_EXAMPLE = "Log the model again with input_example=…, whose rows are then tried first."
 _AGREE = "Log the model again with an example and a signature that agree."
 
 
 class ModelCandidate(NamedTuple):
-    """What is to be tried.
-
-    Attributes:
-        contract: Of the pinned version.
-        model: That version.
-        policy: What the contract leaves open.
-        timeout: Seconds to go on trying while the registry does not answer.
-    """
+    """The version to try, its contract, and what the contract leaves open."""
 
     contract: Contract
     model: ModelVersion
@@ -43,24 +36,14 @@ class ModelCandidate(NamedTuple):
 
 
 class Rehearsal(NamedTuple):
-    """A step, and the rows that came out of it if it is sound."""
+    """A step, and the rows that it judged if they all fit."""
 
     step: Step
     result: CheckResult | None = None
 
 
 def rehearse_example(candidate: ModelCandidate) -> Rehearsal:
-    """Judge the input example that a model was logged with.
-
-    Args:
-        candidate: What is to be tried.
-
-    Returns:
-        The step, skipped where no example was logged; and the example's rows if they fit.
-
-    Raises:
-        RegistryUnavailable: No answer within the timeout.
-    """
+    """Judge the input example that the model was logged with; skipped where there is none."""
     from ...expectations.registry.client import load_example
 
     step = Step(
@@ -83,13 +66,9 @@ def rehearse_example(candidate: ModelCandidate) -> Rehearsal:
 
 
 def rehearse_synthetic(candidate: ModelCandidate) -> Rehearsal:
-    """Judge batches made from a contract: ordinary values and edges, optional columns or not.
+    """Judge generated batches: ordinary values and edges, with and without optional columns.
 
-    Args:
-        candidate: What is to be tried.
-
-    Returns:
-        The step; and the ordinary rows, all columns there, if all batches fit.
+    The result holds the ordinary rows with all columns.
     """
     step = Step(
         name="synthetic batch",
@@ -97,12 +76,12 @@ def rehearse_synthetic(candidate: ModelCandidate) -> Rehearsal:
         expected="batches made from the contract, of ordinary values and of edges, pass the gate",
         observed="",
     )
-    recipes = [
+    options = [
         GeneratorOptions(edges=edges, optional=optional, policy=candidate.policy)
         for edges in (False, True)
         for optional in (True, False)
     ]
-    batches = [synthetic_batch(candidate.contract, recipe) for recipe in recipes]
+    batches = [synthetic_batch(candidate.contract, each) for each in options]
     kinds = "ordinary values and edges, with and without optional columns"
     return _judged(step, batches, candidate, kinds)
 
@@ -111,12 +90,12 @@ def _judged(
     step: Step, batches: Sequence[Any], candidate: ModelCandidate, of: str, remedy: str = ""
 ) -> Rehearsal:
     policy = candidate.policy.model_copy(update=_OF_FEEDS)
-    # Users' own rules are about what their feeds deliver too.
+    # So are the rules of users.
     contract = replace(candidate.contract, rules=())
     results = [check(batch, contract, policy) for batch in batches]
     for result in results:
         if not result.passed:
             return Rehearsal(step.failed_by(result.verdict.blocking, remedy))
     rows = sum(result.verdict.accepted for result in results)
-    sound = step.passed(f"{rows} row{' fits' if rows == 1 else 's fit'}: {of}")
-    return Rehearsal(sound.model_copy(update={"remedy": ""}), results[0])
+    passed = step.passed(f"{rows} row{' fits' if rows == 1 else 's fit'}: {of}")
+    return Rehearsal(passed.model_copy(update={"remedy": ""}), results[0])

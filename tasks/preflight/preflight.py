@@ -1,7 +1,4 @@
-"""Try a model version before it is promoted: contract, example, code, output, recent batches.
-
-Unlike everything else that judges, this loads the model and runs it.
-"""
+"""Try a model version before it is promoted: contract, example, predictions, outputs, batches."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ def preflight(
     policy: Policy | None = None,
     timeout: float | None = None,
 ) -> Preflight:
-    """Try a model version before it is promoted. This loads the model and runs its code.
+    """Try a model version. This loads the model and runs its code.
 
     Args:
         uri: As for ``Contract.load``.
@@ -38,8 +35,7 @@ def preflight(
         timeout: Seconds to go on trying while the registry does not answer.
 
     Returns:
-        Each step with expected, observed and remedy. What one finds does not keep the others from
-        being tried, unless they need it.
+        All steps; one that fails keeps the others from being tried only if they need it.
 
     Raises:
         BatchNotFound: No such folder.
@@ -57,17 +53,20 @@ def preflight(
         msg = f"{uri} is a contract without a model; name the model that is to be tried."
         raise Misuse(msg)
     policy = policy or contract.policy or Policy()
-    candidate = ModelCandidate(contract, contract.model, policy, timeout)
+    return _try(uri, ModelCandidate(contract, contract.model, policy, timeout), folder)
+
+
+def _try(uri: str, candidate: ModelCandidate, folder: Path | None) -> Preflight:
     example, synthetic = rehearse_example(candidate), rehearse_synthetic(candidate)
     predict, output = try_model(candidate, example.result, synthetic.result)
-    recent, met = judge_recent(folder, contract, policy)
-    usable = _contract_step().passed(_described(contract))
+    recent, outcomes = judge_recent(folder, candidate.contract, candidate.policy)
+    usable = _contract_step().passed(_describe(candidate.contract))
     return Preflight(
         uri=uri,
-        model=contract.model,
-        contract=contract.fingerprint,
+        model=candidate.model,
+        contract=candidate.contract.fingerprint,
         steps=(usable, example.step, synthetic.step, predict, output, recent),
-        batches=met,
+        batches=outcomes,
         gate_version=version("signature-gate"),
     )
 
@@ -88,7 +87,7 @@ def _without_contract(uri: str, error: NoContract) -> Preflight:
     return Preflight(uri=uri, steps=(failed, *others), gate_version=version("signature-gate"))
 
 
-def _described(contract: Contract) -> str:
+def _describe(contract: Contract) -> str:
     required = sum(column.required for column in contract.columns)
     kind = "tensor" if contract.tensors else "column"
     return f"{counted(len(contract.columns), kind)}, {required} of them required"

@@ -1,4 +1,4 @@
-"""What the batches of late would have met, had this contract judged them."""
+"""Judge recent batches by the contract of a candidate."""
 
 from __future__ import annotations
 
@@ -22,36 +22,24 @@ _AT_MOST = 50
 def judge_recent(
     folder: Path | None, contract: Contract, policy: Policy
 ) -> tuple[Step, tuple[BatchOutcome, ...]]:
-    """Judge the newest batches of a folder; none is moved.
-
-    Args:
-        folder: A feed's inbox or archive, or any other folder of batches; None for none.
-        contract: What the model expects.
-        policy: What the contract leaves open.
-
-    Returns:
-        The step, and what each batch would have met, the newest first.
-
-    Raises:
-        OSError: The folder cannot be read.
-    """
+    """Judge the newest batches of a folder, an inbox for instance; none is moved."""
     step = Step(
         name="recent batches",
         state="skipped",
         expected="recent batches pass",
-        observed="none named",
+        observed="no folder named",
     )
     if folder is None:
         return step, ()
     fields = {"name": "recent", "model": "none", "root": str(folder), "settle_seconds": 0}
     inbox = Feed.parse({**fields, "folders": {"inbox": str(folder)}})
-    found = sorted(look_into(inbox).ready, key=lambda batch: batch.stamp, reverse=True)
-    met = tuple(_met(folder / batch.path, contract, policy) for batch in found[:_AT_MOST])
-    return _step(step, met, len(found)), met
+    ready = sorted(look_into(inbox).ready, key=lambda batch: batch.stamp, reverse=True)
+    outcomes = tuple(_outcome(folder / batch.path, contract, policy) for batch in ready[:_AT_MOST])
+    return _step(step, outcomes, len(ready)), outcomes
 
 
 def folder_of(batches: str | Path | None) -> Path | None:
-    """Find the folder of recent batches.
+    """Return the folder of recent batches as an absolute path.
 
     Raises:
         BatchNotFound: There is no such folder.
@@ -63,18 +51,19 @@ def folder_of(batches: str | Path | None) -> Path | None:
     return folder
 
 
-def _step(step: Step, met: tuple[BatchOutcome, ...], found: int) -> Step:
-    newest = f"the newest {len(met)} of {found:,}" if found > len(met) else str(len(met))
-    turned = [batch for batch in met if batch.disposition != "passed"]
-    if not met:
+def _step(step: Step, outcomes: tuple[BatchOutcome, ...], ready: int) -> Step:
+    count = len(outcomes)
+    newest = f"the newest {count} of {ready:,}" if ready > count else str(count)
+    not_passed = [batch for batch in outcomes if batch.disposition != "passed"]
+    if not outcomes:
         return step.model_copy(update={"observed": "the folder holds none"})
-    if not turned:
+    if not not_passed:
         return step.passed(f"{newest} would pass")
-    remedies = [batch.reason.remedy for batch in turned if batch.reason]
-    return step.failed(f"{len(turned)} of {newest} would not pass", next(iter(remedies), ""))
+    remedies = [batch.reason.remedy for batch in not_passed if batch.reason]
+    return step.failed(f"{len(not_passed)} of {newest} would not pass", next(iter(remedies), ""))
 
 
-def _met(path: Path, contract: Contract, policy: Policy) -> BatchOutcome:
+def _outcome(path: Path, contract: Contract, policy: Policy) -> BatchOutcome:
     try:
         verdict = check(path, contract, policy).verdict
     except UnsupportedBatch as error:

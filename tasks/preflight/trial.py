@@ -1,4 +1,4 @@
-"""Run a model on a few rows that fit its contract, to see what it makes of them."""
+"""Let a model predict on a few rows that fit its contract."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("signature_gate.trials")
 _LONGEST_ERROR = 500
-_MEND = "Mend the model, or log it again with the signature that it really needs."
-_MADE_UP = (
-    "Mend the model; if made-up values are to blame, log it again with input_example=…, whose rows "
-    "are then tried in their place."
+_REPAIR = "Repair the model, or log it again with the signature that it really needs."
+_GENERATED = (
+    "Repair the model; if generated values are the cause, log it again with input_example=…, whose "
+    "rows are then tried instead."
 )
-_UNLIKELY = "If the model should take such values, mend it; if they never come, leave it be."
+_UNLIKELY = "If the model should take such values, repair it; if they never occur, ignore this."
 _SYNTHETIC = "a synthetic batch"
 _ONE_ROW = (
-    "Mend the model so that it predicts on a single row: the last piece of a batch may be one."
+    "Repair the model so that it predicts on a single row: the last chunk of a batch may hold one."
 )
 _NAMED_TENSORS = (
     "MLflow hands named tensors over as a dict of arrays: log the model again with an unnamed "
@@ -42,11 +42,11 @@ class TrialInput(NamedTuple):
     """Rows to try a model on.
 
     Attributes:
-        what: Which rows these are, in words.
+        what: A description of the rows.
         rows: How many.
         data: The rows as ``predict`` receives them.
         remedy: What to do if the model fails on them.
-        needed: Whether it must not: made-up values may be such as never come.
+        needed: Whether the model must predict on them; generated values may never occur.
     """
 
     what: str
@@ -57,11 +57,11 @@ class TrialInput(NamedTuple):
 
 
 class TrialResult(NamedTuple):
-    """What a model made of a trial.
+    """The result of a trial.
 
     Attributes:
         trial: The rows.
-        returned: What it returned.
+        returned: What the model returned.
         raised: What it raised, in words; empty if it returned.
     """
 
@@ -73,21 +73,13 @@ class TrialResult(NamedTuple):
 def try_model(
     candidate: ModelCandidate, example: CheckResult | None, synthetic: CheckResult | None
 ) -> tuple[Step, Step]:
-    """Load a model, let it predict on rows that fit its contract, and judge what it returns.
+    """Load a model, let it predict, and judge what it returns.
 
-    Args:
-        candidate: What is to be tried.
-        example: The rows of its input example. If the model predicts on them it may raise on
-            made-up ones, which is only told: a category that never comes is no fault of a model.
-        synthetic: Made-up rows.
+    If the model predicts on its own example, an error on generated rows fails no step: it may be
+    about a category that never occurs.
 
     Returns:
-        A step for the predictions and one for the output schema.
-
-    Raises:
-        ContractChanged: The version's signature was altered meanwhile.
-        ModelNotFound: The version is gone.
-        RegistryUnavailable: The model cannot be fetched.
+        A step for the predictions and one for the outputs.
     """
     predict = Step(
         name="predict",
@@ -98,20 +90,20 @@ def try_model(
     result = example or synthetic
     if result is None:
         return predict, _output_step([], candidate)
-    what, remedy = ("its input example", _MEND) if example else (_SYNTHETIC, _MADE_UP)
+    what, remedy = ("its input example", _REPAIR) if example else (_SYNTHETIC, _GENERATED)
     trials = [*trials_of(result, candidate.contract, what, remedy)]
     if example and synthetic:
         rows, data = synthetic.verdict.accepted, synthetic.model_input()
         trials.append(TrialInput(_SYNTHETIC, rows, data, _UNLIKELY, needed=False))
     try:
-        tried = _tried(candidate, trials)
+        results = _try_all(candidate, trials)
     except ModelFailed as error:
         failed = predict.failed(str(error), "Install what it needs, or log it again.")
         return failed, _output_step([], candidate)
-    return _predict_step(predict, tried), _output_step(tried, candidate)
+    return _predict_step(predict, results), _output_step(results, candidate)
 
 
-def _tried(candidate: ModelCandidate, trials: Iterable[TrialInput]) -> list[TrialResult]:
+def _try_all(candidate: ModelCandidate, trials: Iterable[TrialInput]) -> list[TrialResult]:
     from ...expectations.registry.client import load_model
 
     contract, redact = candidate.contract, candidate.policy.redact
@@ -119,12 +111,12 @@ def _tried(candidate: ModelCandidate, trials: Iterable[TrialInput]) -> list[Tria
     return [try_out(model, trial, contract, redact=redact) for trial in trials]
 
 
-def _predict_step(step: Step, tried: Sequence[TrialResult]) -> Step:
-    raised = [done for done in tried if done.raised]
+def _predict_step(step: Step, results: Sequence[TrialResult]) -> Step:
+    raised = [done for done in results if done.raised]
     needed = [done for done in raised if done.trial.needed]
     if needed:
         return step.failed(f"it raised {needed[0].raised}", needed[0].trial.remedy)
-    named = ", ".join(done.trial.what for done in tried if not done.raised)
+    named = ", ".join(done.trial.what for done in results if not done.raised)
     passed = step.passed(f"it predicted on {named}")
     if not raised:
         return passed
@@ -132,7 +124,7 @@ def _predict_step(step: Step, tried: Sequence[TrialResult]) -> Step:
     return passed.model_copy(update={"observed": but, "remedy": raised[0].trial.remedy})
 
 
-def _output_step(tried: Sequence[TrialResult], candidate: ModelCandidate) -> Step:
+def _output_step(results: Sequence[TrialResult], candidate: ModelCandidate) -> Step:
     contract = candidate.contract
     step = Step(
         name="output",
@@ -140,7 +132,7 @@ def _output_step(tried: Sequence[TrialResult], candidate: ModelCandidate) -> Ste
         expected="one prediction for each row, as the output schema says",
         observed="nothing was predicted",
     )
-    returned = [done for done in tried if not done.raised]
+    returned = [done for done in results if not done.raised]
     if not returned:
         return step
     for done in returned:
@@ -155,16 +147,10 @@ def _output_step(tried: Sequence[TrialResult], candidate: ModelCandidate) -> Ste
 def trials_of(
     result: CheckResult, contract: Contract, what: str, remedy: str
 ) -> Iterator[TrialInput]:
-    """List what a model must be able to predict on, if it can predict on the rows of a batch.
-
-    Args:
-        result: A batch that passed.
-        contract: What the model expects.
-        what: What kind of rows it holds, in words.
-        remedy: What to do if the model fails on all of them.
+    """List what a model that predicts on the rows of a batch must be able to predict on.
 
     Yields:
-        The whole batch; its first row alone; and the batch without the columns that may be absent.
+        The whole batch, its first row alone, and the batch without the columns that may be absent.
     """
     whole, rows = result.model_input(), result.verdict.accepted
     yield TrialInput(what, rows, whole, remedy)
@@ -174,31 +160,27 @@ def trials_of(
     absent: Any = [label for label in optional if not contract.tensors and label in whole]
     if absent and len(optional) < len(contract.columns):
         names = ", ".join(map(repr, absent))
-        needed = f"Mend the model to do without {names}, or log it again with them required."
+        needed = f"Change the model to do without {names}, or log it again with them required."
         without: Any = whole
         yield TrialInput(f"{what} without {names}", rows, without.drop(columns=absent), needed)
 
 
 def try_out(model: Any, trial: TrialInput, contract: Contract, *, redact: bool) -> TrialResult:
-    """Let a model predict.
+    """Let a model predict once.
 
-    Args:
-        model: As ``registry.load_model`` returns it.
-        trial: The rows.
-        contract: What the model expects.
-        redact: Whether to withhold the model's words, which may quote the rows.
-
-    Returns:
-        What it returned or raised; with the remedy for named tensors where these are to blame.
+    ``redact`` withholds the text of its error, which may quote the rows.
     """
     if redact:
         os.environ["MLFLOW_DISABLE_SCHEMA_DETAILS"] = "true"
     try:
         # MLflow changes nested values of its input in place.
         return TrialResult(trial, model.predict(deepcopy(trial.data)))
-    except Exception as error:  # noqa: BLE001 - a model may raise anything
+    except KeyboardInterrupt:
+        raise
+    # A model may raise anything, or call sys.exit; Polars panics with a BaseException.
+    except BaseException as error:  # noqa: BLE001
         _log.debug("the model raised", exc_info=not redact)
-        words = "its words are withheld by policy redact"
+        words = "its text is withheld by policy redact"
         if not redact:
             words = visible(error, limit=_LONGEST_ERROR)
         if contract.tensors and contract.named and "dict" in str(error):

@@ -1,4 +1,4 @@
-"""Take up what lies in quarantine: one worker at a time, on what is really there."""
+"""Check an entry out of quarantine: one worker at a time."""
 
 from __future__ import annotations
 
@@ -33,25 +33,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckedOut:
-    """An entry of the quarantine in the hands of one worker.
+    """A quarantine entry that one worker has claimed.
 
     Attributes:
-        feed: The feed.
-        entry: What lies there.
         receipts: Those of its batch, the oldest first.
-        origin: The one that tells how the entry came to lie there.
-        told: The newest one that is about the entry.
+        origin: The one that put the entry into quarantine.
+        latest: The newest one about the entry.
     """
 
     feed: Feed
     entry: QuarantineEntry
     receipts: tuple[Receipt, ...]
     origin: Receipt
-    told: Receipt
+    latest: Receipt
 
     @property
     def number(self) -> int:
-        """The how manieth time somebody takes the batch up."""
+        """How often the batch was checked out, this time included."""
         return 1 + sum(receipt.review is not None for receipt in self.receipts)
 
     @property
@@ -60,22 +58,18 @@ class CheckedOut:
         whole = last_final(list(self.receipts))
         return whole.outputs.batch if whole else None
 
-    def archived(self, fate: str) -> Path:
+    def archived(self, why: str) -> Path:
         """Name a free place in the archive; the underscore keeps it apart from scored batches."""
-        home = self.feed.archived(f"_{fate}")
+        home = self.feed.archived(f"_{why}")
         place = home / self.entry.name
         return home / f"{self.entry.name}.{self.number}" if lexists(place) else place
 
 
 def resolve_entry(feed: Feed, text: str) -> str | Receipt:
-    """Finish what dead workers have begun at the desk, then find the entry that somebody means.
-
-    Args:
-        feed: The feed.
-        text: As ``quarantined.find_entry`` takes it.
+    """Finish what dead workers began, then find the entry that ``text`` names.
 
     Returns:
-        The entry's name; or, if a dead worker had all but done with it, its receipt.
+        The entry's name; or its receipt, if the work of a dead worker was only to be completed.
 
     Raises:
         BatchNotFound: There is no such entry.
@@ -92,12 +86,8 @@ def resolve_entry(feed: Feed, text: str) -> str | Receipt:
 
 
 def finish(feed: Feed) -> list[Receipt]:
-    """Finish what dead workers have begun at the desk and written down, where the claim is free.
-
-    Returns:
-        The receipts; what cannot be finished stays for the next run.
-    """
-    done = list[Receipt]()
+    """Complete the planned releases and discards of dead workers; return their receipts."""
+    receipts = list[Receipt]()
     for folder in sorted(feed.staging.iterdir()) if feed.staging.is_dir() else ():
         try:
             plan = read_plan(feed, folder.name)
@@ -105,39 +95,32 @@ def finish(feed: Feed) -> list[Receipt]:
                 continue
             with claimed(feed, folder.name) as won:
                 if won and is_planned(feed, folder.name):
-                    done.append(apply_plan(feed, plan))
+                    receipts.append(apply_plan(feed, plan))
         except (OSError, GateError):
             continue
-    return done
+    return receipts
 
 
 @contextmanager
 def checkout(feed: Feed, name: str) -> Generator[CheckedOut]:
-    """Hold the batch of an entry against every other worker.
-
-    Args:
-        feed: The feed.
-        name: The entry's name.
-
-    Yields:
-        The entry as it is now that nobody else may touch it.
+    """Claim the batch of an entry against every other worker.
 
     Raises:
         BatchNotFound: Somebody else was quicker, and it is gone.
-        GateError: Another worker has it, or one has died over it; or its papers cannot be read.
+        GateError: Another worker has it, or died over it; or its receipts cannot be read.
     """
     prepare(feed)
     batch = batch_of(name)
     with claimed(feed, batch) as won:
         if not won:
-            msg = f"another worker is at work on {name}. Look again when it is done."
+            msg = f"another worker works on {name}. Try again when it is done."
             raise GateError(msg)
         if is_planned(feed, batch) or read_intent(feed, batch):
-            msg = f"{name} was left half done by an earlier run. Score the feed first, then return."
+            msg = f"an earlier run left {name} unfinished. Score the feed first, then try again."
             raise GateError(msg)
         if name not in entry_names(feed):
             msg = (
-                f"{name} lies in the quarantine of feed {feed.name} no more: somebody was quicker."
+                f"{name} is no longer in the quarantine of feed {feed.name}: somebody was quicker."
             )
             raise BatchNotFound(msg)
         entry = read_entry(feed, name)

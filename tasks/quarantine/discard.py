@@ -1,4 +1,4 @@
-"""Give up what lies in quarantine: it goes to the archive, and nothing is deleted."""
+"""Discard what lies in quarantine: it moves to the archive, and nothing is deleted."""
 
 from __future__ import annotations
 
@@ -20,21 +20,13 @@ if TYPE_CHECKING:
 
 
 def discard_batch(feed: Feed | str | Path, batch: str, reason: str = "") -> Receipt:
-    """Move what lies in quarantine, papers and all, to ``archive/_discarded``.
-
-    Args:
-        feed: The feed, or the path of its YAML file.
-        batch: The entry, as ``quarantined.find_entry`` takes it.
-        reason: Why, for the record.
-
-    Returns:
-        The receipt, whose disposition is ``discarded``.
+    """Move a quarantine entry, reports included, to ``archive/_discarded``.
 
     Raises:
         BatchNotFound: There is no such entry.
         GateError: Another worker has it.
-        Misuse: More than one entry may be meant, or no receipt knows of it.
-        OSError: It cannot be moved. After the plan stands, whoever comes next completes it.
+        Misuse: ``batch`` names several entries, or no receipt is about it.
+        OSError: It cannot be moved. Once the plan is written, the next run completes it.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
     name = resolve_entry(feed, batch)
@@ -52,27 +44,27 @@ def discard_batch(feed: Feed | str | Path, batch: str, reason: str = "") -> Rece
 
 
 def _receipt(taken: CheckedOut, place: Path, reason: str, started: datetime) -> Receipt:
-    feed, entry, told = taken.feed, taken.entry, taken.told
+    feed, entry, latest = taken.feed, taken.entry, taken.latest
     content = place / entry.content.name if entry.content else None
     whole = feed.relative(content) if content else None
     outputs = Outputs(
         batch=whole if entry.holds == "batch" else taken.batch_place,
-        rejected=count_rows(taken.receipts, told.file).rejected,
+        rejected=count_rows(taken.receipts, latest.file).rejected,
     )
     record = Discard(
         entry=entry.name,
         holds=entry.holds,
         number=taken.number,
-        receipt=told.file,
+        receipt=latest.file,
         archive=feed.relative(place),
         reason=reason,
     )
-    return told.model_copy(
+    return latest.model_copy(
         update={
-            "batch": told.batch.model_copy(update={"rows": outputs.rejected}),
+            "batch": latest.batch.model_copy(update={"rows": outputs.rejected}),
             "verdict": None,
             "disposition": "discarded",
-            "attempt": ReceiptStore(feed).next_attempt(entry.batch, told.version),
+            "attempt": ReceiptStore(feed).next_attempt(entry.batch, latest.version),
             "previous": taken.receipts[-1].file,
             "outputs": outputs,
             "release": None,

@@ -1,6 +1,6 @@
-"""What lies in a feed's quarantine: each entry a folder with a batch, or rejected rows, and papers.
+"""What lies in a feed's quarantine: folders, each with a batch or rejected rows, and reports.
 
-- ``<batch>/``, ``<batch>@<version>.<attempt>/``: set apart when the batch was judged
+- ``<batch>/``, ``<batch>@<version>.<attempt>/``: quarantined when the batch was judged
 - ``<batch>.release-<n>/``: rows that were still rejected when the batch was released
 """
 
@@ -44,11 +44,11 @@ class QuarantineEntry(NamedTuple):
         name: The folder's name.
         path: The folder.
         batch: Id of the batch.
-        content: The batch, or the file of rejected rows; None if nothing but papers lies there.
-        holds: What it holds.
-        since: When it was set apart, in UTC.
-        verdict: The latest on what lies there; None if there is none that can be read.
-        report: The page that shows it.
+        content: The batch, or the file of rejected rows; None if only reports lie there.
+        holds: Which of the two.
+        since: When it was quarantined, in UTC.
+        verdict: The latest one; None if none can be read.
+        report: Its page.
     """
 
     name: str
@@ -82,11 +82,7 @@ def entry_names(feed: Feed) -> list[str]:
 
 
 def entries(feed: Feed) -> list[QuarantineEntry]:
-    """Read the entries of a feed's quarantine, the oldest first; no receipt is opened.
-
-    Raises:
-        OSError: The quarantine cannot be read.
-    """
+    """Read the entries of a feed's quarantine, the oldest first; no receipt is opened."""
     found = list[QuarantineEntry]()
     for name in entry_names(feed):
         # Another worker may take it up between the listing and the look at it.
@@ -96,25 +92,14 @@ def entries(feed: Feed) -> list[QuarantineEntry]:
 
 
 def read_entry(feed: Feed, name: str) -> QuarantineEntry:
-    """Read one entry.
-
-    Args:
-        feed: The feed.
-        name: The folder's name.
-
-    Returns:
-        What lies there.
-
-    Raises:
-        OSError: It cannot be read.
-    """
+    """Read one entry by the folder's name."""
     folder = feed.quarantined(name)
     files = {path.name: path for path in folder.iterdir()}
     batch = batch_of(name)
     whole = (path for file, path in files.items() if file == batch or file.startswith(f"{batch}."))
     rows = files.get(REJECTED)
     first = files.get(VERDICT, folder)
-    papers = _latest_papers(folder, set(files))
+    verdict, report = _latest_report(folder, set(files))
     return QuarantineEntry(
         name=name,
         path=folder,
@@ -122,41 +107,37 @@ def read_entry(feed: Feed, name: str) -> QuarantineEntry:
         content=rows or next(whole, None),
         holds="rows" if rows else "batch",
         since=datetime.fromtimestamp(first.stat().st_mtime, UTC),
-        verdict=_read_verdict(papers[0]),
-        report=papers[1],
+        verdict=_read_verdict(verdict),
+        report=report,
     )
 
 
 def batch_of(name: str) -> str:
-    """Tell the id of the batch from the name of an entry."""
+    """Get the id of the batch from the name of an entry."""
     return _SUFFIX.sub("", name)
 
 
 def report_names(number: int, *, repaired: bool = False) -> tuple[str, str]:
-    """Name verdict and report of a release that did not pass; those of repaired files apart."""
+    """Name verdict and report of a release that did not pass; repaired files get their own."""
     kind = f"release-{number}.repaired" if repaired else f"release-{number}"
     verdict, report = PurePath(VERDICT), PurePath(REPORT)
     return f"{verdict.stem}.{kind}{verdict.suffix}", f"{report.stem}.{kind}{report.suffix}"
 
 
-def find_entry(feed: Feed, text: str, known: Sequence[str] | None = None) -> str:
-    """Find the entry that somebody means.
+def find_entry(feed: Feed, text: str, names: Sequence[str] | None = None) -> str:
+    """Find the entry that ``text`` names.
 
     Args:
         feed: The feed.
-        text: Its name; or the name of the batch as it arrived; or the beginning of the entry's
-            name, its end, or both with ``…`` between, as ``quarantine list`` shows it, if only one
-            entry fits.
-        known: The names to choose from; by default those in the quarantine.
-
-    Returns:
-        The entry's name.
+        text: The entry's name; or the name of the batch as it arrived; or the beginning of the
+            entry's name, its end, or both with ``…`` between, if only one entry fits.
+        names: The names to choose from; by default those in the quarantine.
 
     Raises:
-        BatchNotFound: None fits; the text lists near matches.
-        Misuse: More than one fits; the text lists them.
+        BatchNotFound: None fits; the message lists near matches.
+        Misuse: Several fit; the message lists them.
     """
-    names = entry_names(feed) if known is None else list(known)
+    names = entry_names(feed) if names is None else list(names)
     if text in names:
         return text
     fitting = _fitting(feed, text, names)
@@ -164,48 +145,36 @@ def find_entry(feed: Feed, text: str, known: Sequence[str] | None = None) -> str
         return fitting[0]
     if fitting:
         listed = ", ".join(fitting[:_SHOWN]) + (" …" if len(fitting) > _SHOWN else "")
-        msg = f"{visible(text)!r} may mean {len(fitting)} batches of feed {feed.name}: {listed}."
+        msg = f"{visible(text)!r} fits {len(fitting)} batches of feed {feed.name}: {listed}."
         raise Misuse(msg)
     raise BatchNotFound(_not_found(feed, text, names))
 
 
 def history(feed: Feed, entry: QuarantineEntry) -> list[Receipt]:
-    """Read the receipts of an entry's batch, the oldest first.
-
-    Raises:
-        GateError: One of them cannot be read.
-    """
+    """Read the receipts of an entry's batch, the oldest first."""
     return ReceiptStore(feed).for_batch(entry.batch)
 
 
 def receipts_about(
     feed: Feed, entry: QuarantineEntry, receipts: Sequence[Receipt]
 ) -> list[Receipt]:
-    """Find the receipts that are about an entry.
-
-    Args:
-        feed: The feed.
-        entry: The entry.
-        receipts: Those of its batch, the oldest first.
-
-    Returns:
-        The receipt that tells how it came to lie there, and those of releases that left it there.
+    """Find the receipt that put an entry into quarantine, and those of releases that left it there.
 
     Raises:
-        Misuse: There is none: whoever put it there was not this feed.
+        Misuse: There is none: this feed did not put it there.
     """
     place = feed.relative(entry.path)
     about = [r for r in receipts if r.final and r.outputs.quarantine == place]
     if about:
         return about
     msg = (
-        f"no receipt of feed {feed.name} tells how {entry.name} came into the quarantine. Deliver "
+        f"no receipt of feed {feed.name} is about {entry.name} in its quarantine. Deliver "
         f"it to {feed.inbox}, or move it away by hand."
     )
     raise Misuse(msg)
 
 
-def _latest_papers(folder: Path, files: set[str]) -> tuple[Path, Path]:
+def _latest_report(folder: Path, files: set[str]) -> tuple[Path, Path]:
     numbers = [int(found[1]) for file in files if (found := _NUMBERED.fullmatch(file))]
     verdict, report = report_names(max(numbers)) if numbers else (VERDICT, REPORT)
     return folder / verdict, folder / report
@@ -228,8 +197,8 @@ def _arrived_as(feed: Feed, text: str, names: Sequence[str]) -> list[str]:
         return []
     stem = Identity(path=text, bytes=0, stamp=0, digest="").id.rpartition("-")[0]
     near = [name for name in names if batch_of(name).rpartition("-")[0] == stem]
-    ledger = ReceiptStore(feed)
-    return [n for n in near if any(r.batch.name == text for r in ledger.for_batch(batch_of(n)))]
+    store = ReceiptStore(feed)
+    return [n for n in near if any(r.batch.name == text for r in store.for_batch(batch_of(n)))]
 
 
 def _is_short_for(text: str, name: str) -> bool:
@@ -242,13 +211,13 @@ def _is_short_for(text: str, name: str) -> bool:
 def _not_found(feed: Feed, text: str, names: Sequence[str]) -> str:
     shown = visible(text, limit=100)
     msg = f"no batch {shown!r} lies in the quarantine of feed {feed.name}"
-    ledger = ReceiptStore(feed)
-    past = _fitting(feed, batch_of(text), ledger.batches())
+    store = ReceiptStore(feed)
+    past = _fitting(feed, batch_of(text), store.batches())
     if len(past) == 1:
-        latest = feed.receipts / ledger.for_batch(past[0])[-1].file
+        latest = feed.receipts / store.for_batch(past[0])[-1].file
         return f"{msg}; its latest receipt is {latest}."
     near = process.extract(text, names, scorer=fuzz.partial_ratio, limit=_SHOWN, score_cutoff=_NEAR)
     if near:
         return f"{msg}. Near: {', '.join(name for name, *_ in near)}."
-    said = "See `signature-gate quarantine list`." if names else "It is empty."
-    return f"{msg}. {said}"
+    hint = "See `signature-gate quarantine list`." if names else "It is empty."
+    return f"{msg}. {hint}"

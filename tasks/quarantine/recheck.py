@@ -1,4 +1,4 @@
-"""Judge once more what lies in quarantine, or what was repaired."""
+"""Judge again what lies in quarantine, or a repaired file."""
 
 from __future__ import annotations
 
@@ -21,14 +21,9 @@ _SHOWN = 5
 
 
 def judge_again(job: ReleaseJob) -> CheckResult:
-    """Judge what a release is about.
+    """Judge what a release is about; ``_row`` counts in the batch as it arrived.
 
-    Args:
-        job: The release.
-
-    Returns:
-        The verdict and the rows, ``_row`` being their position in the batch as it arrived, or in
-        the repaired file that stands for the whole of it.
+    In a repaired file that stands for the whole batch, it counts in that file.
 
     Raises:
         GateError: The rejected rows cannot be read.
@@ -50,8 +45,8 @@ def _judged_rows(job: ReleaseJob) -> CheckResult:
     try:
         reopened = reopen_rejected(attempt.path, arrived, intent.contract, intent.judged_by)
     except UnreadableError as error:
-        told = error.describe(redact=intent.policy.redact)
-        msg = f"{attempt.path} cannot be judged again: {told}. {error.remedy}"
+        reason = error.describe(redact=intent.policy.redact)
+        msg = f"{attempt.path} cannot be judged again: {reason}. {error.remedy}"
         raise GateError(msg) from error
     result = judge_batch(attempt, reopened.opened)
     return _with(result, {"violations": (*result.verdict.violations, *reopened.violations)})
@@ -67,25 +62,25 @@ def _judged_repaired_rows(job: ReleaseJob) -> CheckResult:
         return judge_batch(attempt, attempt.path)
     result = judge_batch(attempt, renumbered(opened, numbers))
     if result.verdict.rows not in (None, len(numbers)):
-        msg = f"{job.file} has {result.verdict.rows:,} rows, and {len(numbers):,} numbers of rows."
+        msg = f"{job.file} has {result.verdict.rows:,} rows, but {len(numbers):,} values of `_row`."
         raise Misuse(msg)
     return result
 
 
 def _refuse_other_rows(job: ReleaseJob, numbers: Any) -> None:
     content = job.taken.entry.content
-    wanted = set(row_numbers(content, Policy().csv)) if content else set[int]()
+    rejected = set(row_numbers(content, Policy().csv)) if content else set[int]()
     found = set(numbers)
-    if found == wanted:
+    if found == rejected:
         return
-    missing, surplus = sorted(wanted - found), sorted(found - wanted)
+    missing, surplus = sorted(rejected - found), sorted(found - rejected)
     parts = [
         f"{len(rows):,} {what} (first: {', '.join(map(str, rows[:_SHOWN]))})"
         for rows, what in ((missing, "are missing"), (surplus, "were not rejected"))
         if rows
     ]
     msg = (
-        f"{job.file} does not hold the {len(wanted):,} rejected rows: by `_row`, "
+        f"{job.file} does not hold the {len(rejected):,} rejected rows: by `_row`, "
         f"{' and '.join(parts)}. Leave rows that you cannot repair in it as they are."
     )
     raise Misuse(msg)

@@ -1,7 +1,7 @@
-"""Release from quarantine: judge again what lies there, or what was repaired, and score what fits.
+"""Release from quarantine: judge the content again, or a repaired file, and score what fits.
 
-It follows the order of writes that ``journal`` explains. The next worker drops a release that died
-before its plan was written, and completes one that died later.
+A release writes in the order that ``storage.journal`` explains. If it dies before its plan is
+written, the next run drops it; if it dies later, the next run completes it.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
 
 class ReleaseOptions(NamedTuple):
-    """What is different this time.
+    """What a release does otherwise than the feed says.
 
     Attributes:
         model: MLflow URI of the version to judge and score by; None for the feed's.
         policy: The policy, or the path of its YAML file; None for the feed's.
-        file: A repaired file, or folder, to judge in place of what lies there; it is copied. In
-            place of rejected rows it holds the same rows, with their ``_row``.
+        file: A repaired file or folder to judge in place of the content; it is copied. In place of
+            rejected rows it holds the same rows, with their ``_row``.
     """
 
     model: str | None = None
@@ -50,11 +50,7 @@ class ReleaseOptions(NamedTuple):
     file: str | Path | None = None
 
     def intent(self, feed: Feed, entry: str, timeout: float | None = None) -> Intent:
-        """Resolve the model, and bind the release of an entry to its version.
-
-        Raises:
-            GateError: As ``lifecycle.current_intent`` does.
-        """
+        """Resolve the model, and pin the release of an entry to its version."""
         chosen = self.policy
         if not isinstance(chosen, Policy | None):
             chosen = Policy.load(chosen)
@@ -63,10 +59,10 @@ class ReleaseOptions(NamedTuple):
         return intent.model_copy(update={"entry": entry})
 
     def existing_file(self) -> Path | None:
-        """Look whether what is to be handed in is there.
+        """Return the repaired file as an absolute path.
 
         Raises:
-            BatchNotFound: It is not.
+            BatchNotFound: It does not exist.
         """
         if self.file is None or Path(self.file).exists():
             return None if self.file is None else Path(self.file).absolute()
@@ -80,58 +76,56 @@ AS_THE_FEED_SAYS = ReleaseOptions()
 def release_batch(
     feed: Feed | str | Path,
     batch: str,
-    terms: ReleaseOptions = AS_THE_FEED_SAYS,
+    options: ReleaseOptions = AS_THE_FEED_SAYS,
     timeout: float | None = None,
     watch: Callable[[int, int], None] | None = None,
 ) -> Receipt:
-    """Judge again what lies in quarantine, and score what fits.
+    """Judge a quarantine entry again, and score what fits.
 
     Args:
         feed: The feed, or the path of its YAML file.
-        batch: The entry, as ``quarantined.find_entry`` takes it.
-        terms: Another version or policy than the feed's, or a repaired file.
+        batch: The entry, as ``find_entry`` takes it.
+        options: Another version or policy than the feed's, or a repaired file.
         timeout: Seconds to go on trying while the registry does not answer.
-        watch: Told after each piece how many rows are scored, and how many are to be.
+        watch: Called after each chunk with the rows scored so far and the rows to score.
 
     Returns:
-        The final receipt. ``passed`` or ``split``: the rows that fit are scored, with ``_row``
-        as their position in the batch as it arrived, or in the repaired file that stands for the
-        whole of it. Else everything stays in quarantine.
+        The final receipt. ``passed`` or ``split``: the rows that fit are scored, with ``_row`` as
+        their position in the batch as it arrived, or in a repaired file that stands for the whole
+        batch. Otherwise everything stays in quarantine.
 
     Raises:
         BatchNotFound: There is no such entry, or no such file.
         GateError: Another worker has it, or machinery broke; it stays in quarantine.
-        Misuse: More than one entry may be meant, or the file cannot stand for what lies there.
-        NoContract: The model's signature decides nothing.
-        RegistryUnavailable: No answer within the timeout.
-        OSError: A file or disk failed. After the plan stands, whoever comes next completes it.
+        Misuse: ``batch`` names several entries, or the file cannot stand for the content.
+        OSError: A file or disk failed. Once the plan is written, the next run completes it.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
     name = resolve_entry(feed, batch)
     if isinstance(name, Receipt):
         return name
-    file = terms.existing_file()
-    intent = terms.intent(feed, name, timeout)
+    file = options.existing_file()
+    intent = options.intent(feed, name, timeout)
     with checkout(feed, name) as taken:
         try:
-            return _released(_begun(taken, intent, file), watch)
+            return _release(_begin(taken, intent, file), watch)
         except Exception as error:  # noqa: BLE001 - a model or a library may raise anything
-            failed = _swept(taken, error, redact=intent.policy.redact)
-        # Out here, so that under redact it takes nothing along that a library said.
+            failed = _failed_release(taken, error, redact=intent.policy.redact)
+        # Not in the except block: under redact the error carries no context from a library.
         raise failed
 
 
-def _released(job: ReleaseJob, watch: Callable[[int, int], None] | None) -> Receipt:
-    result = judge_again(job)
-    # A split that would leave all rows behind is none.
-    fits = result.passed or result.verdict.accepted > 0
-    finding = score_accepted(job.attempt, result, watch) if fits else AttemptResult(result.verdict)
-    moves, outputs = stage_release(job, finding)
-    return commit(job.attempt, moves, _receipt(job, finding.verdict, outputs))
+def _release(job: ReleaseJob, watch: Callable[[int, int], None] | None) -> Receipt:
+    checked = judge_again(job)
+    # A split scores at least one row.
+    fits = checked.passed or checked.verdict.accepted > 0
+    result = score_accepted(job.attempt, checked, watch) if fits else AttemptResult(checked.verdict)
+    moves, outputs = stage_release(job, result)
+    return commit(job.attempt, moves, _receipt(job, result.verdict, outputs))
 
 
-def _swept(taken: CheckedOut, error: Exception, *, redact: bool) -> Exception:
-    """Leave no trace of a release that came to nothing, and tell what broke in words."""
+def _failed_release(taken: CheckedOut, error: Exception, *, redact: bool) -> Exception:
+    """Remove what a failed release staged, and return the error to raise."""
     # After the plan stands, only recovery may touch it.
     if not is_planned(taken.feed, taken.entry.batch):
         clean_up(taken.feed, taken.entry.batch)
@@ -146,11 +140,11 @@ def _swept(taken: CheckedOut, error: Exception, *, redact: bool) -> Exception:
     return failed
 
 
-def _begun(taken: CheckedOut, intent: Intent, file: Path | None) -> ReleaseJob:
+def _begin(taken: CheckedOut, intent: Intent, file: Path | None) -> ReleaseJob:
     entry, batch = taken.entry, taken.origin.batch.identity
     content = entry.content
     if content is None and (file is None or taken.origin.disposition == "split"):
-        msg = f"nothing but papers lies in {entry.path}. Put back what lay there, or discard it."
+        msg = f"{entry.path} holds only reports. Put its content back, or discard it."
         raise Misuse(msg)
     if content and entry.holds == "batch" and not file:
         _refuse_altered(content, batch)
@@ -187,11 +181,11 @@ def _receipt(job: ReleaseJob, verdict: Verdict, outputs: Outputs) -> Receipt:
         entry=entry.name,
         holds=entry.holds,
         number=job.taken.number,
-        receipt=job.taken.told.file,
+        receipt=job.taken.latest.file,
         archive=job.attempt.feed.relative(job.archive) if outputs.predictions else None,
         file=job.file.name if job.file else None,
     )
-    # Some rows of a batch are no arrival that drift could be read from.
+    # Drift is not read from a part of the rows of a batch.
     batch = receipt.batch.model_copy(update={"null_counts": {}, "ranges": {}})
     changed: dict[str, Any] = {"batch": batch} if job.of_rows else {}
     if receipt.disposition == "split" and not outputs.predictions:

@@ -1,9 +1,9 @@
-"""What a release leaves behind: the steps that publish it, and what there is afterwards.
+"""What a release leaves: the moves that publish it, and where everything lies afterwards.
 
-Scored rows appear as ``<batch>.parquet``, or as ``<batch>.release-<n>.parquet`` beside predictions
-that are there already; what lay in quarantine goes to ``archive/_released``, papers and all; rows
-that are still rejected lie in ``quarantine/<batch>.release-<n>``. If nothing could be scored,
-everything stays where it is, and gets the new papers beside the old ones.
+Scored rows appear as ``<batch>.parquet``, or as ``<batch>.release-<n>.parquet`` beside earlier
+predictions. The entry goes to ``archive/_released``, reports included; rows that are still rejected
+go to ``quarantine/<batch>.release-<n>``. If no row could be scored, everything stays where it is,
+and new reports join the old ones.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ Moves = list[tuple["Path", "Path"]]
 
 @dataclass(frozen=True)
 class ReleaseJob:
-    """A release on its way.
+    """A release in progress.
 
     Attributes:
-        taken: What lies in quarantine.
-        attempt: The attempt on it, or on what was handed in.
-        file: The repaired file that was handed in; the attempt has a copy of it.
+        taken: The entry.
+        attempt: The attempt on its content, or on the repaired file.
+        file: The repaired file as the user named it; the attempt has a copy of it.
     """
 
     taken: CheckedOut
@@ -46,36 +46,29 @@ class ReleaseJob:
 
     @property
     def of_rows(self) -> bool:
-        """Whether rows of a batch are released, and not the batch."""
+        """Whether rejected rows of a batch are released, not the batch."""
         return self.taken.entry.holds == "rows"
 
     @property
     def archive(self) -> Path:
-        """Where what lay in quarantine goes, if anything of it is scored."""
+        """Where the entry goes, if any of it is scored."""
         return self.taken.archived("released")
 
     @property
     def name(self) -> str:
-        """What everything is called that this release leaves behind."""
+        """The name of everything that this release leaves."""
         return f"{self.attempt.batch.id}.release-{self.taken.number}"
 
 
-def stage_release(job: ReleaseJob, finding: AttemptResult) -> tuple[Moves, Outputs]:
-    """Complete the staging folder, and name the moves that publish it.
-
-    Args:
-        job: The release; predictions and rejected rows lie in its staging folder.
-        finding: What was found, and what was predicted.
+def stage_release(job: ReleaseJob, result: AttemptResult) -> tuple[Moves, Outputs]:
+    """Write the reports into the staging folder, and list the moves that publish all of it.
 
     Returns:
-        Each thing to move with its free new place, in order; and what there is once it is moved.
-
-    Raises:
-        OSError: Verdict or report cannot be written.
+        Pairs of a path and its new, free place, in order; and the outputs once all are moved.
     """
-    if finding.scored is None:
-        return _stays(job, finding.verdict)
-    return _goes_on(job, finding.verdict, finding.scored)
+    if result.scored is None:
+        return _stays(job, result.verdict)
+    return _publishes(job, result.verdict, result.scored)
 
 
 def _stays(job: ReleaseJob, verdict: Verdict) -> tuple[Moves, Outputs]:
@@ -85,10 +78,10 @@ def _stays(job: ReleaseJob, verdict: Verdict) -> tuple[Moves, Outputs]:
     staged = job.attempt.staging / QUARANTINE
     content = [Destination("Still in quarantine", entry.content.name)] if entry.content else []
     explain(staged, verdict, content)
-    papers = report_names(job.taken.number, repaired=job.file is not None)
+    reports = report_names(job.taken.number, repaired=job.file is not None)
     moves = [
         (staged / name, entry.path / numbered)
-        for name, numbered in zip((VERDICT, REPORT), papers, strict=True)
+        for name, numbered in zip((VERDICT, REPORT), reports, strict=True)
     ]
     outputs = Outputs(
         batch=job.taken.batch_place,
@@ -98,14 +91,14 @@ def _stays(job: ReleaseJob, verdict: Verdict) -> tuple[Moves, Outputs]:
     return moves, outputs
 
 
-def _goes_on(job: ReleaseJob, verdict: Verdict, scored: Scored) -> tuple[Moves, Outputs]:
+def _publishes(job: ReleaseJob, verdict: Verdict, scored: Scored) -> tuple[Moves, Outputs]:
     feed, entry, attempt = job.attempt.feed, job.taken.entry, job.attempt
     published, archive = _published(job), job.archive
-    moves, apart = [(attempt.staging / PREDICTIONS, published)], None
+    moves, quarantine = [(attempt.staging / PREDICTIONS, published)], None
     if verdict.disposition == "split":
-        apart = feed.quarantined(job.name)
+        quarantine = feed.quarantined(job.name)
         _explain(job, verdict, scored, published)
-        moves.append((attempt.staging / QUARANTINE, apart))
+        moves.append((attempt.staging / QUARANTINE, quarantine))
     if job.file:
         moves.append((attempt.path, entry.path / attempt.path.name))
     moves.append((entry.path, archive))
@@ -116,7 +109,7 @@ def _goes_on(job: ReleaseJob, verdict: Verdict, scored: Scored) -> tuple[Moves, 
         batch=place,
         predictions=feed.relative(published),
         columns=scored.columns,
-        quarantine=feed.relative(apart) if apart else None,
+        quarantine=feed.relative(quarantine) if quarantine else None,
         scored=scored.rows,
         rejected=verdict.rejected,
     )
@@ -135,8 +128,8 @@ def _published(job: ReleaseJob) -> Path:
 def _explain(job: ReleaseJob, verdict: Verdict, scored: Scored, published: Path) -> None:
     from ...expectations.report.batch_report import Destination
 
-    became = [
+    destinations = [
         Destination("Predictions", str(published), scored.rows),
         Destination("Rejected rows", REJECTED, verdict.rejected),
     ]
-    explain(job.attempt.staging / QUARANTINE, verdict, became)
+    explain(job.attempt.staging / QUARANTINE, verdict, destinations)

@@ -1,4 +1,4 @@
-"""How a batch stands once everything is counted that was done about it at the quarantine desk."""
+"""Where the rows of a batch are, after all releases and discards."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ if TYPE_CHECKING:
 
 
 class RowCounts(BaseModel):
-    """Where the rows of a batch are by now: rows in are rows scored and rows rejected.
+    """Where the rows of a batch are: rows in are rows scored and rows rejected.
 
     Attributes:
-        rows_in: Rows that arrived, or that a repaired file has in their place; None if nobody could
-            count them.
+        rows_in: Rows that arrived, or that a repaired file has in their place; None if unknown.
         scored: Rows with a prediction.
-        rejected: Rows that are kept from the model; None if nobody could count them.
-        discarded: How many of these were given up.
+        rejected: Rows that were kept from the model; None if unknown.
+        discarded: How many of these were discarded.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,7 +30,7 @@ class RowCounts(BaseModel):
     discarded: int | None = 0
 
     def after(self, receipt: Receipt) -> RowCounts:
-        """Count what one more receipt of the desk tells."""
+        """Add one more receipt of a release or discard."""
         outputs, review = receipt.outputs, receipt.review
         if receipt.discard:
             return self.model_copy(update={"discarded": outputs.rejected})
@@ -46,7 +45,7 @@ class RowCounts(BaseModel):
 
 
 def started_by(receipt: Receipt) -> RowCounts:
-    """Count what the receipt of a whole batch tells."""
+    """Count by the receipt of a whole batch."""
     return RowCounts(
         rows_in=receipt.rows_in,
         scored=receipt.outputs.scored,
@@ -55,15 +54,12 @@ def started_by(receipt: Receipt) -> RowCounts:
 
 
 def count_rows(receipts: Sequence[Receipt], latest: str | None = None) -> RowCounts:
-    """Add up what became of a batch under one version, release by release.
+    """Count the rows of a batch under one version, release by release.
 
     Args:
         receipts: Those of the batch, the oldest first; at least one is final.
-        latest: File name of the receipt to end with; by default the newest final one. It counts
-            with those that it follows up at the desk, back to the one that quarantined the batch.
-
-    Returns:
-        The latest state.
+        latest: File name of the receipt to end with, by default the newest final one. Those that
+            it follows count too, back to the one that quarantined the batch.
     """
     by_file = {receipt.file: receipt for receipt in receipts if receipt.final}
     link = by_file[latest or next(reversed(by_file))]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,7 +90,6 @@ def _build(platform: Platform) -> None:
     platform.run(DEPLOY)
     platform.finish(AUTOMATIONS)
     platform.finish(register)
-    platform.start(DOCTOR)
 
 
 def _deliver(platform: Platform, name: str, **columns: Any) -> None:
@@ -161,13 +162,61 @@ def test_an_event_has_its_feed_scored_and_a_release_mends_the_rest(platform: Pla
     posed.are_told_apart()
 
 
+def test_a_schedule_has_its_feed_scored(platform: Platform) -> None:
+    """The server creates a run because it is time, and a worker scores what has arrived."""
+    _deliver(platform, "2013-07-14.parquet")
+    deployed = platform.ask("deployments/filter")
+    (flights,) = (
+        d for d in deployed if d["name"] == "flights" and "score_batches" in d["entrypoint"]
+    )
+    copied = ("flow_id", "entrypoint", "parameters", "tags", "work_pool_name", "pull_steps")
+    in_a_moment = (datetime.now(UTC) + timedelta(seconds=10)).isoformat()
+    hourly = {"schedule": {"interval": 3600, "anchor_date": in_a_moment}, "active": True}
+
+    platform.ask(
+        "deployments/", name="soon", schedules=[hourly], **{key: flights[key] for key in copied}
+    )
+
+    (run,) = wait_for(lambda: platform.runs_of("score-batches/soon"), "the scheduled run")
+    assert run["auto_scheduled"]
+    assert run["state"]["name"] == "Completed"
+    assert _receipts(platform)["2013-07-14"]["disposition"] == "passed"
+
+
 def test_doctor_finds_the_platform_sound(platform: Platform) -> None:
-    """Both servers answer at the addresses of the environment."""
-    found = platform.finish(DOCTOR)
+    """Both servers answer, each schedule has a run ahead, and a worker polls the pool."""
+    found = platform.run(DOCTOR)
 
     assert platform.api in found
     assert platform.mlflow in found
+    for scheduled in ("score-batches/flights", "score-batches/soon", "watch-schema/flights"):
+        assert re.search(rf"ok +{scheduled} +next run 20", found)
+    assert re.search("ok +work pool signature-gate +a worker polls it", found)
+    assert "by-hand" not in found
     assert "!!" not in found
+
+
+def test_doctor_misses_a_worker_and_the_runs_of_a_schedule(platform: Platform) -> None:
+    """A pool that no worker polls and a schedule without runs are faults, with a remedy."""
+    platform.ask("work_pools/", name="idle", type="process")
+    (flow,) = platform.ask("flows/filter", flows={"name": {"any_": ["watch-schema"]}})
+    ended = {"rrule": "DTSTART:20200101T000000Z\nRRULE:FREQ=DAILY;COUNT=1"}
+    platform.ask(
+        "deployments/",
+        name="stopped",
+        flow_id=flow["id"],
+        work_pool_name="idle",
+        tags=["signature-gate"],
+        schedules=[{"schedule": ended, "active": True}],
+    )
+
+    platform.start(f"{DOCTOR} --json")
+    code, printed = platform.end(f"{DOCTOR} --json")
+
+    faults = {f["subject"]: f["remedy"] for f in json.loads(printed) if not f["ok"]}
+    assert code == 3
+    assert "scheduler" in faults.pop("watch-schema/stopped")
+    assert faults == {"work pool idle": "Start a worker: prefect worker start --pool idle"}
 
 
 def _three(events: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import os
 import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -326,7 +327,7 @@ def test_an_output_that_contradicts_its_schema_is_caught(
     assert states(found) == ["ok", "ok", "ok", "ok", "failed", "skipped"]
     output = step(found, "output")
     assert said in output.observed
-    assert output.remedy.startswith("Mend the model, or log it again")
+    assert output.remedy.startswith("Repair the model, or log it again")
     assert {violation.kind for violation in output.violations} == {"output_mismatch"}
 
 
@@ -385,7 +386,17 @@ def test_a_model_that_needs_an_optional_column_is_caught(registry: str) -> None:
 
     assert predict.state == "failed"
     assert "KeyError on a synthetic batch without 's': 's'" in predict.observed
-    assert predict.remedy.startswith("Mend the model to do without 's'")
+    assert predict.remedy.startswith("Change the model to do without 's'")
+
+
+def test_a_model_that_exits_is_caught(registry: str) -> None:
+    """sys.exit in predict fails the step; preflight goes on and does not exit with 0."""
+    uri = register("quitting", lambda _, __: sys.exit(0), frame_signature())
+
+    found = preflight(uri)
+
+    assert step(found, "predict").state == "failed"
+    assert "SystemExit on a synthetic batch: 0" in step(found, "predict").observed
 
 
 def test_a_model_that_needs_many_rows_is_caught(registry: str) -> None:

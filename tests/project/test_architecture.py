@@ -51,6 +51,7 @@ IMPORTERS = {
     "prefect": [
         "tasks.prefect_tasks.",
         "tasks.alerts.automations",
+        "flows.cli.prefect_server",
         "flows.gating",
         "flows.releasing",
         "flows.scoring",
@@ -68,8 +69,6 @@ MAX_FUNCTION = 40
 # Functions that are still longer.
 LONG_FUNCTIONS = {
     "outcome.stage_outputs",
-    "preflight.preflight",
-    "release.release_batch",
     "retry.call_within",
     "feed_run.score_feed",
 }

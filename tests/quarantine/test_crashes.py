@@ -46,7 +46,7 @@ def test_an_attempt_that_is_half_done_is_not_cut_off(feed: Feed) -> None:
     newer = feed.model_copy(update={"model": "models:/line/2"})
     bind_intent(feed, first.batch.id, current_intent(newer))
 
-    with pytest.raises(GateError, match="left half done"):
+    with pytest.raises(GateError, match="unfinished"):
         release_batch(feed, first.batch.id)
 
     assert feed.intent(first.batch.id).exists()

@@ -51,7 +51,7 @@ def test_a_name_of_several_batches_is_refused(strict: Feed) -> None:
     """The message lists them; near matches are listed where none fits."""
     ids = {scored(strict, "gaps.parquet", low(10, n)).batch.id for n in (3, 4)}
 
-    with pytest.raises(Misuse, match="may mean 2 batches") as several:
+    with pytest.raises(Misuse, match="fits 2 batches") as several:
         find_entry(strict, "gaps.parquet")
     with pytest.raises(BatchNotFound, match="Near: gaps-") as none:
         find_entry(strict, "gabs")
@@ -65,7 +65,7 @@ def test_what_the_feed_did_not_quarantine_is_left_alone(strict: Feed, tmp_path: 
     shutil.copytree(apart(strict).path, strict.quarantined("stranger-000000000000"))
 
     for act in (release_batch, discard_batch):
-        with pytest.raises(Misuse, match="no receipt of feed line tells"):
+        with pytest.raises(Misuse, match="no receipt of feed line is about"):
             act(strict, "stranger")
     assert len(entries(strict)) == 2
 

@@ -106,10 +106,14 @@ class Platform:
 
     def finish(self, command: str) -> str:
         """Wait until a command ends with exit code 0, and return its output."""
-        code = self._processes[command].wait(180)
-        printed = self._log(list(self._processes).index(command)).read_text("utf-8")
+        code, printed = self.end(command)
         assert code == 0, f"{command}\n{printed}"
         return printed
+
+    def end(self, command: str) -> tuple[int, str]:
+        """Wait for a command to end, and return its exit code and what it printed."""
+        code = self._processes[command].wait(180)
+        return code, self._log(list(self._processes).index(command)).read_text("utf-8")
 
     def run(self, command: str) -> str:
         """Run a command to its end, and return its output."""

@@ -1,0 +1,126 @@
+"""The commands that judge: ``check``, ``contract`` and ``docs``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path  # noqa: TC003 - Typer resolves it when the command runs
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from ...expectations.batch.formats import formats_in_words
+from ...expectations.errors import Misuse, NoContract
+from .. import console as terminal
+from .options import NOT_PASSED, PASSED, AsJson, Model, PolicyFile, Timeout
+
+if TYPE_CHECKING:
+    from ...expectations.contract.contract import Contract
+    from ...expectations.contract.policy import Policy
+    from ...expectations.verdict.verdict import Verdict
+
+
+def check(
+    model: Model,
+    batch: Annotated[str, typer.Argument(help=f"{formats_in_words()}; or a folder of files.")],
+    policy: PolicyFile = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(help="GX suite JSON with your own rules, in place of the policy's."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the report, one HTML page, to this file.")
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="polars|gx", help="gx is slow; tests compare polars with it.")
+    ] = "polars",
+    as_json: AsJson = False,
+    timeout: Timeout = None,
+) -> None:
+    """Judge one batch. The model is never loaded, and no file is moved."""
+    from ...expectations.contract.policy import Policy
+    from ...expectations.judge.checking import check as judge
+    from ...expectations.judge.checking import refuse
+
+    chosen = Policy.load(policy) if policy else None
+    try:
+        contract = _load(model, timeout)
+        if rules:
+            chosen = _with_rules(chosen or contract.policy or Policy(), rules)
+        with terminal.spinner(f"judging {batch}"):
+            verdict = judge(batch, contract, chosen, cast("Any", engine)).verdict
+    except NoContract as error:
+        verdict = refuse(batch, error, chosen).verdict
+    _deliver(verdict, report, as_json=as_json)
+    raise typer.Exit(PASSED if verdict.passed else NOT_PASSED)
+
+
+def _load(model: str, timeout: float | None) -> Contract:
+    from ...expectations.contract.contract import Contract
+
+    with terminal.spinner(f"reading the contract of {model}"):
+        return Contract.load(model, timeout=timeout)
+
+
+def _with_rules(policy: Policy, rules: Path) -> Policy:
+    return policy.model_copy(update={"rules": str(rules)})
+
+
+def _deliver(verdict: Verdict, report: Path | None, *, as_json: bool) -> None:
+    if report:
+        from ...expectations.report.batch_report import write_report
+
+        write_report(report, verdict)
+    if as_json:
+        terminal.print_json(verdict.to_json())
+        return
+    terminal.show_verdict(verdict)
+    if report:
+        terminal.print_blank()
+        terminal.print_line(f"report     {report}")
+
+
+def contract(
+    model: Model,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the suite, which any GX project loads, to this file.")
+    ] = None,
+    policy: PolicyFile = None,
+    as_json: AsJson = False,
+    timeout: Timeout = None,
+) -> None:
+    """Show what a model expects, or save it as a Great Expectations suite."""
+    from ...expectations.contract.policy import Policy
+    from ...expectations.suite import to_suite
+
+    loaded = _load(model, timeout)
+    suite = to_suite(loaded, Policy.load(policy) if policy else loaded.policy)
+    if out:
+        _write_new(out, json.dumps(suite, indent=2) + "\n")
+    if as_json:
+        typer.echo(json.dumps(suite, indent=2))
+        return
+    terminal.show_contract(loaded)
+    if out:
+        terminal.print_blank()
+        terminal.print_line(f"suite      {out}")
+
+
+def _write_new(path: Path, text: str) -> None:
+    if path.exists():
+        msg = f"{path} exists and is not overwritten. Name another file."
+        raise Misuse(msg)
+    path.write_text(text, "utf-8")
+
+
+def docs(
+    verdict: Annotated[Path, typer.Argument(help="Verdict that `check --json` printed.")],
+    project: Annotated[
+        Path, typer.Option(help="Folder of a GX project; a new one is created there if needed.")
+    ],
+) -> None:
+    """Add a verdict to a Great Expectations project, and update its data docs."""
+    from ...expectations.report.gx_docs import publish_docs
+
+    with terminal.spinner(f"publishing {verdict}"):
+        index = publish_docs(verdict, project)
+    terminal.print_line(f"data docs  {index}")
