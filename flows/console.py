@@ -123,9 +123,6 @@ def progress() -> Generator[Callable[[Progress], None]]:
         yield show
 
 
-# ----- a verdict -----
-
-
 def show_verdict(verdict: Verdict) -> None:
     """Print a verdict, and every violation with its remedy."""
     out.print(_headline(verdict), soft_wrap=True)
@@ -185,9 +182,6 @@ def _rows(violation: Violation) -> str:
         f"{row}: {v}" if v else str(row) for row, v in zip(violation.rows, samples, strict=True)
     ]
     return f"{violation.count:,} (first {', '.join(first)})" if first else f"{violation.count:,}"
-
-
-# ----- everything else -----
 
 
 def show_contract(contract: Contract) -> None:

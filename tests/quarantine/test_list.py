@@ -217,4 +217,4 @@ def test_a_claimed_batch_exits_3(
     with claimed(strict, first.batch.id):
         code, _, err = run(capsys, "quarantine", "discard", written(strict), "gaps")
 
-    assert (code, "another worker is at work" in err) == (3, True)
+    assert (code, "another worker works" in err) == (3, True)
