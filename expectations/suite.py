@@ -18,7 +18,6 @@ contract's own is read back as such a rule; so what is taken out of a suite does
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -29,6 +28,7 @@ from .contract.contract import Contract
 from .contract.model_version import ModelVersion
 from .contract.policy import Policy
 from .contract.types import Scalar
+from .documents import DocumentError, read_json
 from .errors import Misuse
 from .escaping import slug
 from .rules.parse import identity, parse_rule, plain
@@ -174,11 +174,11 @@ def _applies(rule: Rule, columns: Collection[str] | None) -> bool:
 
 def _read(path: Path, what: str) -> dict[str, Any]:
     try:
-        suite = json.loads(path.read_text("utf-8"))
+        suite = read_json(path)
     except OSError as error:
         msg = f"cannot read the {what} in {path}: {error.strerror}. Check the path."
         raise Misuse(msg) from error
-    except ValueError as error:
+    except DocumentError as error:
         msg = f"{path} is not a suite: {error}. Give a JSON file, or a folder with an MLmodel file."
         raise Misuse(msg) from error
     return cast("dict[str, Any]", suite) if isinstance(suite, dict) else {}

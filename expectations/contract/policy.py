@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -15,7 +13,11 @@ from pydantic import (
     model_validator,
 )
 
+from ..documents import DocumentError, read_yaml
 from ..errors import InvalidPolicy
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class CsvDialect(BaseModel):
@@ -132,8 +134,8 @@ class Policy(BaseModel):
             InvalidPolicy: No such file, not YAML, or an unknown field or value.
         """
         try:
-            return cls.parse(yaml.safe_load(Path(path).read_text("utf-8")) or {}, str(path))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            return cls.parse(read_yaml(path) or {}, str(path))
+        except (OSError, DocumentError) as error:
             msg = f"cannot read the policy {path}: {error}"
             raise InvalidPolicy(msg) from error
 

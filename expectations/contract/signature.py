@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
+from ..documents import parse_json
 from ..errors import NoContract
 from .types import Anything, Tensor, Type, parse_type, required
 
@@ -16,6 +17,7 @@ _TENSOR_DTYPES = {
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
     *(f"float{bits}" for bits in (16, 32, 64)),
 }
+_MOST_COLUMNS = 100_000
 _RELOG = "Log the model again with `signature=infer_signature(frame, predictions)`"
 
 
@@ -66,6 +68,9 @@ def read_signature(signature: Any, where: str) -> Signature:
     """
     stored = _stored(signature, where)
     specs = _specs(stored, where)
+    if len(specs) > _MOST_COLUMNS:
+        reason = f"its signature has {len(specs):,} columns, more than {_MOST_COLUMNS:,}"
+        raise NoContract(reason, f"{_RELOG} for tensors of that width.", where)
     named = specs[0].get("name") is not None
     columns = tuple(_column(position, spec, where) for position, spec in enumerate(specs))
     _refuse_undecidable(columns, named=named, where=where)
@@ -74,7 +79,7 @@ def read_signature(signature: Any, where: str) -> Signature:
 
 def parsed(text: str | None) -> Any:
     """Read one part of a stored signature."""
-    return json.loads(text) if text else None
+    return parse_json(text) if text else None
 
 
 def _stored(signature: Any, where: str) -> dict[str, str | None]:
@@ -129,7 +134,7 @@ def _column(position: int, spec: dict[str, Any], where: str) -> Column:
 
 def _refuse_undecidable(columns: tuple[Column, ...], *, named: bool, where: str) -> None:
     names = [column.name for column in columns]
-    duplicates = sorted({name for name in names if names.count(name) > 1})
+    duplicates = sorted(name for name, count in Counter(names).items() if count > 1)
     off_position = [
         c.label for i, c in enumerate(columns) if isinstance(c.label, int) and c.label != i
     ]

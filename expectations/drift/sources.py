@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
@@ -11,6 +10,7 @@ from ..batch.batch import UnreadableError
 from ..batch.formats import format_of
 from ..contract.contract import Contract
 from ..contract.policy import Policy, describe_invalid
+from ..documents import DocumentError, read_json
 from ..errors import Misuse, UnsupportedBatch
 from ..readers.open import open_path
 from ..registry.local import MLMODEL, local_path
@@ -72,8 +72,8 @@ def _recorded(text: str) -> BatchInfo | None:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
+        document = read_json(path)
+    except DocumentError:
         return {}  # Contract.load reads it as a suite and reports what is wrong with it
     return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
 

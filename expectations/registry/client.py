@@ -7,8 +7,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import yaml
-
+from ..documents import parse_yaml
 from ..errors import (
     ContractChanged,
     ModelFailed,
@@ -182,7 +181,7 @@ def _location(client: MlflowClient, model: ModelVersion) -> str:
 def _example(mlmodel: bytes, model: ModelVersion) -> Example | None:
     from mlflow.models import Model
 
-    stated = yaml.safe_load(mlmodel)
+    stated = parse_yaml(mlmodel)
     # Where it knows a signature, MLflow's loader casts the example by it.
     meta = Model.from_dict({key: stated[key] for key in stated if key != "signature"})
     if meta.saved_input_example_info is None:

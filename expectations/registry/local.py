@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..contract.contract import Contract
 from ..contract.model_version import ModelVersion
 from ..contract.policy import describe_invalid
+from ..documents import DocumentError, parse_json, parse_yaml, read_bytes
 from ..errors import ContractChanged, Misuse, ModelNotFound, NoContract
 from ..suite import META, from_suite
 
@@ -114,8 +113,8 @@ def parse_mlmodel(text: bytes, model: ModelVersion) -> Contract:
 
 def _yaml(text: bytes, model: ModelVersion) -> Any:
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return parse_yaml(text)
+    except DocumentError as error:
         reason = f"its MLmodel file is not YAML ({' '.join(str(error).split())})"
         raise NoContract(reason, _RELOG, str(model)) from error
 
@@ -161,9 +160,9 @@ def _suite_contract(path: Path) -> Contract:
 
 def _suite(path: Path) -> dict[str, Any]:
     try:
-        suite = json.loads(_bytes(path))
+        suite = parse_json(_bytes(path))
         origin = suite["meta"][META]
-    except (ValueError, RecursionError) as error:
+    except DocumentError as error:
         msg = f"{path} is neither an MLmodel file nor a suite: {error}. {_MAKE_SUITE}"
         raise Misuse(msg) from error
     except (KeyError, TypeError) as error:
@@ -178,7 +177,10 @@ def _suite(path: Path) -> dict[str, Any]:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
+    except DocumentError as error:
+        msg = f"cannot read {path}: {error}."
+        raise Misuse(msg) from error
     except OSError as error:
         msg = f"cannot read {path}: {error.strerror}."
         raise Misuse(msg) from error

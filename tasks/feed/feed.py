@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -18,6 +17,7 @@ from pydantic import (
 )
 
 from ...expectations.contract.policy import Policy, describe_invalid
+from ...expectations.documents import DocumentError, read_yaml
 from ...expectations.errors import InvalidFeed
 from ...expectations.escaping import slug
 
@@ -127,8 +127,8 @@ class Feed(BaseModel):
         """
         source = Path(path)
         try:
-            fields = yaml.safe_load(source.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            fields = read_yaml(source)
+        except (OSError, DocumentError) as error:
             msg = f"cannot read the feed {source}: {error}"
             raise InvalidFeed(msg) from error
         return cls.parse(fields, str(source)).resolved_from(source.resolve().parent)

@@ -6,12 +6,15 @@ from __future__ import annotations
 import pytest
 from repository import ROOT
 
+from signature_gate.expectations import documents
 from signature_gate.expectations.batch import arrow_types as arrivals
+from signature_gate.expectations.contract import signature
 from signature_gate.expectations.readers import arrow_ipc as arrow_files
 from signature_gate.expectations.readers import csv_reader as csv_records
 from signature_gate.expectations.readers import json_parser as json_records
 from signature_gate.expectations.readers import npy_files as array_files
 from signature_gate.expectations.readers import parquet_footer as footer_bytes
+from signature_gate.expectations.rules import condition_parser
 from signature_gate.expectations.verdict import verdict
 
 PAGE = ROOT / "docs" / "limits.md"
@@ -22,7 +25,10 @@ LIMITS = {
         {csv_records.LONGEST_RECORD, json_records._LONGEST_LINE},
         lambda bound: f"{bound >> MIB} MiB",
     ),
-    "columns of a CSV file": ({csv_records.MOST_COLUMNS}, lambda bound: f"{bound:,}"),
+    "columns of a CSV file, of a signature": (
+        {csv_records.MOST_COLUMNS, signature._MOST_COLUMNS},
+        lambda bound: f"{bound:,}",
+    ),
     "levels of nesting in a schema": ({arrivals.DEEPEST}, str),
     "an Arrow record batch, unpacked": (
         {(arrow_files._MUCH, arrow_files._MANIFOLD)},
@@ -37,6 +43,14 @@ LIMITS = {
     "text repeated by a dictionary, in one row group or record batch": (
         {footer_bytes._MOST_TEXT, arrow_files._MOST_TEXT},
         lambda bound: f"{bound >> GIB} GiB",
+    ),
+    "a policy, feed, suite, rules or `MLmodel` file": (
+        {(documents._LARGEST, documents._DEEPEST, documents._MOST_VALUES)},
+        lambda bound: f"{bound[0] >> MIB} MiB, {bound[1]} levels, {bound[2]:,} values",
+    ),
+    "comparisons in a rule's `row_condition`": (
+        {(condition_parser._MOST_CONDITIONS, condition_parser._DEEPEST)},
+        lambda bound: f"{bound[0]}, nested {bound[1]} deep",
     ),
     "violations listed in an error's text": (
         {verdict._LISTED},

@@ -502,7 +502,7 @@ def test_a_suite_of_a_bare_signature_names_no_model(tmp_path: Path) -> None:
     [
         ("not json", "is neither an MLmodel file nor a suite: Expecting value"),
         ("\udcff", "is neither an MLmodel file nor a suite: 'utf-8' codec"),
-        ("[" * 99_999, "is neither an MLmodel file nor a suite: maximum recursion depth"),
+        ("[" * 99_999, "is neither an MLmodel file nor a suite: it is nested more than 100 levels"),
         ("[1, 2]", "is no suite of signature-gate: it has no `meta.signature_gate`"),
         ('{"meta": {}}', "is no suite of signature-gate: it has no `meta.signature_gate`"),
         (

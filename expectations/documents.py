@@ -1,0 +1,125 @@
+"""JSON and YAML of users, read within bounds: what kind of file, how long, how deep."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from typing import TYPE_CHECKING, Any, cast
+
+import yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LARGEST = 64 * 2**20
+_DEEPEST = 100
+_MOST_VALUES = 5_000_000
+_MOST_MERGED = 20
+# libyaml's loader is fifty times as fast; it is not part of every build of PyYAML.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class DocumentError(ValueError):
+    """A file or text that is not read; the text says why, without the file's name."""
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Read a regular file of at most 64 MiB; pipes and devices could go on for ever.
+
+    Raises:
+        OSError: The file cannot be read.
+        DocumentError: It is no regular file, or larger.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            msg = "it is no regular file"
+            raise DocumentError(msg)
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        msg = f"it is larger than {_LARGEST // 2**20} MiB"
+        raise DocumentError(msg)
+    return content
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file; raises ``OSError`` and ``DocumentError``."""
+    return parse_json(read_bytes(path))
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Read a YAML file; raises ``OSError`` and ``DocumentError``."""
+    return parse_yaml(read_bytes(path))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Read JSON of at most 100 levels; raises ``DocumentError``."""
+    try:
+        value = json.loads(text)
+        return _bounded(value)
+    except RecursionError as error:
+        raise DocumentError(_too_deep()) from error
+    except ValueError as error:
+        raise DocumentError(str(error)) from error
+
+
+def parse_yaml(text: str | bytes) -> Any:
+    """Read YAML of at most 100 levels; aliases count as what they stand for.
+
+    Raises:
+        DocumentError: It is deeper or larger, refers to itself, or is no YAML.
+    """
+    try:
+        _refuse_bombs(text)
+        return _bounded(yaml.load(text, Loader=_Loader))  # noqa: S506 - a safe loader
+    except RecursionError as error:
+        raise DocumentError(_too_deep()) from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise DocumentError(" ".join(str(error).split())) from error
+
+
+def _refuse_bombs(text: str | bytes) -> None:
+    """Refuse what libyaml's loader itself does not survive; its events cost nothing."""
+    depth = merges = aliases = 0
+    for event in cast("Any", yaml.parse(text, Loader=_Loader)):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        merges += isinstance(event, yaml.ScalarEvent) and event.value == "<<"
+        aliases += isinstance(event, yaml.AliasEvent)
+        if depth > _DEEPEST:
+            raise DocumentError(_too_deep())
+        if merges and aliases > _MOST_MERGED:
+            msg = f"it merges (`<<`) and has more than {_MOST_MERGED} aliases"
+            raise DocumentError(msg)
+
+
+def _too_deep() -> str:
+    return f"it is nested more than {_DEEPEST} levels deep"
+
+
+def _bounded(value: Any) -> Any:
+    _measure(value, {})
+    return value
+
+
+def _measure(value: Any, known: dict[int, tuple[int, int] | None]) -> tuple[int, int]:
+    """Count the values of a document and its levels; every alias counts anew."""
+    if not isinstance(value, dict | list):
+        return 1, 0
+    if id(value) in known:
+        measured = known[id(value)]
+        if measured is None:
+            msg = "it refers to itself"
+            raise DocumentError(msg)
+        return measured
+    known[id(value)] = None
+    inner: Any = cast("Any", value).values() if isinstance(value, dict) else value
+    parts = [_measure(part, known) for part in inner]
+    measured = (1 + sum(size for size, _ in parts), 1 + max((d for _, d in parts), default=0))
+    if measured[1] > _DEEPEST:
+        raise DocumentError(_too_deep())
+    if measured[0] > _MOST_VALUES:
+        msg = f"it holds more than {_MOST_VALUES:,} values"
+        raise DocumentError(msg)
+    known[id(value)] = measured
+    return measured
