@@ -182,7 +182,7 @@ def _output_changes(before: Contract, after: Contract, policy: Policy) -> Iterat
 
 @dataclass(frozen=True)
 class _OutputRules(FieldRules):
-    """Readers of the predictions are on the other side: what takes less is what suits them."""
+    """For outputs the direction is reversed: readers of predictions can take a narrower type."""
 
     types: MlflowTypeRules
     table: ClassVar[Consequences] = {
@@ -219,7 +219,7 @@ def _outputs(contract: Contract) -> tuple[Column, ...]:
         stated = {"inputs": contract.signature.get("outputs")}
         return read_signature(stated, "the output schema").columns
     except NoContract:
-        # No prediction can be checked by such a schema: all are refused, before as after.
+        # Such a schema refuses all predictions, before and after.
         return ()
 
 

@@ -1,4 +1,4 @@
-"""Schemas that outlived their batch: what receipts and verdicts record of it, judged once more."""
+"""Judge the schemas that receipts and verdicts record, without the batches themselves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..judge.file_result import FileResult
     from ..verdict.verdict import BatchInfo
 
-# The stubs know types by literals, not by what a text says.
+# The stubs accept type names as literals only.
 _make: Any = pa
 
 # What Arrow prints of a type that its own aliases do not read, up to where inner types begin.
@@ -74,7 +74,7 @@ def judge_schema(info: BatchInfo, contract: Contract, policy: Policy) -> FileRes
         policy: What the contract leaves open.
 
     Returns:
-        What names and types are worth. A type that cannot be read is not held against the batch.
+        The result of the schema stage. A type that cannot be parsed counts as conforming.
     """
     fields = [(name, _judged(name, kind, info, contract, policy)) for name, kind in info.columns]
     table = pa.schema([pa.field(name, kind) for name, kind in fields]).empty_table()
@@ -86,7 +86,7 @@ def _judged(
     name: str, kind: str, info: BatchInfo, contract: Contract, policy: Policy
 ) -> pa.DataType:
     arrow = parse_arrow_type(kind)
-    # JSON has no datetimes: there text may stand for them, and only its values could tell.
+    # JSON has no datetimes: text may hold them, and only the values would show it.
     if arrow is None or ("json" in info.format and _is_datetime(name, contract, policy)):
         return pa.null()
     return arrow
@@ -102,7 +102,7 @@ class _UnreadError(Exception):
 
 
 class _Reader:
-    """Reads types off the front of a text."""
+    """Parses types from the beginning of a text."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -60,7 +60,7 @@ def match_renames(
     after: Sequence[Field],
     similarity: Callable[[Field, Field], float | None],
 ) -> Alignment:
-    """Pair the fields of two lists; swapping the lists swaps the answer.
+    """Pair the fields of two lists; swapping the lists swaps the result.
 
     A renamed field keeps its kind of type, and its name differs in case, punctuation or a few
     letters. Names that differ in their digits are siblings (``lag_1``, ``lag_2``), not renames.
@@ -104,7 +104,7 @@ def _possible_renames(
 
 
 def _best_renames(possible: Iterable[Rename]) -> list[Rename]:
-    # Ties are broken by names without regard to sides, or swapping these would change the answer.
+    # Ties are broken by names, whichever side they are on: swapping the sides must swap the result.
     ranked = sorted(possible, key=lambda r: (-r.likelihood, sorted((r.before.name, r.after.name))))
     old_names, new_names = set[str](), set[str]()
     best = list[Rename]()
@@ -133,7 +133,7 @@ def _close_names(
 
 
 def _simplified(name: str) -> str:
-    # Names that are nothing but punctuation are compared as they are.
+    # Names that are only punctuation are compared as they are.
     return utils.default_process(name).replace(" ", "") or name
 
 

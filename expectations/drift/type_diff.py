@@ -46,7 +46,7 @@ class MlflowTypeRules(TypeRules):
     }
 
     def similarity(self, before: Field, after: Field) -> float | None:
-        """Compare types; neither side comes first."""
+        """Compare types, in either order with the same result."""
         one, other = before.type, after.type
         if one == other:
             return 1.0

@@ -1,4 +1,4 @@
-"""GX's ``row_condition``, read by a grammar of its own: no text of a file reaches an evaluator.
+"""Parse GX's ``row_condition`` by a whitelist grammar: no text of a file reaches an evaluator.
 
 GX hands conditions to ``pandas.eval``, which calls any method of any object that a text names. Here
 a condition may hold columns, constants, comparisons, ``and``, ``or``, ``not``, ``isin`` and tests
@@ -51,13 +51,13 @@ class InvalidConditionError(ValueError):
 
 
 def parse_condition(condition: object, parser: object) -> tuple[Condition, Condition]:
-    """Read a condition in any form in which GX keeps one.
+    """Parse a condition in any form that GX writes.
 
     Returns:
-        The condition to judge by, and the same as GX states it.
+        The condition to judge by, and the same in GX's form.
 
     Raises:
-        InvalidConditionError: It is none, or holds what is not allowed.
+        InvalidConditionError: It is no condition, or contains what is not allowed.
     """
     stated = condition
     if isinstance(condition, str) and parser in ("pandas", "spark"):

@@ -18,8 +18,8 @@ def claimed(feed: Feed, batch: str) -> Generator[bool]:
     """Hold a batch against every other worker on its disk; yield whether the claim was won.
 
     The claim is a lock of the operating system, so the kernel frees it when its holder dies. Its
-    file is removed while the lock is held: whoever opened it meanwhile finds that it has no name
-    any more, and begins anew.
+    file is removed while the lock is held: another worker that has opened it meanwhile sees that
+    it has no name any more, and starts again.
     """
     path = feed.claim(batch)
     # Where the disk knows no locks, marker files would let two workers win: rather fail.

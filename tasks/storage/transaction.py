@@ -44,7 +44,7 @@ class Attempt:
         batch: The batch.
         path: Where it lies.
         intent: What is to be done with it.
-        number: The how manieth attempt it is, under the intent's version.
+        number: Which attempt it is under the intent's version, from 1.
         previous: File name of the batch's latest receipt.
         started: When it began, in UTC.
         judged: Identity of what is judged, where that is not the batch as it arrived.
