@@ -1,4 +1,4 @@
-"""Contracts out of signatures: what is read, what is refused and why, and what stays the same."""
+"""Contracts from signatures: what is read, what is refused and why, and their fingerprints."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_nested_column_is_optional_unless_it_says_otherwise(
 
 
 def test_columns_numbered_by_position_are_delivered_as_text_and_labelled_by_number() -> None:
-    """A headerless frame is logged with the names 0, 1, …; files can only name them as text."""
+    """A headerless frame is logged with the names 0, 1, …; files have them as text."""
     contract = _contract({"type": "long", "name": 0}, {"type": "string", "name": 1})
 
     assert [(c.name, c.label) for c in contract.columns] == [("0", 0), ("1", 1)]
@@ -94,7 +94,7 @@ def test_columns_numbered_by_position_are_delivered_as_text_and_labelled_by_numb
 
 @pytest.mark.parametrize("unnamed", [{}, {"name": None}])
 def test_unnamed_columns_go_by_position(unnamed: dict[str, Any]) -> None:
-    """Their position stands for the name they lack."""
+    """Their position is their name."""
     contract = _contract({"type": "long", **unnamed}, {"type": "double", **unnamed})
 
     assert [(c.name, c.label) for c in contract.columns] == [("0", 0), ("1", 1)]
@@ -254,7 +254,7 @@ _JSON = st.recursive(
 def test_whatever_json_a_signature_holds_it_is_a_contract_or_none(
     inputs: Any, outputs: Any
 ) -> None:
-    """No signature, however odd, ends in another error than ours."""
+    """Any signature gives a contract or NoContract, never another error."""
     signature = {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs)}
     try:
         contract = Contract.from_signature(signature)
@@ -285,7 +285,7 @@ _OUTPUTS = st.none() | st.lists(st.fixed_dictionaries({"type": st.sampled_from(S
 def test_the_fingerprint_does_not_see_how_the_json_is_written(
     specs: list[dict[str, Any]], outputs: Any, indent: int | None, ascii_: bool
 ) -> None:
-    """Key order, whitespace and escapes mean nothing."""
+    """Key order, whitespace and escapes do not change it."""
 
     def written(value: Any, **style: Any) -> str | None:
         return None if value is None else json.dumps(value, **style)
@@ -304,7 +304,7 @@ def test_the_fingerprint_does_not_see_how_the_json_is_written(
 
 @given(one=st.tuples(_SPECS, _OUTPUTS), other=st.tuples(_SPECS, _OUTPUTS))
 def test_signatures_that_differ_have_fingerprints_that_differ(one: Any, other: Any) -> None:
-    """Any change of columns, order, types, requirement or outputs shows."""
+    """Any change of columns, order, types, requirement or outputs changes it."""
     assume(one != other)
     fingerprints = {_contract(*i, outputs=json.dumps(o)).fingerprint for i, o in (one, other)}
 
@@ -350,7 +350,7 @@ assert not heavy, heavy
 
 
 class _Trap:
-    """What runs code when it is unpickled."""
+    """An object that runs code when it is unpickled."""
 
     def __init__(self, sprung: Path) -> None:
         self.sprung = sprung
@@ -361,7 +361,7 @@ class _Trap:
 
 @pytest.fixture
 def trapped(house_price: Tutorial, tmp_path: Path) -> tuple[Path, Path]:
-    """A model whose pickle touches a file when it is read, and that file."""
+    """A model whose pickle creates a file when it is unpickled, and that file."""
     folder, sprung = tmp_path / "model", tmp_path / "sprung"
     shutil.copytree(house_price.folder, folder)
     (folder / "python_model.pkl").write_bytes(pickle.dumps(_Trap(sprung)))
@@ -371,7 +371,7 @@ def trapped(house_price: Tutorial, tmp_path: Path) -> tuple[Path, Path]:
 def test_a_contract_is_read_without_unpickling(
     trapped: tuple[Path, Path], house_price: Tutorial
 ) -> None:
-    """A trap in the model's pickle does not spring, whichever way the model is named."""
+    """The model's pickle is not loaded, whichever URI names the model."""
     import mlflow
 
     folder, sprung = trapped

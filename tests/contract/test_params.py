@@ -1,4 +1,4 @@
-"""Inference parameters: held to MLflow's own rules, before anything is loaded."""
+"""Inference parameters are checked by MLflow's own rules, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_what_is_left_out_takes_its_default() -> None:
 
 
 def test_every_fault_is_told_with_what_there_is() -> None:
-    """An unknown name comes with the known ones and the close one, a wrong value with its type."""
+    """An unknown name is reported with the known ones, a wrong value with its type."""
     known = contract(param("horizon", "long"), {**param("cuts", "double", [-1]), "default": [2]})
 
     faults = param_faults({"horizons": 3, "horizon": "3", "cuts": 0.5}, known)
@@ -215,7 +215,7 @@ def test_a_feed_with_wrong_params_touches_no_batch(
     params: dict[str, Any],
     said: str,
 ) -> None:
-    """Neither model nor batch is opened: the feed is at fault, and is told so by name."""
+    """Neither model nor batch is opened: the error names the feed."""
     feed = make_feed("moody", model=moody, params=params)
     deliver(feed, "good.parquet", rows(3))
 

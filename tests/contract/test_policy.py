@@ -1,4 +1,4 @@
-"""Policies: what they may say, and what becomes of those that say something else."""
+"""Policies: which fields and values they may have, and the errors for others."""
 
 from __future__ import annotations
 
@@ -63,17 +63,17 @@ UNLIKE_THE_DEFAULTS: dict[str, Any] = {
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Name a policy file that is still to be written."""
+    """The path of a policy file that does not exist yet."""
     return tmp_path / "policy.yaml"
 
 
 def test_the_defaults_refuse_what_could_do_harm() -> None:
-    """Nothing is dropped, rounded, guessed or let through unless a policy says so."""
+    """Nothing is dropped, rounded, guessed or accepted unless a policy allows it."""
     assert Policy().model_dump(mode="json") == DEFAULTS
 
 
 def test_every_field_is_a_line_of_yaml(path: Path) -> None:
-    """A policy is a YAML file with the fields' own names, and survives the way there and back."""
+    """A policy is a YAML file with the fields' own names, and survives a round trip."""
     path.write_text(yaml.safe_dump(UNLIKE_THE_DEFAULTS))
 
     policy = Policy.load(path)
@@ -92,7 +92,7 @@ def test_what_a_file_leaves_out_has_its_default(path: Path, text: str) -> None:
 
 
 def test_every_field_is_described() -> None:
-    """Who reads the schema learns what each field does."""
+    """The schema describes each field."""
     assert all(field.description or name == "csv" for name, field in Policy.model_fields.items())
 
 
@@ -150,7 +150,7 @@ def test_all_faults_of_a_policy_are_listed_at_once(path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"nulls: [allow", b"\xff\xfe\x00", b"a: b: c", b"\t- x"])
 def test_a_file_that_is_no_yaml_is_misuse(path: Path, content: bytes) -> None:
-    """What cannot be parsed is named, with the parser's own reason."""
+    """The error names the file, with the parser's reason."""
     path.write_bytes(content)
 
     with pytest.raises(InvalidPolicy, match="cannot read the policy"):
@@ -158,7 +158,7 @@ def test_a_file_that_is_no_yaml_is_misuse(path: Path, content: bytes) -> None:
 
 
 def test_a_missing_file_is_misuse(tmp_path: Path) -> None:
-    """No such file, and a folder in its place, are told as such."""
+    """A missing file and a folder in its place have different errors."""
     for path in (tmp_path / "nowhere.yaml", tmp_path):
         with pytest.raises(InvalidPolicy, match=str(path)) as caught:
             Policy.load(path)

@@ -1,4 +1,4 @@
-"""The suite: the contract in stock Great Expectations, evaluated by the real thing."""
+"""The suite: the contract as stock GX expectations, validated by GX."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ FLIGHTS = ModelVersion(
 
 @pytest.fixture(scope="session")
 def validate() -> Validate:
-    """Have GX validate a frame by a suite: success by type and column of each expectation."""
+    """Validate a frame by a suite in GX: success by type and column of each expectation."""
     import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral")
@@ -135,7 +135,7 @@ PLANTED: dict[str, tuple[Any, list[str]]] = {
 
 @pytest.mark.parametrize(("plant", "caught"), PLANTED.values(), ids=PLANTED)
 def test_gx_catches_a_planted_fault(validate: Validate, plant: Any, caught: list[str]) -> None:
-    """What the gate would never hand over fails just the expectation that states it."""
+    """A value that the gate would reject fails exactly the expectation about it."""
     frame = plant(check(BATCH, ALL).model_input())
 
     assert failed(validate(frame, to_suite(ALL, columns=ALL_BUT_EXTRA))) == caught
@@ -168,7 +168,7 @@ def test_null_is_expected_where_the_policy_lets_it_stand(
 
 
 def test_a_forbidden_order_is_an_expectation(validate: Validate) -> None:
-    """column_order: forbid is an ordered list, which GX holds to."""
+    """column_order: forbid is an ordered list, which GX checks."""
     frame = check(BATCH, ALL).model_input()
     suite = to_suite(ALL, Policy(column_order="forbid"), columns=ALL_BUT_EXTRA)
 
@@ -179,7 +179,7 @@ def test_a_forbidden_order_is_an_expectation(validate: Validate) -> None:
 
 
 def test_nested_types_are_expected_to_exist_and_told_in_the_meta(validate: Validate) -> None:
-    """No stock expectation states a nested type; the suite says it where a reader finds it."""
+    """No stock expectation states a nested type; the suite has it in the meta."""
     judged_by = contract(
         tags={"type": "array", "items": {"type": "string"}},
         at={"type": "object", "properties": {"x": {"type": "long"}}},
@@ -197,7 +197,7 @@ def test_nested_types_are_expected_to_exist_and_told_in_the_meta(validate: Valid
 
 
 def test_expectations_are_critical_so_that_a_checkpoint_can_tell(validate: Validate) -> None:
-    """Severity survives the way through GX."""
+    """GX keeps the severity."""
     import great_expectations as gx
 
     suite = gx.ExpectationSuite(**to_suite(ALL))
@@ -225,7 +225,7 @@ def test_a_suite_is_enough_to_judge_by(tmp_path: Path) -> None:
 
 
 def test_a_suite_survives_great_expectations(validate: Validate) -> None:
-    """Loaded and saved by GX, with ids and all it adds, a suite still says what it stands for."""
+    """Loaded and saved by GX, with the ids that it adds, a suite still gives the same contract."""
     import great_expectations as gx
 
     saved = gx.ExpectationSuite(**to_suite(ALL, POLICY)).to_json_dict()

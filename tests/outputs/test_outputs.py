@@ -1,4 +1,4 @@
-"""What a model returns: judged by its output schema, which MLflow stores and never looks at."""
+"""What a model returns is judged by its output schema, which MLflow stores and never checks."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_predictions_are_published_in_the_schema_s_types(
 def test_what_contradicts_the_schema_is_a_mismatch(
     outputs: list[dict[str, Any]], returned: Any, said: list[str]
 ) -> None:
-    """Rows, names, types, shapes, null: each is told with what the model returned."""
+    """Rows, names, types, shapes, null: each violation has what the model returned."""
     output = judge_output(returned, contract(*outputs), 3)
 
     told = "\n".join(violation.message for violation in output.violations)
@@ -228,7 +228,7 @@ def test_an_optional_output_may_be_null_or_absent() -> None:
 
 
 def test_what_the_policy_says_of_arriving_batches_does_not_bind_the_model() -> None:
-    """rename, keep, min_rows, extra_columns and parse_text are about what arrives."""
+    """rename, keep, min_rows, extra_columns and parse_text are about arriving batches only."""
     policy = Policy(
         rename={"y": "x"}, keep=("key",), min_rows=9, extra_columns="ignore", parse_text="allow"
     )
@@ -240,7 +240,7 @@ def test_what_the_policy_says_of_arriving_batches_does_not_bind_the_model() -> N
 
 @given(described=contracts())
 def test_what_fits_as_input_fits_as_output(described: Contract) -> None:
-    """One table for both: what the gate hands over, a model may return under the same schema."""
+    """One table for both: a model may return any model input under the same schema."""
     batch = synthetic_batch(described, GeneratorOptions(edges=True, optional=True, policy=Policy()))
     handed = check(batch, described).model_input()
     echo = replace(described, signature={"outputs": described.signature["inputs"]})
@@ -256,7 +256,7 @@ def test_what_fits_as_input_fits_as_output(described: Contract) -> None:
 
 @pytest.fixture(scope="module")
 def liar(registry: str) -> str:
-    """A model that declares ``long y`` and returns what its param asks for."""
+    """A model that declares ``long y``; its param chooses what it returns."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
@@ -323,7 +323,7 @@ def test_every_fault_of_the_output_is_on_record(make_feed: Callable[..., Feed], 
 def test_redact_withholds_what_the_model_returned(
     make_feed: Callable[..., Feed], liar: str
 ) -> None:
-    """How many are wrong is told, the values are not."""
+    """The report has counts and no values."""
     feed = make_feed(model=liar, params={"answer": "text"}, policy={"redact": True})
     deliver(feed, "good.parquet", rows(3))
 

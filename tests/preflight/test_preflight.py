@@ -1,4 +1,4 @@
-"""preflight: what is wrong with a version is found before it is promoted."""
+"""preflight reports faults of a version before it is promoted."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ COLUMNS = [
 
 
 def test_what_json_lacks_is_decoded() -> None:
-    """Bytes and instants come back, at any depth; text that is none stays what it is."""
+    """Bytes and instants are decoded at any depth; other text stays text."""
     written = pd.DataFrame(
         {
             "b": ["YQ==\n", "not base64!"],
@@ -200,7 +200,7 @@ def with_example(registry: str) -> str:
 
 
 def test_an_example_is_read_as_it_was_written(with_example: str) -> None:
-    """By any URI; MLflow's own loader stumbles over instants of different precision."""
+    """By any URI; MLflow's own loader fails on instants of different precision."""
     import mlflow
 
     version = resolve(with_example)
@@ -256,7 +256,7 @@ def test_a_folder_is_tried_like_the_registry(iris_columns: Tutorial) -> None:
     assert found.passed
 
 
-# ----- what is found -----
+# ----- faults -----
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +268,7 @@ def iris_tensor_bare(registry: str) -> Tutorial:
 
 
 def test_a_forest_that_gets_a_dict_is_caught(iris_tensor_bare: Tutorial) -> None:
-    """It takes its contract and dies in scikit-learn: here, with what to do, not in production."""
+    """Its contract is valid, but scikit-learn raises: reported here with a remedy."""
     assert check(iris_frame(), Contract.load(iris_tensor_bare.uri)).passed
 
     found = preflight(iris_tensor_bare.uri)
@@ -280,7 +280,7 @@ def test_a_forest_that_gets_a_dict_is_caught(iris_tensor_bare: Tutorial) -> None
 
 
 def test_without_a_contract_there_is_nothing_to_try(unsigned: str) -> None:
-    """The first step says why, and how to log one; the others are skipped."""
+    """The first step has the reason and how to log one; the others are skipped."""
     found = preflight(unsigned)
 
     assert not found.passed
@@ -319,7 +319,7 @@ ROWS = pd.DataFrame({"a": [0.5, 1.5], "s": ["x", "y"]})
 def test_an_output_that_contradicts_its_schema_is_caught(
     registry: str, returns: Any, said: str
 ) -> None:
-    """Name, type, number of rows, null: what the model returned is told."""
+    """Name, type, number of rows, null: the report has what the model returned."""
     uri = register("contrary", returns, output_signature(), ROWS)
 
     found = preflight(uri)
@@ -368,7 +368,7 @@ def test_an_example_that_is_gone_is_told(iris_columns: Tutorial, tmp_path: Path)
 
 
 def test_a_model_that_cannot_be_loaded_is_told(iris_columns: Tutorial, tmp_path: Path) -> None:
-    """A damaged file fails the step in which it matters."""
+    """A damaged file fails the step that reads it."""
     folder = shutil.copytree(iris_columns.folder, tmp_path / "model")
     (folder / "model.pkl").write_bytes(b"no pickle")
 
@@ -379,7 +379,7 @@ def test_a_model_that_cannot_be_loaded_is_told(iris_columns: Tutorial, tmp_path:
 
 
 def test_a_model_that_needs_an_optional_column_is_caught(registry: str) -> None:
-    """What the signature lets be absent, the model must do without."""
+    """The model must predict without the columns that are optional in its signature."""
     uri = register("needy", lambda frame, _: frame["s"].str.len(), frame_signature(s=True))
 
     predict = step(preflight(uri), "predict")
@@ -410,7 +410,7 @@ def test_a_model_that_needs_many_rows_is_caught(registry: str) -> None:
 
 
 def test_made_up_values_do_not_condemn_a_model_with_an_example(registry: str) -> None:
-    """A category that never comes is told, and no more."""
+    """A category that the model does not know is a warning only."""
 
     def predict(frame: pd.DataFrame, _: Any) -> Any:
         return frame["s"].map({"x": 1, "y": 2}.__getitem__)
@@ -449,12 +449,12 @@ def test_redact_withholds_the_model_s_words(registry: str) -> None:
 def test_the_policy_of_a_feed_does_not_stand_in_the_way(
     house_price: Tutorial, fields: dict[str, Any]
 ) -> None:
-    """What it says of arriving names and numbers of rows is not the model's concern."""
+    """Its fields about arriving names and row counts do not apply to the trial."""
     assert preflight(house_price.uri, policy=Policy.parse(fields)).passed
 
 
 def test_users_own_rules_do_not_stand_in_the_way(house_price: Tutorial, tmp_path: Path) -> None:
-    """A suite's own rules bind batches, not examples and made-up rows."""
+    """A suite's rules are for batches, not for examples and made-up rows."""
     suite = to_suite(Contract.load(house_price.uri), Policy())
     suite["expectations"].append(
         {
@@ -480,7 +480,7 @@ def test_users_own_rules_do_not_stand_in_the_way(house_price: Tutorial, tmp_path
 
 @pytest.fixture
 def batches(tmp_path: Path) -> Path:
-    """Five deliveries, the oldest first, and a marker that is none."""
+    """Five batches, the oldest first, and a marker file."""
     folder = tmp_path / "batches"
     folder.mkdir()
     house_frame().to_parquet(folder / "good.parquet", index=False)
@@ -516,7 +516,7 @@ def test_recent_batches_are_judged_and_left_where_they_are(
 
 
 def test_only_the_newest_batches_are_judged(house_price: Tutorial, tmp_path: Path) -> None:
-    """A folder of years costs no more than one of weeks, and the step says so."""
+    """A folder of many years costs no more than one of weeks, and the step reports the limit."""
     house_frame().to_csv(tmp_path / "0.csv", index=False)
     for number in range(1, 60):
         shutil.copy2(tmp_path / "0.csv", tmp_path / f"{number}.csv")
@@ -528,7 +528,7 @@ def test_only_the_newest_batches_are_judged(house_price: Tutorial, tmp_path: Pat
 
 
 def test_a_folder_without_batches_is_no_failure(house_price: Tutorial, tmp_path: Path) -> None:
-    """There is nothing to be judged, and that is said."""
+    """The step reports that there is nothing to judge."""
     found = preflight(house_price.uri, tmp_path)
 
     assert found.passed
@@ -575,7 +575,7 @@ def test_the_command_says_that_it_runs_the_model(iris_columns: Tutorial, capsys:
 def test_the_command_prints_remedies_and_batches(
     iris_tensor_bare: Tutorial, house_price: Tutorial, batches: Path, capsys: Any
 ) -> None:
-    """Exit 1 where a step failed; the table tells what each batch would have met."""
+    """Exit 1 where a step failed; the table has the disposition of each batch."""
     code, out, _ = run(capsys, "preflight", iris_tensor_bare.uri)
     assert code == 1
     assert "remedy   MLflow hands named tensors over as a dict" in out
@@ -629,7 +629,7 @@ def test_wrong_usage_exits_2(
 def test_an_unreachable_registry_exits_3(
     registry: str, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Machinery, not a finding."""
+    """It is an error of the machinery, not a failed step."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
 
     code, _, err = run(capsys, "preflight", "models:/any/1", "--registry-timeout", "0.5")

@@ -48,11 +48,11 @@ class _Page(HTMLParser):
         return [value for name, value in self.attributes if name == "href"]
 
 
-# ----- how batches fared -----
+# ----- dispositions -----
 
 
 def test_a_strip_counts_how_the_batches_fared() -> None:
-    """In words: how many there are, how each fared, and the newest."""
+    """In words: how many batches there are, the disposition of each, and the newest."""
     fares = ["passed", "passed", "split", "quarantined"]
     strip = strip_of(
         sample_histories.past(sample_histories.batch(n, fare) for n, fare in enumerate(fares))
@@ -84,7 +84,7 @@ def test_a_strip_shows_when_the_model_changed() -> None:
 
 
 def test_rejected_shares_stand_on_one_scale() -> None:
-    """The scale holds the largest share and the limit; what failed as a whole is told apart."""
+    """The scale holds the largest share and the limit; batches that failed whole differ."""
     past = sample_histories.past(
         [
             sample_histories.batch(1, "split", bad=1),
@@ -151,7 +151,7 @@ def test_null_shares_are_shown_of_the_columns_that_have_some() -> None:
 
 
 def test_nothing_known_of_null_is_said() -> None:
-    """Neither silence nor a claim that there is none."""
+    """The page says that it is not known."""
     assert "not known" in nulls_of(sample_histories.past([sample_histories.batch(1)])).caption
 
 
@@ -215,7 +215,7 @@ def test_a_layout_is_no_type() -> None:
 
 
 def test_of_a_thousand_columns_the_remarkable_are_shown() -> None:
-    """At most forty lines, those to which something happened first; the rest are counted."""
+    """At most forty lines, columns with changes first; the rest are counted."""
     names = {f"c{n:03}": "double" for n in range(1_000)}
     marks = {"c500": "critical", "c007": "warning"}
     batches = [sample_histories.batch(n, columns=names) for n in range(59)]
@@ -310,7 +310,7 @@ def test_reasons_that_share_rows_are_counted(tmp_path: Path) -> None:
 
 
 def test_malformed_records_are_a_reason_among_others(tmp_path: Path) -> None:
-    """What such a record holds is no part of the reason that is counted."""
+    """The content of such a record is no part of its reason."""
     batch = tmp_path / "batch.csv"
     batch.write_text("a,b\n1,1\n1,2,3\nx,\n,2\n")
 
@@ -352,7 +352,7 @@ def test_where_there_is_nothing_to_compare_there_is_no_picture(frame: pl.DataFra
 
 
 def test_a_batch_that_vanished_costs_only_the_picture(tmp_path: Path) -> None:
-    """The report is written all the same."""
+    """The report is written without the picture."""
     batch = tmp_path / "batch.parquet"
     pl.DataFrame(
         {"a": [1, None], "b": [None, None]}, schema_overrides={"b": pl.Int64}
@@ -460,7 +460,7 @@ def test_the_list_of_feeds_tells_their_health(tmp_path: Path) -> None:
 
 
 def test_drift_has_a_place_on_the_page_of_a_feed(tmp_path: Path) -> None:
-    """What changed, how grave it is, and what will become of the next batches."""
+    """What changed, its effect, and the forecast for the next batches."""
     feed = sample_histories.feed_at(tmp_path / "flights")
     note = DriftNote("distance is text", "critical", ("'distance' is <b>text</b>",), "quarantined")
 

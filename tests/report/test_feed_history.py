@@ -52,7 +52,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_feed_that_never_ran_has_no_past(tmp_path: Path) -> None:
-    """There is nothing to look back on, and no error."""
+    """Its history is empty, without an error."""
     feed = sample_histories.feed_at(tmp_path / "flights")
     feed.receipts.rmdir()
 
@@ -92,7 +92,7 @@ def test_no_more_than_the_last_are_given(feed: Feed) -> None:
 
 
 def test_of_two_equally_old_receipts_the_later_attempt_is_the_newer(feed: Feed) -> None:
-    """Some disks keep stamps to the second only."""
+    """Some disks keep file times to the second only."""
     sample_histories.keep(feed, *(sample_histories.receipt(1, attempt=n) for n in (2, 10, 9)))
 
     assert [r.attempt for r in recent_receipts(feed)] == [10]
@@ -133,7 +133,7 @@ def test_ten_thousand_receipts_cost_sixty(feed: Feed, opened: list[str]) -> None
     assert found.unreadable == ()
 
 
-# ----- what they tell -----
+# ----- what a history holds -----
 
 
 def test_a_past_holds_what_pictures_show(feed: Feed) -> None:
@@ -156,7 +156,7 @@ def test_a_past_holds_what_pictures_show(feed: Feed) -> None:
 
 
 def test_a_column_that_may_not_be_null_and_passed_had_no_null(feed: Feed) -> None:
-    """Of a CSV file no footer tells it, and yet it is known from the verdict."""
+    """A CSV file has no footer; the verdict implies it."""
     inputs = '[{"type": "long", "name": "year", "required": true}, '
     inputs += '{"type": "double", "name": "arr_time", "required": false}]'
     sample_histories.keep(
@@ -169,7 +169,7 @@ def test_a_column_that_may_not_be_null_and_passed_had_no_null(feed: Feed) -> Non
 
 
 def test_an_attempt_that_broke_off_is_told_by_its_error(feed: Feed) -> None:
-    """Nothing is known of the batch, and the error's name stands for what was found."""
+    """Nothing is known of the batch; the error's name is in place of the violations."""
     sample_histories.keep(feed, sample_histories.errored(1))
 
     (batch,) = past_of(feed).batches
@@ -180,7 +180,7 @@ def test_an_attempt_that_broke_off_is_told_by_its_error(feed: Feed) -> None:
 
 @pytest.mark.parametrize("after", ["released", "discarded"])
 def test_a_feed_looks_no_better_for_being_looked_after(feed: Feed, after: str) -> None:
-    """What was taken up in quarantine is shown as it fared when it arrived."""
+    """A batch that was released is shown with its disposition on arrival."""
     arrival = sample_histories.receipt(1, sample_verdicts.quarantined())
     desk = {"entry": "day", "holds": "batch", "number": 1, "receipt": arrival.file}
     made = {"released": {"release": Release(**desk)}, "discarded": {"discard": Discard(**desk)}}

@@ -27,7 +27,7 @@ every_fare = pytest.mark.parametrize(
 
 
 class _Outline(HTMLParser):
-    """What a page is made of: its tags, its attributes, and the text a reader sees."""
+    """The tags, attributes and visible text of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class _Outline(HTMLParser):
 
 
 def test_a_thousand_columns_stay_usable() -> None:
-    """What is wrong stands open, the rest is folded, and the page stays under a megabyte."""
+    """Violations are open, the rest is folded, and the page stays under a megabyte."""
     page = render_report(sample_verdicts.wide())
     opened = re.sub(r"<details.*?</details>", "", page, flags=re.DOTALL)
 
@@ -236,7 +236,7 @@ def test_a_hostile_batch_adds_no_markup() -> None:
 
 
 def test_the_same_verdict_gives_the_same_page() -> None:
-    """The page holds no clock and no chance, through JSON and back."""
+    """The page depends on nothing but the verdict, also after a round trip through JSON."""
     verdict = sample_verdicts.split()
 
     assert render_report(verdict) == render_report(Verdict.from_json(verdict.to_json()))
@@ -258,7 +258,7 @@ def test_writing_makes_folders_and_replaces_an_older_page(tmp_path: Path) -> Non
 
 
 def test_a_page_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Where a folder has the name, it stays, and so does its neighbourhood."""
+    """If a folder has the name, it stays, and no other file is left."""
     target = tmp_path / "report.html"
     target.mkdir()
 
