@@ -1,4 +1,4 @@
-"""What happens in which order: the Prefect flows, the command line, the demo.
+"""Which step follows which: the Prefect flows, the command line, the demo.
 
 ``score_batches`` scores what has arrived in a feed, ``gate_batch`` judges one batch,
 ``watch_schema`` reports what drifts, ``release_quarantined`` judges a quarantined batch again.

@@ -1,4 +1,4 @@
-"""What becomes of what lies in quarantine: released, or given up."""
+"""Release a batch from quarantine, or discard it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def release_quarantined(
     policy: Policy | Path | None = None,
     file: Path | None = None,
 ) -> Any:
-    """Judge again what lies in quarantine, and score what fits.
+    """Judge a quarantined batch again, and score what fits.
 
     Args:
         feed: The feed, or the path of its YAML file.
         batch: The entry, as ``quarantine list`` shows it, or the batch's name as it arrived.
         model: MLflow URI of the version to judge and score by; by default the feed's.
         policy: The policy, or the path of its YAML file; by default the feed's.
-        file: A repaired file to judge in place of what lies there; it is copied.
+        file: A repaired file to judge instead of the quarantined one; it is copied.
 
     Returns:
         A ``RunSummary`` with one receipt. The run's state is ``Completed``, or ``Quarantined`` if
@@ -50,7 +50,7 @@ def release_quarantined(
 
 @flow(name="discard-quarantined")
 def discard_quarantined(feed: Feed | Path, batch: str, reason: str = "") -> Any:
-    """Move what lies in quarantine to the archive; nothing is deleted.
+    """Move a quarantined batch to the archive; nothing is deleted.
 
     Args:
         feed: The feed, or the path of its YAML file.

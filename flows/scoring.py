@@ -1,4 +1,4 @@
-"""Score what has arrived in a feed: every batch judged, each one a task of its own."""
+"""Score the batches of a feed, each in its own task."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "score_batches", "score_feed"]
 
-# Each batch at work holds a chunk of rows: memory is bounded by how many there are at a time.
+# Each running batch holds a chunk of rows: memory is bounded by the number of batches at a time.
 _AT_A_TIME = min(4, os.cpu_count() or 1)
 _in_threads: Any = ThreadPoolTaskRunner(max_workers=_AT_A_TIME)
 
@@ -59,7 +59,7 @@ def score_batches(feed: Feed | Path, again: bool = False) -> Any:
 
     Returns:
         A ``RunSummary``. The run's state is ``Completed``, or ``Quarantined`` if a batch was, which
-        is of type completed; its message says how the batches fared.
+        is of type completed; its message counts the dispositions.
 
     Raises:
         BatchRejected: The policy is ``on_mismatch: fail`` and a batch does not fit.
@@ -83,7 +83,7 @@ def score_batches(feed: Feed | Path, again: bool = False) -> Any:
 
 
 def _nothing_new(summary: RunSummary) -> State[Any]:
-    # An idle hour must not push the last artifacts that told of something out of sight.
+    # Runs without batches must not push the last useful artifacts out of sight.
     if summary.receipts or summary.unfinished:
         publish_run(summary)
     return final_state(summary)
@@ -111,10 +111,10 @@ def _outcome(
 
 
 def final_state(summary: RunSummary) -> State[Any]:
-    """Turn what a run did into the state in which it ends.
+    """Make the final state of a run.
 
     Args:
-        summary: What it did.
+        summary: The run's summary.
 
     Returns:
         Failed if a batch errored or the policy says so, ``Quarantined`` if a batch was, else
@@ -133,7 +133,7 @@ def final_state(summary: RunSummary) -> State[Any]:
 
 
 def _raised(receipt: Receipt) -> Exception:
-    """Make the error anew that a receipt tells of."""
+    """Make the error that a receipt records."""
     kinds = (ModelFailed, ModelNotFound, RegistryUnavailable, ContractChanged, BatchChanged)
     by_name: dict[str, type[GateError]] = {kind.__name__: kind for kind in kinds}
     kind = by_name.get(receipt.error.kind if receipt.error else "", GateError)

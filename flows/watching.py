@@ -17,15 +17,15 @@ __all__ = ["watch_feed", "watch_schema"]
 
 @flow(name="watch-schema")
 def watch_schema(feed: Feed | Path, last: int = 60, model: str | None = None) -> Any:
-    """Tell what has changed around a feed, once for each change of state.
+    """Report what has changed around a feed, once for each change of state.
 
     Emits ``signature-gate.schema.drifted``, ``signature-gate.schema.recovered`` and
-    ``signature-gate.contract.changed``. A named model makes it a rehearsal, of which no event
-    tells.
+    ``signature-gate.contract.changed``. With a named model it is a trial, and no event is
+    emitted.
 
     Args:
         feed: The feed, or the path of its YAML file.
-        last: Batches to look back on.
+        last: How many of the last batches to compare.
         model: A version to forecast for, such as ``models:/flights@challenger``, in place of the
             one that the feed's model URI means now.
 

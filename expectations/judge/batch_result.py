@@ -1,4 +1,4 @@
-"""What the stages have found in the files of a batch, put together as if it had been one file."""
+"""The results of all files of a batch, merged as if they were one file."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _ViolationKey = tuple[str, str | None, str, str, str]
 
 @dataclass(frozen=True)
 class BatchResult:
-    """A batch, and what each stage has found in it.
+    """A batch with the result of each stage.
 
     Attributes:
         files: Its files, in order; one for a frame or a single file.
         unopened: Name of each file of a folder that could not be opened, and why.
-        rules: What is known of each of the user's rules.
+        rules: The state of each of the user's rules.
         violations: What the batch as a whole breaks, by its rules or by the shape of its tensors.
-        enough_rows: Whether GX finds rows enough; None if it was not asked.
+        enough_rows: Whether GX finds enough rows; None if GX did not judge.
     """
 
     files: tuple[FileResult, ...]
@@ -44,7 +44,7 @@ class BatchResult:
 
     @property
     def planned(self) -> bool:
-        """Whether names and types of every file let its rows be judged."""
+        """Whether the rows of every file can be judged, by names and types."""
         return all(file.plan is not None for file in self.files)
 
     @property
@@ -55,7 +55,7 @@ class BatchResult:
 
     @property
     def row_count(self) -> int | None:
-        """Rows of all files; None if those of any are not known."""
+        """Rows of all files; None if the rows of one are not known."""
         counts = [file.row_count if self.planned else file.batch.rows for file in self.files]
         known = [count for count in counts if count is not None]
         return None if self.unreadable or len(known) < len(counts) else sum(known)
@@ -93,7 +93,7 @@ class BatchResult:
 
     @property
     def rule_results(self) -> tuple[RuleResult, ...]:
-        """What became of each rule; where a file was unreadable, only whether it is broken."""
+        """The result of each rule; if a file was unreadable, only whether the rule is broken."""
         applied, broken = Counter[int](), Counter[int]()
         for file in self.files:
             for key, counts in file.rule_counts.items():
@@ -117,12 +117,12 @@ class BatchResult:
         )
 
     def schema_violations(self) -> tuple[Violation, ...]:
-        """Merge what is wrong with names and types."""
+        """Merge the violations of names and types."""
         found = [(file, v) for file in self.files for v in file.schema_violations]
         return tuple(self._merged(found, sample_rows=0))
 
     def row_violations(self, sample_rows: int) -> tuple[Violation, ...]:
-        """Merge what rows break, in the order in which a single file is checked."""
+        """Merge the violations of rows, in the order of the checks of a single file."""
         found = [(file, v) for file in self.files for v in file.row_violations]
         plans = [file.plan for file in self.files if file.plan]
         keys = dict.fromkeys(_check_key(check) for plan in plans for check in plan.row_checks())
@@ -133,7 +133,7 @@ class BatchResult:
     def _merged(
         self, found: Sequence[tuple[FileResult, Violation]], sample_rows: int
     ) -> Iterable[Violation]:
-        """Make one of the violations that say the same, and name its files."""
+        """Merge equal violations into one that names its files."""
         merged = dict[_ViolationKey, Violation]()
         for file, violation in found:
             placed = violation.model_copy(

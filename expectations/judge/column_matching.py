@@ -1,4 +1,4 @@
-"""Which arriving column serves which column of the contract, and what is wrong with the names."""
+"""Match arriving columns with the contract's columns, and report violations of names."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from ..contract.policy import Policy
 
 _SEVERITIES: dict[str, Severity] = {"warn": "warning", "forbid": "critical"}
-# Where a hundred columns are missing it is another table: no slip of the pen explains the others,
-# and to compare all names with all, or to tell them all to each, would take minutes.
+# If a hundred columns are missing it is another table, not a misspelt one. To compare all names
+# with all others would take minutes.
 _GUESSED = 100
 
 
 @dataclass(frozen=True)
 class Matching:
-    """Contract columns with the position of the arriving column that serves each.
+    """Contract columns with the position of the arriving column for each.
 
     Attributes:
         pairs: Column and position, in the contract's order; absent optional ones left out.
@@ -49,7 +49,7 @@ def match_columns(batch: Batch, contract: Contract, policy: Policy) -> Matching:
         policy: Decides about renames, extra columns, order and kept columns.
 
     Returns:
-        The pairs and everything that is wrong with the names, all faults at once.
+        The pairs, and all violations of names.
     """
     arrived = [policy.rename.get(name, name) for name in batch.schema.names]
     positions = {name: position for position, name in reversed(list(enumerate(arrived)))}

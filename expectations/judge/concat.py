@@ -1,4 +1,4 @@
-"""The rows of several files one below the other, though their columns differ."""
+"""Concatenate the rows of several files whose columns differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One file of a batch, and what each stage has found in it."""
+"""One file of a batch, with the result of each stage."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FileResult:
 
     Attributes:
         batch: The opened file.
-        plan: How its columns conform; None where names or types make its rows meaningless.
+        plan: How its columns conform; None if rows cannot be judged for names or types.
         schema_violations: Names and types that do not fit.
         conversions: Columns that arrive in another type.
         first_row: Position of its first row in the whole batch.

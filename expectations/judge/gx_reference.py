@@ -1,8 +1,8 @@
-"""The contract's own suite, judged by stock GX: slow, and what the Polars engine is held to.
+"""Judge the contract's suite by stock GX: slow, and the reference of the Polars engine.
 
-Whether values conform is decided on the way into the model's types, before there is a frame that GX
-could judge. The rest of the suite is GX's: null and the number of rows on all rows that arrived,
-columns and types on those that conform.
+Whether values conform is decided while they are cast, before there is a frame that GX could judge.
+The rest of the suite is GX's: null and the number of rows on all rows that arrived, columns and
+types on those that conform.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NOT_NULL = "expect_column_values_to_not_be_null"
 _ROW_COUNT = "expect_table_row_count_to_be_between"
 _FORMS = 3
 _ON_ALL_ROWS = (_NOT_NULL, _ROW_COUNT)
-# What it would mean if the frame that the gate itself made did not meet an expectation.
+# The text for an expectation that fails on the frame that the gate itself made.
 _KINDS: dict[str, Kind] = {
     "expect_column_type_to_be": "type_mismatch",
     "expect_column_to_exist": "missing_column",
@@ -46,12 +46,12 @@ _KINDS: dict[str, Kind] = {
 
 
 class Reference(NamedTuple):
-    """What stock GX found of the contract.
+    """The results of stock GX on the contract's suite.
 
     Attributes:
         whole: The batch; rows with a forbidden null are those that GX found.
-        enough: Whether there are rows enough.
-        violations: What else GX objects to.
+        enough: Whether there are enough rows.
+        violations: The other expectations that failed.
     """
 
     whole: ConformedBatch
@@ -63,7 +63,7 @@ def judge_by_gx(whole: ConformedBatch, contract: Contract, policy: Policy) -> Re
     """Judge a batch by the suite of its contract, in stock GX.
 
     Returns:
-        The batch with GX's findings in place of the gate's own.
+        The batch with GX's results in place of the gate's own.
     """
     from ..gx.engine import judge_frame
 
@@ -96,7 +96,7 @@ def judge_by_gx(whole: ConformedBatch, contract: Contract, policy: Policy) -> Re
 def _as_it_arrived(
     whole: ConformedBatch, names: set[str], policy: Policy
 ) -> tuple[pd.DataFrame, RowLocations]:
-    """All rows: values as they conform, and where they do not, the cells as they arrived."""
+    """All rows: converted values, and the arriving cells where they do not conform."""
     import pandas as pd
 
     cells = dict[str, list[Any]]({name: [] for name in names})
@@ -118,7 +118,7 @@ def _as_it_arrived(
 
 
 def _forms(way: ColumnPlan, plan: BatchPlan, policy: Policy) -> Iterator[tuple[int, pl.Expr]]:
-    """A cell as it conforms, as it arrived, and, of a Python object that has no form, in words."""
+    """A cell as converted, as it arrived, and, for a Python object without a type, as text."""
     yield 0, way.value
     yield 1, without_null_values(way.source, policy).expr
     made = plan.objects.get(way.source_name)

@@ -135,7 +135,7 @@ def _text_columns(file: Batch, contract: Contract, policy: Policy) -> list[tuple
     ]
 
 
-# ----- what a file of rejected rows does not say itself -----
+# ----- what a file of rejected rows does not record -----
 
 
 def _format_of(arrived: BatchInfo) -> str:

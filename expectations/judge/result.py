@@ -1,4 +1,4 @@
-"""What ``check`` returns: the verdict on a batch, and its rows on either side of it."""
+"""What ``check`` returns: the verdict on a batch, with its accepted and rejected rows."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Chunk:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The verdict on a batch, and the batch's rows on either side of it.
+    """The verdict on a batch, with its accepted and rejected rows.
 
     Attributes:
         verdict: What was found.
-        contract: What it was judged by, if there was something.
+        contract: What it was judged by; None if there was no contract.
     """
 
     verdict: Verdict
