@@ -131,7 +131,7 @@ class Layout:
 
 
 def _alternate(quotes: Positions, opening: Mask, closing: Mask) -> bool:
-    """Tell whether the quotes open and close fields by turns, but for doubled ones."""
+    """Tell whether the quotes open and close fields alternately, doubled quotes aside."""
     opens = np.zeros(len(quotes), bool)
     opens[::2] = True
     doubled = np.zeros(len(quotes), bool)

@@ -26,7 +26,7 @@ class Trace(NamedTuple):
         batch: The batch's id.
         file: The receipt's file name.
         written: When the receipt was written, in nanoseconds since 1970.
-        attempt: The how manieth attempt it is about.
+        attempt: Number of the attempt that it is about.
     """
 
     batch: str

@@ -1,4 +1,4 @@
-"""The papers beside what is quarantined: the verdict for machines, the report for people."""
+"""Write the verdict, for machines, and the report, for people, into a quarantine folder."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def explain(
     """Write ``verdict.json`` and ``report.html``, and flush the folder with all that is in it.
 
     Args:
-        folder: Where; it is made if need be.
-        verdict: What was found.
-        became: What became of the batch.
-        past: The feed's last batches, this one last of all.
+        folder: The folder; it is made if it does not exist.
+        verdict: The verdict.
+        became: Where the batch and its rows are now.
+        past: The feed's last batches, this one last.
         overlaps: Which violations fall on the same rows.
 
     Raises:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..feed.history import History
     from ..feed.receipt import Receipt
 
-_FOLLOWED = 8  # receipts, from the quarantine desk back to the batch's arrival
+_FOLLOWED = 8  # receipts, from the last review in quarantine back to the batch's arrival
 
 
 def past_of(feed: Feed, newest: Receipt | None = None, last: int = LAST) -> FeedHistory:
