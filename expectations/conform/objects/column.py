@@ -148,7 +148,7 @@ class ColumnProbe:
 
     @property
     def cells(self) -> ObjectCells:
-        """Where the scan has the column; unconvertible if there are cells and none conforms by type."""
+        """Its place in the scan; unconvertible if it has cells and none conforms by type."""
         cells, target = self.column.cells, self.column.target
         never = isinstance(target, Anything) or not self.kinds - {"null"}
         return replace(cells, unconvertible=not never and not self.any_convertible)
