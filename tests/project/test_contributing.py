@@ -1,4 +1,4 @@
-"""The pages for contributors name what is there, and draw the layers that are held."""
+"""The pages for contributors and the Makefile name what exists, and draw the layers of lint."""
 
 from __future__ import annotations
 
@@ -47,6 +47,16 @@ def test_every_make_target_of_a_page_exists(page: str) -> None:
     targets = set(re.findall(r"^([a-z]+):", _text("Makefile"), re.MULTILINE))
 
     assert set(re.findall(r"(?:^|`)make (\w+)", _text(page), re.MULTILINE)) <= targets
+
+
+def test_every_path_of_the_makefile_exists() -> None:
+    """Properties that `make prove` runs, and tools, are where the Makefile names them."""
+    makefile = _text("Makefile")
+    named = re.findall(r"\btests/[\w/]+\.py", makefile)
+    named += [f"tests/tools/{tool}" for tool in re.findall(r"\$\(TOOL\)/(\w+\.py)", makefile)]
+
+    assert len(named) > 10
+    assert [path for path in named if not (ROOT / path).is_file()] == []
 
 
 def _layers(container: str) -> list[str]:
