@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def rules(tmp_path: Path) -> str:
-    """Write a rule of one's own: no value of ``a`` is negative."""
+    """Write a user's rule: no value of ``a`` is negative."""
     path = tmp_path / "rules.json"
     rule = {
         "type": "expect_column_values_to_be_between",
@@ -34,19 +34,19 @@ def rules(tmp_path: Path) -> str:
 
 @pytest.fixture
 def feed(make_feed: FeedMaker, line: str, rules: str) -> Feed:
-    """A feed for the line, which sets bad rows apart."""
+    """A feed of the model ``line`` that splits batches."""
     return make_feed(policy={**SPLIT, "rules": rules})
 
 
 @pytest.fixture
 def strict(make_feed: FeedMaker, line: str, rules: str) -> Feed:
-    """A feed for the line, which quarantines batches whole."""
+    """A feed of the model ``line`` that quarantines batches whole."""
     return make_feed(policy={"rules": rules})
 
 
 @pytest.fixture
 def written(tmp_path: Path) -> Callable[[Feed], str]:
-    """Write a feed down as YAML, for the command line."""
+    """Write a feed as YAML, for the command line."""
 
     def write(feed: Feed) -> str:
         path = tmp_path / f"{feed.name}.yaml"

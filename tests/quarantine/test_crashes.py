@@ -38,7 +38,7 @@ IN_YAML = "{keep: [key], on_mismatch: split, max_rejected: 0.5}"
 
 
 def test_an_attempt_that_is_half_done_is_not_cut_off(feed: Feed) -> None:
-    """A crashed run that is bound to score the batch comes first."""
+    """A release waits for the crashed run that is bound to score the batch."""
     from signature_gate.tasks.scoring.feed_run import current_intent
     from signature_gate.tasks.storage.intent import bind_intent
 
@@ -90,7 +90,7 @@ def test_a_release_that_is_killed_ends_once(
     times: int,
     then: str,
 ) -> None:
-    """Released again it ends as if nothing had been; a run for the feed drops or finishes it."""
+    """A second release gives the same end; a run of the feed clears or completes the first one."""
     first = scored(feed, "two.parquet", two_faults())
     before = contents(feed)
     policy = tmp_path / "policy.yaml"
@@ -117,7 +117,7 @@ def test_a_release_that_is_killed_ends_once(
 def test_a_discard_that_is_killed_ends_once(
     strict: Feed, written: Callable[[Feed], str], tmp_path: Path, point: str
 ) -> None:
-    """The same word said again completes it, and gives the same receipt."""
+    """The same command again completes it, and returns the same receipt."""
     first = scored(strict, "gaps.parquet", low(10, 3))
     command = ["quarantine", "discard", written(strict), first.batch.id]
     worker = start_command(command, tmp_path / "log", point)

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     FeedMaker = Callable[..., Feed]
 
 
-def test_what_is_given_up_lies_in_the_archive(strict: Feed, tmp_path: Path) -> None:
-    """Batch and papers move as they are; the receipt says why and points to the one before."""
+def test_a_discarded_batch_moves_to_the_archive(strict: Feed, tmp_path: Path) -> None:
+    """Batch, verdict and report move unchanged; the receipt has the reason."""
     first = scored(strict, "gaps.parquet", low(10, 3))
     files = {p.name: p.read_bytes() for p in apart(strict).path.iterdir()}
 
@@ -56,8 +56,8 @@ def test_what_is_given_up_lies_in_the_archive(strict: Feed, tmp_path: Path) -> N
         discard_batch(strict, first.batch.id)
 
 
-def test_rejected_rows_are_given_up_by_themselves(feed: Feed) -> None:
-    """The batch they came from is scored and stays where it is; `again` may still score it."""
+def test_rejected_rows_are_discarded_without_their_batch(feed: Feed) -> None:
+    """Their batch is scored and stays where it is; `again` may still score it."""
     first = scored(feed, "gaps.parquet", low(10, 3))
 
     receipt = discard_batch(feed, "gaps.parquet")
@@ -70,8 +70,8 @@ def test_rejected_rows_are_given_up_by_themselves(feed: Feed) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "…", "no such batch", "../quarantine"])
-def test_nothing_is_given_up_that_cannot_be_named(strict: Feed, text: str) -> None:
-    """Even if there is only one batch, a word that does not name it takes nothing away."""
+def test_nothing_is_discarded_that_is_not_named(strict: Feed, text: str) -> None:
+    """Even if there is only one batch, a text that does not name it discards nothing."""
     scored(strict, "gaps.parquet", low(10, 3))
 
     with pytest.raises(BatchNotFound):
@@ -84,7 +84,7 @@ def test_nothing_is_given_up_that_cannot_be_named(strict: Feed, text: str) -> No
 def test_a_discard_is_a_flow(
     make_feed: FeedMaker, line: str, written: Callable[[Feed], str]
 ) -> None:
-    """The feed may be named by its file; a batch that is not there fails the run."""
+    """The feed may be a file; a batch that does not exist fails the run."""
     from signature_gate.flows.releasing import discard_quarantined
 
     feed = make_feed("discarded")

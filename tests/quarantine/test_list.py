@@ -1,11 +1,12 @@
-"""What lies in quarantine is listed and named, on the terminal too."""
+"""Quarantined batches are listed and named, on the terminal too."""
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from commands import run
@@ -31,7 +32,6 @@ from signature_gate.tasks.storage.claims import claimed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from signature_gate.tasks.feed.feed import Feed
 
@@ -60,7 +60,7 @@ def test_a_name_of_several_batches_is_refused(strict: Feed) -> None:
 
 
 def test_what_the_feed_did_not_quarantine_is_left_alone(strict: Feed, tmp_path: Path) -> None:
-    """A folder that somebody else put there is shown, and neither released nor taken away."""
+    """A folder of another origin is listed, and neither released nor discarded."""
     scored(strict, "gaps.parquet", low(10, 3))
     shutil.copytree(apart(strict).path, strict.quarantined("stranger-000000000000"))
 
@@ -131,10 +131,10 @@ def test_an_empty_quarantine_says_so(
     assert run(capsys, "quarantine", "list", file, "--json")[1] == "[]\n"
 
 
-def test_a_verdict_that_cannot_be_read_is_listed_all_the_same(
+def test_a_batch_with_an_unreadable_verdict_is_listed(
     strict: Feed, written: Callable[[Feed], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Damage to papers hides no batch, and no traceback shows."""
+    """A damaged verdict hides no batch, and there is no traceback."""
     scored(strict, "gaps.parquet", low(10, 3))
     (apart(strict).path / "verdict.json").write_text("{")
 
@@ -142,26 +142,32 @@ def test_a_verdict_that_cannot_be_read_is_listed_all_the_same(
     assert "cannot be read" in run(capsys, "quarantine", "show", written(strict), "gaps")[1]
 
 
-def test_thousands_of_entries_are_listed_fast(strict: Feed) -> None:
-    """No receipt and no batch is opened for a list."""
+def test_a_list_reads_the_verdicts_and_nothing_else(
+    strict: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither receipts nor batches are opened, so that thousands of entries are listed at once."""
     scored(strict, "gaps.parquet", low(10, 3))
-    papers = (apart(strict).path / "verdict.json").read_bytes()
-    for number in range(2000):
+    verdict = (apart(strict).path / "verdict.json").read_bytes()
+    for number in range(200):
         folder = strict.quarantined(f"many-{number:012x}")
         folder.mkdir()
-        (folder / "verdict.json").write_bytes(papers)
+        (folder / "verdict.json").write_bytes(verdict)
         (folder / f"{folder.name}.parquet").touch()
     shutil.rmtree(strict.receipts)
-    started = os.times()
+    opened: list[str] = []
+    open_file = io.open
 
-    found = entries(strict)
+    def record(path: Any, *arguments: Any, **options: Any) -> Any:
+        opened.append(Path(path).name)
+        return open_file(path, *arguments, **options)
 
-    spent = os.times()
-    assert len(found) == 2001
-    assert (spent.user + spent.system) - (started.user + started.system) < 10
+    monkeypatch.setattr(io, "open", record)
+
+    assert len(entries(strict)) == 201
+    assert opened == ["verdict.json"] * 201
 
 
-def test_the_desk_from_first_to_last(
+def test_list_show_and_release_agree(
     feed: Feed,
     written: Callable[[Feed], str],
     tmp_path: Path,
@@ -193,10 +199,10 @@ def test_the_desk_from_first_to_last(
     assert (code, "its latest receipt is" in complaint) == (2, True)
 
 
-def test_the_wrong_word_exits_2(
+def test_an_unknown_batch_or_file_exits_2(
     strict: Feed, written: Callable[[Feed], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit 2: no such batch, no such file; the message names what is near."""
+    """Exit 2: no such batch, no such file; the message names the closest."""
     file = written(strict)
     scored(strict, "gaps.parquet", low(10, 3))
 
@@ -211,7 +217,7 @@ def test_the_wrong_word_exits_2(
 def test_a_claimed_batch_exits_3(
     strict: Feed, written: Callable[[Feed], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit 3: somebody else is at work on it, and nothing was done."""
+    """Exit 3: another worker has it, and nothing was done."""
     first = scored(strict, "gaps.parquet", low(10, 3))
 
     with claimed(strict, first.batch.id):

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     FeedMaker = Callable[..., Feed]
 
 
-def test_a_whole_batch_is_released_once_the_policy_forgives_it(strict: Feed) -> None:
-    """It is scored under its own name; original and papers lie in the archive; all rows count."""
+def test_a_whole_batch_is_released_under_a_policy_that_accepts_it(strict: Feed) -> None:
+    """It is scored under its own name; batch, verdict and report are archived; all rows count."""
     first = scored(strict, "gaps.parquet", low(10, 3))
     original = (strict.resolve(first.outputs.batch or "")).read_bytes()
 
@@ -97,8 +97,8 @@ def test_a_whole_batch_may_split_on_release(strict: Feed, rules: str) -> None:
     assert balanced(strict, receipt) == (10, 7, 3)
 
 
-def test_what_still_does_not_pass_stays_with_all_its_papers(strict: Feed) -> None:
-    """Nothing moves and nothing is overwritten: new papers lie beside the old ones."""
+def test_a_batch_that_still_does_not_pass_stays_with_all_its_reports(strict: Feed) -> None:
+    """Nothing moves and nothing is overwritten: new reports are beside the old ones."""
     first = scored(strict, "gaps.parquet", low(10, 3))
     before = contents(strict)
 
@@ -119,8 +119,8 @@ def test_what_still_does_not_pass_stays_with_all_its_papers(strict: Feed) -> Non
     assert apart(strict).report.name == "report.release-2.html"
 
 
-def test_a_split_that_leaves_all_rows_behind_is_none(feed: Feed) -> None:
-    """No empty predictions are published, and nothing moves, however much a policy lets go."""
+def test_a_split_without_a_good_row_is_a_quarantine(feed: Feed) -> None:
+    """No empty predictions are published, and nothing moves, whatever share a policy allows."""
     first = scored(feed, "gaps.parquet", gaps(10, 3))
     before = contents(feed)
     policy = Policy(keep=("key",), on_mismatch="split", max_rejected=1)
@@ -133,7 +133,7 @@ def test_a_split_that_leaves_all_rows_behind_is_none(feed: Feed) -> None:
 
 
 def test_a_folder_is_released_as_it_arrived(strict: Feed) -> None:
-    """A batch of several files is one batch at the desk too."""
+    """A batch of several files is one batch in quarantine too."""
     folder = strict.inbox / "july"
     folder.mkdir()
     low(3, 1).write_parquet(folder / "a.parquet")
@@ -148,7 +148,7 @@ def test_a_folder_is_released_as_it_arrived(strict: Feed) -> None:
 
 
 def test_scoring_leaves_alone_what_was_released(feed: Feed) -> None:
-    """A released batch stays done, whether all of it or some rows were released."""
+    """A released batch stays done, whether it was released whole or in part."""
     scored(feed, "gaps.parquet", low(10, 3))
     scored(feed, "more gaps.parquet", low(10, 6))
     for name in ("gaps.parquet", "more gaps.parquet"):
@@ -163,7 +163,7 @@ def test_scoring_leaves_alone_what_was_released(feed: Feed) -> None:
 def test_again_scores_the_whole_batch_after_some_rows_were_released_under_that_version(
     feed: Feed,
 ) -> None:
-    """Rows that a newer version has scored at the desk do not stand for the batch."""
+    """Released rows that a newer version has scored do not count for the whole batch."""
     first = scored(feed, "gaps.parquet", low(10, 3))
     release_batch(feed, first.batch.id, ReleaseOptions(model="models:/line/2", policy=FORGIVING))
     newer = feed.model_copy(update={"model": "models:/line/2"})
@@ -188,7 +188,7 @@ def test_a_released_batch_can_be_scored_again(strict: Feed) -> None:
 
 
 def test_of_two_releases_at_once_one_wins(strict: Feed) -> None:
-    """While a worker has the batch, the other is told so, and touches nothing."""
+    """While a worker has the batch, another gets an error, and changes nothing."""
     first = scored(strict, "gaps.parquet", low(10, 3))
     refused: list[str] = []
 
@@ -211,7 +211,7 @@ def test_of_two_releases_at_once_one_wins(strict: Feed) -> None:
 def test_two_processes_release_one_batch_once(
     strict: Feed, written: Callable[[Feed], str], tmp_path: Path
 ) -> None:
-    """Whoever comes second finds it taken or gone; there is one release."""
+    """The second process finds it claimed or gone; there is one release."""
     policy = tmp_path / "policy.yaml"
     policy.write_text("keep: [key]\n")
     first = scored(strict, "gaps.parquet", low(10, 3))
@@ -228,7 +228,7 @@ def test_two_processes_release_one_batch_once(
 def test_redact_keeps_values_out_of_releases(
     make_feed: FeedMaker, moody: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither receipts, papers, messages nor log lines tell a value; only data files hold it."""
+    """No receipt, report, message or log line has a value; only data files have."""
     policy = {"redact": True, **SPLIT}
     feed = make_feed(model=moody, policy=policy)
     scored(feed, "some junk.csv", rows(9, a=[PLANTED, *"12345678"]))
@@ -253,7 +253,7 @@ def test_redact_keeps_values_out_of_releases(
 def test_a_model_that_raises_leaves_everything_where_it_is(
     make_feed: FeedMaker, moody: str
 ) -> None:
-    """No receipt, no trace: the release can be asked for again."""
+    """No receipt and no other file is left: the release can be repeated."""
     feed = make_feed(model=moody)
     scored(feed, "gaps.parquet", gaps(4, 1))
     before = contents(feed)

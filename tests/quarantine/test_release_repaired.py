@@ -1,4 +1,4 @@
-"""Repaired files are released in place of what lies in quarantine."""
+"""Repaired files are released instead of the quarantined ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def test_repaired_rows_are_released_in_place_of_the_rejected_ones(
     feed: Feed, tmp_path: Path, ending: str
 ) -> None:
-    """In any order and format; the file is copied, and what it replaces is kept."""
+    """In any order and format; the file is copied, and the replaced one is kept."""
     first = scored(feed, "gaps.parquet", low(10, 3))
     file = tmp_path / f"repaired.{ending}"
     repaired = pl.read_parquet(apart(feed).content or "").drop("_violations").reverse()
@@ -57,7 +57,7 @@ def test_repaired_rows_are_released_in_place_of_the_rejected_ones(
     assert balanced(feed, receipt) == (10, 10, 0)
 
 
-def test_a_repaired_batch_stands_for_the_one_that_arrived(strict: Feed, tmp_path: Path) -> None:
+def test_a_repaired_batch_replaces_the_one_that_arrived(strict: Feed, tmp_path: Path) -> None:
     """Its rows count from now on; both files are kept, and `again` leaves the broken one alone."""
     first = scored(strict, "text.csv", b"a,n,key\nx,1,k0\ny,2,k1\n")
     file = tmp_path / "mended.parquet"
@@ -75,7 +75,7 @@ def test_a_repaired_batch_stands_for_the_one_that_arrived(strict: Feed, tmp_path
 
 
 def test_a_repair_that_does_not_pass_changes_nothing(strict: Feed, tmp_path: Path) -> None:
-    """What lies in quarantine is still told by its own verdict; the try is on record."""
+    """The quarantined batch keeps its own verdict; a receipt records the attempt."""
     first = scored(strict, "text.csv", b"a,n,key\nx,1,k0\n")
     file = tmp_path / "mended.parquet"
     low(5, 1).write_parquet(file)
@@ -101,7 +101,7 @@ def test_a_repair_that_does_not_pass_changes_nothing(strict: Feed, tmp_path: Pat
 def test_rows_that_are_not_the_rejected_ones_are_refused(
     feed: Feed, tmp_path: Path, frame: pl.DataFrame, said: str
 ) -> None:
-    """No row is scored twice, and none is lost in silence: the message says which are meant."""
+    """No row is scored twice or lost unnoticed: the message names the rows."""
     scored(feed, "gaps.parquet", low(10, 3))
     before = contents(feed)
     file = tmp_path / "repaired.parquet"
@@ -117,7 +117,7 @@ def test_rows_that_are_not_the_rejected_ones_are_refused(
 
 
 def test_what_was_altered_in_quarantine_is_not_released_as_the_batch(strict: Feed) -> None:
-    """A repair in place must be handed in, so that the record says so."""
+    """A file repaired in place is refused: it must be passed as a repaired file."""
     scored(strict, "gaps.parquet", low(10, 3))
     rows(10).write_parquet(apart(strict).content or "")
 

@@ -63,7 +63,7 @@ def test_released_rows_keep_the_numbers_they_arrived_with(feed: Feed) -> None:
 
 
 def test_rows_are_released_one_after_the_other(feed: Feed) -> None:
-    """Each release leaves the rest in quarantine, under the same numbers; all of it adds up."""
+    """Each release leaves the rest in quarantine, with the same numbers; the sums agree."""
     first = scored(feed, "two.parquet", two_faults())
     forgiving = Policy(keep=("key",), on_mismatch="split", max_rejected=0.5)
 
@@ -83,7 +83,7 @@ def test_rows_are_released_one_after_the_other(feed: Feed) -> None:
 
 
 def test_text_of_a_csv_file_is_still_text_on_release(make_feed: FeedMaker, moody: str) -> None:
-    """Rejected rows of CSV are parsed once more, though they lie there as Parquet."""
+    """Rejected rows of CSV are parsed again, although they are stored as Parquet."""
     feed = make_feed(model=moody, policy={**SPLIT, "max_rejected": 0.9})
     text = b"a,n,key\n1.5,1,k0\nn/a,2,k1\n2.5,x,k2\n3.5\n"
     first = scored(feed, "rows.csv", text)
@@ -106,10 +106,10 @@ def test_text_of_a_csv_file_is_still_text_on_release(make_feed: FeedMaker, moody
     assert balanced(feed, receipt) == (4, 2, 2)
 
 
-def test_a_malformed_record_is_never_taken_for_a_row_of_nulls(
+def test_a_malformed_record_is_never_read_as_a_row_of_nulls(
     make_feed: FeedMaker, line: str
 ) -> None:
-    """Its cells are unknown, so that no policy about nulls can release it."""
+    """Its cells are unknown: no policy about nulls releases it."""
     feed = make_feed(policy={**SPLIT, "max_rejected": 0.9, "keep": []}, model="models:/line/1")
     first = scored(feed, "rows.csv", b"a,n\n1.5,1\n2.5\n")
 
@@ -119,8 +119,8 @@ def test_a_malformed_record_is_never_taken_for_a_row_of_nulls(
     assert receipt.outputs.predictions is None
 
 
-def test_values_that_were_put_into_words_are_not_taken_for_text(feed: Feed) -> None:
-    """Of JSON values of several kinds only words are left, which nobody parses for values."""
+def test_values_that_were_stored_as_text_are_not_parsed(feed: Feed) -> None:
+    """JSON values of mixed kinds are stored as text, which is not parsed as values."""
     lines = [{"a": 1.5, "n": 1}, {"a": 2.5, "n": 2}, {"a": "3.5", "n": 3}]
     text = "".join(json.dumps({**line, "key": "k"}) + "\n" for line in lines)
     first = scored(feed, "rows.jsonl", text.encode())
@@ -177,7 +177,7 @@ def test_rejected_rows_are_judged_as_they_were(tmp_path: Path, name: str) -> Non
 
 
 def test_numbers_beside_text_that_stands_for_values_stay_numbers(tmp_path: Path) -> None:
-    """JSON has its datetimes as text and its numbers as numbers; both come back in their types."""
+    """JSON has datetimes as text and numbers as numbers; both are restored in their types."""
     path, kept = tmp_path / "lines.jsonl", tmp_path / "rejected.parquet"
     path.write_bytes(b'{"t":"2020-01-01T00:00:00Z","x":7,"y":8}\n{"t":"2020-01-01","x":1,"y":2}\n')
     judge = contract(t="datetime", x="long", y="double")
