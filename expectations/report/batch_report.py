@@ -1,4 +1,4 @@
-"""One self-contained HTML page per judged batch: no script, no request, nothing from data acts."""
+"""One self-contained HTML page per judged batch: no script, no request, all data escaped."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _LINKED_SCHEMES = frozenset({"http", "https", "file"})
 
 @dataclass(frozen=True)
 class Destination:
-    """Where something that became of the batch lies.
+    """Where an output of the batch is.
 
     Attributes:
-        label: What lies there: ``Predictions``, ``Rejected rows``, ``Receipt``.
+        label: What it is: ``Predictions``, ``Rejected rows``, ``Receipt``.
         uri: An absolute path, a path relative to the page, or a URL.
-        rows: How many rows it holds, if it holds rows.
+        rows: Its number of rows, if it has rows.
     """
 
     label: str
@@ -45,7 +45,7 @@ class Destination:
 
     @property
     def href(self) -> str | None:
-        """The link a browser can follow; None for object stores and anything else."""
+        """A link for browsers; None for object stores and other places."""
         scheme = urlsplit(self.uri).scheme.lower()
         if scheme:
             return self.uri if scheme in _LINKED_SCHEMES else None
@@ -55,7 +55,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class _Choice:
-    """One policy field as it is in force."""
+    """One policy field with its value."""
 
     field: str
     value: str
@@ -73,13 +73,13 @@ def render_report(
     past: FeedHistory | None = None,
     overlaps: Overlaps | None = None,
 ) -> str:
-    """Make the page that shows a verdict.
+    """Render a verdict as a page.
 
     Args:
-        verdict: What was found. Under ``redact`` no sample is shown, even if it holds one.
-        destinations: What became of the batch, and where that lies.
-        past: The feed's last batches, this one last of all.
-        overlaps: Which violations fall on the same rows.
+        verdict: The verdict. Under ``redact`` no sample is shown, even if it holds one.
+        destinations: Where the outputs of the batch are.
+        past: The feed's last batches, this one last.
+        overlaps: Which violations share rows.
 
     Returns:
         A complete HTML document.
@@ -112,20 +112,20 @@ def write_report(
     past: FeedHistory | None = None,
     overlaps: Overlaps | None = None,
 ) -> Path:
-    """Write the page that shows a verdict; a reader sees the whole page or none.
+    """Write a verdict as a page, atomically.
 
     Args:
-        path: Where the page shall be; its folder is made if need be, an older page is replaced.
-        verdict: What was found.
-        destinations: What became of the batch, and where that lies.
-        past: The feed's last batches, this one last of all.
-        overlaps: Which violations fall on the same rows.
+        path: The page's path; its folder is made if needed, an older page is replaced.
+        verdict: The verdict.
+        destinations: Where the outputs of the batch are.
+        past: The feed's last batches, this one last.
+        overlaps: Which violations share rows.
 
     Returns:
         The path.
 
     Raises:
-        OSError: The page cannot be written there.
+        OSError: The page cannot be written.
     """
     return write_page(path, render_report(verdict, destinations, past, overlaps))
 

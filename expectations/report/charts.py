@@ -1,4 +1,4 @@
-"""What the pictures of a feed's past show, batch by batch, and in words for who cannot see them."""
+"""Charts of a feed's history, batch by batch, as plain data with captions in words."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SCALES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 @dataclass(frozen=True)
 class Band:
-    """A stretch of batches that have something in common.
+    """Consecutive batches with something in common.
 
     Attributes:
         start: Position of its first batch, from 1.
@@ -55,11 +55,11 @@ class Band:
 
 @dataclass(frozen=True)
 class Strip:
-    """How the batches fared.
+    """The dispositions of the batches.
 
     Attributes:
-        caption: What is to be seen, in a sentence.
-        fares: How many fared in each way that occurs.
+        caption: The chart in one sentence.
+        fares: How many batches had each disposition.
         versions: The model versions that judged them.
     """
 
@@ -70,11 +70,11 @@ class Strip:
 
 @dataclass(frozen=True)
 class Bar:
-    """One batch in a picture of shares.
+    """One batch in a chart of shares.
 
     Attributes:
-        style: ``share``; ``whole`` where rows were not told apart; ``unknown``.
-        height: From 0 to 1 of the picture's height.
+        style: ``share``; ``whole`` where rows were not judged one by one; ``unknown``.
+        height: From 0 to 1 of the chart's height.
     """
 
     style: str
@@ -86,9 +86,9 @@ class Shares:
     """The share of rejected rows, batch by batch.
 
     Attributes:
-        caption: What is to be seen, in a sentence or two.
+        caption: The chart in one or two sentences.
         bars: One for each batch.
-        top: The share that the picture's height stands for.
+        top: The share at the top of the chart.
         allowed: Height, from 0 to 1, up to which the newest policy splits; None if it never does.
     """
 
@@ -123,12 +123,12 @@ class NullLane:
 
 @dataclass(frozen=True)
 class Nulls:
-    """The share of null in the columns that have some.
+    """The share of null in the columns with null.
 
     Attributes:
-        caption: What is to be seen, in a sentence or two.
+        caption: The chart in one or two sentences.
         lanes: The columns, those with most null first.
-        top: The share that a lane's height stands for.
+        top: The share at the top of a lane.
         more: Further columns with null.
         full: Columns known to have had none.
     """
@@ -141,7 +141,7 @@ class Nulls:
 
 
 def strip_of(past: FeedHistory) -> Strip:
-    """Picture how the batches fared."""
+    """Chart the dispositions of the batches."""
     fared = Counter(batch.fare for batch in past.batches)
     told = [f"{fared[fare]} {words}" for fare, words in FARES_IN_WORDS.items() if fared[fare]]
     newest = _NEWEST[past.batches[-1].fare]
@@ -153,7 +153,7 @@ def strip_of(past: FeedHistory) -> Strip:
 
 
 def shares_of(past: FeedHistory) -> Shares:
-    """Picture the share of rejected rows."""
+    """Chart the share of rejected rows."""
     known = [share for batch in past.batches if (share := batch.known.share) is not None]
     allowed = past.batches[-1].known.allowed
     top = _scale(max([*known, allowed or 0]))
@@ -166,7 +166,7 @@ def shares_of(past: FeedHistory) -> Shares:
 
 
 def nulls_of(past: FeedHistory) -> Nulls:
-    """Picture the share of null in the columns that have some."""
+    """Chart the share of null in the columns with null."""
     names = dict.fromkeys(name for b in past.batches for name in b.known.null_shares)
     series = {name: [b.known.null_shares.get(name) for b in past.batches] for name in names}
     peaks = {name: max(s for s in known if s is not None) for name, known in series.items()}
@@ -183,7 +183,7 @@ def nulls_of(past: FeedHistory) -> Nulls:
 
 
 def bands_of(labels: Sequence[str]) -> tuple[Band, ...]:
-    """Join neighbours that are alike."""
+    """Join equal neighbours."""
     bands, start = list[Band](), 1
     for label, group in groupby(labels):
         span = len(list(group))
@@ -216,7 +216,7 @@ def _bar_of(batch: HistoryEntry, top: float) -> Bar:
     share = batch.known.share
     if share is not None:
         return Bar("share", share / top)
-    # A batch without rows has no share of them, and yet nothing to hide.
+    # A batch without rows has no share of rejected rows: it counts as 0.
     held = batch.fare in ("quarantined", "failed")
     return Bar("whole", 1) if held else Bar("share" if batch.known.rows == 0 else "unknown")
 

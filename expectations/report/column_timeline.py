@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SHOWN = 40
 _CALM_SHOWN = 8
 _EVENTS = 100
-# No arriving type has these names; ``text`` is what a file without types delivers.
+# No arriving type has these names; ``text`` stands for files without types.
 _ABSENT, _UNKNOWN, _TEXT = "absent", "unknown", "text"
 _TONES = 3
 _STYLES = {_ABSENT: "absent", _UNKNOWN: "unknown", _TEXT: "text"}
@@ -46,12 +46,12 @@ class Event:
 
 @dataclass(frozen=True)
 class ColumnTimeline:
-    """One column through the batches.
+    """One column over the batches.
 
     Attributes:
         name: The column.
-        bands: Where it had which type, was absent, or where nothing is known of it.
-        marks: Positions, from 1, of the batches in which it failed or was warned of.
+        bands: Where it had which type, was absent, or is unknown.
+        marks: Positions, from 1, of the batches with a violation of it.
         events: Its changes, the oldest first.
     """
 
@@ -62,7 +62,7 @@ class ColumnTimeline:
 
     @property
     def note(self) -> str:
-        """Say in a few words what is remarkable about it."""
+        """Describe in a few words what is unusual about it."""
         changes = len(self.events)
         changed = f"{changes} changes" if changes > 1 else "".join(e.what for e in self.events)
         faulty = f"faulty in {len(self.marks)}" if self.marks else ""
@@ -70,7 +70,7 @@ class ColumnTimeline:
 
     @property
     def hits(self) -> tuple[Band, ...]:
-        """Its marks, those side by side and alike in one."""
+        """Its marks; equal neighbours are joined."""
         joined = list[Band]()
         for position, severity in self.marks:
             before = joined[-1] if joined else Band(0, 0, "")
@@ -82,19 +82,19 @@ class ColumnTimeline:
 
     @property
     def last(self) -> int:
-        """Position of the newest batch in which something happened to it; 0 if nothing did."""
+        """Position of the newest batch with a change or violation of it; 0 if there is none."""
         changes = (event.position for event in self.events)
         return max([0, *changes, *(position for position, _ in self.marks)])
 
 
 @dataclass(frozen=True)
 class Lifelines:
-    """The columns through the batches.
+    """The columns over the batches.
 
     Attributes:
-        caption: What is to be seen, in a sentence or two.
-        lanes: The columns shown, those to which something happened first.
-        more: Further columns to which something happened.
+        caption: The chart in one or two sentences.
+        lanes: The columns shown, those with changes or violations first.
+        more: Further columns with changes or violations.
         alike: Further columns that were always there, with one type and no violation.
         events: All changes, the newest first, at most a hundred.
         unlisted: Further changes.
@@ -109,13 +109,13 @@ class Lifelines:
 
 
 def lifelines_of(past: FeedHistory) -> Lifelines:
-    """Picture the columns through the batches.
+    """Chart the columns over the batches.
 
     Args:
-        past: The batches; those of which no column is known break no line.
+        past: The batches; one without known columns does not interrupt a line.
 
     Returns:
-        At most forty columns, and in numbers the others.
+        At most forty columns, and the number of the others.
     """
     names = dict.fromkeys(
         name for batch in past.batches for name in (*batch.known.columns, *batch.known.marks)

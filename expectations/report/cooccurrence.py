@@ -1,4 +1,4 @@
-"""Which violations fall on the same rows."""
+"""Which violations share rows."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Reason:
 
 @dataclass(frozen=True)
 class Overlaps:
-    """How often the commonest reasons fall on the same rows.
+    """How often the most frequent reasons share rows.
 
     Attributes:
-        reasons: At most eight, the commonest first.
+        reasons: At most eight, the most frequent first.
         shared: Rows that have both, for each pair of positions in ``reasons``, the lower one first.
         rows: Rejected rows.
         several: Those that have more than one of the reasons.
@@ -57,7 +57,7 @@ class Overlaps:
 
     @property
     def caption(self) -> str:
-        """What is to be seen, in a sentence or two."""
+        """The chart in one or two sentences."""
         said = f"{self.several:,} of {counted(self.rows, 'rejected row')} have more than one reason"
         if not self.several:
             return f"No row has more than one reason, of {counted(self.rows, 'rejected row')}."
@@ -66,19 +66,19 @@ class Overlaps:
         return f"{said}. Most often together: {pair}."
 
     def both(self, first: int, second: int) -> int:
-        """Rows that have two of the reasons; of one reason and itself, all its rows."""
+        """Rows with both of two reasons; for the same reason twice, all its rows."""
         if first == second:
             return self.reasons[first].rows
         return self.shared[min(first, second), max(first, second)]
 
 
 def overlaps_in(rejected: pl.LazyFrame | None, verdict: Verdict) -> Overlaps | None:
-    """Count which reasons fall on the same rejected rows, in one streaming pass.
+    """Count the rejected rows that reasons share, in one streaming pass.
 
     Args:
         rejected: Rejected rows, as ``CheckResult.rejected`` gives them; only ``_violations`` is
             read, or what it is made of.
-        verdict: What was found.
+        verdict: The verdict.
 
     Returns:
         The counts; None where there are less than two reasons to compare, where the batch is
@@ -91,7 +91,7 @@ def overlaps_in(rejected: pl.LazyFrame | None, verdict: Verdict) -> Overlaps | N
     try:
         counts = _counted(rejected, shown)
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        # A batch that broke or left meanwhile meets its judge elsewhere; this is only a picture.
+        # A changed or removed batch is reported elsewhere; here only the chart is left out.
         return None
     return Overlaps(
         reasons=tuple(

@@ -1,4 +1,4 @@
-"""A feed's past as its pages show it: plain data, made anew from receipts whenever it is needed."""
+"""A feed's history for its pages: plain data, made from receipts each time."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from ..verdict.verdict import Severity, Verdict
 
 Fare = Disposition | Literal["errored", "discarded"]
-# Files of text alone say nothing of types: what changes there is only what a value is taken for.
+# Text files have no types: only the reading of their values can change.
 _UNTYPED = {"csv": "text"}
-# Several layouts of one type; which one a writer picks means nothing.
+# Layouts of one type; the writer's choice among them means nothing.
 _SAME = {
     "large_string": "string",
     "string_view": "string",
@@ -32,16 +32,16 @@ _SAME = {
 
 @dataclass(frozen=True)
 class EntryFacts:
-    """What a verdict says of a batch that a picture can show; empty where there was no verdict.
+    """The facts of a verdict that charts show; empty without a verdict.
 
     Attributes:
         rows: Rows that arrived; None if unknown.
-        bad: Rows with a blocking violation; None where they were not told apart.
+        bad: Rows with a blocking violation; None where rows were not judged one by one.
         allowed: The share of bad rows up to which the policy splits; None where it never does.
         columns: Arriving type by contract-side name; empty if unknown.
         null_shares: Null cells per row, from 0 to 1, by column, as far as they are known.
-        marks: The graver severity of the violations of each column that has some.
-        faults: What was found, the gravest first, without any value: ``null in 'dep_time'``.
+        marks: The highest severity of the violations of each column with violations.
+        faults: The violations, the most severe first, without values: ``null in 'dep_time'``.
     """
 
     rows: int | None = None
@@ -60,17 +60,17 @@ class EntryFacts:
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """One batch of a feed's past.
+    """One batch of a feed's history.
 
     Attributes:
         name: Its path from the inbox.
-        fare: What became of it when it arrived.
+        fare: Its disposition on arrival.
         when: When that was, in UTC.
-        version: What tells the model's versions apart.
-        known: What was found.
+        version: The label of the model's version.
+        known: The facts of its verdict.
         report: Its quarantine report, as a path relative to the page; None if there is none.
         predictions: Its predictions, likewise.
-        after: ``released`` or ``discarded`` if somebody took it up in quarantine; else empty.
+        after: ``released`` or ``discarded`` if it was reviewed in quarantine; else empty.
     """
 
     name: str
@@ -90,7 +90,7 @@ class FeedHistory:
     Attributes:
         feed: The feed's name.
         batches: The oldest first.
-        total: How many batches the feed has seen.
+        total: How many batches the feed has had.
         unreadable: Names of receipts among the last that could not be read, and are left out.
     """
 
@@ -101,10 +101,10 @@ class FeedHistory:
 
 
 def known_from(verdict: Verdict, null_counts: Mapping[str, int]) -> EntryFacts:
-    """Pick what pictures show out of a verdict.
+    """Extract the facts that charts show from a verdict.
 
     Args:
-        verdict: What was found in a batch.
+        verdict: The verdict on a batch.
         null_counts: Null cells by arriving column, as far as they are known without reading.
 
     Returns:
@@ -137,11 +137,11 @@ def _null_shares(verdict: Verdict, null_counts: Mapping[str, int]) -> dict[str, 
     rows = verdict.rows or 1
     arrived = {name for name, _ in verdict.batch.columns}
     counts: dict[str, int] = dict.fromkeys(_proven_full(verdict), 0)
-    # A footer also counts what lies deeper in nested columns, under names of its own.
+    # A footer also counts the fields of nested columns, under names of their own.
     for name in arrived & null_counts.keys():
         counts[verdict.policy.rename.get(name, name)] = null_counts[name]
     for violation in verdict.violations:
-        # It may count NaN too, of which no footer knows.
+        # The verdict may count NaN too, which footers do not.
         if violation.kind == "null" and violation.column is not None and violation.count:
             counts[violation.column] = max(counts.get(violation.column, 0), violation.count)
     return {name: min(count / rows, 1.0) for name, count in counts.items()}

@@ -1,4 +1,4 @@
-"""The pages on which feeds are looked after: all feeds at a glance, one page each, earlier ones."""
+"""The pages of feeds: a list of all feeds, one page for each, and pages of earlier batches."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 # How long ago, from the coarsest unit to the finest.
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
-_TWICE = 2  # a unit is used from two of it on: 30 hours say more than one day
+_TWICE = 2  # a unit is used from two on: 30 hours are more exact than one day
 
 
 @dataclass(frozen=True)
 class DriftNote:
-    """What a change of schema means to the reader of a page.
+    """A change of schema, for the reader of a page.
 
     Attributes:
         title: What drifted, in a few words.
         severity: Whether it will keep batches from the model.
         changes: Each change, in a sentence.
-        forecast: What will become of the next batches; empty if nobody knows.
+        forecast: The forecast for the next batches; empty if there is none.
     """
 
     title: str
@@ -51,14 +51,14 @@ class Held:
 
 @dataclass(frozen=True)
 class Before:
-    """A batch before the last ones, as far as it is known without opening its receipt.
+    """An earlier batch, as known without opening its receipt.
 
     Attributes:
         batch: Its id.
         when: When its newest receipt was written, in UTC.
         version: The model's version.
         receipt: That receipt, as a path relative to the page.
-        report: What lies of it in quarantine, likewise; None if nothing does.
+        report: Its quarantine report, likewise; None if there is none.
     """
 
     batch: str
@@ -70,13 +70,13 @@ class Before:
 
 @dataclass(frozen=True)
 class FeedOverview:
-    """How a feed fares.
+    """The state of a feed.
 
     Attributes:
         name: Its name.
         model: The URI of its model.
         past: Its last batches.
-        held: What lies in its quarantine, the newest first as far as names tell.
+        held: Its quarantine entries, the newest first as far as names show.
         page: Its own page, as a path relative to the page that lists the feeds.
         earlier: The pages of its earlier batches, relative to its own page, the newest first.
         drift: What drifted.
@@ -97,7 +97,7 @@ class FeedOverview:
 
     @property
     def kept(self) -> int:
-        """Those of them that did not reach the model when they arrived."""
+        """Rows of them that did not reach the model on arrival."""
         return sum(
             (batch.known.bad if batch.fare in ("passed", "split") else batch.known.rows) or 0
             for batch in self.past.batches
@@ -105,7 +105,7 @@ class FeedOverview:
 
 
 def render_feeds(feeds: Sequence[FeedOverview], made: datetime) -> str:
-    """Make the page that lists all feeds with their health at a glance.
+    """Render the page that lists all feeds with their state.
 
     Args:
         feeds: The feeds, in the order in which they are listed.
@@ -123,7 +123,7 @@ def render_feeds(feeds: Sequence[FeedOverview], made: datetime) -> str:
 
 
 def render_feed(feed: FeedOverview, made: datetime) -> str:
-    """Make the page of one feed.
+    """Render the page of one feed.
 
     Args:
         feed: The feed.
@@ -141,7 +141,7 @@ def render_feed(feed: FeedOverview, made: datetime) -> str:
 def render_earlier(
     feed: FeedOverview, number: int, batches: Sequence[Before], made: datetime
 ) -> str:
-    """Make one page of a feed's earlier batches.
+    """Render one page of a feed's earlier batches.
 
     Args:
         feed: The feed.
@@ -156,7 +156,7 @@ def render_earlier(
 
 
 def ago(passed: timedelta) -> str:
-    """Write a span of time in the unit that says most."""
+    """Write a duration in its largest useful unit."""
     seconds = max(int(passed.total_seconds()), 0)
     for unit, length in _UNITS:
         if seconds >= _TWICE * length:

@@ -1,4 +1,4 @@
-"""A saved verdict as GX would have reported it: one answer for each expectation of its suite.
+"""A saved verdict as GX would report it: one result for each expectation of its suite.
 
 Plain data: ``gx`` makes GX's own objects of it.
 """
@@ -27,7 +27,7 @@ _ROW_COUNT = "expect_table_row_count_to_be_between"
 
 
 def contract_of(verdict: Verdict) -> Contract:
-    """Read back what a verdict was reached by.
+    """Restore the contract by which a verdict was reached.
 
     Returns:
         The contract, with the user's rules.
@@ -58,7 +58,7 @@ def suite_of(verdict: Verdict, *, whole: bool = False) -> dict[str, Any]:
 
 
 def answers(verdict: Verdict) -> list[Answer]:
-    """Say what became of each expectation that was judged.
+    """List the result of each expectation that was judged.
 
     Returns:
         The contract's expectations, then the user's rules; without those that were not judged,
@@ -77,7 +77,7 @@ def answers(verdict: Verdict) -> list[Answer]:
 
 
 def _blamed(stated: list[Expectation], verdict: Verdict) -> list[list[Violation]]:
-    """Lay each blocking violation to the expectation that comes closest to saying it."""
+    """Assign each blocking violation to the closest expectation."""
     blamed: list[list[Violation]] = [[] for _ in stated]
     for violation in verdict.blocking:
         if violation.kind != "rule":
@@ -173,7 +173,7 @@ def safe(value: Any) -> Any:
 
 
 def _value(text: str) -> Any:
-    """A sample as it was before it was written down, where that can be told."""
+    """A sample in its type before serialization, where that is known."""
     if text == "null":
         return None
     try:

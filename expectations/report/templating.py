@@ -1,4 +1,4 @@
-"""What all pages have in common: templates in which no name or value from data can act."""
+"""What all pages share: templates that escape every name and value from data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 class Pictures(NamedTuple):
-    """A feed's past in four pictures, one above the other over the same batches."""
+    """The four charts of a feed's history, one above the other over the same batches."""
 
     strip: Strip
     shares: Shares
@@ -40,17 +40,17 @@ class Pictures(NamedTuple):
 
 
 def pictures_of(past: FeedHistory) -> Pictures:
-    """Make the pictures of a past that holds at least one batch."""
+    """Make the charts of a history with at least one batch."""
     return Pictures(strip_of(past), shares_of(past), nulls_of(past), lifelines_of(past))
 
 
 def render_page(template: str, **facts: object) -> str:
-    """Fill in a page.
+    """Render a page.
 
     Args:
         template: File name of the template, beside this module.
-        facts: What it shows. Every text is escaped, cut to 600 characters, and rid of characters
-            that would hide or act.
+        facts: The variables of the template. Every text is escaped, cut to 600 characters, and
+            freed of control characters.
 
     Returns:
         A complete HTML document.
@@ -59,17 +59,17 @@ def render_page(template: str, **facts: object) -> str:
 
 
 def write_page(path: str | Path, page: str) -> Path:
-    """Write a page; a reader sees the whole page or none.
+    """Write a page atomically.
 
     Args:
-        path: Where it shall be; its folder is made if need be, an older page is replaced.
+        path: Its path; its folder is made if needed, an older page is replaced.
         page: The document.
 
     Returns:
         The path.
 
     Raises:
-        OSError: It cannot be written there.
+        OSError: It cannot be written.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
