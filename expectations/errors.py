@@ -18,9 +18,15 @@ GateError
 
 from __future__ import annotations
 
+from .credentials import masked
+
 
 class GateError(Exception):
-    """The root of all errors that signature-gate raises on purpose."""
+    """The root of all errors that signature-gate raises on purpose; none shows credentials."""
+
+    def __init__(self, *args: object) -> None:
+        """Mask the message, so that neither logs nor tracebacks show what is in a URI."""
+        super().__init__(*(masked(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class NoContract(GateError):
@@ -37,7 +43,7 @@ class NoContract(GateError):
         super().__init__(f"{model} has no usable contract: {reason}. {remedy}")
         self.reason = reason
         self.remedy = remedy
-        self.model = model
+        self.model = masked(model)
 
     def __reduce__(self) -> tuple[type[NoContract], tuple[str, str, str]]:
         """Pickle by parts: Prefect carries exceptions between processes."""

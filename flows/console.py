@@ -14,6 +14,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from ..expectations.credentials import masked
 from ..expectations.escaping import for_terminal
 from ..tasks.scoring.evidence import REPORT
 
@@ -73,7 +74,7 @@ def print_blank() -> None:
 
 def print_error(text: str) -> None:
     """Print an error on stderr, line by line."""
-    for line in text.splitlines():
+    for line in masked(text).splitlines():
         err.print(plain(line), soft_wrap=True)
 
 

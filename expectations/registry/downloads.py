@@ -1,4 +1,4 @@
-"""Folders for what is downloaded, which a worker that is killed leaves to the next one to sweep."""
+"""Temporary folders for downloads; those of a worker that was killed are removed by the next."""
 
 from __future__ import annotations
 
@@ -18,12 +18,7 @@ _LOCK = ".in-use"
 
 
 class Download(NamedTuple):
-    """A folder of one's own, for as long as its lock is held.
-
-    Attributes:
-        folder: Where the download goes.
-        lock: The kernel frees it when its holder dies.
-    """
+    """A folder, and the lock that keeps others from removing it; a dead process holds no lock."""
 
     folder: Path
     lock: FileLock
@@ -35,17 +30,10 @@ class Download(NamedTuple):
 
 
 def new_download() -> Download:
-    """Make a folder for a download, and sweep those whose owners are dead.
-
-    Returns:
-        An empty folder but for the hidden lock in it.
-
-    Raises:
-        OSError: It cannot be made.
-    """
+    """Create a folder for a download, and remove those of dead processes."""
     _sweep()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    # Locked before it has the name by which others know it: they never find it free.
+    # Locked before it gets the name by which others find it.
     lock = _lock(folder / f"{_LOCK}.new")
     lock.acquire()
     Path(lock.lock_file).rename(folder / _LOCK)
@@ -54,14 +42,7 @@ def new_download() -> Download:
 
 @contextmanager
 def brief_download() -> Generator[str]:
-    """Make a folder for a download that is read at once, and remove it.
-
-    Yields:
-        The folder's path.
-
-    Raises:
-        OSError: It cannot be made.
-    """
+    """Create a folder for a download that is read at once, and remove it."""
     download = new_download()
     try:
         yield str(download.folder)

@@ -1,4 +1,4 @@
-"""Contracts that lie on disk: an MLmodel folder, or a suite that signature-gate wrote."""
+"""Contracts on disk: an MLmodel folder, or a suite that signature-gate wrote."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ MLMODEL = "MLmodel"
 
 # MLflow keeps this flag beside the signature that it makes void.
 _TYPE_HINT = "is_signature_from_type_hint"
+_NAME_AND_VERSION = re.compile(r"[^/:]+(?:@[^/:@]+|/\d+)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _RELOG = "Log the model again with `mlflow.<flavor>.log_model(…, signature=…)`."
 _MAKE_SUITE = "Make one with `signature-gate contract MODEL --out FILE`."
@@ -45,20 +46,9 @@ def local_path(uri: str) -> Path | None:
 
 
 def load_local_contract(uri: str, path: Path) -> Contract:
-    """Read a contract from disk.
+    """Read a contract from a folder with an ``MLmodel`` file, that file, or a suite JSON.
 
-    Args:
-        uri: What was asked for.
-        path: A folder with an ``MLmodel`` file, that file, or a suite JSON.
-
-    Returns:
-        The contract; that of a folder is pinned to the folder's absolute path.
-
-    Raises:
-        NoContract: The ``MLmodel`` cannot be parsed, or its signature decides nothing.
-        ModelNotFound: Nothing there, or a folder without ``MLmodel``.
-        ContractChanged: The suite's signature is not the one its fingerprint was taken of.
-        Misuse: A file that is neither.
+    That of a folder is pinned to the folder's absolute path.
     """
     if _is_suite(path):
         return _suite_contract(path)
@@ -66,20 +56,7 @@ def load_local_contract(uri: str, path: Path) -> Contract:
 
 
 def resolve_local_model(uri: str, path: Path) -> ModelVersion:
-    """Tell which model a path means, without judging an ``MLmodel``'s signature.
-
-    Args:
-        uri: What was asked for.
-        path: As for ``load_local_contract``.
-
-    Returns:
-        The model, pinned.
-
-    Raises:
-        ModelNotFound: Nothing there, a folder without ``MLmodel``, or a suite without a model.
-        ContractChanged: As for ``load_local_contract``.
-        Misuse: A file that is neither.
-    """
+    """Tell which model a path means, whatever its signature is."""
     if not _is_suite(path):
         return ModelVersion(uri=uri, pinned=str(_mlmodel_in(uri, path).parent.resolve()))
     model = _suite_contract(path).model
@@ -90,17 +67,10 @@ def resolve_local_model(uri: str, path: Path) -> ModelVersion:
 
 
 def parse_mlmodel(text: bytes, model: ModelVersion) -> Contract:
-    """Read the contract out of an ``MLmodel`` file.
-
-    Args:
-        text: The file's YAML.
-        model: The version it belongs to.
-
-    Returns:
-        The contract; its model has the id that the file states.
+    """Read the contract from the YAML of an ``MLmodel`` file; its model has the id stated there.
 
     Raises:
-        NoContract: The YAML is broken, or the signature decides nothing.
+        NoContract: The YAML is broken, or the signature cannot serve as a contract.
     """
     mlmodel = _mapping(_yaml(text, model), "its MLmodel file holds no mapping", model)
     signature = mlmodel.get("signature")
@@ -134,15 +104,21 @@ def _mlmodel_in(uri: str, path: Path) -> Path:
     if file.is_file():
         return file
     if not path.exists():
-        msg = (
-            f"there is no file or folder {uri}. A model is a folder with an MLmodel file, a suite "
-            f"JSON, or a URI such as models:/{path.name}@champion."
-        )
+        msg = f"there is no file or folder {uri}. {_meant(uri, path)}"
         raise ModelNotFound(msg)
     below = sorted(str(found.parent) for found in path.glob(f"*/{MLMODEL}"))
     hint = f"Did you mean {' or '.join(below[:3])}?" if below else "Name the folder that has one."
     msg = f"the folder {uri} has no MLmodel file. {hint}"
     raise ModelNotFound(msg)
+
+
+def _meant(uri: str, path: Path) -> str:
+    if _NAME_AND_VERSION.fullmatch(uri):
+        return f"Did you mean models:/{uri}?"
+    return (
+        "A model is a folder with an MLmodel file, a suite JSON, or a URI such as "
+        f"models:/{path.name}@champion."
+    )
 
 
 def _suite_contract(path: Path) -> Contract:

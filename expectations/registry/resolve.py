@@ -28,25 +28,18 @@ FORMS = (
 _SHOWN = 10
 _CLOSE_ENOUGH = 60  # of the 100 that rapidfuzz gives to equal names
 
-# How MLflow's stores say that they have no such thing; an unknown alias is an invalid parameter.
+# MLflow's codes for what does not exist; an unknown alias is an invalid parameter.
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
-# How artifact stores say so; MLflow hands their words on as an internal error.
+# The same from artifact stores, whose errors MLflow passes on as internal ones.
 _ABSENT_FILE = re.compile(r"RESOURCE_DOES_NOT_EXIST|404 Client Error|\(404\)|NoSuchKey")
 
 
 def resolve_uri(client: MlflowClient, uri: str) -> ModelVersion:
-    """Ask what a URI means now.
-
-    Args:
-        client: Of the tracking server and the registry to ask.
-        uri: A model URI, as the module lists them.
-
-    Returns:
-        The version. Its files are not looked at.
+    """Ask the registry what a URI means now; files are not read.
 
     Raises:
         ModelNotFound: The registry has no such thing; the text says what it has.
-        mlflow.exceptions.MlflowException: Any other fault of the registry.
+        mlflow.exceptions.MlflowException: Any other error of the registry.
     """
     scheme, _, rest = uri.partition(":")
     name, _, tail = rest.strip("/").partition("/")
@@ -66,11 +59,10 @@ def resolve_uri(client: MlflowClient, uri: str) -> ModelVersion:
 
 
 @contextmanager
-def translate_not_found(say: Callable[[], str]) -> Generator[None]:
-    """Turn MLflow's word that it has no such thing into ``ModelNotFound``.
+def translate_not_found(message: Callable[[], str]) -> Generator[None]:
+    """Turn MLflow's "does not exist" into ``ModelNotFound``.
 
-    Args:
-        say: Gives the error's text; it may ask the registry what there is.
+    The message is asked for when it is needed, as it may ask the registry what there is.
     """
     try:
         yield
@@ -79,7 +71,7 @@ def translate_not_found(say: Callable[[], str]) -> Generator[None]:
             str(error)
         ):
             raise
-        raise ModelNotFound(say()) from None
+        raise ModelNotFound(message()) from None
 
 
 def _of_version(client: MlflowClient, uri: str, name: str, wanted: str) -> ModelVersion:

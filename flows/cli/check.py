@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from ...expectations.batch.formats import formats_in_words
+from ...expectations.credentials import mask_uri
 from ...expectations.errors import Misuse, NoContract
 from .. import console as terminal
 from .options import NOT_PASSED, PASSED, AsJson, Model, PolicyFile, Timeout
@@ -57,7 +58,7 @@ def check(
 def _load(model: str, timeout: float | None) -> Contract:
     from ...expectations.contract.contract import Contract
 
-    with terminal.spinner(f"reading the contract of {model}"):
+    with terminal.spinner(f"reading the contract of {mask_uri(model)}"):
         return Contract.load(model, timeout=timeout)
 
 

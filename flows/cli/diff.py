@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ...expectations.credentials import mask_uri
 from .. import console as terminal
 from ..console import table_of_changes
 from .options import NOT_PASSED, PASSED, AsJson, PolicyFile, Timeout
@@ -32,13 +33,15 @@ def diff(
     from ...expectations.drift.sources import read_comparands
 
     chosen = Policy.load(policy) if policy else None
-    with terminal.spinner(f"comparing {before} and {after}"):
+    shown = mask_uri(before), mask_uri(after)
+    with terminal.spinner(f"comparing {shown[0]} and {shown[1]}"):
         sides = read_comparands(before, after, chosen, timeout)
-        comparison = Comparison(before=before, after=after, changes=compare(*sides, chosen))
+        changes = compare(*sides, chosen)
+    comparison = Comparison(before=shown[0], after=shown[1], changes=changes)
     if as_json:
         terminal.print_json(comparison.model_dump_json(indent=2))
     elif comparison.changes:
         terminal.out.print(table_of_changes(comparison.changes))
     else:
-        terminal.print_line(f"nothing changed from {before} to {after}")
+        terminal.print_line(f"nothing changed from {shown[0]} to {shown[1]}")
     raise typer.Exit(NOT_PASSED if comparison.breaking else PASSED)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ...expectations.credentials import mask_uri
 from .. import console as terminal
 from .alerts import Notify, notify_of_run, recipients
 from .options import (
@@ -69,7 +70,7 @@ def preflight(
 
     chosen = Policy.load(policy) if policy else None
     terminal.print_error(f"preflight loads {model} and runs its code")
-    with terminal.spinner(f"trying {model}"), stdout_to_stderr():
+    with terminal.spinner(f"trying {mask_uri(model)}"), stdout_to_stderr():
         report = run_preflight(model, batches, chosen, timeout)
     if as_json:
         terminal.print_json(report.model_dump_json(indent=2))

@@ -127,7 +127,7 @@ def _model(folder: Path, flights: pl.DataFrame, alias: str) -> str:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    from ...expectations.registry.retry import mlflow_silenced
+    from ...expectations.registry.process_settings import mlflow_silenced
 
     with warnings.catch_warnings(action="ignore"), mlflow_silenced:
         yield

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...expectations.credentials import mask_uri
 from ...expectations.errors import Misuse
 from ...expectations.report.feed_pages import (
     Before,
@@ -86,7 +87,7 @@ def _write_feed(
     names = entry_names(feed)
     seen = FeedOverview(
         name=feed.name,
-        model=feed.model,
+        model=mask_uri(feed.model),
         past=linked_past(feed, history, page),
         held=tuple(Held(name, _report(feed, name, page)) for name in names),
         page=f"{page.name}/{_INDEX}",

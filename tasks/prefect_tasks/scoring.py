@@ -15,6 +15,7 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.runtime import task_run
 
+from ...expectations.credentials import mask_uri
 from ..feed.inbox import SkippedBatch
 from ..feed.receipt import Receipt
 from ..scoring.feed_run import current_intent, score_one
@@ -38,7 +39,7 @@ _log = logging.getLogger("signature_gate.progress")
 def fetch_intent(feed: Feed) -> Intent:
     """Pin the model version, signature, policy and params that the feed means now."""
     intent = current_intent(feed)
-    get_run_logger().info("%s is %s", feed.model, intent.model)
+    get_run_logger().info("%s is %s", mask_uri(feed.model), intent.model)
     return intent
 
 

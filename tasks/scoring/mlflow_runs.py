@@ -13,7 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ...expectations.escaping import slug, visible
-from ...expectations.registry.retry import DeadlineExceeded, call_within, described, resolve_timeout
+from ...expectations.registry.retry import (
+    DeadlineExceeded,
+    call_within,
+    describe_error,
+    resolve_timeout,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,7 +59,7 @@ def track_run(feed: Feed, summary: RunSummary, timeout: float | None = None) -> 
         _log.warning(
             "the run is not logged in MLflow's experiment %s: %s. Nothing else depends on it.",
             visible(feed.experiment),
-            described(error.last),
+            describe_error(error.last),
         )
         return None
 

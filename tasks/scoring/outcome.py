@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from ...expectations.credentials import masked
 from ...expectations.errors import (
     BatchChanged,
     ContractChanged,
@@ -220,4 +221,4 @@ def _message(error: BaseException, *, redact: bool) -> str:
         )
     if isinstance(error, GateError) and not (redact and isinstance(error, BatchChanged)):
         return str(error)
-    return "its text is withheld by policy redact" if redact else str(error)
+    return "its text is withheld by policy redact" if redact else masked(str(error))

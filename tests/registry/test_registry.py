@@ -9,12 +9,15 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +35,12 @@ from signature_gate.expectations.errors import (
     NoContract,
     RegistryUnavailable,
 )
-from signature_gate.expectations.registry.client import load_contract, load_model, resolve
+from signature_gate.expectations.registry.client import (
+    load_contract,
+    load_example,
+    load_model,
+    resolve,
+)
 from signature_gate.expectations.suite import to_suite
 
 if TYPE_CHECKING:
@@ -274,6 +282,98 @@ def test_a_tensor_is_a_contract_of_one_column(iris_tensor: Tutorial) -> None:
     assert "float64" in str(contract.columns[0].type)
 
 
+@pytest.mark.parametrize("name", ["hash#1", "a@b", "100%", "two words"])
+def test_whatever_name_mlflow_registers_is_found(name: str, house_price: Tutorial) -> None:
+    """The contract, the input example and the model come by alias and by version."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    client.create_registered_model(name)
+    client.create_model_version(name, f"models:/{house_price.model_id}")
+    client.set_registered_model_alias(name, "champion", "1")
+
+    contract = load_contract(f"models:/{name}@champion")
+
+    assert contract.model is not None
+    assert contract.model.pinned == f"models:/{name}/1"
+    assert load_contract(contract.model.pinned).fingerprint == contract.fingerprint
+    assert load_example(contract.model) is not None
+    assert load_model(contract.model, contract.fingerprint).metadata.model_id
+
+
+@pytest.mark.parametrize("address", ["{folder}/mlflow.db", "{folder}/file", "file://{folder}/x.db"])
+def test_a_path_as_the_address_of_the_registry_is_refused_at_once(
+    address: str, tmp_path: Path, registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow would take it for a folder of runs; the error writes the URI of a database."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address.format(folder=tmp_path))
+
+    with pytest.raises(
+        RegistryUnavailable, match=f"write MLFLOW_TRACKING_URI=sqlite:///{tmp_path}/"
+    ):
+        resolve("models:/many/1", 600)
+
+
+@pytest.mark.parametrize("address", ["postgres://u:p@h/db", "sqlite:/one/slash.db", "{folder}"])
+def test_an_address_that_mlflow_cannot_read_is_asked_once(
+    address: str, tmp_path: Path, registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No repetition makes such an address answer."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address.format(folder=tmp_path))
+
+    with pytest.raises(RegistryUnavailable, match="asked once"):
+        resolve("models:/many/1", 60)
+
+
+def test_a_certificate_that_does_not_verify_is_asked_once(
+    registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the variables in which the authority belongs."""
+    with _secure_server(tmp_path) as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        with pytest.raises(RegistryUnavailable, match=r"asked once .* in REQUESTS_CA_BUNDLE or"):
+            resolve("models:/many/1", 60)
+
+
+@contextmanager
+def _secure_server(folder: Path) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Answering) as server:
+        server.daemon_threads = True
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(_self_signed(folder))
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"https://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def _self_signed(folder: Path) -> Path:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "server.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return file
+
+
 def test_no_database_is_made_where_none_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -445,6 +545,13 @@ def test_a_path_that_is_not_there_is_told_what_a_model_is(tmp_path: Path) -> Non
         f"there is no file or folder {tmp_path}/flights. A model is a folder with an MLmodel file, "
         "a suite JSON, or a URI such as models:/flights@champion."
     )
+
+
+@pytest.mark.parametrize("name", ["penguins@champion", "penguins/3"])
+def test_a_registered_name_without_its_scheme_is_completed(name: str) -> None:
+    """What looks like a name with an alias or a version is offered as a URI."""
+    with pytest.raises(ModelNotFound, match=rf"Did you mean models:/{name}\?$"):
+        Contract.load(name)
 
 
 def test_a_folder_around_a_model_is_told_where_it_is(house_price: Tutorial) -> None:
