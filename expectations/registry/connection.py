@@ -135,8 +135,8 @@ def _refuse_unusable_address(shown: str) -> None:
         path = _local_path(address)
         if path and (path.is_file() or path.suffix in _DATABASE_ENDINGS):
             msg = (
-                f"{shown}: there is no registry: MLflow takes {shown_address} for a folder. If it is a "
-                f"database, write MLFLOW_TRACKING_URI=sqlite:///{path.absolute()}."
+                f"{shown}: there is no registry: MLflow takes {shown_address} for a folder. If it "
+                f"is a database, write MLFLOW_TRACKING_URI=sqlite:///{path.absolute()}."
             )
             raise RegistryUnavailable(msg)
 

@@ -44,7 +44,7 @@ def _forecast_one(feed: Feed, receipt: Receipt, contract: Contract) -> Forecast:
     entry = entry.model_copy(update={"gone": True})
     if not receipt.batch.columns:
         return entry
-    violations = judge_schema(receipt.batch, contract, feed.policy).violations
+    violations = judge_schema(receipt.batch, contract, feed.policy).schema_violations
     blocking = tuple(v for v in violations if v.severity == "critical")
     refused: Disposition = "failed" if feed.policy.on_mismatch == "fail" else "quarantined"
     return _completed(entry, refused if blocking else "passed", "schema", blocking)

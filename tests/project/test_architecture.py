@@ -44,6 +44,7 @@ IMPORTERS = {
     "great_expectations": ["expectations.gx.engine"],
     "mlflow": [
         "expectations.registry.client",
+        "expectations.registry.connection",
         "expectations.registry.resolve",
         "tasks.scoring.mlflow_runs",
         "flows.demo.",
@@ -69,7 +70,6 @@ MAX_FUNCTION = 40
 # Functions that are still longer.
 LONG_FUNCTIONS = {
     "outcome.stage_outputs",
-    "retry.call_within",
     "feed_run.score_feed",
 }
 
