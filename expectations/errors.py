@@ -1,9 +1,9 @@
-"""Everything that can go wrong with the machinery or its use; bad data is a verdict instead.
+"""The errors of broken machinery and wrong use; bad data gives a verdict instead.
 
 GateError
 ├── NoContract           the model's signature cannot serve as a contract
 ├── BatchRejected        a caller asked for the rows of a batch that may not be scored
-├── Misuse               what was asked for cannot be meant
+├── Misuse               an invalid argument, name or file
 │   ├── BatchNotFound        no such file or folder
 │   ├── UnsupportedBatch     an object or format that the gate does not read
 │   ├── ModelNotFound        the registry answers, and knows no such model, version or alias
@@ -22,7 +22,7 @@ from .credentials import masked
 
 
 class GateError(Exception):
-    """The root of all errors that signature-gate raises on purpose; none shows credentials."""
+    """The base class of all errors of signature-gate; no message shows credentials."""
 
     def __init__(self, *args: object) -> None:
         """Mask the message, so that neither logs nor tracebacks show what is in a URI."""
@@ -39,7 +39,7 @@ class NoContract(GateError):
     """
 
     def __init__(self, reason: str, remedy: str, model: str = "the model") -> None:
-        """Keep the three parts apart, so that a verdict can carry them too."""
+        """Keep the three parts, so that a verdict can carry them too."""
         super().__init__(f"{model} has no usable contract: {reason}. {remedy}")
         self.reason = reason
         self.remedy = remedy
@@ -51,7 +51,7 @@ class NoContract(GateError):
 
 
 class Misuse(GateError):
-    """What was asked for cannot be meant."""
+    """An argument, name or file is invalid."""
 
 
 class BatchNotFound(Misuse):
@@ -87,7 +87,7 @@ class ContractChanged(GateError):
 
 
 class BatchChanged(GateError):
-    """The batch is no longer what was judged: altered meanwhile, or its footer lied."""
+    """The batch is no longer what was judged: altered meanwhile, or its footer is false."""
 
 
 class ModelFailed(GateError):

@@ -1,8 +1,8 @@
 """Text from data, made safe to show: in HTML, in Markdown, on a terminal, as part of a path.
 
 A column name or a value may hold anything: an escape sequence that repaints a terminal, an override
-that turns the reading direction round, a link, a tag, or a blank that looks like nothing at all.
-Shown, such a character becomes a mark that names it; it never acts.
+of the reading direction, a link, a tag, or an invisible blank. Such a character is replaced by a
+mark that names it; it never takes effect.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SLUG_LENGTH = 80
 
 
 def visible(text: object, *, limit: int | None = None) -> str:
-    """Name every character that would act or hide instead of showing itself.
+    """Replace every control or invisible character by a mark that names it.
 
     These are the characters that ``str.isprintable`` refuses (controls, line breaks, bidirectional
     and other format characters, blanks but the common space, lone surrogates, private use) and the
@@ -70,7 +70,7 @@ def for_terminal(text: object, *, limit: int | None = None) -> str:
 
 
 def for_markdown(text: object, *, limit: int | None = None) -> str:
-    """Show a name or value as mere text within a paragraph, list item or table cell of Markdown.
+    """Escape a name or value for a paragraph, list item or table cell of Markdown.
 
     Whatever has a meaning in CommonMark or GitHub's dialect gets a backslash, so that it stands for
     itself only: no pipe ends a cell, no bracket makes a link, no tag reaches HTML. Character
@@ -91,7 +91,7 @@ def for_markdown(text: object, *, limit: int | None = None) -> str:
 
 
 def for_table(text: object, *, limit: int | None = None) -> str:
-    """Show a name or value as mere text in a table that some pages take for Markdown, some not.
+    """Make a name or value safe in a table that some pages render as Markdown and some do not.
 
     An escape would be shown by the latter, so that what acts in Markdown is named instead, and
     nothing else: in ``<b>`` the bracket reads ``⟨U+003C⟩``.

@@ -15,7 +15,7 @@ _LONGEST_GUESS = 200
 
 
 def closest(name: str, candidates: Sequence[str]) -> str | None:
-    """Find the candidate that a typing slip would make of a name.
+    """Find the candidate of which a name is likely a misspelling.
 
     Args:
         name: The name that is missing.

@@ -1,1 +1,1 @@
-"""Batches made to try a model out, and the report on the trial."""
+"""Example and generated batches to try a model on, and the report on the trial."""

@@ -1,9 +1,8 @@
 """The input example that a model was logged with, as a batch that can be judged.
 
-MLflow stores it as JSON, which knows neither bytes nor instants; they come back as text. Its loader
-can cast such text, and everything else too, by the signature: ``1.5`` becomes ``1`` where the
-signature says ``long``. To judge the example it must be seen as it was written, so here only what
-JSON lacks is decoded.
+MLflow stores it as JSON, which has neither bytes nor instants: both are text there. Its loader can
+cast such text, and everything else too, by the signature: ``1.5`` becomes ``1`` for ``long``. The
+example must be judged as it was written, so here only bytes and instants are decoded.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Example(NamedTuple):
-    """What a model was logged with.
+    """The input example of a model.
 
     Attributes:
         data: A pandas frame, an array, a sparse matrix, or what JSON holds.
@@ -36,11 +35,11 @@ class Example(NamedTuple):
 
 
 def example_batch(example: Example, contract: Contract) -> Any:
-    """Turn an example into a batch, as MLflow's enforcement would.
+    """Convert an example to a batch, as MLflow's enforcement would.
 
     Args:
         example: As it was written.
-        contract: Says which of its texts stand for bytes or instants.
+        contract: Decides which texts are bytes or instants.
 
     Returns:
         A pandas frame, an ndarray or a dictionary of ndarrays.
@@ -98,7 +97,7 @@ def _decoded_column(cells: pd.Series, kind: Type | None) -> pd.Series:
 
 
 def _is_lacking(kind: Type) -> bool:
-    """Tell whether JSON has no form of its own for some of a type's values."""
+    """Tell whether JSON cannot represent some values of a type."""
     match kind:
         case Scalar(name):
             return name in ("binary", "datetime")

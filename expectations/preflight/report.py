@@ -1,4 +1,4 @@
-"""What came of trying a model version before it is promoted: plain data, and JSON."""
+"""The result of trying a model version before it is promoted: plain data, and JSON."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ STEPS: tuple[StepName, ...] = get_args(StepName)
 
 
 class Step(BaseModel):
-    """One thing that was tried.
+    """One step of the trial.
 
     Attributes:
         name: What was tried.
         state: ``skipped`` where there is nothing to try it on.
         expected: How it should be.
         observed: How it is.
-        remedy: What to do, if anything is to be done.
-        violations: What was found, where something was judged.
+        remedy: What to do; empty if nothing.
+        violations: The violations, if a batch was judged.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,16 +40,16 @@ class Step(BaseModel):
     violations: tuple[Violation, ...] = ()
 
     def passed(self, observed: str) -> Step:
-        """Return the same step, tried and found sound."""
+        """Return the same step as passed."""
         return self.model_copy(update={"state": "ok", "observed": observed})
 
     def failed(self, observed: str, remedy: str) -> Step:
-        """Return the same step, tried and found wanting."""
+        """Return the same step as failed."""
         update = {"state": "failed", "observed": observed, "remedy": remedy}
         return self.model_copy(update=update)
 
     def failed_by(self, found: Sequence[Violation], remedy: str = "") -> Step:
-        """Return the same step, failed by violations; without a remedy theirs holds."""
+        """Return the same step as failed by violations; their remedy is the default."""
         first = found[0]
         where = f" in {first.column!r}" if first.column else ""
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
@@ -59,7 +59,7 @@ class Step(BaseModel):
 
 
 class BatchOutcome(BaseModel):
-    """What a recent batch would have met.
+    """The verdict on a recent batch.
 
     Attributes:
         file: Its path from the folder.
@@ -79,7 +79,7 @@ class BatchOutcome(BaseModel):
 
 
 class Preflight(BaseModel):
-    """What came of trying a model version.
+    """The result of trying a model version.
 
     Attributes:
         uri: The model as it was named.
@@ -102,5 +102,5 @@ class Preflight(BaseModel):
     @computed_field
     @property
     def passed(self) -> bool:
-        """Nothing failed."""
+        """No step failed."""
         return all(step.state != "failed" for step in self.steps)

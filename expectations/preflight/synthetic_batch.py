@@ -1,8 +1,8 @@
-"""Batches made from nothing but a contract, to try what a model does before data comes.
+"""Generate batches from a contract, to try a model before there is data.
 
-- *Ordinary* rows hold small, unlike values; a model that is sound predicts on them.
+- *Ordinary* rows hold small, different values; a working model predicts on them.
 - Rows of *edges* hold the bounds of each type, empty and foreign text, empty lists and maps, and
-  null wherever it may stand; the gate must let them through, while a model may well refuse them.
+  null wherever it may stand; the gate must accept them, while a model may refuse them.
 """
 
 from __future__ import annotations
@@ -75,12 +75,12 @@ _EDGES: dict[ScalarName, list[Any]] = {
 
 @dataclass(frozen=True)
 class GeneratorOptions:
-    """What a synthetic batch is to hold.
+    """The contents of a synthetic batch.
 
     Attributes:
-        edges: Bounds and oddities instead of ordinary values.
-        optional: Whether columns and fields that may be absent are there.
-        policy: Says where null may stand.
+        edges: Bounds and unusual values instead of ordinary ones.
+        optional: Whether optional columns and fields are present.
+        policy: Decides where null is allowed.
     """
 
     edges: bool
@@ -155,7 +155,7 @@ def _cells(kind: Type, recipe: GeneratorOptions) -> list[Any]:
 
 
 def _lists(elements: list[Any], recipe: GeneratorOptions) -> list[Any]:
-    """Lists of lengths that differ; among edges also an empty one."""
+    """Lists of different lengths; with edges also an empty one."""
     lengths = (0, 1, 3) if recipe.edges else (1, 2, 3)
     return [elements[:length] for length in lengths]
 

@@ -1,4 +1,4 @@
-"""A verdict in plain words: why the batch fared as it did, and how each column fared."""
+"""Explain a verdict: the reason for its disposition, and the state of each column."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ State = Literal["blocked", "warned", "good", "unjudged", "foreign"]
 
 @dataclass(frozen=True)
 class ColumnFinding:
-    """How one column fared.
+    """The state of one column.
 
     Attributes:
         name: The column's name as the contract has it.
@@ -87,7 +87,7 @@ def ranked(violations: tuple[Violation, ...]) -> list[Violation]:
 
 
 def why(verdict: Verdict) -> str:
-    """Say in one or two plain sentences why the batch fared as it did; without names from data."""
+    """Give the reason for the disposition in one or two sentences, without names from data."""
     if verdict.passed:
         return _why_passed(verdict)
     return f"{_fault(verdict)} {_consequence(verdict)}"
@@ -142,7 +142,7 @@ def _consequence(verdict: Verdict) -> str:
 
 
 def column_findings(verdict: Verdict) -> list[ColumnFinding]:
-    """Gather what is known of each column.
+    """List the state of each column.
 
     Returns:
         One entry per column that the contract, the batch or a violation names: blocked ones first,

@@ -1,4 +1,4 @@
-"""What was found in a batch: plain data that explains itself, merges, and survives as JSON."""
+"""The verdict on a batch: plain data that can be explained, merged, and stored as JSON."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _LISTED = 20
 
 
 class Violation(BaseModel):
-    """One way in which a batch departs from the contract.
+    """One deviation of a batch from the contract.
 
     Attributes:
         kind: One of the eighteen kinds.
@@ -53,12 +53,12 @@ class Violation(BaseModel):
         observed: What arrived.
         remedy: What to do about it, as one imperative sentence.
         because: The policy field or conversion rule that makes it a violation.
-        count: Rows it falls on, for row-level violations; None for batch-level ones.
+        count: Rows that have it, for row-level violations; None for batch-level ones.
         rows: Positions, from 0, of the first such rows.
         sample: The values in those rows, as text; empty under ``redact``.
         severity: ``critical`` blocks, ``warning`` is only reported.
         expectation: The GX expectation that failed: its ``type`` and ``kwargs``.
-        files: The files of a folder on which it falls; empty for a batch of one file.
+        files: The files of a folder that have it; empty for a batch of one file.
         engine: What judged it.
     """
 
@@ -80,7 +80,7 @@ class Violation(BaseModel):
 
     @property
     def level(self) -> Literal["batch", "row"]:
-        """Whether single rows can be set apart for it."""
+        """Whether it concerns single rows, which a split can reject, or the whole batch."""
         return "batch" if self.count is None else "row"
 
     @computed_field
@@ -106,7 +106,7 @@ class Violation(BaseModel):
 
 
 class RuleResult(BaseModel):
-    """What became of one of the user's own rules.
+    """The result of one of the user's rules.
 
     Attributes:
         expectation: The rule, as GX writes it.
@@ -131,7 +131,7 @@ class RuleResult(BaseModel):
 
 
 class Conversion(BaseModel):
-    """A column that arrived in another type and is handed over, losslessly, in the model's."""
+    """A column that arrived in another type and is converted, losslessly, to the model's."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -141,11 +141,11 @@ class Conversion(BaseModel):
 
 
 class BatchInfo(BaseModel):
-    """What can be said of a batch without judging it.
+    """What is known of a batch without judging it.
 
     Attributes:
         name: File or folder name, or the kind of object.
-        uri: Where it lies; None for objects in memory.
+        uri: Its location; None for objects in memory.
         format: ``parquet``, ``csv``, ``pandas``, ``polars``, ``arrow`` …
         bytes: Size on disk; None for objects in memory.
         columns: Arriving names and types, in order.
@@ -175,7 +175,7 @@ class Verdict(BaseModel):
         violations: All of them, blocking or not.
         conversions: Lossless conversions made.
         evidence: For each column, the stage that decided it.
-        rules: What became of each of the user's own rules.
+        rules: The result of each of the user's rules.
         signature: The signature's own JSON; empty where there was none.
         engine: What judged: ``polars``, ``gx``, or ``polars+gx`` where GX had to judge some rules.
         gate_version: The version of signature-gate that judged.
@@ -210,7 +210,7 @@ class Verdict(BaseModel):
 
     @property
     def separable(self) -> bool:
-        """Whether the good rows can be told from the bad and may go on without them.
+        """Whether the good rows can be separated from the bad ones and scored without them.
 
         Values that a type cannot hold are never dropped: leaving them out would bias the scores.
         """
@@ -231,12 +231,12 @@ class Verdict(BaseModel):
 
     @property
     def whole(self) -> bool:
-        """Whether a blocking violation falls on the batch as a whole."""
+        """Whether a blocking violation concerns the batch as a whole."""
         return any(v.level == "batch" for v in self.blocking)
 
     @property
     def accepted(self) -> int:
-        """Rows without a blocking violation; 0 where rows cannot be told apart."""
+        """Rows without a blocking violation; 0 where rows cannot be separated."""
         return 0 if self.whole or self.rows is None else self.rows - self.rejected
 
     @property
@@ -245,7 +245,7 @@ class Verdict(BaseModel):
         return self.rejected / self.rows if self.rows else 0.0
 
     def summary(self) -> str:
-        """Say in one line how the batch fared, then up to twenty violations, the worst first."""
+        """Describe the outcome in one line, then up to twenty violations, the worst first."""
         of = "" if self.rows is None else f" of {self.rows:,} rows"
         head = f"{self.batch.name}{of}: {self.disposition}"
         if self.rejected:
@@ -273,7 +273,7 @@ class BatchRejected(GateError):
     """The batch may not be scored.
 
     Attributes:
-        verdict: What was found, with every violation and its remedy.
+        verdict: The verdict, with every violation and its remedy.
     """
 
     def __init__(self, verdict: Verdict) -> None:
