@@ -180,7 +180,9 @@ class _DeviationRules(FieldRules):
     def removed(self, field: Field) -> Consequence:
         by_column = self.judgement.by_column
         broken = by_column.get(field.name) or by_column.get(None)
-        return ("breaking", broken.because) if broken else ("compatible", "it may be absent")
+        if broken:
+            return "breaking", broken.because
+        return "compatible", "it is optional, and the model receives no values for it"
 
     def added(self, field: Field) -> Consequence:
         return _extra_column(field.name, self.judgement.policy)

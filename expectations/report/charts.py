@@ -257,11 +257,11 @@ def _null_lane(
 
 def _nulls_in_words(lanes: Sequence[NullLane], with_null: int, known: int) -> str:
     if not known:
-        return "How many cells are null is not known of any column."
+        return "Null counts are not known for any column."
     if not lanes:
-        return f"No null in any of {counted(known, 'column')} of which that is known."
+        return f"No nulls in {counted(known, 'column')} with known counts."
     first = lanes[0]
-    found = f"Null in {with_null:,} of {counted(known, 'column')} of which that is known"
+    found = f"Nulls in {with_null:,} of {counted(known, 'column')} with known counts"
     return f"{found}; most in {first.name}: {percent(first.most)} of {first.most_in}."
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..wording import counted
-from .charts import Band, bands_of
+from .charts import Band, bands_of, batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ class ColumnTimeline:
         """Describe in a few words what is unusual about it."""
         changes = len(self.events)
         changed = f"{changes} changes" if changes > 1 else "".join(e.what for e in self.events)
-        faulty = f"faulty in {len(self.marks)}" if self.marks else ""
+        faulty = f"violations in {len(self.marks)}" if self.marks else ""
         return ", ".join(filter(None, (changed, faulty)))
 
     @property
@@ -184,5 +184,5 @@ def _in_words(lines: Sequence[ColumnTimeline], past: Sequence[HistoryEntry]) -> 
     failed = sum(bool(line.marks) for line in lines)
     failing = f" {counted(failed, 'column')} had violations." if failed else ""
     unknown = sum(not batch.known.columns for batch in past)
-    unsaid = f" Of {unknown} of the batches no column is known." if unknown else ""
+    unsaid = f" The columns of {batches(unknown)} are not known." if unknown else ""
     return f"{changed}, of {len(lines):,} in all.{failing}{unsaid}"

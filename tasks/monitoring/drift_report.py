@@ -111,8 +111,8 @@ class DriftReport(BaseModel):
         newest: Name of the newest of them whose schema is known.
         since: Name of the first batch with the newest schema, if that is not the usual schema.
         changes: From the usual schema to the newest batch's, from the contract to the newest
-            batch's schema (breaking ones only), and from the previous contract to this one; the
-            worst first.
+            batch's schema (breaking ones and missing columns), and from the previous contract to
+            this one; the worst first.
         shifts: The batches at which the schema changed, the oldest first.
         forecast: The verdict of this contract on each of the last batches that another contract
             judged, the oldest first.

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from ..feed.receipt import Receipt
 
 
+# The model has no values for such a column, also where it is optional.
+_MISSING = ("removed", "renamed")
+
+
 class _Arrivals(NamedTuple):
     """What the last batches show of the arriving schema."""
 
@@ -112,15 +116,15 @@ def _arrivals(feed: Feed, receipts: Sequence[Receipt], contract: Contract) -> _A
     same_format = [r for r in readable if r.batch.format == newest.batch.format]
     usual = _usual(same_format)
     unusual = tuple(batch_changes(usual.batch, newest.batch, contract, feed.policy))
-    breaking = tuple(
+    deviations = tuple(
         change
         for change in contract_deviations(newest.batch, contract, feed.policy)
-        if change.effect == "breaking"
+        if change.effect == "breaking" or change.kind in _MISSING
     )
     # A deviation from the contract is reported for as long as it lasts, so it replaces its like.
-    reported = {(change.kind, change.path) for change in breaking}
+    reported = {(change.kind, change.path) for change in deviations}
     return _Arrivals(
-        (*breaking, *(c for c in unusual if (c.kind, c.path) not in reported)),
+        (*deviations, *(c for c in unusual if (c.kind, c.path) not in reported)),
         tuple(_shifts(feed, readable, contract)),
         newest,
         _first_like_newest(same_format) if unusual else None,

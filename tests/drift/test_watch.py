@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+import sample_histories
+import sample_verdicts
 import yaml
 from commands import run
 from feeds import (
@@ -22,6 +24,7 @@ from feeds import (
 )
 from prefect_records import artifact, events
 
+from signature_gate import Contract
 from signature_gate.expectations.errors import ModelNotFound
 from signature_gate.tasks.monitoring.announced import AnnouncedState, announce_once, new_events
 from signature_gate.tasks.monitoring.watch import watch_feed
@@ -113,6 +116,28 @@ def test_the_batch_with_which_the_schema_changed_is_named(make_feed: FeedMaker, 
     assert [shift.name for shift in found.shifts] == ["4.parquet"]
     assert (found.breaking, found.drifted, found.forecast) == (False, True, ())
     assert "since batch: 4.parquet" in found.message()
+
+
+def test_an_optional_column_that_never_arrives_is_reported(tmp_path: Path) -> None:
+    """The model has no values for it, although no batch was ever rejected for that."""
+    columns = [
+        {"type": "double", "name": "a", "required": True},
+        {"type": "string", "name": "gusts", "required": False},
+    ]
+    signature = {"inputs": json.dumps(columns), "outputs": None, "params": None}
+    (tmp_path / "MLmodel").write_text(yaml.safe_dump({"signature": signature}), "utf-8")
+    contract, feed = Contract.load(tmp_path), sample_histories.feed_at(tmp_path / "flights")
+    verdict = sample_verdicts.flights()
+    batch = verdict.batch.model_copy(update={"columns": (("a", "double"),)})
+    for number in (1, 2):
+        arrived = verdict.model_copy(update={"batch": batch})
+        receipt = sample_histories.receipt(number, arrived, contract=contract.fingerprint)
+        sample_histories.keep(feed, receipt)
+
+    report = watch_feed(feed, model=str(tmp_path))
+
+    assert ("batch and contract", "removed", "gusts", "compatible") in seen(report)
+    assert not report.breaking
 
 
 def test_a_change_that_became_the_rule_is_over(make_feed: FeedMaker, line: str) -> None:

@@ -146,7 +146,7 @@ def test_null_shares_are_shown_of_the_columns_that_have_some() -> None:
     assert (second.name, second.least, second.known) == ("b", 0.01, 2)
     assert (nulls.top, nulls.full, nulls.more) == (0.2, 1, 0)
     assert nulls.caption == (
-        "Null in 2 of 3 columns of which that is known; most in c: 20% of day-01.parquet."
+        "Nulls in 2 of 3 columns with known counts; most in c: 20% of day-01.parquet."
     )
 
 
@@ -190,7 +190,7 @@ def test_a_batch_that_cannot_be_read_changes_no_column() -> None:
 
     assert lines.events == ()
     assert [b.style for b in lines.lanes[0].bands] == ["t0", "unknown", "t0"]
-    assert "Of 1 of the batches no column is known." in lines.caption
+    assert "The columns of 1 batch are not known." in lines.caption
 
 
 def test_a_file_without_types_changes_no_type() -> None:
@@ -451,7 +451,7 @@ def test_the_list_of_feeds_tells_their_health(tmp_path: Path) -> None:
     page = write_overview([feed, new], tmp_path / "pages").read_text("utf-8")
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page.partition("<main>")[2]))
 
-    assert "2 feeds; 1 has something in quarantine." in text
+    assert "2 feeds; 1 has batches in quarantine." in text
     assert re.search(
         r"flights models:/flights@champion 1 passed, 1 quarantined 3 quarantined", text
     )
