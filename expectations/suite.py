@@ -202,8 +202,11 @@ def load_suite(path: Path) -> Contract:
 def _expectations(
     contract: Contract, policy: Policy, columns: Collection[str] | None
 ) -> Iterator[Expectation]:
+    all_expected = policy.missing_optional == "forbid"
     expected = [
-        c for c in contract.columns if (c.required if columns is None else c.name in columns)
+        column
+        for column in contract.columns
+        if (column.required or all_expected if columns is None else column.name in columns)
     ]
     yield _columns(expected, policy, exact=columns is not None or expected == [*contract.columns])
     for column in expected:

@@ -84,6 +84,11 @@ class Policy(BaseModel):
     extra_columns: Literal["warn", "ignore", "forbid"] = Field(
         default="warn", description="Columns that the contract does not know."
     )
+    missing_optional: Literal["warn", "ignore", "forbid"] = Field(
+        default="warn",
+        description="Optional columns that do not arrive; under warn and forbid a batch is stopped "
+        "where another column likely is such a one under another name.",
+    )
     column_order: Literal["ignore", "warn", "forbid"] = Field(
         default="ignore", description="Columns in another order than the contract's."
     )

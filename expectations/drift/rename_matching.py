@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from rapidfuzz import fuzz, process, utils
+from ..similarity import close_names, one_to_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 # The likelihood of a rename is the sum of: similar names, equal types, equal positions.
 _NAME, _TYPE, _POSITION = 0.8, 0.1, 0.1
-# Of the 100 that rapidfuzz gives to equal names; ``similarity.closest`` asks for as much.
-_CLOSE_ENOUGH = 75
-# More new names than that on a side are another table, not a renamed one.
-_MOST_NAMES = 3_000
-_DIGITS = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
@@ -62,8 +55,7 @@ def match_renames(
 ) -> Alignment:
     """Pair the fields of two lists; swapping the lists swaps the result.
 
-    A renamed field keeps its kind of type, and its name differs in case, punctuation or a few
-    letters. Names that differ in their digits are siblings (``lag_1``, ``lag_2``), not renames.
+    A renamed field keeps its kind of type, and its name is close by ``similarity.close_names``.
 
     Args:
         before: Fields with distinct names.
@@ -95,10 +87,13 @@ def _possible_renames(
     positions: tuple[dict[str, int], dict[str, int]],
     similarity: Callable[[Field, Field], float | None],
 ) -> Iterable[Rename]:
-    for old, new, closeness in _close_names(removed, added):
+    old_fields = {field.name: field for field in removed}
+    new_fields = {field.name: field for field in added}
+    for old_name, new_name, closeness in close_names(list(old_fields), list(new_fields)):
+        old, new = old_fields[old_name], new_fields[new_name]
         type_similarity = similarity(old, new)
         if type_similarity is not None:
-            in_place = positions[0][old.name] == positions[1][new.name]
+            in_place = positions[0][old_name] == positions[1][new_name]
             likelihood = _NAME * closeness + _TYPE * type_similarity + _POSITION * in_place
             yield Rename(old, new, round(likelihood, 2))
 
@@ -106,36 +101,4 @@ def _possible_renames(
 def _best_renames(possible: Iterable[Rename]) -> list[Rename]:
     # Ties are broken by names, whichever side they are on: swapping the sides must swap the result.
     ranked = sorted(possible, key=lambda r: (-r.likelihood, sorted((r.before.name, r.after.name))))
-    old_names, new_names = set[str](), set[str]()
-    best = list[Rename]()
-    for rename in ranked:
-        if rename.before.name not in old_names and rename.after.name not in new_names:
-            old_names.add(rename.before.name)
-            new_names.add(rename.after.name)
-            best.append(rename)
-    return best
-
-
-def _close_names(
-    removed: Sequence[Field], added: Sequence[Field]
-) -> list[tuple[Field, Field, float]]:
-    if not removed or not added or max(len(removed), len(added)) > _MOST_NAMES:
-        return []
-    scores = process.cdist(
-        [_simplified(field.name) for field in removed],
-        [_simplified(field.name) for field in added],
-        scorer=fuzz.ratio,
-        score_cutoff=_CLOSE_ENOUGH,
-        dtype=np.float32,
-    )
-    pairs = ((removed[i], added[j], float(scores[i, j]) / 100) for i, j in np.argwhere(scores))
-    return [pair for pair in pairs if _digits(pair[0].name) == _digits(pair[1].name)]
-
-
-def _simplified(name: str) -> str:
-    # Names that are only punctuation are compared as they are.
-    return utils.default_process(name).replace(" ", "") or name
-
-
-def _digits(name: str) -> list[str]:
-    return _DIGITS.findall(name)
+    return one_to_one(ranked, lambda rename: (rename.before.name, rename.after.name))

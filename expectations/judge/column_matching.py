@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..batch.columns import RESERVED
-from ..similarity import closest
 from ..verdict.verdict import Severity, Violation
 from ..wording import listed
+from .likely_renames import likely_renames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ..batch.batch import Batch
     from ..contract.contract import Column, Contract
     from ..contract.policy import Policy
+    from .likely_renames import LikelyRename
 
 _SEVERITIES: dict[str, Severity] = {"warn": "warning", "forbid": "critical"}
 # If a hundred columns are missing it is another table, not a misspelt one. To compare all names
@@ -41,16 +41,7 @@ class Matching:
 
 
 def match_columns(batch: Batch, contract: Contract, policy: Policy) -> Matching:
-    """Match names exactly, after the policy's ``rename``; unnamed contracts match by position.
-
-    Args:
-        batch: The arriving columns.
-        contract: The columns to serve.
-        policy: Decides about renames, extra columns, order and kept columns.
-
-    Returns:
-        The pairs, and all violations of names.
-    """
+    """Match names exactly, after the policy's ``rename``; unnamed contracts match by position."""
     arrived = [policy.rename.get(name, name) for name in batch.schema.names]
     positions = {name: position for position, name in reversed(list(enumerate(arrived)))}
     if contract.named:
@@ -59,43 +50,71 @@ def match_columns(batch: Batch, contract: Contract, policy: Policy) -> Matching:
         pairs = list(zip(contract.columns, range(len(arrived)), strict=False))
     kept = [(name, positions[name]) for name in policy.keep if name in positions]
     used = {position for _, position in pairs} | {position for _, position in kept}
-    extra = [name for i, name in enumerate(arrived) if i not in used]
-    found = [
-        *_missing(contract, [column for column, _ in pairs], extra),
+    extra = [position for position in range(len(arrived)) if position not in used]
+    present = {column.name for column, _ in pairs}
+    missing = [column for column in contract.columns if column.name not in present]
+    types = {arrived[position]: batch.schema.field(position).type for position in extra}
+    by_weight = sorted(missing, key=lambda column: not column.required)
+    renames = likely_renames(by_weight[:_GUESSED], types, batch, policy)
+    violations = [
+        *_missing(contract, missing, renames),
+        *_missing_optional(missing, renames, policy, any_arrived=bool(pairs)),
         *_missing_kept(policy, positions),
         *_duplicates(contract, arrived),
         *_none_at_all(contract, pairs),
-        *_extra(extra, policy),
+        *_extra([arrived[position] for position in extra], policy),
         *_order(contract, pairs, policy),
     ]
-    return Matching(tuple(pairs), tuple(kept), tuple(found))
+    return Matching(tuple(pairs), tuple(kept), tuple(violations))
 
 
 def _missing(
-    contract: Contract, present: list[Column], extra: Sequence[str]
+    contract: Contract, missing: Sequence[Column], renames: Mapping[str, LikelyRename]
 ) -> Iterable[Violation]:
-    arrived = {column.name for column in present}
-    lacking = [c for c in contract.columns if c.required and c.name not in arrived]
     expectation = _match_set(contract)
-    for position, column in enumerate(lacking):
-        guesses = extra if position < _GUESSED else ()
+    for position, column in enumerate(column for column in missing if column.required):
+        rename = renames.get(column.name)
+        otherwise = f"Deliver {column.name!r}, or log the model again with it optional."
         yield Violation(
             kind="missing_column",
             column=column.name,
             expected=f"a column of type {column.type}",
             observed="no such column",
-            remedy=_remedy_for_missing(column.name, guesses),
+            remedy=rename.remedy(column.name) if rename else otherwise,
             because="the signature requires it",
             expectation=expectation if position < _GUESSED else None,
         )
 
 
-def _remedy_for_missing(name: str, extra: Sequence[str]) -> str:
-    close = closest(name, extra)
-    if close is None:
-        return f"Deliver {name!r}, or log the model again with it optional."
-    entry = json.dumps({close: name}, ensure_ascii=False)
-    return f"If {close!r} is the same column, set policy rename: {entry}."
+def _missing_optional(
+    missing: Sequence[Column],
+    renames: Mapping[str, LikelyRename],
+    policy: Policy,
+    *,
+    any_arrived: bool,
+) -> Iterable[Violation]:
+    if policy.missing_optional == "ignore":
+        return
+    for column in missing:
+        rename = renames.get(column.name)
+        renamed = rename is not None and rename.is_likely
+        # Where no column at all arrived, another violation says so.
+        if column.required or not (any_arrived or renamed):
+            continue
+        ignore = "set policy missing_optional: ignore"
+        yield Violation(
+            kind="missing_column",
+            column=column.name,
+            expected=f"a column of type {column.type}, which the signature calls optional",
+            observed="no such column" + (", but one of a name like it" if renamed else ""),
+            remedy=f"{rename.remedy(column.name)} If it is not, {ignore}."
+            if rename
+            else f"Deliver {column.name!r}, or {ignore}.",
+            because="its likely rename would never reach the model"
+            if renamed
+            else f"policy missing_optional: {policy.missing_optional}",
+            severity="critical" if renamed else _SEVERITIES[policy.missing_optional],
+        )
 
 
 def _missing_kept(policy: Policy, positions: dict[str, int]) -> Iterable[Violation]:

@@ -52,6 +52,7 @@ _MATRIX = 2
 # What a policy says of arriving batches, and not of predictions.
 _NOT_OF_OUTPUTS: dict[str, Any] = {
     "extra_columns": "forbid",
+    "missing_optional": "ignore",
     "column_order": "ignore",
     "parse_text": "forbid",
     "min_rows": 0,

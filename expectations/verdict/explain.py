@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .verdict import Evidence, Kind, Verdict, Violation
 
 KINDS_IN_WORDS: dict[Kind, str] = {
-    "missing_column": "a required column is missing",
+    "missing_column": "a column of the model is missing",
     "extra_column": "a column that the contract does not know",
     "duplicate_column": "a column that arrives more than once",
     "column_order": "columns in another order than the contract's",

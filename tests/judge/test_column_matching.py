@@ -185,6 +185,75 @@ def test_a_repeated_name_matters_only_where_it_is_used(*, used: bool) -> None:
         assert rejected.columns == ["_row", "a", "a#2", "a#3"]
 
 
+def test_renames_are_offered_one_to_one() -> None:
+    """Abbreviations find their column, each column is offered once, siblings by number never."""
+    judged_by = contract(departure_delay="long", arrival_delay="long", SPEND_LAST_30_DAYS="long")
+    batch = pa.table({"dep_delay": [1], "arr_delay": [1], "SPEND_LAST_40_DAYS": [1]})
+
+    remedies = {v.column: v.remedy for v in check(batch, judged_by).violations}
+
+    assert '{"dep_delay": "departure_delay"}' in remedies["departure_delay"]
+    assert '{"arr_delay": "arrival_delay"}' in remedies["arrival_delay"]
+    assert "rename" not in remedies["SPEND_LAST_30_DAYS"]
+
+
+def test_a_name_in_another_unicode_form_is_the_same() -> None:
+    """Composed and decomposed accents differ in bytes only."""
+    (missing, _) = check(pa.table({"cafe\u0301": [1]}), contract(café="long")).violations
+
+    assert "set policy rename" in missing.remedy
+
+
+def test_ambiguous_names_are_listed_and_none_is_offered() -> None:
+    """Where two columns may be the missing one, no entry is suggested."""
+    batch = pa.table({"Bill_Length": [1], "BILL_LENGTH": [1]})
+
+    (missing, _) = check(batch, contract(bill_length="long")).violations
+
+    assert "'Bill_Length', 'BILL_LENGTH'" in missing.remedy
+    assert "{" not in missing.remedy
+
+
+def test_a_column_of_another_type_is_no_rename() -> None:
+    """Text cannot be a number under another name, unless text is parsed."""
+    batch = pa.table({"A_b": ["x"]})
+
+    assert "rename" not in check(batch, contract(a_b="long")).violations[0].remedy
+    parsed = check(batch, contract(a_b="long"), Policy(parse_text="allow"))
+    assert "rename" in parsed.violations[0].remedy
+
+
+OPTIONAL = contract(("bill_length",), a="long", bill_length="double")
+
+
+@pytest.mark.parametrize(
+    ("policy", "severity", "passed"),
+    [("warn", ["warning"], True), ("ignore", [], True), ("forbid", ["critical"], False)],
+)
+def test_a_missing_optional_column_is_what_the_policy_says(
+    policy: Any, severity: list[str], *, passed: bool
+) -> None:
+    """It is reported by default, blocks under forbid, and nothing is said under ignore."""
+    result = check(pa.table({"a": [1]}), OPTIONAL, Policy(missing_optional=policy))
+
+    assert result.passed is passed
+    assert [v.severity for v in result.violations if v.column == "bill_length"] == severity
+
+
+@pytest.mark.parametrize("name", ["Bill_Length", "bill length", "bill_len"])
+def test_an_optional_column_under_another_name_blocks(name: str) -> None:
+    """The model would do without the column; either advice of the remedy lets the batch pass."""
+    batch = pa.table({"a": [1], name: [1.5]})
+
+    result = check(batch, OPTIONAL)
+
+    (violation,) = (v for v in result.violations if v.severity == "critical")
+    assert (violation.kind, violation.column) == ("missing_column", "bill_length")
+    assert check(batch, OPTIONAL, Policy(missing_optional="ignore")).passed
+    renamed = check(batch, OPTIONAL, Policy(rename={name: "bill_length"}))
+    assert renamed.model_input()["bill_length"].tolist() == [1.5]
+
+
 # ----- optional columns -----
 
 

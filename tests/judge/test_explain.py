@@ -110,7 +110,7 @@ def _no_contract() -> Verdict:
         (
             lambda: sample_verdicts.flights(sample_verdicts.MISSING_CARRIER),
             (
-                "The batch as a whole is at fault: a required column is missing. "
+                "The batch as a whole is at fault: a column of the model is missing. "
                 "None of it reaches the model."
             ),
         ),
