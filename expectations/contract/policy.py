@@ -15,6 +15,7 @@ from pydantic import (
 
 from ..documents import DocumentError, read_yaml
 from ..errors import InvalidPolicy
+from .invalid_fields import describe_invalid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,13 +163,3 @@ class Policy(BaseModel):
             return cls.model_validate(fields)
         except ValidationError as error:
             raise InvalidPolicy(describe_invalid(error, origin, cls)) from error
-
-
-def describe_invalid(error: ValidationError, origin: str, model: type[BaseModel]) -> str:
-    """Turn pydantic's report into one that lists each fault and the fields there are."""
-    faults = [
-        f" - {'.'.join(map(str, fault['loc'])) or 'as a whole'}: {fault['msg']}"
-        for fault in error.errors(include_url=False)
-    ]
-    known = f"known fields: {', '.join(model.model_fields)}"
-    return "\n".join([f"{origin} has {len(faults)} invalid field(s):", *faults, known])

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from ..batch.batch import UnreadableError
 from ..batch.formats import format_of
 from ..contract.contract import Contract
-from ..contract.policy import Policy, describe_invalid
+from ..contract.invalid_fields import describe_invalid
+from ..contract.policy import Policy
 from ..documents import DocumentError, read_json
 from ..errors import Misuse, UnsupportedBatch
 from ..readers.open import open_path

@@ -16,7 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from ...expectations.contract.policy import Policy, describe_invalid
+from ...expectations.contract.invalid_fields import describe_invalid
+from ...expectations.contract.policy import Policy
 from ...expectations.documents import DocumentError, read_yaml
 from ...expectations.errors import InvalidFeed
 from ...expectations.escaping import slug

@@ -1,0 +1,103 @@
+"""What a batch is to be judged by, from what callers give for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+
+from ..contract.contract import Contract
+from ..contract.policy import Policy
+from ..errors import InvalidPolicy, Misuse
+from ..similarity import closest
+from ..suite import rules_of
+from ..verdict.verdict import Engine
+from ..wording import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..rules.rule import Rule
+
+
+class CheckRequest(NamedTuple):
+    """What a batch is to be judged by.
+
+    Attributes:
+        contract: The columns that the model takes.
+        policy: The choices that the contract leaves open.
+        rules: The user's own rules.
+        engine: What evaluates the expectations.
+    """
+
+    contract: Contract
+    policy: Policy
+    rules: tuple[Rule, ...] = ()
+    engine: Engine = "polars"
+
+
+def check_request(contract: Any, policy: Any, engine: Any) -> CheckRequest:
+    """Read contract and policy from what a caller gives for them, and refuse what cannot be meant.
+
+    Raises:
+        Misuse: An object of another type, no such engine, or a rule that cannot be meant.
+        InvalidPolicy: A policy that names columns which the model does not have.
+    """
+    if engine not in get_args(Engine):
+        msg = f"no such engine: {engine!r}. Choose one of {', '.join(get_args(Engine))}."
+        raise Misuse(msg)
+    contract = _contract(contract)
+    policy = _policy(policy, contract)
+    if unknown := list(_unknown_columns(contract, policy)):
+        known = listed(repr(column.name) for column in contract.columns)
+        msg = f"the policy names columns that the model does not have: {'; '.join(unknown)}. "
+        raise InvalidPolicy(f"{msg}It takes {known}.")
+    return CheckRequest(contract, policy, rules_of(contract, policy), engine)
+
+
+def _contract(given: Any) -> Contract:
+    if isinstance(given, Contract):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return Contract.load(os.fspath(given))  # pyright: ignore[reportUnknownArgumentType]
+    msg = (
+        f"a batch is checked by a contract or a model URI, not by an object of type "
+        f"{type(given).__name__}. Load one with Contract.load(uri), or make one with "
+        "Contract.from_signature(signature)."
+    )
+    raise Misuse(msg)
+
+
+def _policy(given: Any, contract: Contract) -> Policy:
+    if given is None:
+        return contract.policy or Policy()
+    if isinstance(given, Policy):
+        return given
+    if isinstance(given, Mapping):
+        return Policy.parse(dict(given))  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(given, str | os.PathLike):
+        return Policy.load(Path(given))  # pyright: ignore[reportUnknownArgumentType]
+    msg = (
+        f"a policy is a Policy, a dictionary of its fields, or the path of a YAML file, not an "
+        f"object of type {type(given).__name__}."
+    )
+    raise Misuse(msg)
+
+
+def _unknown_columns(contract: Contract, policy: Policy) -> Iterator[str]:
+    if not contract.named:
+        return
+    inputs = [column.name for column in contract.columns]
+    outputs = [str(spec["name"]) for spec in contract.outputs or () if "name" in spec]
+    for name in policy.nullable:
+        if name not in (*inputs, *outputs):
+            yield f"{name!r} in nullable{_meant(name, [*inputs, *outputs])}"
+    for arriving, name in policy.rename.items():
+        if name not in (*inputs, *policy.keep):
+            yield f"{name!r}, to which rename maps {arriving!r}{_meant(name, inputs)}"
+
+
+def _meant(name: str, known: list[str]) -> str:
+    meant = closest(name, known)
+    return f" (did you mean {meant!r}?)" if meant else ""
