@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from ..batch.batch import UnreadableError
 from ..contract.policy import Policy
-from ..errors import Misuse
 from ..readers.open import describe_batch, open_batch
-from ..suite import rules_of
-from ..verdict.verdict import GATE_VERSION, Engine, Verdict, Violation
+from ..verdict.verdict import GATE_VERSION, Verdict, Violation
 from ..wording import counted
 from .batch_result import BatchResult
+from .request import check_request
 from .result import CheckResult
-from .rule_stage import CheckRequest, unjudged_rules
-from .stages import judge
+from .rule_stage import apply_rules, unjudged_rules
+from .scan_stage import scan_files
+from .schema_stage import plan_file
+from .tensor_shapes import shape_violations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from os import PathLike
 
+    from ..batch.batch import OpenedBatch
     from ..contract.contract import Contract
     from ..errors import NoContract
-    from ..verdict.verdict import BatchInfo
+    from ..verdict.verdict import BatchInfo, Engine
+    from .request import CheckRequest
 
 
 def check(
-    batch: Any, contract: Contract, policy: Policy | None = None, engine: Engine = "polars"
+    batch: Any,
+    contract: Contract | str | PathLike[str],
+    policy: Policy | Mapping[str, Any] | str | PathLike[str] | None = None,
+    engine: Engine = "polars",
 ) -> CheckResult:
     """Judge a batch by a model's contract, before the model sees a row.
 
@@ -33,8 +41,9 @@ def check(
         batch: A path or ``file://`` URL of a file (Parquet, CSV, JSON lines, Arrow IPC, ``.npy``,
             ``.npz``) or of a folder of such files; a pandas, Polars or Arrow frame, an ndarray, or
             a dictionary of ndarrays.
-        contract: What the model expects.
-        policy: What the contract leaves open; by default the one saved with the contract's suite,
+        contract: What the model expects, or what ``Contract.load`` takes: a model URI or a path.
+        policy: What the contract leaves open, as an object, as a dictionary of its fields, or as
+            the path of a YAML file; by default the one saved with the contract's suite,
             else ``Policy()``.
         engine: What evaluates the expectations: Polars, with GX for the rules that only GX knows;
             or stock GX, which is slow and the reference.
@@ -45,24 +54,26 @@ def check(
     Raises:
         BatchNotFound: No such file.
         UnsupportedBatch: An object or a format that the gate does not read.
-        Misuse: A rule of the contract's or the policy's that cannot be meant, or no such engine.
+        Misuse: A rule of the contract's or the policy's that cannot be meant, no such engine, or
+            an object of another type.
+        InvalidPolicy: A policy with an unknown field, or one that names columns which the model
+            does not have.
+        NoContract: The model that the URI names has no usable signature.
     """
-    if engine not in get_args(Engine):
-        msg = f"no such engine: {engine!r}. Choose one of {', '.join(get_args(Engine))}."
-        raise Misuse(msg)
-    policy = policy or contract.policy or Policy()
-    request = CheckRequest(contract, policy, rules_of(contract, policy), engine)
+    request = check_request(contract, policy, engine)
     try:
-        opened = open_batch(batch, contract, policy)
+        opened = open_batch(batch, request.contract, request.policy)
     except UnreadableError as error:
         return _unreadable(describe_batch(batch), request, error)
     try:
-        result = judge(opened, request)
+        result = _judge(opened, request)
     except UnreadableError as error:
         return _unreadable(opened.info, request, error)
-    violations = tuple(_violations(result, policy))
+    violations = tuple(_violations(result, request.policy))
     readable = tuple(file for file in result.files if not file.unreadable)
-    return CheckResult(_verdict(opened.info, request, result, violations), contract, readable)
+    return CheckResult(
+        _verdict(opened.info, request, result, violations), request.contract, readable
+    )
 
 
 def refuse(batch: Any, error: NoContract, policy: Policy | None = None) -> CheckResult:
@@ -91,6 +102,22 @@ def refuse(batch: Any, error: NoContract, policy: Policy | None = None) -> Check
             gate_version=GATE_VERSION,
         )
     )
+
+
+def _judge(opened: OpenedBatch, request: CheckRequest) -> BatchResult:
+    """Judge names and types, then the footer, then by one scan the columns still undecided.
+
+    Each file of a folder is judged on its own, and the results are merged, so that any partition of
+    the same rows into files gives the same verdict.
+    """
+    files = tuple(plan_file(batch, request.contract, request.policy) for batch in opened.files)
+    planned = BatchResult(files, opened.unreadable, unjudged_rules(request))
+    if not planned.planned:
+        return planned
+    scanned = scan_files(apply_rules(planned, request), request.policy)
+    if scanned.unreadable:
+        return scanned
+    return replace(scanned, violations=(*shape_violations(scanned), *scanned.violations))
 
 
 def _unreadable(info: BatchInfo, request: CheckRequest, error: UnreadableError) -> CheckResult:

@@ -51,8 +51,11 @@ def check_request(contract: Any, policy: Any, engine: Any) -> CheckRequest:
     policy = _policy(policy, contract)
     if unknown := list(_unknown_columns(contract, policy)):
         known = listed(repr(column.name) for column in contract.columns)
-        msg = f"the policy names columns that the model does not have: {'; '.join(unknown)}. "
-        raise InvalidPolicy(f"{msg}It takes {known}.")
+        msg = (
+            f"the policy names columns that the model does not have: {'; '.join(unknown)}. "
+            f"It takes {known}."
+        )
+        raise InvalidPolicy(msg)
     return CheckRequest(contract, policy, rules_of(contract, policy), engine)
 
 

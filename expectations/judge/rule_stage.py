@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..batch.batch import UnreadableError
 from ..rules.batch_rules import for_the_scan, settle, unjudged
@@ -11,28 +11,10 @@ from ..rules.conformed_batch import ConformedBatch
 from ..rules.row_checks import rule_checks
 
 if TYPE_CHECKING:
-    from ..contract.contract import Contract
-    from ..contract.policy import Policy
     from ..rules.row_checks import RuleState
     from ..rules.rule import Rule
-    from ..verdict.verdict import Engine
     from .batch_result import BatchResult
-
-
-class CheckRequest(NamedTuple):
-    """What a batch is to be judged by.
-
-    Attributes:
-        contract: The columns that the model takes.
-        policy: The choices that the contract leaves open.
-        rules: The user's own rules.
-        engine: What evaluates the expectations.
-    """
-
-    contract: Contract
-    policy: Policy
-    rules: tuple[Rule, ...] = ()
-    engine: Engine = "polars"
+    from .request import CheckRequest
 
 
 def unjudged_rules(request: CheckRequest) -> tuple[tuple[Rule, RuleState], ...]:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from ..batch.batch import UnreadableError
 from ..batch.columns import ROW
 from ..batch.query import collect
 from ..conform.objects.kinds import code_of
 from ..verdict.verdict import Evidence, Violation
 from ..wording import cut
-from .file_result import RuleCounts
+from .file_result import FileResult, RuleCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ..conform.plan import BatchPlan
     from ..conform.row_check import RowCheck
     from ..contract.policy import Policy
-    from .file_result import FileResult
+    from .batch_result import BatchResult
 
 _LONGEST_SAMPLE = 80
 # Each sample is a query of its own: where thousands of columns fail, those of the first must do.
@@ -31,7 +32,28 @@ _CALENDAR = (-719_161, 2_932_895)
 _A_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
-def scan_file(file: FileResult, policy: Policy) -> FileResult:
+def scan_files(result: BatchResult, policy: Policy) -> BatchResult:
+    """Scan one file after the other; of a folder those that can be read.
+
+    Raises:
+        UnreadableError: The content of a single file broke off or contradicts its own format.
+    """
+    alone = len(result.files) + len(result.unopened) == 1
+    files, first_row = list[FileResult](), 0
+    for file in result.files:
+        placed = replace(file, first_row=first_row)
+        try:
+            scanned = _scan_file(placed, policy)
+        except UnreadableError as error:
+            if alone:
+                raise
+            scanned = replace(placed, unreadable=error)
+        files.append(scanned)
+        first_row += scanned.row_count
+    return replace(result, files=tuple(files))
+
+
+def _scan_file(file: FileResult, policy: Policy) -> FileResult:
     """Decide every check, by the footer where it proves that no row fails, else by one scan.
 
     Raises:

@@ -141,7 +141,7 @@ def _judged(returned: Any, schema: Contract, rows: int, policy: Policy) -> Outpu
     named = _named(found, schema)
     stated = replace(schema, named=True, columns=named.columns)
     frame = to_pandas(named.values, redact=policy.redact)
-    result = check(frame, stated, policy.model_copy(update=_NOT_OF_OUTPUTS))
+    result = check(frame, stated, _policy_of_outputs(policy, stated))
     violations = tuple(as_mismatch(v, rows, returned, policy) for v in result.violations)
     if result.accepted is None or not result.passed:
         return Output({}, violations)
@@ -149,6 +149,12 @@ def _judged(returned: Any, schema: Contract, rows: int, policy: Policy) -> Outpu
     as_returned = {name: named.values[name] for name in open_names if name in named.values}
     judged = _typed(result.accepted.collect())
     return Output({**judged, **_arrays(as_returned, policy)}, violations)
+
+
+def _policy_of_outputs(policy: Policy, schema: Contract) -> Policy:
+    names = {column.name for column in schema.columns}
+    nullable = tuple(name for name in policy.nullable if name in names)
+    return policy.model_copy(update={**_NOT_OF_OUTPUTS, "nullable": nullable})
 
 
 def _unrolled(schema: Contract, returned: Any, rows: int) -> Contract:

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..contract.contract import Contract
 from ..contract.invalid_fields import describe_invalid
 from ..contract.model_version import ModelVersion
-from ..contract.invalid_fields import describe_invalid
 from ..documents import DocumentError, parse_json, parse_yaml, read_bytes
 from ..errors import ContractChanged, Misuse, ModelNotFound, NoContract
 from ..suite import META, from_suite

@@ -150,6 +150,26 @@ def test_all_faults_of_a_policy_are_listed_at_once(path: Path) -> None:
     ]
 
 
+def test_a_misspelt_field_is_answered_with_the_one_that_was_meant(path: Path) -> None:
+    """Within another field too; then the fields that there are in that one are listed as well."""
+    path.write_text("onmismatch: split\ncsv: {delimter: ';'}\n")
+
+    with pytest.raises(InvalidPolicy) as caught:
+        Policy.load(path)
+
+    assert "onmismatch: no such field; did you mean on_mismatch?" in str(caught.value)
+    assert "csv.delimter: no such field; did you mean delimiter?" in str(caught.value)
+    assert "known fields of csv: delimiter, quote" in str(caught.value)
+
+
+def test_a_value_where_a_list_is_meant_is_answered_with_the_list(path: Path) -> None:
+    """The error shows the list that holds the value."""
+    path.write_text("keep: id\n")
+
+    with pytest.raises(InvalidPolicy, match=r"write a list, \[id\]"):
+        Policy.load(path)
+
+
 @pytest.mark.parametrize("content", [b"nulls: [allow", b"\xff\xfe\x00", b"a: b: c", b"\t- x"])
 def test_a_file_that_is_no_yaml_is_misuse(path: Path, content: bytes) -> None:
     """The error names the file, with the parser's reason."""
