@@ -11,6 +11,7 @@ from ..readers.open import describe_batch, open_batch
 from ..verdict.verdict import GATE_VERSION, Verdict, Violation
 from ..wording import counted
 from .batch_result import BatchResult
+from .column_matching import withhold_names
 from .request import check_request
 from .result import CheckResult
 from .rule_stage import apply_rules, unjudged_rules
@@ -132,7 +133,7 @@ def _verdict(
     rules = result.rule_results
     gx_helped = request.engine == "polars" and any(rule.engine == "gx" for rule in rules)
     return Verdict(
-        batch=info,
+        batch=withhold_names(info, request.contract, request.policy),
         model=request.contract.model,
         contract=request.contract.fingerprint,
         policy=request.policy,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..batch.columns import RESERVED
 from ..verdict.verdict import Severity, Violation
 from ..wording import listed
-from .likely_renames import likely_renames
+from .missing_columns import header_cause, likely_renames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,12 +17,19 @@ if TYPE_CHECKING:
     from ..batch.batch import Batch
     from ..contract.contract import Column, Contract
     from ..contract.policy import Policy
-    from .likely_renames import LikelyRename
+    from ..verdict.verdict import BatchInfo
+    from .missing_columns import LikelyRename
 
 _SEVERITIES: dict[str, Severity] = {"warn": "warning", "forbid": "critical"}
 # If a hundred columns are missing it is another table, not a misspelt one. To compare all names
 # with all others would take minutes.
 _GUESSED = 100
+# The names under which pandas writes an index that has none.
+_INDEXES = frozenset(("", "Unnamed: 0", "__index_level_0__"))
+_WITHOUT_INDEX = (
+    "It is an index of pandas: write the batch with index=False, or set policy extra_columns: "
+    "ignore."
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ def match_columns(batch: Batch, contract: Contract, policy: Policy) -> Matching:
     by_weight = sorted(missing, key=lambda column: not column.required)
     renames = likely_renames(by_weight[:_GUESSED], types, batch, policy)
     violations = [
-        *_missing(contract, missing, renames),
+        *_missing(contract, missing, renames, policy, header_cause(batch, contract, policy)),
         *_missing_optional(missing, renames, policy, any_arrived=bool(pairs)),
         *_missing_kept(policy, positions),
         *_duplicates(contract, arrived),
@@ -69,18 +76,22 @@ def match_columns(batch: Batch, contract: Contract, policy: Policy) -> Matching:
 
 
 def _missing(
-    contract: Contract, missing: Sequence[Column], renames: Mapping[str, LikelyRename]
+    contract: Contract,
+    missing: Sequence[Column],
+    renames: Mapping[str, LikelyRename],
+    policy: Policy,
+    header: str | None,
 ) -> Iterable[Violation]:
     expectation = _match_set(contract)
     for position, column in enumerate(column for column in missing if column.required):
         rename = renames.get(column.name)
-        otherwise = f"Deliver {column.name!r}, or log the model again with it optional."
+        otherwise = header or f"Deliver {column.name!r}, or log the model again with it optional."
         yield Violation(
             kind="missing_column",
             column=column.name,
             expected=f"a column of type {column.type}",
             observed="no such column",
-            remedy=rename.remedy(column.name) if rename else otherwise,
+            remedy=rename.remedy(column.name, redact=policy.redact) if rename else otherwise,
             because="the signature requires it",
             expectation=expectation if position < _GUESSED else None,
         )
@@ -107,7 +118,7 @@ def _missing_optional(
             column=column.name,
             expected=f"a column of type {column.type}, which the signature calls optional",
             observed="no such column" + (", but one of a name like it" if renamed else ""),
-            remedy=f"{rename.remedy(column.name)} If it is not, {ignore}."
+            remedy=f"{rename.remedy(column.name, redact=policy.redact)} If it is not, {ignore}."
             if rename
             else f"Deliver {column.name!r}, or {ignore}.",
             because="its likely rename would never reach the model"
@@ -164,11 +175,27 @@ def _extra(extra: list[str], policy: Policy) -> Iterable[Violation]:
         yield Violation(
             kind="extra_column",
             expected="only columns that the model knows",
-            observed=f"{len(extra)} more: {_quoted(extra)}",
-            remedy="Drop them, list them in policy keep, or set policy extra_columns: ignore.",
+            observed=f"{len(extra)} more" + ("" if policy.redact else f": {_quoted(extra)}"),
+            remedy=_WITHOUT_INDEX
+            if _INDEXES.issuperset(extra)
+            else "Drop them, list them in policy keep, or set policy extra_columns: ignore.",
             because=f"policy extra_columns: {policy.extra_columns}",
             severity=_SEVERITIES[policy.extra_columns],
         )
+
+
+def withhold_names(info: BatchInfo, contract: Contract, policy: Policy) -> BatchInfo:
+    """Under ``redact`` number the columns that nobody has named: a first row may be their header.
+
+    What the contract and the policy name is no value of the batch.
+    """
+    named = {*(column.name for column in contract.columns if contract.named)}
+    named |= {*policy.rename, *policy.keep}
+    columns = tuple(
+        (name if name in named else f"(column {position})", type_name)
+        for position, (name, type_name) in enumerate(info.columns, start=1)
+    )
+    return info.model_copy(update={"columns": columns}) if policy.redact else info
 
 
 def _order(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import polars as pl
@@ -20,6 +20,9 @@ from small_checks import (
 )
 
 from signature_gate import Contract, Policy, check
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def unnamed(*types: str) -> Contract:
@@ -149,7 +152,7 @@ def test_the_contracts_order_is_in_order(choice: Any) -> None:
 
 
 def test_rename_maps_arriving_names_to_the_contracts() -> None:
-    """Columns take the name that the policy gives them, and entries for columns that do not arrive do no harm."""
+    """Columns take the name that the policy gives them; entries for absent columns do no harm."""
     batch = pa.table({"x": [1], "y": ["t"]})
     policy = Policy(rename={"x": "a", "y": "b", "absent": "a"})
 
@@ -221,6 +224,53 @@ def test_a_column_of_another_type_is_no_rename() -> None:
     assert "rename" not in check(batch, contract(a_b="long")).violations[0].remedy
     parsed = check(batch, contract(a_b="long"), Policy(parse_text="allow"))
     assert "rename" in parsed.violations[0].remedy
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_a_header_that_is_not_divided_names_the_delimiter(mark: str, tmp_path: Path) -> None:
+    """The remedy is an entry of the policy under which the file passes."""
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,2\n".replace(",", mark))
+    judged_by = contract(a="long", b="long")
+
+    remedies = {v.remedy for v in check(path, judged_by).violations if v.severity == "critical"}
+
+    entry = json.dumps({"delimiter": mark})
+    assert remedies == {f"The header is one column with {mark!r} in it: set policy csv: {entry}."}
+    assert check(path, judged_by, Policy.parse({"csv": {"delimiter": mark}})).passed
+
+
+def test_the_line_that_excel_puts_above_a_header_is_named(tmp_path: Path) -> None:
+    """A first line such as sep=; is no header."""
+    path = tmp_path / "x.csv"
+    path.write_text("sep=;\na;b\n1;2\n")
+
+    result = check(path, contract(a="long"), Policy.parse({"csv": {"delimiter": ";"}}))
+
+    assert "sep=;" in result.violations[0].remedy
+
+
+def test_an_index_of_pandas_is_named(tmp_path: Path) -> None:
+    """to_csv writes the index by default, under an empty name."""
+    path = tmp_path / "x.csv"
+    pd.DataFrame({"a": [1]}).to_csv(path)
+
+    (extra,) = check(path, contract(a="long")).violations
+
+    assert "index=False" in extra.remedy
+
+
+def test_redact_withholds_names_that_nobody_gave(tmp_path: Path) -> None:
+    """Without a header line the first row becomes names: they are values of the batch."""
+    path = tmp_path / "x.csv"
+    path.write_text("123-45-6789,b,KEY\n1,2,3\n")
+    judged_by = contract(b="long", name_123_45_6789="long", **{"123 45 6789": "long"})
+
+    result = check(path, judged_by, Policy(redact=True, keep=("KEY",)))
+
+    text = result.verdict.to_json()
+    assert "123-45-6789" not in text
+    assert [name for name, _ in result.verdict.batch.columns] == ["(column 1)", "b", "KEY"]
 
 
 OPTIONAL = contract(("bill_length",), a="long", bill_length="double")

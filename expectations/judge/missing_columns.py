@@ -1,4 +1,4 @@
-"""Which extra column is likely a column of the contract under another name."""
+"""Why a column is missing: it has another name, or the header is not divided into columns."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ..batch.batch import Batch
-    from ..contract.contract import Column
+    from ..contract.contract import Column, Contract
     from ..contract.policy import Policy
     from ..similarity import NamePair
 
 # Scores that lie as close to each other decide nothing.
 _TIE = 0.02
 _LIKELY = 0.9
+_DELIMITERS = (";", "\t", "|", ",")
 _CHOOSE = "say which it is in policy rename"
 
 
@@ -45,8 +46,10 @@ class LikelyRename(NamedTuple):
         """Whether the names are too close for two different columns."""
         return self.score >= _LIKELY
 
-    def remedy(self, name: str) -> str:
+    def remedy(self, name: str, *, redact: bool) -> str:
         """Say which entry of the policy maps the column, or that its name does not decide it."""
+        if redact:
+            return f"A column of a name like {name!r} arrived: if it is the same, {_CHOOSE}."
         first, *others = self.extra
         if others:
             return f"More than one column may be it, {listed(map(repr, self.extra))}: {_CHOOSE}."
@@ -96,3 +99,27 @@ def _may_conform(column: Column, arrow: pa.DataType, batch: Batch, policy: Polic
     kind = source_kind(arrow)
     is_parsed = policy.parse_text == "allow" or "json" in batch.info.format
     return kind in CONFORMS[column.type.name] or (kind == "string" and is_parsed)
+
+
+# ----- headers -----
+
+
+def header_cause(batch: Batch, contract: Contract, policy: Policy) -> str | None:
+    """Name what makes the header of a CSV file no header, with its remedy; None if nothing does."""
+    names: list[str] = batch.schema.names
+    if batch.info.format != "csv" or not names:
+        return None
+    if names[0].casefold().startswith("sep="):
+        mark = names[0][len("sep=") :] or policy.csv.delimiter
+        entry = f"csv: {json.dumps({'delimiter': mark})}"
+        return f"The first line, sep={mark}, is Excel's and no header: delete it, and set {entry}."
+    for mark in _DELIMITERS:
+        if len(names) == 1 and mark in names[0] and _divides(names[0], mark, contract):
+            entry = json.dumps({"delimiter": mark})
+            return f"The header is one column with {mark!r} in it: set policy csv: {entry}."
+    return None
+
+
+def _divides(header: str, mark: str, contract: Contract) -> bool:
+    parts = {part.strip().strip('"') for part in header.split(mark)}
+    return any(column.name in parts for column in contract.columns)
