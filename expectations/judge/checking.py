@@ -66,15 +66,7 @@ def check(
         opened = open_batch(batch, request.contract, request.policy)
     except UnreadableError as error:
         return _unreadable(describe_batch(batch), request, error)
-    try:
-        result = _judge(opened, request)
-    except UnreadableError as error:
-        return _unreadable(opened.info, request, error)
-    violations = tuple(_violations(result, request.policy))
-    readable = tuple(file for file in result.files if not file.unreadable)
-    return CheckResult(
-        _verdict(opened.info, request, result, violations), request.contract, readable
-    )
+    return _check_opened(opened, request)
 
 
 def refuse(batch: Any, error: NoContract, policy: Policy | None = None) -> CheckResult:
@@ -103,6 +95,16 @@ def refuse(batch: Any, error: NoContract, policy: Policy | None = None) -> Check
             gate_version=GATE_VERSION,
         )
     )
+
+
+def _check_opened(opened: OpenedBatch, request: CheckRequest) -> CheckResult:
+    try:
+        result = _judge(opened, request)
+    except UnreadableError as error:
+        return _unreadable(opened.info, request, error)
+    verdict = _verdict(opened.info, request, result, tuple(_violations(result, request.policy)))
+    readable = tuple(file for file in result.files if not file.unreadable)
+    return CheckResult(verdict, request.contract, readable)
 
 
 def _judge(opened: OpenedBatch, request: CheckRequest) -> BatchResult:
