@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,3 +151,18 @@ def test_under_redact_no_value_reaches_mlflow(make_tracked: FeedMaker, tmp_path:
     written = [path.read_text("utf-8") for path in Path(folder).rglob("*.html")]
     assert written
     assert not any(PLANTED in text for text in written)
+
+
+def test_the_json_of_a_tracked_run_is_all_that_is_printed(
+    make_tracked: FeedMaker, tmp_path: Path
+) -> None:
+    """MLflow prints the address of each run that ends; none of it gets between the JSON."""
+    feed, file = make_tracked(), tmp_path / "feed.yaml"
+    deliver(feed, "july.parquet", rows(3))
+    file.write_text(feed.model_dump_json(exclude_defaults=True), "utf-8")
+    command = [sys.executable, "-m", "signature_gate", "score", str(file), "--json"]
+
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert json.loads(ran.stdout)["receipts"][0]["disposition"] == "passed", ran.stderr
+    assert len(runs_of(feed)) == 1
