@@ -22,16 +22,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from pydantic import ValidationError
+
 from .conform.column import expectation_of_type
 from .conform.nulls import WITH_NAN, why_null_is_forbidden
 from .contract.contract import Contract
 from .contract.model_version import ModelVersion
-from .contract.policy import Policy
+from .contract.policy import Policy, describe_invalid
 from .contract.types import Scalar
 from .documents import DocumentError, read_json
-from .errors import Misuse
+from .errors import InvalidRules, Misuse
 from .escaping import slug
-from .rules.parse import identity, parse_rule, plain
+from .rules.parse import identity, is_expectation, parse_rule, plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -105,18 +107,18 @@ def from_suite(suite: dict[str, Any], origin: str = "the suite") -> Contract:
         NoContract: Its signature decides nothing.
         InvalidPolicy: Its policy has an unknown field or value.
     """
-    meta = cast("dict[str, Any]", suite.get("meta") or {}).get(META)
-    if not isinstance(meta, dict) or "signature" not in meta:
+    stated = _meta(suite)
+    if "signature" not in stated:
         msg = (
             f"{origin} does not say which signature it stands for. Make it with "
             "`signature-gate contract MODEL --out FILE`."
         )
         raise Misuse(msg)
-    stated = cast("dict[str, Any]", meta)
-    model = ModelVersion.model_validate(stated["model"]) if stated.get("model") else None
+    model = _model(stated["model"], origin) if stated.get("model") else None
     policy = Policy.parse(stated.get("policy") or {}, f"the policy in {origin}")
     contract = Contract.from_signature(stated["signature"], model).under(policy)
-    generated = _expectations(contract, policy, stated.get("columns"))
+    columns = stated.get("columns")
+    generated = _expectations(contract, policy, columns if isinstance(columns, list) else None)
     known = {identity(plain(expectation)) for expectation in generated}
     given = [
         parse_rule(e, contract, origin).stated for e in _listed(suite, origin) if _differs(e, known)
@@ -124,11 +126,21 @@ def from_suite(suite: dict[str, Any], origin: str = "the suite") -> Contract:
     return replace(contract, rules=tuple(given))
 
 
+def _meta(suite: dict[str, Any]) -> dict[str, Any]:
+    meta = suite.get("meta")
+    own = cast("dict[str, Any]", meta).get(META) if isinstance(meta, dict) else None
+    return cast("dict[str, Any]", own) if isinstance(own, dict) else {}
+
+
+def _model(stated: Any, origin: str) -> ModelVersion:
+    try:
+        return ModelVersion.model_validate(stated)
+    except ValidationError as error:
+        raise Misuse(describe_invalid(error, f"the model in {origin}", ModelVersion)) from error
+
+
 def _differs(expectation: Any, known: set[str]) -> bool:
-    return (
-        not isinstance(expectation, dict)
-        or identity(plain(cast("Expectation", expectation))) not in known
-    )
+    return not is_expectation(expectation) or identity(plain(expectation)) not in known
 
 
 def _listed(suite: dict[str, Any], origin: str) -> list[Any]:
@@ -138,7 +150,7 @@ def _listed(suite: dict[str, Any], origin: str) -> list[Any]:
             f"{origin} has no list of expectations. Write rules as the JSON of a GX suite: "
             "json.dumps(suite.to_json_dict())."
         )
-        raise Misuse(msg)
+        raise InvalidRules(msg)
     return cast("list[Any]", listed)
 
 
@@ -164,8 +176,7 @@ def rules_of(contract: Contract, policy: Policy) -> tuple[Rule, ...]:
 
 def _rules_in(path: Path) -> list[Any]:
     suite = _read(path, "rules")
-    made_here = META in cast("dict[str, Any]", suite.get("meta") or {})
-    return list(from_suite(suite, str(path)).rules) if made_here else _listed(suite, str(path))
+    return list(from_suite(suite, str(path)).rules) if _meta(suite) else _listed(suite, str(path))
 
 
 def _applies(rule: Rule, columns: Collection[str] | None) -> bool:
@@ -173,14 +184,15 @@ def _applies(rule: Rule, columns: Collection[str] | None) -> bool:
 
 
 def _read(path: Path, what: str) -> dict[str, Any]:
+    kind = InvalidRules if what == "rules" else Misuse
     try:
         suite = read_json(path)
     except OSError as error:
         msg = f"cannot read the {what} in {path}: {error.strerror}. Check the path."
-        raise Misuse(msg) from error
+        raise kind(msg) from error
     except DocumentError as error:
         msg = f"{path} is not a suite: {error}. Give a JSON file, or a folder with an MLmodel file."
-        raise Misuse(msg) from error
+        raise kind(msg) from error
     return cast("dict[str, Any]", suite) if isinstance(suite, dict) else {}
 
 

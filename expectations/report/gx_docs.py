@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from .gx_results import answers, contract_of, safe, suite_of
 if TYPE_CHECKING:
     from ..gx.engine import ExpectationSuiteValidationResult
 
-_MARKUP = re.compile(r"<[a-zA-Z/!?]")
+_MARKUP = re.compile(r"<[a-zA-Z/!?]|javascript:", re.IGNORECASE)
 
 
 def validation_result(verdict: Verdict) -> ExpectationSuiteValidationResult:
@@ -74,7 +75,14 @@ def publish_docs(verdict_path: str | Path, project_folder: str | Path) -> Path:
 
 
 def _refuse_markup(verdict: Verdict) -> None:
-    marked = [column.name for column in contract_of(verdict).columns if _MARKUP.search(column.name)]
+    contract = contract_of(verdict)
+    marked = [column.name for column in contract.columns if _MARKUP.search(column.name)]
+    if not marked and _MARKUP.search(json.dumps(contract.rules, ensure_ascii=False)):
+        msg = (
+            "a rule holds what would be markup in GX's pages, which do not escape rules. Write the "
+            "rule without `<` before a letter and without `javascript:` to publish its verdicts."
+        )
+        raise Misuse(msg)
     if marked:
         msg = (
             f"column {marked[0]!r} would be markup in GX's pages, which do not escape names. "

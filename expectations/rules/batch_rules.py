@@ -15,13 +15,16 @@ import polars as pl
 from ..batch.query import collect
 from ..verdict.verdict import RuleResult, Violation
 from .aggregate_rules import TABLE_RULES
+from .pattern_timer import SLOW, are_slow
 from .row_checks import RuleState, masks
 from .row_rules import ROW_RULES
-from .rule import applies_to, columns_in_reach, pandas_types
+from .rule import applies_to, columns_in_reach, pandas_types, refused
 from .schema_rules import SHAPE_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    import pandas as pd
 
     from ..gx.results import GxResult
     from .conformed_batch import ConformedBatch, RowLocations
@@ -205,9 +208,19 @@ def _by_gx(
     for (_, *reach), numbers in frames.items():
         # GX would hand a condition to pandas.eval: the rows are chosen here instead.
         frame, places = whole.in_pandas(reach, rules[numbers[0]].condition)
+        for number in numbers:
+            _refuse_slow_patterns(rules[number], frame)
         results = judge_frame(frame, [rules[n].without_condition for n in numbers])
         for number, result in zip(numbers, results, strict=True):
             yield number, _of_gx(rules[number], result, places, redact=redact)
+
+
+def _refuse_slow_patterns(rule: Rule, frame: pd.DataFrame) -> None:
+    columns = [frame[name].tolist() for name in rule.subjects if name in frame]
+    texts = {value for values in columns for value in values if isinstance(value, str)}
+    if are_slow(rule.kwargs, texts):
+        remedy = "Write them without one repetition within another"
+        raise refused(rule.origin, f"{rule.type} {rule.kwargs}", SLOW, remedy)
 
 
 def _of_gx(rule: Rule, result: GxResult, places: RowLocations, *, redact: bool) -> RuleState:

@@ -7,12 +7,12 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import InvalidRules
 from .condition_parser import InvalidConditionError, parse_condition
 from .conditions import columns_of, mask_of
 from .operands import instant, is_number
-from .rule import SEVERITIES, SUBJECTS, Rule, placeholder, polars_knows
+from .rule import SEVERITIES, SUBJECTS, Rule, placeholder, polars_knows, refused
 from .schema_rules import SHAPE_RULES
+from .trial import why_unjudgeable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,17 @@ _DEFAULTS: dict[str, Any] = {
     "allow_relative_error": False,
 }
 _ABOUT_OUTPUT = ("batch_id", "result_format", "catch_exceptions", "include_config", "windows")
+# What arguments of another type or size than GX's raise.
+_MALFORMED = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 _KEPT = ("description", "notes")
+_NOTES = {"description": (str,), "notes": (str, list), "meta": (dict,)}
 # Expectations that an absent column does not leave open, but breaks.
 _ABOUT_ABSENCE = set(SHAPE_RULES) - {"expect_column_type_to_be"}
 
@@ -91,9 +101,29 @@ def parse_rule(stated: Any, contract: Contract, origin: str) -> Rule:
         InvalidRules: No such expectation, no such column, or arguments that cannot be; the text
             names the rule and the remedy.
     """
-    if not isinstance(stated, dict) or not isinstance(cast("Expectation", stated).get("type"), str):
-        raise _refused(origin, repr(stated), "it has no type", "Write rules as GX does")
-    expectation = plain(cast("Expectation", stated))
+    if not is_expectation(stated):
+        reason = "it has no type, or arguments that are no mapping"
+        raise refused(origin, repr(stated), reason, "Write rules as GX does")
+    try:
+        rule = _parsed(plain(stated), contract, origin)
+    except _MALFORMED as error:
+        reason = f"its arguments cannot be read: {error}"
+        raise refused(origin, repr(stated), reason, "Write rules as GX does") from error
+    if reason := why_unjudgeable(rule, contract.columns):
+        remedy = "Correct the rule, or drop it"
+        raise refused(origin, f"{rule.type} {rule.kwargs}", reason, remedy)
+    return rule
+
+
+def is_expectation(stated: Any) -> bool:
+    """Tell whether plain data has the form of an expectation."""
+    if not isinstance(stated, dict):
+        return False
+    given = cast("Expectation", stated)
+    return isinstance(given.get("type"), str) and isinstance(given.get("kwargs") or {}, dict)
+
+
+def _parsed(expectation: Expectation, contract: Contract, origin: str) -> Rule:
     kwargs: dict[str, Any] = expectation["kwargs"]
     _refuse_impossible(expectation, contract, origin)
     condition = None
@@ -114,16 +144,12 @@ def parse_rule(stated: Any, contract: Contract, origin: str) -> Rule:
     return replace(rule, engine="gx")
 
 
-def _refused(origin: str, rule: str, reason: str, remedy: str) -> InvalidRules:
-    return InvalidRules(f"{origin} has a rule that cannot be judged: {rule}: {reason}. {remedy}.")
-
-
 def _refuse_impossible(expectation: Expectation, contract: Contract, origin: str) -> None:
     kwargs: dict[str, Any] = expectation["kwargs"]
     names = [column.name for column in contract.columns]
 
     def refuse(reason: str, remedy: str) -> None:
-        raise _refused(origin, f"{expectation['type']} {kwargs}", reason, remedy)
+        raise refused(origin, f"{expectation['type']} {kwargs}", reason, remedy)
 
     foreign = [n for n in _all_columns(expectation) if n not in names]
     if foreign:
@@ -140,11 +166,21 @@ def _refuse_impossible(expectation: Expectation, contract: Contract, origin: str
     if expectation["severity"] not in SEVERITIES:
         known = f"Set it to one of {', '.join(SEVERITIES)}"
         refuse(f"severity is {expectation['severity']!r}", known)
-    if isinstance(pattern := kwargs.get("regex"), str):
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            refuse(f"its regex cannot be read: {error}", "Correct the regex")
+    odd = [
+        k for k, types in _NOTES.items() if not isinstance(expectation.get(k, types[0]()), types)
+    ]
+    if odd:
+        refuse(f"its {odd[0]} is {expectation[odd[0]]!r}", "Correct or drop it")
+    if reason := _why_no_regex(kwargs.get("regex")):
+        refuse(f"its regex cannot be read: {reason}", "Correct the regex")
+
+
+def _why_no_regex(pattern: Any) -> str | None:
+    try:
+        re.compile(pattern if isinstance(pattern, str) else "")
+    except (re.error, RecursionError, OverflowError) as error:
+        return str(error)
+    return None
 
 
 def _crossed(low: Any, high: Any) -> bool:
@@ -176,17 +212,17 @@ def _condition(
     except InvalidConditionError as error:
         reason = f"its row_condition {text!r} cannot be read: {error}"
         remedy = 'Write it as GX does: Column("a") > 5, or a > 5 with condition_parser "pandas"'
-        raise _refused(origin, rule, reason, remedy) from error
+        raise refused(origin, rule, reason, remedy) from error
     operands = {column.name: placeholder(column) for column in contract.columns}
     foreign = [name for name in columns_of(condition) if name not in operands]
     if foreign:
         reason = f"the contract has no column {', '.join(map(repr, foreign))}"
-        raise _refused(origin, rule, reason, "Name one of the contract's columns, or drop the rule")
+        raise refused(origin, rule, reason, "Name one of the contract's columns, or drop the rule")
     try:
         mask_of(condition, operands)
     except InvalidConditionError as error:
         remedy = "Compare the column with values of its own type"
-        raise _refused(origin, rule, f"in its row_condition, {error}", remedy) from error
+        raise refused(origin, rule, f"in its row_condition, {error}", remedy) from error
     return condition, stated
 
 
@@ -234,4 +270,4 @@ def _refuse_unknown(expectation: Expectation, origin: str) -> None:
         "Correct it as GX's documentation has it; if it is an expectation of your own, import the "
         "module that defines it first"
     )
-    raise _refused(origin, rule, reason, remedy)
+    raise refused(origin, rule, reason, remedy)

@@ -14,6 +14,7 @@ import polars as pl
 
 from ..conform.conversions import PANDAS_DTYPES
 from ..contract.types import Scalar
+from ..errors import InvalidRules
 from ..verdict.explain import percent
 from .aggregate_rules import TABLE_RULES
 from .conditions import in_words, mask_of
@@ -51,6 +52,11 @@ _IGNORING: dict[tuple[str, ...], dict[str, _Skip]] = {
         "never": lambda _: pl.lit(value=False),
     },
 }
+
+
+def refused(origin: str, rule: str, reason: str, remedy: str) -> InvalidRules:
+    """State why no batch is judged by a rule."""
+    return InvalidRules(f"{origin} has a rule that cannot be judged: {rule}: {reason}. {remedy}.")
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,7 @@ class Rule:
             if self.type in SHAPE_RULES:
                 return SHAPE_RULES[self.type].expected(self.kwargs)
             return {**ROW_RULES, **TABLE_RULES}[self.type].expected(operands)
-        except (KeyError, TypeError, AttributeError):
+        except (LookupError, TypeError, ValueError, AttributeError):
             shared = {*SUBJECTS, *_CONDITION, "mostly", "ignore_row_if"}
             others = {key: value for key, value in self.kwargs.items() if key not in shared}
             return f"what {self.type} asks for" + (f" with {others}" if others else "")

@@ -471,6 +471,23 @@ def test_a_column_whose_name_is_markup_is_not_published(tmp_path: Path) -> None:
         publish_docs(_saved(tmp_path, verdict), tmp_path)
 
 
+@pytest.mark.parametrize(
+    "noted",
+    [
+        {"kwargs": {"column": "s", "value_set": ["<img src=x onerror=hacked()>"]}},
+        {"kwargs": {"column": "s", "value_set": ["x"]}, "notes": "<script>hacked()</script>"},
+        {"kwargs": {"column": "s", "value_set": ["x"]}, "description": "[x](JavaScript:hacked())"},
+    ],
+)
+def test_a_rule_that_holds_markup_is_not_published(tmp_path: Path, noted: Any) -> None:
+    """A rules file is no place from which a page gets its scripts."""
+    rule = {"type": "expect_column_values_to_be_in_set", **noted}
+    verdict = check(GOOD, replace(_SMALL, rules=(rule,))).verdict
+
+    with pytest.raises(Misuse, match="would be markup"):
+        publish_docs(_saved(tmp_path, verdict), tmp_path)
+
+
 def test_the_command_publishes_a_verdict_that_check_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

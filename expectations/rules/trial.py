@@ -1,0 +1,122 @@
+"""Rules are tried on three typical rows when they are read, before any batch.
+
+What pandas does not compare, what GX refuses only once it judges, and what needs a database is
+found so: it is the rule that is at fault then, and not a batch.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from ..conform.conversions import PANDAS_DTYPES
+from .aggregate_rules import TABLE_RULES
+from .pattern_timer import SLOW, are_slow
+from .row_checks import masks
+from .row_rules import ROW_RULES
+from .rule import pandas_types, placeholder
+from .schema_rules import SHAPE_RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..contract.contract import Column
+    from .rule import Rule
+
+_NEEDS_SQL = {
+    "unexpected_rows_expectation",
+    "expect_query_results_to_match_comparison",
+    "expect_table_row_count_to_equal_other_table",
+}
+_REFERENCES = {"$ref", "$dynamicRef", "$recursiveRef"}
+_DAYS = [dt.datetime(2020, 1, day) for day in (1, 2, 3)]  # noqa: DTZ001 - the model's have no zone
+_SAMPLES: dict[str, list[Any]] = {
+    "boolean": [True, False, True],
+    "string": ["1", "2", "3"],
+    "binary": [b"1", b"2", b"3"],
+    "datetime": _DAYS,
+}
+_NUMBERS = [1, 2, 3]
+_DTYPES: dict[str, pl.DataType] = {
+    "boolean": pl.Boolean(),
+    "integer": pl.Int32(),
+    "long": pl.Int64(),
+    "float": pl.Float32(),
+    "double": pl.Float64(),
+    "string": pl.String(),
+    "binary": pl.Binary(),
+    "datetime": pl.Datetime("ns"),
+}
+
+
+def why_unjudgeable(rule: Rule, columns: Iterable[Column]) -> str | None:
+    """Say why no batch could be judged by a rule; None if it can be."""
+    if rule.type in _NEEDS_SQL:
+        return "it needs a database, and a batch is none"
+    if foreign := next(_foreign_references(rule.kwargs), None):
+        return f"its schema refers to {foreign!r}, which is outside of it"
+    kinds = tuple((column.name, placeholder(column).kind) for column in columns)
+    try:
+        return _try_polars(rule, columns) if rule.engine == "polars" else _try_gx(rule, kinds)
+    except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - whatever it raises
+        return " ".join(str(error).split()) or type(error).__name__
+
+
+def _foreign_references(value: Any) -> Iterator[str]:
+    """References that GX's JSON schema validator would fetch from disk or network."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in _REFERENCES and not str(inner).startswith("#"):
+                yield str(inner)
+            yield from _foreign_references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _foreign_references(inner)
+
+
+def _try_polars(rule: Rule, columns: Iterable[Column]) -> None:
+    if rule.type in SHAPE_RULES:
+        SHAPE_RULES[rule.type].conclude(rule.kwargs, pandas_types(columns))
+        return
+    operands = {column.name: placeholder(column) for column in columns}
+    frame = pl.DataFrame(
+        {n: pl.Series(_sample(o.kind), dtype=_DTYPES.get(o.kind)) for n, o in operands.items()}
+    )
+    subject = rule.about(operands, pl.lit(value=True))
+    if rule.type in ROW_RULES:
+        frame.select(*(mask.alias(str(n)) for n, mask in enumerate(masks(rule, subject))))
+        return
+    known = TABLE_RULES[rule.type]
+    measures = [expr.alias(str(number)) for number, expr in enumerate(known.measure(subject))]
+    known.conclude(subject, list(frame.select(measures).row(0)))
+
+
+def _sample(kind: str) -> list[Any]:
+    return _SAMPLES.get(kind, _NUMBERS) if kind else [None] * len(_NUMBERS)
+
+
+def _try_gx(rule: Rule, kinds: tuple[tuple[str, str], ...]) -> str | None:
+    named = dict(kinds)
+    if not all(named[name] for name in rule.subjects):
+        return None  # of nested values there is no typical one
+    return _gx_error(json.dumps(rule.without_condition), tuple(k for k in kinds if k[1]))
+
+
+@lru_cache(maxsize=1_024)
+def _gx_error(expectation: str, kinds: tuple[tuple[str, str], ...]) -> str | None:
+    import pandas as pd
+
+    from ..gx.engine import judge_frame
+
+    stated = json.loads(expectation)
+    if are_slow(stated["kwargs"], _SAMPLES["string"]):
+        return SLOW
+    frame = pd.DataFrame(
+        {name: pd.Series(_sample(kind), dtype=PANDAS_DTYPES[kind]) for name, kind in kinds}  # type: ignore[index]
+    )
+    (result,) = judge_frame(frame, [stated])
+    return result.error
