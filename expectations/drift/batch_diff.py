@@ -182,7 +182,8 @@ class _DeviationRules(FieldRules):
         broken = by_column.get(field.name) or by_column.get(None)
         if broken:
             return "breaking", broken.because
-        return "compatible", "it is optional, and the model receives no values for it"
+        allowed = self.judgement.policy.missing_optional
+        return POLICY_EFFECTS[allowed], f"policy missing_optional: {allowed}"
 
     def added(self, field: Field) -> Consequence:
         return _extra_column(field.name, self.judgement.policy)

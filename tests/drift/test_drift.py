@@ -446,6 +446,9 @@ def test_a_batch_beside_a_contract() -> None:
     assert {change.between for change in changes} == {"batch and contract"}
     swapped = {("removed", "more"), ("added", "maybe"), ("renamed", "DepTime")}
     assert swapped <= {(c.kind, c.path) for c in compare(batch, judge)}
+    for ignored, effect in (("ignore", "cosmetic"), ("forbid", "breaking")):
+        changes = compare(judge, batch, Policy.parse({"missing_optional": ignored}))
+        assert ("removed", "maybe", effect) in seen(changes)
     keeps = Policy(rename={"DepTime": "dep_time"}, keep=("more",))
     assert ("added", "more", "cosmetic") in seen(compare(judge, batch, keeps))
     assert "renamed" not in {change.kind for change in compare(judge, batch, keeps)}
