@@ -14,7 +14,7 @@ from signature_gate.expectations.readers import csv_reader as csv_records
 from signature_gate.expectations.readers import json_parser as json_records
 from signature_gate.expectations.readers import npy_files as array_files
 from signature_gate.expectations.readers import parquet_footer as footer_bytes
-from signature_gate.expectations.rules import condition_parser
+from signature_gate.expectations.rules import condition_parser, pattern_timer
 from signature_gate.expectations.verdict import verdict
 
 PAGE = ROOT / "docs" / "limits.md"
@@ -51,6 +51,10 @@ LIMITS = {
     "comparisons in a rule's `row_condition`": (
         {(condition_parser._MOST_CONDITIONS, condition_parser._DEEPEST)},
         lambda bound: f"{bound[0]}, nested {bound[1]} deep",
+    ),
+    "processor time of a rule's patterns that only Python's `re` knows": (
+        {(pattern_timer._SECONDS, pattern_timer._AT_ONCE)},
+        lambda bound: f"{bound[0]} s for {bound[1]:,} distinct texts",
     ),
     "violations listed in an error's text": (
         {verdict._LISTED},
