@@ -1,4 +1,4 @@
-"""Typed cells in the model's type: one way in for each ``How`` of the conversion table.
+"""Cells cast to the model's scalar types: one cast for each ``How`` of the conversion table.
 
 Every cast is verified against its source. ``cast(strict=False)`` turns what cannot be held into
 null, and what is merely rounded is found by casting back.
@@ -13,8 +13,9 @@ import polars as pl
 
 from ..batch.arrow_types import digits_of
 from .conversions import CONFORMS, How
-from .row_check import RowCheck
-from .source import POLARS_DTYPES, CastPlan, SourceColumn, value_fault
+from .row_check import RowCheck, value_check
+from .source import POLARS_DTYPES, CastPlan, Incompatible, SourceColumn
+from .text import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,19 +43,85 @@ _DAY = 86_400 * 10**9
 _YEARS_WITHIN = (1678, 2261)
 
 
-def cast_cells(source: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan | None:
-    """Plan the cast of typed cells into a scalar type."""
+def plan_scalar(
+    source: SourceColumn, target: ScalarName, policy: Policy
+) -> CastPlan | Incompatible:
+    """Plan how cells are cast to a scalar type, or say that the table lists no cast."""
+    if source.kind == "null":
+        return CastPlan(source.expr.cast(POLARS_DTYPES[target]), POLARS_DTYPES[target])
+    if source.kind == "string" and source.text and target not in ("string", "binary"):
+        return _parsed(source, target, policy)
+    if source.kind == "string" and source.base64 and target == "binary":
+        return _decoded(source, source.expr.str.decode("base64", strict=False), target)
+    if source.kind == "binary" and target == "string" and policy.binary_as_text == "allow":
+        texts = source.expr.map_batches(_as_text, return_dtype=pl.String, is_elementwise=True)
+        return _decoded(source, texts, target)
     how = CONFORMS[target].get(source.kind)
     if how is None or (how is How.IN_UTC and policy.timezone == "forbid"):
-        return None
-    plan = _WAYS[how](source, target, policy)
-    present = (replace(f, fails=f.fails & source.present) for f in plan.checks)
+        return Incompatible()
+    plan = _CASTS[how](source, target, policy)
+    checks = (replace(check, fails=check.fails & source.present) for check in plan.checks)
+    value = plan.value.cast(POLARS_DTYPES[target], strict=False)
+    return CastPlan(value, plan.dtype, tuple(checks))
+
+
+# ----- text and bytes that stand for values -----
+
+
+def _parsed(source: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan:
+    parsed = source.parsed or parse(source.expr, target, policy)
+    grammar = (parsed.example, f"text that is not {_NOUNS[target]}")
+    beyond = (f"magnitudes that {target} can hold", "a magnitude beyond them")
+    rounded = (f"integers that {target} represents exactly", "an integer that it has to round")
+    checks = (
+        value_check(source, target, "unparseable", parsed.unparseable, grammar),
+        value_check(source, target, "out_of_range", parsed.out_of_range, beyond),
+        value_check(source, target, "not_representable", parsed.not_representable, rounded),
+    )
+    value = parsed.value.cast(POLARS_DTYPES[target], strict=False)
+    present = (replace(check, fails=check.fails & source.present) for check in checks)
+    return CastPlan(value, POLARS_DTYPES[target], tuple(present))
+
+
+_NOUNS: dict[ScalarName, str] = {
+    "boolean": "one of these words",
+    **dict.fromkeys(("integer", "long"), "an integer"),
+    **dict.fromkeys(("float", "double"), "a number"),
+    "datetime": "a datetime",
+}
+
+
+def _decoded(source: SourceColumn, value: pl.Expr, target: ScalarName) -> CastPlan:
+    wrong = value.is_null() & source.present
+    words = _DECODED[target]
     return CastPlan(
-        plan.value.cast(POLARS_DTYPES[target], strict=False), plan.dtype, tuple(present)
+        value,
+        POLARS_DTYPES[target],
+        (value_check(source, target, "unparseable", wrong, words),),
     )
 
 
-# ----- the ways, one for each How -----
+def _as_text(cells: pl.Series) -> pl.Series:
+    try:
+        return cells.cast(pl.Binary).cast(pl.String)
+    except pl.exceptions.ComputeError:
+        return pl.Series(cells.name, map(_utf8, cells.cast(pl.Binary).to_list()), pl.String)
+
+
+def _utf8(cell: bytes | None) -> str | None:
+    try:
+        return None if cell is None else cell.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+_DECODED: dict[ScalarName, tuple[str, str]] = {
+    "binary": ("bytes in base64", "text that is not base64"),
+    "string": ("bytes in UTF-8", "bytes that are not UTF-8"),
+}
+
+
+# ----- one cast for each How -----
 
 
 def _as_is(source: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
@@ -65,12 +132,9 @@ def _in_range(source: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
     low, high = _RANGES[target]
     value = source.expr.cast(POLARS_DTYPES[target], strict=False)
     words = (f"{target}, from {low} to {high}", f"{source.kind} beyond it")
-    check = value_fault(source, target, "out_of_range", value.is_null(), words)
-    return CastPlan(
-        value,
-        POLARS_DTYPES[target],
-        (replace(check, ruled_out_by=lambda known: _within(known, low, high)),),
-    )
+    check = value_check(source, target, "out_of_range", value.is_null(), words)
+    check = replace(check, ruled_out_by=lambda known: _within(known, low, high))
+    return CastPlan(value, POLARS_DTYPES[target], (check,))
 
 
 def _whole(source: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
@@ -85,8 +149,8 @@ def _whole(source: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
         value,
         POLARS_DTYPES[target],
         (
-            value_fault(source, target, "not_representable", ~is_whole, fraction),
-            value_fault(source, target, "out_of_range", is_whole & ~inside, beyond),
+            value_check(source, target, "not_representable", ~is_whole, fraction),
+            value_check(source, target, "out_of_range", is_whole & ~inside, beyond),
         ),
     )
 
@@ -108,28 +172,23 @@ def _exact(source: SourceColumn, target: ScalarName, policy: Policy) -> CastPlan
     if source.kind == "float64":
         overflow = value.is_infinite() & source.expr.is_finite()
         lossy &= ~overflow
-        words = (f"magnitudes that {target} has", "one beyond them")
-        checks.append(value_fault(source, target, "out_of_range", overflow, words))
+        words = (f"magnitudes that {target} can hold", "a magnitude beyond them")
+        checks.append(value_check(source, target, "out_of_range", overflow, words))
     if policy.lossy_floats == "forbid":
         checks.append(_inexact(source, target, lossy))
     return CastPlan(value, POLARS_DTYPES[target], tuple(checks))
 
 
 def _inexact(source: SourceColumn, target: ScalarName, lossy: pl.Expr) -> RowCheck:
-    words = (f"numbers that {target} represents exactly", f"{source.kind} that it can only round")
-    check = value_fault(source, target, "not_representable", lossy, words)
+    words = (f"numbers that {target} represents exactly", f"{source.kind} that it has to round")
+    check = value_check(source, target, "not_representable", lossy, words)
     limit = _EXACT_INTEGERS[target]
     short = source.kind == "decimal" and digits_of(source.arrow) <= _EXACT_DIGITS[target]
 
-    def absent(known: ColumnStatistics) -> bool:
+    def ruled_out_by(known: ColumnStatistics) -> bool:
         return short or ("int" in source.kind and _within(known, -limit, limit))
 
-    return replace(
-        check,
-        remedy=f"Deliver {source.name!r} as {target}, or accept rounding by policy "
-        "lossy_floats: allow.",
-        ruled_out_by=absent,
-    )
+    return replace(check, ruled_out_by=ruled_out_by)
 
 
 def _exact_integer(source: SourceColumn, target: ScalarName) -> tuple[pl.Expr, pl.Expr]:
@@ -164,8 +223,8 @@ def _in_nanoseconds(source: SourceColumn, target: ScalarName, _: Policy) -> Cast
     last = _LAST_NANOSECOND // unit
     inside = source.expr.to_physical().is_between(-last, last)
     value = pl.when(inside).then(source.expr.cast(pl.Datetime("ns"), strict=False))
-    words = (How.IN_NANOSECONDS.value, "one beyond them")
-    check = value_fault(source, target, "out_of_range", ~inside, words)
+    words = (How.IN_NANOSECONDS.value, "an instant beyond them")
+    check = value_check(source, target, "out_of_range", ~inside, words)
     return CastPlan(value, POLARS_DTYPES[target], (replace(check, ruled_out_by=_within_years),))
 
 
@@ -175,7 +234,7 @@ def _in_utc(source: SourceColumn, target: ScalarName, policy: Policy) -> CastPla
     return _in_nanoseconds(naive, target, policy)
 
 
-_WAYS: dict[How, Callable[[SourceColumn, ScalarName, Policy], CastPlan]] = {
+_CASTS: dict[How, Callable[[SourceColumn, ScalarName, Policy], CastPlan]] = {
     How.AS_IS: _as_is,
     How.IN_RANGE: _in_range,
     How.WHOLE: _whole,

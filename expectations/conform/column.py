@@ -1,8 +1,8 @@
-"""A column in exactly the contract's type, and the rules that its rows can break."""
+"""The plan of one column: its cast to the contract's type, and the checks that rows can fail."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -10,7 +10,7 @@ import polars as pl
 from ..contract.types import Scalar
 from .conversions import PANDAS_DTYPES
 from .nested import plan_cast
-from .nulls import WITH_NAN, null_faults
+from .nulls import WITH_NAN, null_checks, without_null_values
 from .row_check import RowCheck
 from .source import FLOATING, Incompatible, SourceColumn
 
@@ -20,17 +20,20 @@ if TYPE_CHECKING:
     from ..contract.types import Type
 
 
+_NULL_WORDS = ["NA", "N/A", "null", "NULL", "None", "\\N"]
+
+
 @dataclass(frozen=True)
 class ColumnPlan:
     """How one arriving column becomes what the model takes.
 
     Attributes:
         column: The contract's column.
-        source: The arriving column's name in the batch's lazy frame.
-        cells: The arriving cells.
+        source_name: The arriving column's name in the batch's lazy frame.
+        source: The arriving cells.
         value: Expression of the model's type, named as the contract names it.
         dtype: Its Polars type.
-        faults: The rules that rows can break; none if every row conforms by type.
+        checks: The checks that rows can fail; none if every row conforms by type.
     """
 
     column: Column
@@ -44,15 +47,16 @@ class ColumnPlan:
 def plan_column(
     column: Column, source_name: str, source: SourceColumn, policy: Policy
 ) -> ColumnPlan | Incompatible:
-    """Plan the way of a column into the contract's type."""
+    """Plan how a column is cast to the contract's type, or say why it never can be."""
     known = without_null_values(source, policy)
     plan = plan_cast(known, column.type, policy)
     if isinstance(plan, Incompatible):
         return plan
     checks = (
-        *null_faults(column, known, plan.value, policy),
+        *null_checks(column, known, plan.value, policy),
         *plan.checks,
-        *_non_finite_faults(known, column.type, plan.value, policy),
+        *_non_finite_checks(known, column.type, plan.value, policy),
+        *_null_word_checks(known, column.type, policy),
     )
     return ColumnPlan(
         column, source_name, source, plan.value.alias(column.name), plan.dtype, checks
@@ -67,27 +71,31 @@ def expectation_of_type(column: Column) -> dict[str, Any]:
     return {"type": "expect_column_to_exist", "kwargs": {"column": column.name}}
 
 
-def without_null_values(source: SourceColumn, policy: Policy) -> SourceColumn:
-    """Read as null the texts that the policy says stand for it."""
-    if source.kind != "string" or source.parsed:
-        return source
-    return replace(source, expr=null_where_stated(source.expr, policy))
+def _null_word_checks(source: SourceColumn, target: Type, policy: Policy) -> tuple[RowCheck, ...]:
+    """Warn of text such as ``NA`` in a column of text, which no policy takes for null."""
+    if policy.null_values or not (source.text and source.kind == "string"):
+        return ()
+    if target != Scalar("string"):
+        return ()
+    check = RowCheck(
+        kind="null",
+        fails=source.expr.cast(pl.String).is_in(_NULL_WORDS),
+        expected="text",
+        observed="text that commonly stands for null",
+        remedy=f"If it does, list it in policy null_values, and {source.name!r} in policy "
+        "nullable.",
+        because="policy null_values is empty",
+        severity="warning",
+    )
+    return (check,)
 
 
-def null_where_stated(cell: pl.Expr, policy: Policy) -> pl.Expr:
-    """Make text of cells, and null of the texts that the policy says stand for it."""
-    text = cell.cast(pl.String)
-    if not policy.null_values:
-        return text
-    return pl.when(~text.is_in(list(policy.null_values))).then(text)
-
-
-def _non_finite_faults(
+def _non_finite_checks(
     source: SourceColumn, target: Type, value: pl.Expr, policy: Policy
 ) -> tuple[RowCheck, ...]:
     can_be = source.text or source.kind in FLOATING
-    holds = isinstance(target, Scalar) and target.name in WITH_NAN
-    if policy.non_finite == "allow" or not (holds and can_be):
+    can_hold = isinstance(target, Scalar) and target.name in WITH_NAN
+    if policy.non_finite == "allow" or not (can_hold and can_be):
         return ()
     nan_counts = policy.nan == "value"
     check = RowCheck(

@@ -1,30 +1,37 @@
-"""Where null may stand, and where it is a fault."""
+"""Where a column may hold null, and where it may not."""
 
 from __future__ import annotations
 
+import datetime as dt
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from ..contract.types import Anything, Scalar, Tensor
 from .conversions import NEVER_NULL
-from .row_check import RowCheck
+from .row_check import null_check
 from .source import FLOATING
 
 if TYPE_CHECKING:
-    import polars as pl
+    from collections.abc import Sequence
 
     from ..contract.contract import Column
     from ..contract.policy import Policy
-    from ..contract.types import ScalarName, Type
+    from ..contract.types import ScalarName
+    from .row_check import RowCheck
     from .source import SourceColumn
 
+# Years of which nanoseconds hold every instant.
+_FIRST_YEAR, _LAST_YEAR = 1678, 2261
 WITH_NAN: tuple[ScalarName, ...] = ("float", "double")
 
 
-def null_faults(
+def null_checks(
     column: Column, source: SourceColumn, value: pl.Expr, policy: Policy
 ) -> tuple[RowCheck, ...]:
-    """State the rule about null for a column."""
+    """Check a column for null, where it may not hold it."""
     why = why_null_is_forbidden(column, policy)
     if why is None:
         return ()
@@ -37,15 +44,15 @@ def null_faults(
             missing, provable = missing | source.expr.is_nan(), False
         elif source.text and isinstance(target, Scalar) and target.name in WITH_NAN:
             missing |= value.is_nan().fill_null(value=False)
-    check = _fault(column.name, target, missing, why, never=never)
+    check = null_check(column.name, target, missing, why)
     return (replace(check, ruled_out_by=lambda known: provable and known.nulls == 0),)
 
 
 def why_null_is_forbidden(column: Column, policy: Policy) -> str | None:
-    """Name the type's nature or the policy that forbids null; None where it may stand."""
+    """Name what forbids null, the type or the policy; None where null is accepted."""
     target = column.type
     if isinstance(target, Tensor):
-        return None  # its own way minds null in every place of it
+        return None  # its own plan checks for null at every place
     if isinstance(target, Scalar) and target.name in NEVER_NULL:
         return f"{target} cannot carry null to the model"
     if not column.required:
@@ -57,19 +64,46 @@ def why_null_is_forbidden(column: Column, policy: Policy) -> str | None:
     return None if allowed else "policy nulls: forbid"
 
 
-def _fault(name: str, target: Type, missing: pl.Expr, why: str, *, never: bool) -> RowCheck:
-    if never:
-        otherwise = "or log the model again with it as double, which can carry null"
-    elif why.startswith("policy"):
-        otherwise = f"or accept null by policy nullable: [{name}]"
-    else:
-        otherwise = "or log the model again with it optional"
-    return RowCheck(
-        kind="null",
-        fails=missing,
-        expected=f"{target} in every row",
-        observed="null",
-        remedy=f"Fill {name!r} before delivery, {otherwise}.",
-        because=why,
-        expectation={"type": "expect_column_values_to_not_be_null", "kwargs": {"column": name}},
-    )
+def without_null_values(source: SourceColumn, policy: Policy) -> SourceColumn:
+    """Read as null the cells that the policy says stand for it."""
+    if source.parsed or not policy.null_values:
+        return source
+    if source.kind == "string":
+        return replace(source, expr=null_where_stated(source.expr, policy.null_values))
+    nulls = _typed(policy.null_values, source.dtype)
+    if not len(nulls):
+        return source
+    return replace(source, expr=pl.when(~source.expr.is_in(nulls.implode())).then(source.expr))
+
+
+def null_where_stated(cell: pl.Expr, nulls: Sequence[str]) -> pl.Expr:
+    """Make text of cells, and null of the texts that stand for it."""
+    text = cell.cast(pl.String)
+    return pl.when(~text.is_in(list(nulls))).then(text) if nulls else text
+
+
+def _typed(texts: Sequence[str], dtype: pl.DataType) -> pl.Series:
+    """Read texts as values of a type; what the type does not hold is left out."""
+    if isinstance(dtype, pl.Datetime | pl.Date):
+        return _instants(texts, dtype)
+    if dtype.is_numeric():
+        values = pl.Series(texts, dtype=pl.String).cast(dtype, strict=False).drop_nulls()
+        return values.drop_nans() if dtype.is_float() else values
+    return pl.Series([], dtype=dtype)
+
+
+def _instants(texts: Sequence[str], dtype: pl.Datetime | pl.Date) -> pl.Series:
+    instants = list[dt.datetime]()
+    for text in texts:
+        with suppress(ValueError, OverflowError):
+            instant = dt.datetime.fromisoformat(text.strip())
+            naive = instant.astimezone(dt.UTC) if instant.tzinfo else instant
+            instants.append(naive.replace(tzinfo=None))
+    if isinstance(dtype, pl.Date):
+        days = [instant.date() for instant in instants if instant.time() == dt.time()]
+        return pl.Series(days, dtype=pl.Date)
+    if dtype.time_unit == "ns":
+        instants = [i for i in instants if _FIRST_YEAR <= i.year <= _LAST_YEAR]
+    values = pl.Series(instants, dtype=pl.Datetime("us")).cast(pl.Datetime(dtype.time_unit))
+    zone = dtype.time_zone
+    return values.dt.replace_time_zone("UTC").dt.convert_time_zone(zone) if zone else values

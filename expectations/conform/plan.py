@@ -13,9 +13,14 @@ from .row_check import RowCheck
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import pyarrow as pa
+
     from ..batch.batch import ObjectCells
     from ..batch.statistics import ColumnStatistics
     from .column import ColumnPlan
+
+
+_UUID_PARTS = ((0, 8), (8, 4), (12, 4), (16, 4), (20, 12))
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class BatchPlan:
 
     Attributes:
         columns: One plan for each column of the contract that arrived, in the contract's order.
-        kept: Contract-side name and scan name of each column that is carried through.
+        kept: Contract-side name and cells of each column that is carried through.
         record_checks: Checks of records as a whole.
         objects: Columns of Python objects, by scan name.
         record_fault: Column of the scan that holds what is wrong with a record.
@@ -32,7 +37,7 @@ class BatchPlan:
     """
 
     columns: tuple[ColumnPlan, ...]
-    kept: tuple[tuple[str, str], ...]
+    kept: tuple[tuple[str, pl.Expr], ...]
     record_checks: tuple[RowCheck, ...] = ()
     objects: Mapping[str, ObjectCells] = field(default_factory=dict[str, "ObjectCells"])
     record_fault: str | None = None
@@ -64,7 +69,7 @@ class BatchPlan:
     def select_exprs(self) -> list[pl.Expr]:
         """Select ``_row``, the contract's columns in its types, and the kept columns."""
         taken = {plan.column.name for plan in self.columns}
-        kept = [exact_col(source).alias(name) for name, source in self.kept if name not in taken]
+        kept = [cells.alias(name) for name, cells in self.kept if name not in taken]
         return [pl.col(ROW).cast(pl.Int64), *(plan.value for plan in self.columns), *kept]
 
 
@@ -82,3 +87,13 @@ def _either(one: RowCheck, other: RowCheck) -> RowCheck:
         return one.ruled_out_by(known) and other.ruled_out_by(known)
 
     return replace(one, fails=one.mask | other.mask, ruled_out_by=ruled_out_by)
+
+
+def kept_cells(source_name: str, arrow: pa.DataType) -> pl.Expr:
+    """Select a column that is carried through; UUIDs as text, because Polars has only bytes."""
+    cells = exact_col(source_name)
+    if getattr(arrow, "extension_name", "") != "arrow.uuid":
+        return cells
+    digits = cells.cast(pl.Binary).bin.encode("hex")
+    parts = [digits.str.slice(start, length) for start, length in _UUID_PARTS]
+    return pl.concat_str(parts, separator="-")

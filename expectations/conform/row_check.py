@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from .conversions import PANDAS_DTYPES
+from .remedies import null_remedy, value_remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,7 +14,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ..batch.statistics import ColumnStatistics
+    from ..contract.types import ScalarName, Type
     from ..verdict.verdict import Engine, Kind, Severity
+    from .source import SourceColumn
 
 
 def never_ruled_out(_: ColumnStatistics) -> bool:
@@ -64,3 +69,66 @@ class RowCheck:
     def blocks(self) -> bool:
         """Whether a failing row is kept from the model."""
         return self.severity == "critical"
+
+
+# ----- the checks of the conversion table -----
+
+
+def value_check(
+    source: SourceColumn,
+    target: ScalarName,
+    kind: Kind,
+    fails: pl.Expr,
+    words: tuple[str, str],
+) -> RowCheck:
+    """Check values that a scalar type may not hold; ``words`` are expected and observed."""
+    expected, observed = words
+    arrived = "text" if source.kind == "string" else source.kind
+    return RowCheck(
+        kind=kind,
+        fails=fails,
+        expected=expected,
+        observed=observed,
+        remedy=value_remedy(source.name, source.kind, target, kind),
+        because=f"{arrived} is converted to {target} cell by cell",
+        expectation={
+            "type": "expect_column_type_to_be",
+            "kwargs": {"column": source.name, "type_": PANDAS_DTYPES[target]},
+        },
+    )
+
+
+def null_check(name: str, target: Type, fails: pl.Expr, because: str) -> RowCheck:
+    """Check for null in a column that may not have it."""
+    return RowCheck(
+        kind="null",
+        fails=fails,
+        expected=f"{target} in every row",
+        observed="null",
+        remedy=null_remedy(name, target, because),
+        because=because,
+        expectation=not_null(name),
+    )
+
+
+def not_null(name: str) -> dict[str, Any]:
+    """Write the expectation of GX that a column has no null."""
+    return {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": name}}
+
+
+def nested_check(source: SourceColumn, fails: pl.Expr, expected: str, observed: str) -> RowCheck:
+    """Check for a part of a nested value that its type does not allow."""
+    return RowCheck(
+        kind="nested_mismatch",
+        fails=fails,
+        expected=expected,
+        observed=observed,
+        remedy=f"Fill or leave out such parts of {source.name!r} before delivery.",
+        because="MLflow takes no such part within a nested value",
+    )
+
+
+def within(check: RowCheck, fails: pl.Expr, place: str) -> RowCheck:
+    """Say of a nested value what a check says of a part of it."""
+    observed = f"{check.observed} in {place}"
+    return replace(check, fails=fails, observed=observed, ruled_out_by=never_ruled_out)

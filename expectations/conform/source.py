@@ -1,4 +1,4 @@
-"""Arriving cells, their way into a type, and what is said of those that have none."""
+"""What arrives in a column, and how it is cast to a type of the contract."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import polars as pl
 
 from ..batch.arrow_types import source_kind
 from ..contract.types import Scalar
-from .conversions import NEVER_NULL, PANDAS_DTYPES
-from .row_check import RowCheck
+from .conversions import NEVER_NULL
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..batch.batch import ParsedText
     from ..contract.types import ScalarName, Type
-    from ..verdict.verdict import Kind
+    from .row_check import RowCheck
 
 POLARS_DTYPES: dict[ScalarName, pl.DataType] = {
     "boolean": pl.Boolean(),
@@ -34,16 +33,17 @@ FLOATING = ("float16", "float32", "float64")
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """Arriving cells of one type.
+    """A column as it arrives, or a part of a nested one: cells of one type.
 
     Attributes:
-        name: The contract's name of the column they belong to.
-        expr: Where they are: a column, or an element of one.
+        name: The contract's name of the column.
+        expr: The cells: a column, or an element or field of one.
         arrow: Their type as it arrived.
         dtype: Their Polars type.
         text: Whether text among them stands for values.
+        base64: Whether text among them stands for bytes.
         nullable: Whether they can hold null at all; numpy arrays cannot.
-        parsed: Where the scan has what their text stands for, if it was parsed before.
+        parsed: The values that their text stands for, if the scan has parsed it.
     """
 
     name: str
@@ -51,28 +51,33 @@ class SourceColumn:
     arrow: pa.DataType
     dtype: pl.DataType
     text: bool = False
+    base64: bool = False
     nullable: bool = True
     parsed: ParsedText | None = None
 
     @property
     def kind(self) -> str:
-        """Their type, in the words of the conversion table."""
+        """Their type, as the conversion table names it."""
         return source_kind(self.arrow)
 
     @property
     def present(self) -> pl.Expr:
         """True where there is a value: neither null nor NaN."""
-        there = self.expr.is_not_null()
-        return there & ~self.expr.is_nan() if self.kind in FLOATING else there
+        present = self.expr.is_not_null()
+        return present & ~self.expr.is_nan() if self.kind in FLOATING else present
+
+    def part(self, expr: pl.Expr, arrow: pa.DataType, dtype: object) -> SourceColumn:
+        """Describe an element or a field of these cells, read by the same options."""
+        return SourceColumn(self.name, expr, arrow, instance(dtype), self.text)
 
 
 class CastPlan(NamedTuple):
-    """The way of cells into a type.
+    """How cells are cast to a type.
 
     Attributes:
-        value: The value in that type; undefined where a fault is.
+        value: The value in that type; undefined where a check fails.
         dtype: The value's Polars type.
-        faults: The rules that cells can break; none if they conform by their type alone.
+        checks: The checks that cells can fail; none if every value of their type conforms.
     """
 
     value: pl.Expr
@@ -91,69 +96,20 @@ class Incompatible:
     where: str = ""
 
 
-def value_fault(
-    source: SourceColumn,
-    target: ScalarName,
-    kind: Kind,
-    fails: pl.Expr,
-    words: tuple[str, str],
-) -> RowCheck:
-    """State that single values have no place in a type."""
-    expected, observed = words
-    came = "text" if source.text else source.kind
-    return RowCheck(
-        kind=kind,
-        fails=fails,
-        expected=expected,
-        observed=observed,
-        remedy=_remedy(source, target),
-        because=f"{came} conforms to {target} value by value",
-        expectation={
-            "type": "expect_column_type_to_be",
-            "kwargs": {"column": source.name, "type_": PANDAS_DTYPES[target]},
-        },
-    )
-
-
-def _remedy(source: SourceColumn, target: ScalarName) -> str:
-    if source.text:
-        return (
-            f"Have {source.name!r} written as the grammar of {target} has it; texts that stand for "
-            "null belong in policy null_values."
-        )
-    return (
-        f"Deliver {source.name!r} as {target}, or log the model again with the type that arrives."
-    )
-
-
-def structural_fault(
-    source: SourceColumn, failing: pl.Expr, expected: str, observed: str
-) -> RowCheck:
-    """State that a part of a nested value has no place there."""
-    return RowCheck(
-        kind="nested_mismatch",
-        fails=failing,
-        expected=expected,
-        observed=observed,
-        remedy=f"Fill or leave out such parts of {source.name!r} before delivery.",
-        because="MLflow has no place for it within a nested value",
-    )
-
-
 def is_missing(source: SourceColumn, target: Type) -> pl.Expr:
-    """Tell where a cell holds nothing for a type; an integer has no place for NaN either."""
+    """True where a cell has no value for a type; for integers and booleans NaN is none either."""
     null = source.expr.is_null()
     never = isinstance(target, Scalar) and target.name in NEVER_NULL
     return null | source.expr.is_nan() if never and source.kind in FLOATING else null
 
 
-def below(plan: Incompatible, place: str, source: SourceColumn) -> Incompatible:
-    """Say the same of the level above: which part of it has no way."""
+def within_part(reason: Incompatible, place: str, part: SourceColumn) -> Incompatible:
+    """Say of a nested type that a part of it is incompatible."""
     return Incompatible(
-        f"{place} is {source.arrow}" if not plan.where else f"in {place} {plan.where}"
+        f"in {place} {reason.where}" if reason.where else f"{place} is {part.arrow}"
     )
 
 
 def instance(dtype: object) -> pl.DataType:
-    """Make an instance of a Polars type that is named by its class."""
+    """A Polars type as an instance, where it may be a class."""
     return dtype() if isinstance(dtype, type) else dtype  # pyright: ignore[reportReturnType]

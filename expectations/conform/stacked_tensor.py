@@ -12,14 +12,12 @@ from ..batch.columns import exact_col
 from ..contract.types import Tensor
 from ..verdict.verdict import Violation
 from .column import ColumnPlan
-from .nested import plan_cast
-from .row_check import RowCheck
-from .source import Incompatible, SourceColumn
-from .tensors import TENSOR_DTYPES, castable
+from .source import CastPlan, SourceColumn
+from .tensors import TENSOR_DTYPES, castable, plan_tensor
 
 if TYPE_CHECKING:
     from ..batch.batch import Batch
-    from ..contract.contract import Contract
+    from ..contract.contract import Column, Contract
     from ..contract.policy import Policy
 
 _DIMENSIONS = 2
@@ -28,50 +26,51 @@ _DIMENSIONS = 2
 def stack_columns(
     batch: Batch, contract: Contract, policy: Policy
 ) -> ColumnPlan | Violation | None:
-    """Plan the way of a numeric frame into the only tensor of a contract."""
-    column = contract.columns[0]
+    """Stack all columns but the kept ones, or say why not; None if the contract is another."""
+    column, names = contract.columns[0], batch.schema.names
     tensor = column.type
-    positions = [i for i, n in enumerate(batch.schema.names) if n not in policy.keep]
-    kinds = [source_kind(batch.schema.field(i).type) for i in positions]
+    kinds = {
+        i: source_kind(batch.schema.field(i).type)
+        for i, name in enumerate(names)
+        if name not in policy.keep
+    }
     if not isinstance(tensor, Tensor) or len(tensor.shape) != _DIMENSIONS:
         return None
-    if not batch.nullable:
-        return None  # an array has dimensions of its own, which say what is a row
-    if len(contract.columns) > 1 or not kinds or any(k not in TENSOR_DTYPES for k in kinds):
+    # An array has dimensions of its own, which say what is a row.
+    if not batch.nullable or len(contract.columns) > 1 or not kinds:
         return None
-    width = tensor.shape[1]
-    if width not in (-1, len(positions)):
-        return _violation(column.name, f"{width} columns", f"{len(positions)} columns")
-    bad = [batch.schema.names[i] for i in positions if not castable(kinds[i], tensor.dtype)]
-    if bad:
-        return _violation(column.name, tensor.dtype, f"other types in {', '.join(bad)}")
-    return _stacked(batch, contract, positions, policy)
+    if not TENSOR_DTYPES.keys() >= set(kinds.values()):
+        return None
+    if tensor.shape[1] not in (-1, len(kinds)):
+        return _violation(column.name, f"{tensor.shape[1]} columns", f"{len(kinds)} columns")
+    others = [names[i] for i, kind in kinds.items() if not castable(kind, tensor.dtype)]
+    if others:
+        return _violation(column.name, tensor.dtype, f"other types in {', '.join(others)}")
+    return _stacked(batch, column, tensor.dtype, list(kinds))
 
 
-def _stacked(batch: Batch, contract: Contract, positions: list[int], policy: Policy) -> ColumnPlan:
-    column, dtypes = contract.columns[0], batch.scan().collect_schema()
-    values, checks = list[pl.Expr](), list[RowCheck]()
-    for position in positions:
-        source_name = batch.sources[position]
-        arrow = batch.schema.field(position).type
-        source = SourceColumn(
-            source_name, exact_col(source_name), arrow, dtypes[source_name], nullable=batch.nullable
-        )
-        one = Tensor(getattr(column.type, "dtype", ""), (-1,))
-        plan = plan_cast(source, one, policy)
-        if isinstance(plan, Incompatible):
-            continue
-        values.append(plan.value)
-        checks += [
-            replace(check, observed=f"{check.observed} in {source_name!r}") for check in plan.checks
-        ]
-    dtype = pl.Array(TENSOR_DTYPES[getattr(column.type, "dtype", "")], len(values))
-    first = batch.sources[positions[0]]
-    source = SourceColumn(
-        column.name, exact_col(first), batch.schema.field(positions[0]).type, dtypes[first]
+def _stacked(batch: Batch, column: Column, dtype: str, positions: list[int]) -> ColumnPlan:
+    scanned = batch.scan().collect_schema()
+    sources = [
+        SourceColumn(name, exact_col(name), batch.schema.field(i).type, scanned[name])
+        for i, name in ((i, batch.sources[i]) for i in positions)
+    ]
+    plans = [(source, plan_tensor(source, Tensor(dtype, (-1,)))) for source in sources]
+    stacked = [(source, plan) for source, plan in plans if isinstance(plan, CastPlan)]
+    checks = [
+        replace(check, observed=f"{check.observed} in {source.name!r}")
+        for source, plan in stacked
+        for check in plan.checks
+    ]
+    value = pl.concat_arr([plan.value for _, plan in stacked]).alias(column.name)
+    return ColumnPlan(
+        column,
+        sources[0].name,
+        replace(sources[0], name=column.name),
+        value,
+        pl.Array(TENSOR_DTYPES[dtype], len(stacked)),
+        tuple(checks),
     )
-    value = pl.concat_arr(values).alias(column.name)
-    return ColumnPlan(column, first, source, value, dtype, tuple(checks))
 
 
 def _violation(name: str, expected: str, observed: str) -> Violation:

@@ -1,4 +1,4 @@
-"""The way of cells into a tensor: one row of it, whose casts are exact and whose shape is right.
+"""Cells cast to rows of a tensor: every cast is exact, and every row has the right shape.
 
 MLflow casts a frame's columns to a tensor's dtype unchecked (``1.7`` becomes ``1``, ``300`` becomes
 ``44`` in uint8). Here a cast must come back to the value it came from.
@@ -7,19 +7,21 @@ MLflow casts a frame's columns to a tensor's dtype unchecked (``1.7`` becomes ``
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from ..batch.arrow_types import element_type, is_list, source_kind
-from .row_check import RowCheck
-from .source import CastPlan, SourceColumn
+from ..contract.types import Tensor
+from .row_check import RowCheck, not_null
+from .source import CastPlan, Incompatible, instance
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from ..contract.types import Tensor
+    from .source import SourceColumn
 
 TENSOR_DTYPES: dict[str, pl.DataType] = {
     "bool": pl.Boolean(),
@@ -37,30 +39,66 @@ TENSOR_DTYPES: dict[str, pl.DataType] = {
     "str": pl.String(),
 }
 _KIND_NAMES = {"string": "str"}
+_FLAT = 2
 
 
-def way_into_tensor(source: SourceColumn, tensor: Tensor) -> CastPlan | str:
-    """Plan the way of cells into the rows of a tensor."""
+def plan_tensor(source: SourceColumn, tensor: Tensor) -> CastPlan | Incompatible:
+    """Plan how cells (numbers, lists, Arrow's fixed-shape tensors) become rows of a tensor."""
     expr, shape, leaf = _unwrapped(source)
+    if source.nullable and len(shape) == 1 and _is_fixed(tensor.shape):
+        return _reshaped(source, tensor)
     if len(shape) != len(tensor.shape) - 1:
-        return f"a row of it has {len(shape)} dimensions"
-    fixed = zip(shape, tensor.shape[1:], strict=True)
-    if any(None not in (is_, want) and want not in (-1, is_) for is_, want in fixed):
-        return f"a row of it has the shape {tuple(shape)}"
+        return Incompatible(f"a row of it has {len(shape)} dimensions")
+    lengths = zip(shape, tensor.shape[1:], strict=True)
+    if any(length is not None and wanted not in (-1, length) for length, wanted in lengths):
+        return Incompatible(f"a row of it has the shape {tuple(shape)}")
     dtype = _KIND_NAMES.get(source_kind(leaf), source_kind(leaf))
     if dtype not in TENSOR_DTYPES or not castable(dtype, tensor.dtype):
-        return f"its elements are {leaf}"
-    flat = replace(source, expr=expr)
+        return Incompatible(f"its elements are {leaf}")
+    cells = replace(source, expr=expr)
     target = _nested(source.dtype, TENSOR_DTYPES[tensor.dtype])
     value = expr if target == source.dtype else expr.cast(target, strict=False)
     depth = _depth(_storage(source.dtype))
-    checks = [*_null_faults(flat, depth), *_shape_faults(flat, shape, tensor)]
+    checks = [*_null_checks(cells, depth), *_shape_checks(cells, shape, tensor)]
     if not always_exact(dtype, tensor.dtype):
         lossy = value.cast(_storage(source.dtype), strict=False).ne_missing(expr)
-        checks.append(_inexact(flat, tensor, dtype, lossy & expr.is_not_null()))
+        checks.append(_inexact(cells, tensor, dtype, lossy & expr.is_not_null()))
     if tensor.dtype == "str":
-        checks.append(_stripped(flat, depth))
+        checks.append(_ends_in_nul(cells, depth))
     return CastPlan(value, target, tuple(checks))
+
+
+def _is_fixed(shape: tuple[int, ...]) -> bool:
+    return len(shape) > _FLAT and all(length > 0 for length in shape[1:])
+
+
+def _reshaped(source: SourceColumn, tensor: Tensor) -> CastPlan | Incompatible:
+    """Give flat lists the shape of a row, as MLflow does."""
+    shape = tensor.shape[1:]
+    plan = plan_tensor(source, Tensor(tensor.dtype, (-1, prod(shape))))
+    if isinstance(plan, Incompatible):
+        return plan
+    dtype: Any = TENSOR_DTYPES[tensor.dtype]
+    for length in reversed(shape):
+        dtype = pl.Array(dtype, length)
+    rows = plan.value.map_batches(
+        partial(_reshape, shape=shape), return_dtype=dtype, is_elementwise=True
+    )
+    return CastPlan(rows, dtype, plan.checks)
+
+
+def _reshape(cells: pl.Series, shape: tuple[int, ...]) -> pl.Series:
+    size = prod(shape)
+    if isinstance(cells.dtype, pl.List):
+        whole = cells.list.len() == size
+        rows = cells.to_frame("cell").select(pl.when(whole).then(pl.col("cell")))
+        cells = rows.to_series().list.to_array(size)
+    arrow: Any = cells.to_arrow()
+    values = arrow.values
+    for length in reversed(shape[1:]):
+        values = pa.FixedSizeListArray.from_arrays(values, length)
+    reshaped = pa.FixedSizeListArray.from_arrays(values, shape[0], mask=arrow.is_null())
+    return pl.Series(cells.name, reshaped)
 
 
 def castable(arrived: str, target: str) -> bool:
@@ -97,23 +135,18 @@ def _unwrapped(source: SourceColumn) -> tuple[pl.Expr, list[int | None], pa.Data
 def _storage(dtype: pl.DataType) -> pl.DataType:
     if not isinstance(dtype, pl.BaseExtension):
         return dtype
-    storage = dtype.ext_storage()
-    return storage() if isinstance(storage, type) else storage
+    return instance(dtype.ext_storage())
 
 
 def _nested(dtype: pl.DataType, leaf: pl.DataType) -> pl.DataType:
     dtype = _storage(dtype)
     if isinstance(dtype, pl.Array):
-        inner = dtype.inner
-        return pl.Array(_nested(inner() if isinstance(inner, type) else inner, leaf), dtype.size)
-    if isinstance(dtype, pl.List):
-        inner = dtype.inner
-        return pl.List(_nested(inner() if isinstance(inner, type) else inner, leaf))
-    return leaf
+        return pl.Array(_nested(instance(dtype.inner), leaf), dtype.size)
+    return pl.List(_nested(instance(dtype.inner), leaf)) if isinstance(dtype, pl.List) else leaf
 
 
 def _levels(source: SourceColumn) -> pl.Expr:
-    """Arrays as lists: the two spell the same operations differently."""
+    """Cast arrays to lists, whose operations have other names in Polars."""
     dtype = _storage(source.dtype)
 
     def as_list(kind: Any) -> Any:
@@ -123,13 +156,13 @@ def _levels(source: SourceColumn) -> pl.Expr:
 
 
 def _any_element(lists: pl.Expr, depth: int, test: Any) -> pl.Expr:
-    """Tell for each row whether a test holds for any element so many levels down."""
+    """True in rows where a test holds for any element, ``depth`` levels down."""
     if depth == 0:
         return test(lists)
     return lists.list.eval(_any_element(pl.element(), depth - 1, test)).list.any()
 
 
-def _null_faults(source: SourceColumn, depth: int) -> list[RowCheck]:
+def _null_checks(source: SourceColumn, depth: int) -> list[RowCheck]:
     if not source.nullable:
         return []
     lists = _levels(source)
@@ -138,14 +171,11 @@ def _null_faults(source: SourceColumn, depth: int) -> list[RowCheck]:
     check = RowCheck(
         kind="null",
         fails=missing,
-        expected="a value in every place",
+        expected="a value in every element",
         observed="null",
         remedy=f"Fill {source.name!r} before delivery; floats may hold NaN instead.",
-        because="a tensor has no place for null",
-        expectation={
-            "type": "expect_column_values_to_not_be_null",
-            "kwargs": {"column": source.name},
-        },
+        because="a tensor cannot hold null",
+        expectation=not_null(source.name),
     )
     return [check]
 
@@ -154,7 +184,7 @@ def _depth(dtype: Any) -> int:
     return 1 + _depth(dtype.inner) if isinstance(dtype, pl.Array | pl.List) else 0
 
 
-def _shape_faults(source: SourceColumn, shape: list[int | None], tensor: Tensor) -> list[RowCheck]:
+def _shape_checks(source: SourceColumn, shape: list[int | None], tensor: Tensor) -> list[RowCheck]:
     checks, lists = list[RowCheck](), _levels(source)
     for level, (known, wanted) in enumerate(zip(shape, tensor.shape[1:], strict=True)):
         if known is not None or wanted == -1:
@@ -169,9 +199,9 @@ def _shape_faults(source: SourceColumn, shape: list[int | None], tensor: Tensor)
                 kind="shape_mismatch",
                 fails=failing,
                 expected=f"{wanted} elements along dimension {level + 1} of {tensor}",
-                observed="another number of them",
+                observed="another number of elements",
                 remedy=f"Deliver rows of {source.name!r} with the shape {tensor.shape[1:]}.",
-                because="a tensor's rows have one shape",
+                because="all rows of a tensor have one shape",
             )
         )
     return checks
@@ -182,19 +212,19 @@ def _inexact(source: SourceColumn, tensor: Tensor, dtype: str, lossy: pl.Expr) -
         kind="not_representable",
         fails=lossy,
         expected=f"values that {tensor.dtype} represents exactly",
-        observed=f"{dtype} that it does not",
-        remedy=f"Deliver {source.name!r} as {tensor.dtype}, or log the model again with {dtype}.",
-        because=f"{dtype} conforms to {tensor.dtype} value by value",
+        observed=f"{dtype} that it has to round or cut",
+        remedy=f"Log the model again with {source.name!r} as a tensor of {dtype}.",
+        because=f"{dtype} is converted to {tensor.dtype} cell by cell",
     )
 
 
-def _stripped(source: SourceColumn, depth: int) -> RowCheck:
+def _ends_in_nul(source: SourceColumn, depth: int) -> RowCheck:
     failing = _any_element(_levels(source), depth, lambda cell: cell.str.ends_with("\0"))
     return RowCheck(
         kind="not_representable",
         fails=failing,
         expected="text that does not end in NUL",
-        observed="text that does",
+        observed="text that ends in NUL",
         remedy=f"Strip NUL from {source.name!r} before delivery.",
         because="numpy strips NUL from the end of text",
     )

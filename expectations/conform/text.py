@@ -2,8 +2,9 @@ r"""Text that stands for values, read cell by cell by one written grammar.
 
 - Numbers: sign, digits, point, exponent, with spaces around; ``inf`` and ``nan`` for floats.
 - Integers: a number that is whole, so ``1.0`` too, which pandas writes for integers with gaps.
-- Booleans: ``true``, ``false``, ``1``, ``0`` in any case.
-- Datetimes: ISO 8601 to nanoseconds; ``Z`` or an offset only under policy ``timezone: utc``.
+- Booleans: ``true``, ``t``, ``1``, ``false``, ``f``, ``0`` in any case, and the policy's words.
+- Datetimes: ISO 8601 to nanoseconds, or the policy's format; ``Z``, ``UTC`` or an offset, with or
+  without a space before it, only under policy ``timezone: utc``.
 
 Digits are those of ASCII. Integer text for a float type must be exact, as an integer of a typed
 source must be. Decimal text is rounded to the nearest value of a float type, as every reader of
@@ -12,7 +13,9 @@ text does, and never for an integer type.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,8 @@ import polars as pl
 from ..batch.batch import ParsedText
 
 if TYPE_CHECKING:
+    from polars._typing import TimeUnit
+
     from ..contract.policy import Policy
     from ..contract.types import ScalarName
 
@@ -30,8 +35,10 @@ _ISO = (
     r"^(?<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[T ](?<hour>[0-9]{2}):(?<minute>[0-9]{2})"
     r"(?::(?<second>[0-9]{2})(?:[.,](?<fraction>[0-9]{1,9}))?)?)?"
-    r"(?<zone>Z|z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?$"
+    r"(?: ?(?<zone>Z|z|UTC|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?$"
 )
+# Groups of three digits, and of two as in India, with the last of three.
+_GROUPED = r"^[+-]?[0-9]{{1,3}}(?:{mark}[0-9]{{2,3}})*{mark}[0-9]{{3}}(?:[^0-9{mark}].*)?$"
 
 _INT32 = (-(2**31), 2**31 - 1)
 _INT64 = (-(2**63), 2**63 - 1)
@@ -66,26 +73,27 @@ def parse_column(
 ) -> tuple[list[Stage], ParsedText]:
     """Parse a column of text into the model's type, by further columns of its frame.
 
-    The frame evaluates each stage once, whatever is asked of the outcome; fields of structs it
-    evaluates again for each mention, and for each it looks at every column that there is.
+    Returns the further columns, each stage over those before, and the values and masks in terms of
+    them; ``prefix`` begins their names, and no other column's. The frame evaluates each stage once;
+    fields of structs it would evaluate again for each mention.
     """
 
     def place(name: str) -> pl.Expr:
         return pl.col(f"{prefix}{name}")
 
     stages, example = PARSERS[target](place, policy)
-    named = [
-        {f"{prefix}{name}": made for name, made in stage.items()}
+    columns = [
+        {f"{prefix}{name}": expr for name, expr in stage.items()}
         for stage in ({"cell": cell}, {"text": place("cell").str.strip_chars()}, *stages)
     ]
-    return named, _parsed(place("cell"), stages, place, example)
+    return columns, _parsed(place("cell"), stages, place, example)
 
 
 def _parsed(cell: pl.Expr, stages: list[Stage], place: Place, example: str) -> ParsedText:
-    made = {name for stage in stages for name in stage}
+    names = {name for stage in stages for name in stage}
 
     def mask(name: str) -> pl.Expr:
-        failing = place(name) if name in made else pl.lit(value=False)
+        failing = place(name) if name in names else pl.lit(value=False)
         return failing.fill_null(value=False) & cell.is_not_null()
 
     return ParsedText(
@@ -98,20 +106,25 @@ def _parsed(cell: pl.Expr, stages: list[Stage], place: Place, example: str) -> P
     )
 
 
-def _boolean(of: Place, _: Policy) -> Reading:
-    known = of("word").is_in(["true", "false", "1", "0"])
+def _boolean(of: Place, policy: Policy) -> Reading:
+    true, false = (sorted(policy.csv.words(truth=truth)) for truth in (True, False))
+    known = of("word").is_in([*true, *false])
     stages: list[Stage] = [
         {"word": of("text").str.to_lowercase()},
-        {"value": pl.when(known).then(of("word").is_in(["true", "1"])), "unparseable": ~known},
+        {"value": pl.when(known).then(of("word").is_in(true)), "unparseable": ~known},
     ]
-    return stages, "true, false, 1 or 0"
+    return stages, f"true or false, written {', '.join([*true, *false])}"
 
 
 def _number(of: Place, policy: Policy) -> pl.Expr:
-    text = of("text")
-    if policy.csv.decimal == ".":
+    text, dialect = of("text"), policy.csv
+    if dialect.thousands:
+        grouped = text.str.contains(_GROUPED.format(mark=re.escape(dialect.thousands)))
+        plain = text.str.replace_all(dialect.thousands, "", literal=True)
+        text = pl.when(grouped).then(plain).otherwise(text)
+    if dialect.decimal == ".":
         return text
-    # A point beside a decimal comma would group thousands, which is not in the grammar.
+    # A point that is left beside a decimal comma has no meaning in the grammar.
     pointed = text.str.contains(".", literal=True)
     return pl.when(pointed).then(pl.lit("")).otherwise(text.str.replace(",", ".", literal=True))
 
@@ -143,7 +156,7 @@ def _integer(
             "out_of_range": known & plain.is_null() & ~inside,
         },
     ]
-    return stages, "digits such as 42 or 42.0"
+    return stages, "an integer, e.g. 42"
 
 
 def _is_whole(of: Place) -> pl.Expr:
@@ -180,10 +193,37 @@ def _floating(
         {"not_representable": strict & large.str.contains(_INTEGER) & rounded & ~beyond},
         {"value": pl.when(~beyond & ~lossy.fill_null(value=False)).then(nearest)},
     ]
-    return stages, "a number such as 4.2e1"
+    return stages, "a number, e.g. 4.2"
 
 
 def _datetime(of: Place, policy: Policy) -> Reading:
+    return (_iso if policy.csv.datetime_format is None else _formatted)(of, policy)
+
+
+def _formatted(of: Place, policy: Policy) -> Reading:
+    pattern = policy.csv.datetime_format or ""
+    # Polars writes fractions of any length so, and counts nanoseconds by %f.
+    chrono = re.sub(r"[.,]%f", "%.f", pattern)
+
+    def instant(unit: TimeUnit) -> pl.Expr:
+        parsed = of("text").str.to_datetime(chrono, time_unit=unit, strict=False)
+        return parsed.dt.replace_time_zone(None) if "%z" in pattern else parsed
+
+    # Beyond the range of nanoseconds they wrap around, where microseconds do not.
+    last = _NANOSECONDS[1] // 1000
+    inside = of("microseconds").to_physical().is_between(-last, last)
+    stages: list[Stage] = [
+        {"microseconds": instant("us"), "nanoseconds": instant("ns")},
+        {
+            "value": pl.when(inside).then(of("nanoseconds")),
+            "unparseable": of("microseconds").is_null(),
+            "out_of_range": of("microseconds").is_not_null() & ~inside,
+        },
+    ]
+    return stages, f"datetimes as {pattern}, e.g. {_INSTANT.strftime(pattern)}"
+
+
+def _iso(of: Place, policy: Policy) -> Reading:
     day, hour, minute, second, zone = map(of, ("day", "hour", "minute", "second", "zone"))
     on_the_clock = (hour <= 23) & (minute <= 59) & (second <= 59)  # noqa: PLR2004 - a clock
     zone_fits = zone.is_null() if policy.timezone == "forbid" else pl.lit(value=True)
@@ -209,10 +249,11 @@ def _datetime(of: Place, policy: Policy) -> Reading:
         },
     ]
     offset = "" if policy.timezone == "utc" else ", without offset"
-    return stages, f"ISO 8601 such as 2013-07-01T05:00:00{offset}"
+    return stages, f"ISO 8601, e.g. 2013-07-01T05:00:00{offset}"
 
 
 _CLOCK = ("hour", "minute", "second")
+_INSTANT = datetime(2013, 7, 1, 5, tzinfo=UTC)
 
 
 def _minutes_east(zone: pl.Expr) -> pl.Expr:

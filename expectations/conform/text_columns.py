@@ -14,7 +14,7 @@ from ..batch.batch import ParsedText
 from ..batch.columns import exact_col, unused_prefix
 from ..batch.streaming import ReadInPieces
 from ..contract.types import Scalar
-from .column import null_where_stated
+from .nulls import null_where_stated
 from .text import PARSERS, Stage, parse_column
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ _PARSED = "\x1fparsed"
 
 
 def with_values(batch: Batch, pairs: Iterable[tuple[Column, int]], policy: Policy) -> Batch:
-    """Have a file scanned with the values that its text stands for."""
+    """Let the scan of a file parse text into the values of the columns that it stands for."""
     if not (batch.text or policy.parse_text == "allow"):
         return batch
     mark = unused_prefix(batch.sources, _PARSED)
+    unquoted = batch.info.format != "csv" or policy.csv.quoted_empty == "value"
+    nulls = policy.null_values if unquoted else (*policy.null_values, "")
     staged, parsed = list[list[Stage]](), dict[str, ParsedText]()
     for column, position in pairs:
         source, prefix = batch.sources[position], f"{mark} {position} "
@@ -39,13 +41,13 @@ def with_values(batch: Batch, pairs: Iterable[tuple[Column, int]], policy: Polic
         is_text = source_kind(batch.schema.field(position).type) == "string"
         is_parsed = is_text and source not in batch.objects
         if is_parsed and isinstance(column.type, Scalar) and column.type.name in PARSERS:
-            cell = null_where_stated(exact_col(source), policy)
+            cell = null_where_stated(exact_col(source), nulls)
             stages, values = parse_column(cell, column.type.name, policy, prefix)
             staged.append(stages)
             parsed[source] = values
     stages = tuple(
-        [made.alias(name) for stage in together for name, made in stage.items()]
-        for together in zip_longest(*staged, fillvalue={})
+        [expr.alias(name) for stage in columns for name, expr in stage.items()]
+        for columns in zip_longest(*staged, fillvalue={})
     )
     return replace(batch, scan=_Staged(batch.scan, stages), parsed=parsed) if parsed else batch
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -20,9 +21,25 @@ from .invalid_fields import describe_invalid
 if TYPE_CHECKING:
     from pathlib import Path
 
+_INSTANT = datetime(2001, 2, 3, 14, 5, 6, tzinfo=UTC)
+_WORDS = {True: ("true", "t", "1"), False: ("false", "f", "0")}
+
 
 class CsvDialect(BaseModel):
-    """How a CSV batch is written; nothing is guessed from its first rows."""
+    """How a CSV batch is written; nothing is guessed from its first rows.
+
+    Attributes:
+        delimiter: What stands between fields.
+        quote: What stands around fields that contain delimiters or line ends; empty for none.
+        encoding: The encoding of the text, by Python's name.
+        header: Whether the first record names the columns.
+        decimal: What stands before the fraction of a number.
+        thousands: What groups the digits of a number, such as ``,`` in ``1,234``; empty for none.
+        true_values: Words for true, in any case, beside ``true``, ``t`` and ``1``.
+        false_values: Words for false, in any case, beside ``false``, ``f`` and ``0``.
+        datetime_format: How datetimes are written, as ``strptime`` has it; ISO 8601 by default.
+        quoted_empty: Whether ``""`` is null in all columns but text, or a value, which is empty.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,6 +48,11 @@ class CsvDialect(BaseModel):
     encoding: str = "utf-8"
     header: bool = True
     decimal: Literal[".", ","] = "."
+    thousands: Annotated[str, Field(max_length=1)] = ""
+    true_values: tuple[str, ...] = ()
+    false_values: tuple[str, ...] = ()
+    datetime_format: str | None = None
+    quoted_empty: Literal["null", "value"] = "null"
 
     @field_validator("delimiter", "quote")
     @classmethod
@@ -50,12 +72,37 @@ class CsvDialect(BaseModel):
             raise ValueError(msg) from error
         return encoding
 
+    @field_validator("datetime_format")
+    @classmethod
+    def _reads_what_it_writes(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                datetime.strptime(_INSTANT.strftime(pattern), pattern)  # noqa: DTZ007
+            except ValueError as error:
+                msg = "must be a format of strptime, such as %d.%m.%Y %H:%M"
+                raise ValueError(msg) from error
+        return pattern
+
     @model_validator(mode="after")
     def _are_distinct(self) -> Self:
         if self.delimiter == self.quote:
             msg = f"delimiter and quote are both {self.quote!r}"
             raise ValueError(msg)
+        if self.thousands and (
+            self.thousands == self.decimal or self.thousands in "+-0123456789eE"
+        ):
+            msg = f"thousands is {self.thousands!r}, which means something else in a number"
+            raise ValueError(msg)
+        both = self.words(truth=True) & self.words(truth=False)
+        if both:
+            msg = f"{', '.join(sorted(both))} would be both true and false"
+            raise ValueError(msg)
         return self
+
+    def words(self, *, truth: bool) -> set[str]:
+        """The words for true, or for false, in lower case."""
+        named = self.true_values if truth else self.false_values
+        return {*_WORDS[truth], *(word.strip().lower() for word in named)}
 
 
 class Policy(BaseModel):
@@ -105,8 +152,14 @@ class Policy(BaseModel):
     parse_text: Literal["forbid", "allow"] = Field(
         default="forbid", description="Text that stands for values, in a source that has types."
     )
+    binary_as_text: Literal["forbid", "allow"] = Field(
+        default="forbid", description="UTF-8 bytes in a text column, as Impala and Hive write text."
+    )
     min_rows: int = Field(default=1, ge=0, description="Fewest rows that make a batch.")
-    null_values: tuple[str, ...] = Field(default=(), description="Texts that stand for null.")
+    null_values: tuple[str, ...] = Field(
+        default=(),
+        description="Values that stand for null, as text: NA, -9999 or 9999-12-31, say.",
+    )
     rename: dict[str, str] = Field(
         default_factory=dict, description="Arriving column name to contract name."
     )
@@ -125,6 +178,13 @@ class Policy(BaseModel):
     rules: str | None = Field(
         default=None, description="Path of a GX suite JSON with further rules."
     )
+
+    @model_validator(mode="after")
+    def _has_a_zone_for_offsets(self) -> Self:
+        if "%z" in (self.csv.datetime_format or "") and self.timezone == "forbid":
+            msg = "csv.datetime_format reads offsets (%z), which need timezone: utc"
+            raise ValueError(msg)
+        return self
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

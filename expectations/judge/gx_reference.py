@@ -14,7 +14,7 @@ import polars as pl
 
 from ..batch.columns import ROW
 from ..batch.query import collect
-from ..conform.column import without_null_values
+from ..conform.nulls import without_null_values
 from ..conform.row_check import never_ruled_out
 from ..rules.conformed_batch import ConformedBatch, RowLocations
 from ..suite import to_suite
@@ -159,7 +159,7 @@ def _null_by_gx(
             ruled_out_by=never_ruled_out,
             engine="gx",
         )
-        if check.kind == "null"
+        if check.kind == "null" and check.blocks
         else check
         for check in way.checks
     )

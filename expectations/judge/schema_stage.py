@@ -10,7 +10,8 @@ import polars as pl
 from ..batch.columns import exact_col
 from ..conform.column import ColumnPlan, expectation_of_type, plan_column
 from ..conform.objects.checks import judged_by_cell
-from ..conform.plan import BatchPlan
+from ..conform.plan import BatchPlan, kept_cells
+from ..conform.remedies import type_remedy
 from ..conform.row_check import RowCheck
 from ..conform.source import Incompatible, SourceColumn
 from ..conform.stacked_tensor import stack_columns
@@ -44,7 +45,10 @@ def plan_file(batch: Batch, contract: Contract, policy: Policy) -> FileResult:
             violations.append(_mismatch(column, source, batch, position, plan.where))
     if any(violation.severity == "critical" for violation in violations):
         return FileResult(batch, None, tuple(violations))
-    kept = tuple((name, batch.sources[position]) for name, position in matching.kept)
+    kept = tuple(
+        (name, kept_cells(batch.sources[position], batch.schema.field(position).type))
+        for name, position in matching.kept
+    )
     plan = BatchPlan(tuple(plans), kept, _malformed(batch), batch.objects, batch.faults)
     return FileResult(batch, plan, tuple(violations), _conversions(plans, batch))
 
@@ -52,7 +56,7 @@ def plan_file(batch: Batch, contract: Contract, policy: Policy) -> FileResult:
 def _of_stack(stacked: ColumnPlan | Violation, batch: Batch, policy: Policy) -> FileResult:
     if isinstance(stacked, Violation):
         return FileResult(batch, None, (stacked,))
-    kept = tuple((name, name) for name in policy.keep)
+    kept = tuple((name, exact_col(name)) for name in policy.keep)
     plans = (_on_whole_records(stacked, batch),)
     return FileResult(batch, BatchPlan(plans, kept, _malformed(batch), record_fault=batch.faults))
 
@@ -65,7 +69,15 @@ def _source(
     text = batch.text or policy.parse_text == "allow"
     parsed = batch.parsed.get(name)
     cell = parsed.cell if parsed else exact_col(name)
-    return SourceColumn(column.name, cell, arrow, dtypes[name], text, batch.nullable, parsed)
+    return SourceColumn(
+        column.name,
+        cell,
+        arrow,
+        dtypes[name],
+        text=text,
+        nullable=batch.nullable,
+        parsed=parsed,
+    )
 
 
 def _plan_column(
@@ -123,23 +135,10 @@ def _mismatch(
         column=column.name,
         expected=str(column.type),
         observed=("text" if batch.text else observed) + (f", where {where}" if where else ""),
-        remedy=_remedy_for_type(source, str(column.type)),
+        remedy=type_remedy(source, column.type, csv=batch.info.format == "csv"),
         because=f"{observed} never conforms to {column.type}",
         expectation=expectation_of_type(column),
     )
-
-
-def _remedy_for_type(source: SourceColumn, target: str) -> str:
-    name = source.name
-    remedies = {
-        "timestamp_tz": f"Deliver {name!r} without a zone, or set policy timezone: utc.",
-        "string": f"Deliver {name!r} as {target}, or have its text parsed by policy "
-        "parse_text: allow.",
-    }
-    parsed = source.kind == "string" and target in ("string", "binary")
-    if source.kind in remedies and not parsed and "<" not in target:
-        return remedies[source.kind]
-    return f"Deliver {name!r} as {target}, or log the model again with the type that arrives."
 
 
 def _conversions(plans: list[ColumnPlan], batch: Batch) -> tuple[Conversion, ...]:

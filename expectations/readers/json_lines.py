@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _MOST_KEYS = 100_000
 _EXACT_IN_DOUBLE = 2**53
+# JSON has no such values: their text is judged cell by cell.
+_AS_TEXT = (Scalar("datetime"), Scalar("binary"))
 _IN_JSON = {
     "bool": "true or false",
     "dict": "object",
@@ -130,7 +132,7 @@ class _Seen:
         if isinstance(target, Anything):
             return None
         if kinds == {"string"}:
-            return None if target == Scalar("datetime") else pl.String()
+            return None if target in _AS_TEXT else pl.String()
         if kinds == {"bool"}:
             return pl.Boolean()
         if kinds == {"int"} and self._low >= -(2**63) and self._high < 2**63:

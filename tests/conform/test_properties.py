@@ -188,7 +188,7 @@ def test_every_refusal_says_what_and_what_to_do(case: Any) -> None:
 _REASONS: dict[str, Callable[[re.Match[str], pa.Table, Contract, Policy], bool]] = {
     r"policy (\w+): (.+)": lambda m, _t, _c, policy: str(getattr(policy, m[1])) == m[2],
     r"(.+) never conforms to (.+)": lambda m, t, c, _: _meet(m, t, c) and not _by_table(m, c),
-    r"(.+) conforms to (.+) value by value": lambda m, _t, contract, _: _mentions(contract, m[2]),
+    r"(.+) is converted to (.+) cell by cell": lambda m, _t, contract, _: _mentions(contract, m[2]),
     r"(boolean|integer|long) cannot carry null to the model": lambda m, _t, contract, _: _mentions(
         contract, m[1]
     ),
@@ -197,7 +197,7 @@ _REASONS: dict[str, Callable[[re.Match[str], pa.Table, Contract, Policy], bool]]
         not {c.name for c in contract.columns} & set(table.column_names)
     ),
     # MLflow strips NUL from the end of text and bytes in lists.
-    r"MLflow has no place for it within a nested value": lambda *_: True,
+    r"MLflow takes no such part within a nested value": lambda *_: True,
 }
 
 

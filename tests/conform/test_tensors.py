@@ -244,3 +244,39 @@ def test_lists_are_judged_like_the_array_they_spell(case: Any, data: Any) -> Non
         return  # a frame of one number column may be meant as a row of it
 
     assert kinds(check(frame, stated, SPLIT)) == kinds(check(as_lists, stated, SPLIT))
+
+
+@pytest.mark.parametrize("name", ["x", None])
+@pytest.mark.parametrize("fixed", [True, False])
+def test_flat_lists_take_the_shape_of_the_tensor_as_in_mlflow(
+    name: str | None, fixed: bool, oracle: Any
+) -> None:
+    """Row by row, in C order; a row of another length is set apart."""
+    from mlflow.models.utils import _enforce_tensor_schema
+    from mlflow.types import Schema
+
+    cubes = np.arange(24.0).reshape(2, 3, 4)
+    judged_by = contract((name, "float64", [-1, 3, 4]))
+    flat = cubes.reshape(2, 12).tolist()
+    kind = pl.Array(pl.Float64, 12) if fixed else pl.List(pl.Float64)
+    frame = pl.DataFrame({"x": flat}, schema={"x": kind})
+
+    handed = check(frame, judged_by).model_input()
+
+    oracle(handed, judged_by)
+    np.testing.assert_array_equal(cubes, handed["x"] if name else handed)
+    if name:
+        schema = Schema.from_json(judged_by.signature["inputs"] or "")
+        by_mlflow = _enforce_tensor_schema(pd.DataFrame({"x": flat}), schema)
+        np.testing.assert_array_equal(by_mlflow["x"], handed["x"])
+
+
+def test_flat_lists_of_another_length_are_set_apart() -> None:
+    """Rows of null and of too many elements are named, and the others keep their place."""
+    judged_by = contract(("x", "float64", [-1, 2, 2]))
+    frame = pl.DataFrame({"x": [[1.0, 2, 3, 4], [1.0] * 8, None, [5.0, 6, 7, 8]]})
+
+    result = check(frame, judged_by, SPLIT)
+
+    assert sorted(kinds(result)) == ["null", "shape_mismatch"]
+    assert result.model_input()["x"].tolist() == [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]

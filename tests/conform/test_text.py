@@ -14,9 +14,20 @@ import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from small_checks import check_column, contract, kinds, mlflow_accepts, rows_of, split
+from small_checks import (
+    SPLIT,
+    accepted,
+    check_column,
+    contract,
+    kinds,
+    mlflow_accepts,
+    rows_of,
+    split,
+    violations_in,
+)
 
-from signature_gate import check
+from signature_gate import Policy, check
+from signature_gate.expectations.contract.policy import CsvDialect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +35,7 @@ if TYPE_CHECKING:
 # Each example holds many cells.
 few = settings(max_examples=settings.default.max_examples // 4)
 PARSED = ["boolean", "integer", "long", "float", "double", "datetime"]
-TEXT = split(parse_text="allow", sample_rows=10_000)
+TEXT = split(parse_text="allow", sample_rows=10_000, csv={"quoted_empty": "value"})
 OK, BEYOND, LOSSY, NONSENSE = "ok", "out_of_range", "not_representable", "unparseable"
 LONG_MAX, INT_MAX = 2**63 - 1, 2**31 - 1
 
@@ -275,7 +286,7 @@ def test_booleans_are_two_words_and_two_digits() -> None:
     assert values(texts, "boolean") == [True, False, True, True, False, False]
 
 
-@pytest.mark.parametrize("text", ["", "yes", "no", "t", "f", "2", "-1", "1.0", "01", "on", "nan"])
+@pytest.mark.parametrize("text", ["", "yes", "no", "y", "2", "-1", "1.0", "01", "on", "nan"])
 def test_no_other_word_is_a_boolean(text: str) -> None:
     """Words that some readers take for booleans are unparseable."""
     assert fates([text], "boolean") == [NONSENSE]
@@ -306,6 +317,12 @@ WITH_OFFSET = {
     "2013-07-01T00:00:00-00:00": "2013-07-01",
     "2013-07-01+02:00": "2013-06-30T22:00",
     "2262-04-12T00:47:16.854775807+01:00": "2262-04-11T23:47:16.854775807",
+    # As BigQuery, Snowflake and SQL Server write them.
+    "2013-07-01 05:06:07 UTC": "2013-07-01T05:06:07",
+    "2013-07-01 05:06:07.123456 +0000": "2013-07-01T05:06:07.123456",
+    "2013-07-01 05:06:07 Z": "2013-07-01T05:06:07",
+    "2013-07-01 05:06:07.1234567 +00:00": "2013-07-01T05:06:07.1234567",
+    "2013-07-01 05:06 +02:00": "2013-07-01T03:06",
 }
 
 
@@ -338,9 +355,7 @@ NO_ISO = """
 """
 
 
-@pytest.mark.parametrize(
-    "text", ["", "2013-07-01  05:06", "2013-07-01 05:06 +02:00", *NO_ISO.split()]
-)
+@pytest.mark.parametrize("text", ["", "2013-07-01  05:06", *NO_ISO.split()])
 def test_what_is_no_iso_8601_is_unparseable(text: str) -> None:
     """Nothing is completed, reordered or guessed into an instant."""
     assert fates([text], "datetime", timezone="utc") == [NONSENSE]
@@ -436,3 +451,136 @@ def test_text_for_text_is_left_alone() -> None:
     result = check(pa.table({"a": texts}), contract(a="string"), TEXT)
 
     assert result.model_input()["a"].tolist() == texts
+
+
+# ----- notations that the policy names -----
+
+
+def test_grouped_digits_are_read_where_the_policy_names_the_mark() -> None:
+    """Groups of three, and of two as in India; a mark elsewhere makes no number."""
+    commas, points = CsvDialect(thousands=","), CsvDialect(thousands=".", decimal=",")
+
+    assert values(["1,234", "-12,34,567", "5"], "long", csv=commas) == [1234, -1234567, 5]
+    assert values(["1,234.50", "+1,000e2"], "double", csv=commas) == [1234.5, 100_000]
+    assert values(["1.234,50", "1.000"], "double", csv=points) == [1234.5, 1000]
+    wrong = ["1,23", "1,2345", ",123", "1,,234", "1234,567", "1.234,567"]
+    assert fates(wrong, "double", csv=commas) == [NONSENSE] * len(wrong)
+
+
+def test_words_of_the_policy_are_booleans_beside_the_usual_ones() -> None:
+    """In any case, as the usual ones."""
+    dialect = CsvDialect(true_values=("Y", "ja"), false_values=("N",))
+
+    assert values(["y", "JA", "t", "1"], "boolean", csv=dialect) == [True] * 4
+    assert values(["n", "N", "f", "0"], "boolean", csv=dialect) == [False] * 4
+    assert fates(["Y"], "boolean") == [NONSENSE]
+
+
+def test_a_format_of_the_policy_takes_the_place_of_iso_8601() -> None:
+    """To the nanosecond, and what nanoseconds cannot hold is out of range."""
+    dialect = CsvDialect(datetime_format="%d.%m.%Y %H:%M:%S.%f")
+
+    handed = values(["31.12.2020 23:59:59.123456789"], "datetime", csv=dialect)
+    assert [stamp.value for stamp in handed] == _numbers(["2020-12-31T23:59:59.123456789"])
+    odd = ["31.12.9999 00:00:00.0", "2020-12-31", "31.02.2020 00:00:00.0", ""]
+    assert fates(odd, "datetime", csv=dialect) == [BEYOND, *[NONSENSE] * 3]
+
+
+def test_a_format_with_an_offset_is_converted_to_utc() -> None:
+    """Under timezone: utc, without which the policy is refused."""
+    dialect = CsvDialect(datetime_format="%d/%m/%Y %H:%M %z")
+
+    handed = values(["01/07/2013 05:06 +0200"], "datetime", csv=dialect, timezone="utc")
+
+    assert [stamp.value for stamp in handed] == _numbers(["2013-07-01T03:06"])
+
+
+@pytest.mark.parametrize("target", PARSED)
+def test_a_quoted_empty_cell_is_null_in_all_columns_but_text(target: str, tmp_path: Path) -> None:
+    """As pandas and ``QUOTE_ALL`` write null; the policy can have it as a value."""
+    (tmp_path / "a.csv").write_text('n,a\n1,""\n')
+    judged_by = contract(("n", "a"), n="long", a=target)
+    text = check(tmp_path / "a.csv", contract(n="long", a="string"))
+    value = Policy.parse({"csv": {"quoted_empty": "value"}})
+
+    assert {v.kind for v in check(tmp_path / "a.csv", judged_by).violations} <= {"null"}
+    assert kinds(check(tmp_path / "a.csv", judged_by, value)) == [NONSENSE]
+    assert text.model_input()["a"].tolist() == [""]
+
+
+def test_text_that_commonly_stands_for_null_is_warned_of(tmp_path: Path) -> None:
+    """In columns of text, with counts; a policy with null values decides, and nothing is said."""
+    (tmp_path / "a.csv").write_text("a\nNA\nx\n\\N\nNAN\n")
+
+    result = check(tmp_path / "a.csv", contract(a="string"))
+    decided = check(tmp_path / "a.csv", contract(a="string"), Policy(null_values=("-",)))
+
+    assert result.passed
+    assert [(v.kind, v.count, v.severity) for v in result.violations] == [("null", 2, "warning")]
+    assert result.model_input()["a"].tolist() == ["NA", "x", "\\N", "NAN"]
+    assert decided.violations == ()
+
+
+# ----- bytes that stand for text, and text for bytes -----
+
+
+def test_bytes_are_text_where_the_policy_says_so(tmp_path: Path) -> None:
+    """UTF-8 only, at any depth; other bytes are set apart."""
+    cells = pa.array([b"north", "süd".encode(), b"\xff", None])
+    result = check_column(pa.table({"a": cells}), "string", split(binary_as_text="allow"))
+    lists = {"type": "array", "items": {"type": "string"}}
+    nested = check(
+        pa.table({"a": [[b"x", b"y"]]}), contract(a=lists), Policy(binary_as_text="allow")
+    )
+
+    assert violations_in(result) == [("null", "a", 1), (NONSENSE, "a", 1)]
+    assert [row["a"] for row in accepted(result)] == ["north", "süd"]
+    assert nested.model_input()["a"][0].tolist() == ["x", "y"]
+
+
+def test_json_has_bytes_in_base64(tmp_path: Path) -> None:
+    """As MLflow's server takes them, nested ones too; other text is set apart."""
+    lines = ['{"a": "YWI=", "b": ["YWI="]}', '{"a": "a b", "b": []}']
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    lists = {"type": "array", "items": {"type": "binary"}}
+
+    result = check(tmp_path / "a.jsonl", contract(a="binary", b=lists), SPLIT)
+
+    assert violations_in(result) == [(NONSENSE, "a", 1)]
+    assert result.violations[0].remedy == "Deliver 'a' in base64, as JSON has no bytes."
+    assert [(row["a"], row["b"]) for row in accepted(result)] == [(b"ab", [b"ab"])]
+
+
+# ----- values that stand for null in typed columns -----
+
+
+@pytest.mark.parametrize(
+    ("cells", "target", "text"),
+    [
+        (pa.array([-9999, 1]), "double", "-9999"),
+        (pa.array([-9999, 1], pa.int16()), "double", "-9999"),
+        (pa.array([-9.5, 1.0]), "double", "-9.5"),
+        (pa.array([dt.date(9999, 12, 31), dt.date(2020, 1, 1)]), "datetime", "9999-12-31"),
+        *(
+            (
+                pa.array([dt.datetime(9999, 12, 31), dt.datetime(2020, 1, 1)], pa.timestamp(unit)),
+                "datetime",
+                text,
+            )
+            for unit in ("s", "ms", "us")
+            for text in ("9999-12-31", "9999-12-31T00:00:00Z")
+        ),
+        (pa.array([dt.datetime(1900, 1, 1), None], pa.timestamp("ns")), "datetime", "1900-01-01"),
+    ],
+)
+def test_null_values_of_typed_columns_are_null(cells: Any, target: str, text: str) -> None:
+    """A sentinel is null where the type holds it, and nothing else is."""
+    batch = pa.table({"a": cells})
+
+    result = check(batch, contract(("a",), a=target), Policy(null_values=(text, "x", "1e999")))
+
+    assert result.passed, result.violations
+    handed = result.model_input()
+    mlflow_accepts(handed, contract(("a",), a=target))
+    assert handed["a"].isna().tolist()[0]
+    assert handed["a"].isna().tolist()[1] == (cells[1].as_py() is None)

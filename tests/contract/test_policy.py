@@ -27,11 +27,23 @@ DEFAULTS: dict[str, Any] = {
     "non_finite": "allow",
     "lossy_floats": "forbid",
     "parse_text": "forbid",
+    "binary_as_text": "forbid",
     "min_rows": 1,
     "null_values": [],
     "rename": {},
     "keep": [],
-    "csv": {"delimiter": ",", "quote": '"', "encoding": "utf-8", "header": True, "decimal": "."},
+    "csv": {
+        "delimiter": ",",
+        "quote": '"',
+        "encoding": "utf-8",
+        "header": True,
+        "decimal": ".",
+        "thousands": "",
+        "true_values": [],
+        "false_values": [],
+        "datetime_format": None,
+        "quoted_empty": "null",
+    },
     "trust_statistics": True,
     "sample_rows": 5,
     "redact": False,
@@ -51,11 +63,23 @@ UNLIKE_THE_DEFAULTS: dict[str, Any] = {
     "non_finite": "warn",
     "lossy_floats": "allow",
     "parse_text": "allow",
+    "binary_as_text": "allow",
     "min_rows": 0,
     "null_values": ["NA"],
     "rename": {"Air Time": "air_time"},
     "keep": ["id"],
-    "csv": {"delimiter": ";", "quote": "'", "encoding": "cp1252", "header": False, "decimal": ","},
+    "csv": {
+        "delimiter": ";",
+        "quote": "'",
+        "encoding": "cp1252",
+        "header": False,
+        "decimal": ",",
+        "thousands": ".",
+        "true_values": ["Y"],
+        "false_values": ["N"],
+        "datetime_format": "%d.%m.%Y",
+        "quoted_empty": "value",
+    },
     "trust_statistics": False,
     "sample_rows": 0,
     "redact": True,
@@ -200,3 +224,22 @@ def test_a_policy_does_not_change() -> None:
     """A judged batch's policy is the one that it was judged by."""
     with pytest.raises(ValidationError):
         Policy().nulls = "allow"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"csv": {"thousands": "."}}, "something else in a number"),
+        ({"csv": {"thousands": "1"}}, "something else in a number"),
+        ({"csv": {"true_values": ["N"], "false_values": ["n"]}}, "both true and false"),
+        ({"csv": {"true_values": ["F"]}}, "both true and false"),
+        ({"csv": {"datetime_format": "%d.%m.%Q"}}, "a format of strptime"),
+        ({"csv": {"datetime_format": "%Y-%m-%d %H:%M %z"}}, "need timezone: utc"),
+    ],
+)
+def test_notations_that_could_mean_two_things_are_refused(
+    fields: dict[str, Any], words: str
+) -> None:
+    """A mark or a word has one meaning, and offsets need a policy about zones."""
+    with pytest.raises(InvalidPolicy, match=words):
+        Policy.parse(fields)

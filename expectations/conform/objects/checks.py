@@ -1,4 +1,4 @@
-"""What cells of objects are judged by, and how the objects reach the model."""
+"""The checks of columns of objects, and the objects as model input."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from ...contract.types import Anything, Array, Map, Object
 from ..column import expectation_of_type
+from ..remedies import object_remedy
 from ..row_check import RowCheck
 from .scalars import bit_of
 
@@ -25,55 +26,44 @@ if TYPE_CHECKING:
     from ..model_input import ModelInput
     from ..plan import BatchPlan
 
-_WORDS: dict[Kind, tuple[str, str, str]] = {
-    "type_mismatch": ("{} in every cell", "other types", "Deliver {!r} as {} throughout"),
-    "unparseable": ("text that stands for {}", "text that does not", "Correct this text in {!r}"),
-    "out_of_range": ("values within the range of {}", "values beyond it", "Deliver {!r} as {}"),
-    "not_representable": (
-        "values that {} represents exactly",
-        "values that it would have to change",
-        "Deliver {!r} as {}",
-    ),
-    "nested_mismatch": (
-        "{} in every cell",
-        "a part that does not fit",
-        "Deliver {!r} as {} throughout",
-    ),
+# What each kind of check expects of an object, and what it observed.
+_WORDS: dict[Kind, tuple[str, str]] = {
+    "type_mismatch": ("{} in every cell", "other types"),
+    "unparseable": ("text that stands for {}", "text that does not"),
+    "out_of_range": ("values within the range of {}", "values beyond it"),
+    "not_representable": ("values that {} represents exactly", "values that it has to round"),
+    "nested_mismatch": ("{} in every cell", "a part that does not fit"),
 }
-_TEXT_KINDS: tuple[Kind, ...] = ("type_mismatch", "nested_mismatch")
 
 
 def judged_by_cell(plan: ColumnPlan, cells: ObjectCells | None, policy: Policy) -> ColumnPlan:
-    """Add to the rules of a column those that its objects were judged by already."""
+    """Add the checks that found each object of a column in or out of its typed form."""
     if cells is None or cells.faults is None:
         return plan
     bits = pl.col(cells.faults)
     formed = tuple(replace(check, fails=check.fails & (bits == 0)) for check in plan.checks)
-    own = (_check(kind, plan.column, bits, policy) for kind in _WORDS)
-    return replace(plan, checks=(*formed, *own))
+    of_objects = (_check(kind, plan.column, bits, policy) for kind in _WORDS)
+    return replace(plan, checks=(*formed, *of_objects))
 
 
 def _check(kind: Kind, column: Column, bits: pl.Expr, policy: Policy) -> RowCheck:
-    expected, observed, remedy = _WORDS[kind]
-    target = str(column.type)
-    parsed = kind in _TEXT_KINDS and policy.parse_text == "forbid" and target != "string"
-    more = ", or have text parsed by policy parse_text: allow" if parsed else ""
+    expected, observed = _WORDS[kind]
     return RowCheck(
         kind=kind,
         fails=(bits & bit_of(kind)) != 0,
-        expected=expected.format(target),
+        expected=expected.format(column.type),
         observed=observed,
-        remedy=f"{remedy.format(column.name, target)}{more}.",
-        because=f"each object conforms to {target} by its own type and value",
+        remedy=object_remedy(column, kind, parsed=policy.parse_text == "allow"),
+        because=f"each object is converted to {column.type} by its own type and value",
         expectation=expectation_of_type(column),
     )
 
 
-# ----- handing over -----
+# ----- objects as model input -----
 
 
 def objects_to_hand_over(plan: BatchPlan) -> list[pl.Expr]:
-    """Select the objects that the model receives as they are, or with keys as they are."""
+    """Select the objects that reach the model as they are, or with their own keys."""
     return [
         pl.col(cells.objects)
         for column_plan in plan.columns

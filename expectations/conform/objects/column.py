@@ -7,6 +7,7 @@ samples, rejected rows and what the model receives are made.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -97,7 +98,7 @@ class ObjectColumn:
             return ConvertedSeries(pl.Series(texts, dtype=pl.String), np.array(faults, np.uint32))
         if policy.null_values:
             nulls = set(policy.null_values)
-            values = [None if isinstance(v, str) and v in nulls else v for v in values]
+            values = [None if _stands_for_null(value, nulls) else value for value in values]
         return judge_objects(values, self.target, self.reading)
 
     def text(self, value: Any) -> str | None:
@@ -115,6 +116,12 @@ class ObjectColumn:
         objects = pl.col(f"{self.source}\x1fobjects")
         words = objects.map_batches(in_words, return_dtype=pl.String, is_elementwise=True)
         return words.alias(self.source)
+
+
+def _stands_for_null(value: Any, nulls: set[str]) -> bool:
+    if isinstance(value, dt.date):
+        return bool({value.isoformat(), str(value), str(value).removesuffix(" 00:00:00")} & nulls)
+    return isinstance(value, str | int | float) and str(value) in nulls
 
 
 def _is_null(value: Any) -> bool:

@@ -1,34 +1,82 @@
-"""Python objects sorted into groups of one kind.
+"""Python objects sorted into groups of one kind, and each group as a typed column.
 
-A column of objects may hold anything. Each group of it becomes a typed column, so that the one
-table of conversions judges objects too. What that table does not know (dictionaries, complex
-numbers, periods) forms groups without a typed column.
+A column of objects may hold anything. Typed groups are judged by the conversion table, as typed
+columns are. Objects of other kinds (dictionaries, complex numbers, periods) form untyped groups.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import polars as pl
 
-from .instants import datetimes, numpy_datetimes
-from .kinds import NULL, Group, kind_of, kinds_of, typed_group
+from .kinds import NULL, kind_of, kinds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
+    import pyarrow as pa
     from numpy.typing import NDArray
 
+    Positions = NDArray[np.int64]
+
 _WIDEST_DECIMAL = 38
+BEYOND_CALENDAR = "instant beyond the calendar"
+FINER_THAN_NANOSECONDS = "instant finer than a nanosecond"
+_YEARS_IN_MICROSECONDS = 200_000
+_FINE = ("ps", "fs", "as")
+_ARROW_NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
+
+
+@dataclass(frozen=True)
+class UntypedGroup:
+    """Objects of a kind that the conversion table does not list.
+
+    Attributes:
+        kind: What they are, as Python names it.
+        positions: Their positions in the column.
+        values: The objects.
+    """
+
+    kind: str
+    positions: Positions
+    values: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class TypedGroup:
+    """Objects of one kind as a typed column.
+
+    Attributes:
+        kind: What they are, as the conversion table names it.
+        positions: Their positions in the column.
+        cells: The objects as typed cells.
+        arrow: The Arrow type of the cells.
+    """
+
+    kind: str
+    positions: Positions
+    cells: pl.Series
+    arrow: pa.DataType
+
+    @classmethod
+    def of(cls, cells: pl.Series, positions: Positions, kind: str | None = None) -> Self:
+        """Make a group of typed cells; ``kind`` where their Arrow type has another name."""
+        arrow = cells.to_arrow().type
+        return cls(kind or _ARROW_NAMES.get(str(arrow), str(arrow)), positions, cells, arrow)
+
+
+Group = TypedGroup | UntypedGroup
 
 
 def groups_of(values: Sequence[Any] | NDArray[Any]) -> list[Group]:
-    """Sort cells by what they are; nulls of every flavour belong to no group."""
+    """Sort cells by kind, in a fixed order; nulls of every kind belong to no group."""
     if isinstance(values, np.ndarray):
-        whole = typed_group(pl.Series(values), np.arange(len(values)))
+        whole = TypedGroup.of(pl.Series(values), np.arange(len(values)))
         return [whole] if len(values) else []
     kinds = kinds_of(values)
     present = sorted(kinds - {NULL})
@@ -45,41 +93,45 @@ def groups_of(values: Sequence[Any] | NDArray[Any]) -> list[Group]:
 
 
 def to_typed(values: Sequence[Any]) -> pl.Series | None:
-    """Make the typed column that says the same, if all cells are of one kind."""
+    """Make a typed column of cells of one kind, NaN beside others as null; None of mixed ones."""
     groups = groups_of(values)
     others = [group for group in groups if not _is_only_nan(group)] or groups[:1]
     if not others:
         return pl.Series([None] * len(values), dtype=pl.Null)
-    cells = others[0].cells
-    if len(others) > 1 or cells is None:
+    group = others[0]
+    if len(others) > 1 or not isinstance(group, TypedGroup):
         return None
+    cells = group.cells
     if len(cells) == len(values):
         return cells
     places = np.zeros(len(values), np.int64)
-    places[others[0].positions] = np.arange(1, len(cells) + 1)
+    places[group.positions] = np.arange(1, len(cells) + 1)
     # The null in front is what all other places take.
     return pl.concat([pl.Series(cells.name, [None], dtype=cells.dtype), cells]).gather(places)
 
 
 def _is_only_nan(group: Group) -> bool:
-    cells = group.cells
-    return cells is not None and cells.dtype.is_float() and bool(cells.is_nan().all())
+    if not isinstance(group, TypedGroup):
+        return False
+    return group.cells.dtype.is_float() and bool(group.cells.is_nan().all())
 
 
-# ----- one way for each kind -----
+# ----- one function for each kind -----
 
 
-def _split(kind: str, positions: NDArray[np.int64], values: Sequence[Any]) -> list[Group]:
+def _split(kind: str, positions: Positions, values: Sequence[Any]) -> list[Group]:
     return _SPLITTERS.get(kind, _unknown)(kind, positions, values)
 
 
-def _unknown(kind: str, positions: NDArray[np.int64], values: Sequence[Any]) -> list[Group]:
-    return [Group(kind, positions, values)]
+def _unknown(kind: str, positions: Positions, values: Sequence[Any]) -> list[Group]:
+    return [UntypedGroup(kind, positions, values)]
 
 
-def _plain(kind: str, positions: NDArray[np.int64], values: Sequence[Any]) -> list[Group]:
-    dtype, made = _PLAIN[kind]
-    return [typed_group(pl.Series([made(value) for value in values], dtype=dtype), positions, kind)]
+def _plain(kind: str, positions: Positions, values: Sequence[Any]) -> list[Group]:
+    dtype, convert = _PLAIN[kind]
+    return [
+        TypedGroup.of(pl.Series([convert(value) for value in values], dtype=dtype), positions, kind)
+    ]
 
 
 def _itself(value: Any) -> Any:
@@ -96,13 +148,13 @@ _PLAIN: dict[str, tuple[pl.DataType, Callable[[Any], Any]]] = {
 }
 
 
-def _integers(_: str, positions: NDArray[np.int64], values: Sequence[Any]) -> list[Group]:
+def _integers(_: str, positions: Positions, values: Sequence[Any]) -> list[Group]:
     whole = [int(value) for value in values]
     low, high = min(whole), max(whole)
     if low >= -(2**63) and high < 2**63:
-        return [typed_group(pl.Series(whole, dtype=pl.Int64), positions)]
+        return [TypedGroup.of(pl.Series(whole, dtype=pl.Int64), positions)]
     if low >= 0 and high < 2**64:
-        return [typed_group(pl.Series(whole, dtype=pl.UInt64), positions)]
+        return [TypedGroup.of(pl.Series(whole, dtype=pl.UInt64), positions)]
     inside = [i for i, value in enumerate(whole) if -(2**63) <= value < 2**63]
     above = [i for i, value in enumerate(whole) if 2**63 <= value < 2**64]
     taken = {*inside, *above}
@@ -116,7 +168,7 @@ def _integers(_: str, positions: NDArray[np.int64], values: Sequence[Any]) -> li
     ]
 
 
-def _decimals(_: str, positions: NDArray[np.int64], values: Sequence[Any]) -> list[Group]:
+def _decimals(_: str, positions: Positions, values: Sequence[Any]) -> list[Group]:
     by_scale = defaultdict[int | None, list[int]](list)
     decimals = [Decimal(value) for value in values]
     for i, value in enumerate(decimals):
@@ -128,16 +180,16 @@ def _decimals(_: str, positions: NDArray[np.int64], values: Sequence[Any]) -> li
         else:
             dtype = pl.Decimal(_WIDEST_DECIMAL, scale)
             cells = pl.Series([decimals[i] for i in part], dtype=dtype)
-            groups.append(typed_group(cells, positions[part], "decimal"))
+            groups.append(TypedGroup.of(cells, positions[part], "decimal"))
     return groups
 
 
-def _without_scale(positions: NDArray[np.int64], decimals: list[Decimal]) -> list[Group]:
-    """Infinity and NaN, which are floats all the same, and numbers of more than 38 digits."""
+def _without_scale(positions: Positions, decimals: list[Decimal]) -> list[Group]:
+    """Group infinity and NaN as floats, and numbers of more than 38 digits by themselves."""
     finite = np.array([value.is_finite() for value in decimals])
     wide = [value for value in decimals if value.is_finite()]
     rest = [float("nan") if v.is_nan() else float(v) for v in decimals if not v.is_finite()]
-    groups = [Group("wide decimal", positions[finite], wide)] if wide else []
+    groups: list[Group] = [UntypedGroup("wide decimal", positions[finite], wide)] if wide else []
     return groups + (_plain("float64", positions[~finite], rest) if rest else [])
 
 
@@ -151,15 +203,17 @@ def _scale(value: Decimal) -> int | None:
     return places if places + whole <= _WIDEST_DECIMAL else None
 
 
-def _texts(kind: str, positions: NDArray[np.int64], values: Sequence[Any]) -> list[Group]:
+def _texts(kind: str, positions: Positions, values: Sequence[Any]) -> list[Group]:
     try:
         cells = pl.Series([str.__str__(value) for value in values], dtype=pl.String)
-        return [typed_group(cells, positions, kind)]
+        return [TypedGroup.of(cells, positions, kind)]
     except UnicodeEncodeError:
         fits = np.array([_is_encodable(value) for value in values])
         whole = [value for value, fit in zip(values, fits, strict=True) if fit]
         broken = [value for value, fit in zip(values, fits, strict=True) if not fit]
-        halves = [Group("text with half a surrogate pair", positions[~fits], broken)]
+        halves: list[Group] = [
+            UntypedGroup("text with half a surrogate pair", positions[~fits], broken)
+        ]
         return halves + (_texts(kind, positions[fits], whole) if whole else [])
 
 
@@ -171,11 +225,82 @@ def _is_encodable(text: str) -> bool:
     return True
 
 
-_SPLITTERS: dict[str, Callable[[str, NDArray[np.int64], Sequence[Any]], list[Group]]] = {
+# ----- instants -----
+
+
+def _datetimes(_: str, positions: Positions, values: Sequence[Any]) -> list[Group]:
+    """Sort ``datetime`` objects, pandas' timestamps among them, by zone and precision."""
+    naive = [value.tzinfo is None for value in values]
+    plain = all(type(value) is dt.datetime for value in values)
+    if plain and all(naive):
+        cells = pl.Series(list(values), dtype=pl.Datetime("us"))
+        return [TypedGroup.of(cells, positions, "timestamp")]
+    groups = list[Group]()
+    for is_naive, zone in ((True, None), (False, "UTC")):
+        part = [i for i, n in enumerate(naive) if n is is_naive]
+        if part:
+            instants = [_instant(values[i]) for i in part]
+            groups += _instants(positions[part], instants, [values[i] for i in part], zone)
+    return groups
+
+
+def _instant(value: dt.datetime) -> np.datetime64 | None:
+    """Count from 1970, in UTC where there is a zone; None where the calendar ends before."""
+    exact: Any = getattr(value, "asm8", None)  # pandas keeps nanoseconds there, in UTC
+    if exact is not None:
+        return exact
+    try:
+        utc = value if value.tzinfo is None else value.astimezone(dt.UTC).replace(tzinfo=None)
+    except OverflowError:
+        return None
+    return np.datetime64(utc, "us")
+
+
+def _numpy_datetimes(_: str, positions: Positions, values: Sequence[Any]) -> list[Group]:
+    """Sort ``datetime64`` scalars by precision; ``NaT`` belongs to no group."""
+    there = [i for i, value in enumerate(values) if not np.isnat(value)]
+    known = [values[i] for i in there]
+    return _instants(positions[there], known, known, None)
+
+
+def _instants(
+    positions: Positions,
+    instants: Sequence[np.datetime64 | None],
+    values: Sequence[Any],
+    zone: str | None,
+) -> list[Group]:
+    by_unit = defaultdict[str, list[int]](list)
+    for i, instant in enumerate(instants):
+        by_unit[_unit(instant)].append(i)
+    kind, groups = "timestamp_tz" if zone else "timestamp", list[Group]()
+    for unit, part in by_unit.items():
+        if unit not in ("us", "ns"):
+            groups.append(UntypedGroup(unit, positions[part], [values[i] for i in part]))
+            continue
+        counts = np.array([instants[i] for i in part], f"datetime64[{unit}]").astype(np.int64)
+        cells = pl.Series(counts).cast(pl.Datetime("ns" if unit == "ns" else "us", zone))
+        groups.append(TypedGroup.of(cells, positions[part], kind))
+    return groups
+
+
+def _unit(instant: np.datetime64 | None) -> str:
+    if instant is None:
+        return BEYOND_CALENDAR
+    if np.datetime_data(instant.dtype)[0] not in _FINE:
+        year = int(instant.astype("datetime64[Y]").astype(int))
+        if abs(year) > _YEARS_IN_MICROSECONDS:
+            return BEYOND_CALENDAR
+        if instant.astype("datetime64[us]") == instant:
+            return "us"
+    return "ns" if instant.astype("datetime64[ns]") == instant else FINER_THAN_NANOSECONDS
+
+
+_Splitter = Callable[[str, "Positions", Sequence[Any]], list[Group]]
+_SPLITTERS: dict[str, _Splitter] = {
     **dict.fromkeys(_PLAIN, _plain),
     "int": _integers,
     "decimal": _decimals,
     "string": _texts,
-    "datetime": datetimes,
-    "datetime64": numpy_datetimes,
+    "datetime": _datetimes,
+    "datetime64": _numpy_datetimes,
 }

@@ -1,9 +1,11 @@
-"""Python objects as scalars, and as the elements of tensors: each kind by the one table."""
+"""Python objects as scalars and as elements of tensors: each kind by the conversion table."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
 import numpy as np
@@ -14,18 +16,16 @@ from ...verdict.verdict import Kind
 from ..nested import plan_cast
 from ..source import POLARS_DTYPES, Incompatible, SourceColumn
 from ..tensors import TENSOR_DTYPES
-from .groups import groups_of
-from .instants import BEYOND_CALENDAR, FINER_THAN_NANOSECONDS
+from .groups import BEYOND_CALENDAR, FINER_THAN_NANOSECONDS, TypedGroup, groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from ...contract.policy import Policy
     from ..source import CastPlan
-    from .kinds import Group
+    from .groups import Group, UntypedGroup
 
     Bits = NDArray[np.uint32]
     Values = Sequence[Any] | NDArray[Any]
@@ -38,7 +38,7 @@ _NUMBERS: tuple[str, ...] = ("integer", "long", *_FLOATS)
 
 
 def bit_of(kind: Kind) -> int:
-    """Return the bit that stands for a kind of fault."""
+    """Return the bit of a kind of violation."""
     return _BITS[kind]
 
 
@@ -74,13 +74,13 @@ def leaf_dtype(target: Scalar | Tensor) -> pl.DataType:
 
 
 def judge_leaves(values: Values, target: Scalar | Tensor, reading: ParseOptions) -> ConvertedSeries:
-    """Bring objects into the form of a scalar type, or of a tensor of one dimension."""
+    """Convert objects to a scalar type, or to elements of a tensor of one dimension."""
     dtype, faults = leaf_dtype(target), np.zeros(len(values), np.uint32)
     parts, positions = [pl.Series("", [None], dtype=dtype)], [np.empty(0, np.int64)]
     for group in groups_of(values):
-        cells, found = _of_one_kind(group, target, reading)
-        faults[group.positions] = found
-        parts.append(cells.cast(dtype, strict=False).alias(""))
+        judged = _of_one_kind(group, target, reading)
+        faults[group.positions] = judged.faults
+        parts.append(judged.cells.cast(dtype, strict=False).alias(""))
         positions.append(group.positions)
     # The null in front is what all other places take.
     places = np.zeros(len(values), np.int64)
@@ -90,8 +90,8 @@ def judge_leaves(values: Values, target: Scalar | Tensor, reading: ParseOptions)
 
 
 def _of_one_kind(group: Group, target: Scalar | Tensor, reading: ParseOptions) -> ConvertedSeries:
-    if group.cells is None:
-        return _without_cells(group, target, reading)
+    if not isinstance(group, TypedGroup):
+        return _untyped(group, target, reading)
     plan = _plan(group, target, reading)
     if isinstance(plan, Incompatible):
         nan = group.cells.is_nan() if group.cells.dtype.is_float() else pl.Series([False])
@@ -101,25 +101,28 @@ def _of_one_kind(group: Group, target: Scalar | Tensor, reading: ParseOptions) -
         pl.when(check.mask).then(pl.lit(_BITS[check.kind], pl.UInt32)).otherwise(0)
         for check in plan.checks
     ]
-    found = pl.lit(0, pl.UInt32) if not bits else bits[0]
-    for more in bits[1:]:
-        found |= more
-    frame = group.cells.alias("cell").to_frame().select(value=plan.value, faults=found)
+    any_fault = reduce(or_, bits, pl.lit(0, pl.UInt32))
+    frame = group.cells.alias("cell").to_frame().select(value=plan.value, faults=any_fault)
     whole = frame.select(pl.when(pl.col("faults") == 0).then(pl.col("value"))).to_series()
     return ConvertedSeries(whole, frame["faults"].to_numpy())
 
 
-def _plan(group: Group, target: Scalar | Tensor, reading: ParseOptions) -> CastPlan | Incompatible:
-    policy, cells = reading.policy, cast("pl.Series", group.cells)
-    arrow = cast("pa.DataType", group.arrow)
+def _plan(
+    group: TypedGroup, target: Scalar | Tensor, reading: ParseOptions
+) -> CastPlan | Incompatible:
+    policy, cells = reading.policy, group.cells
     text = policy.parse_text == "allow" or (reading.json and target == Scalar("datetime"))
     if reading.json and cells.dtype.is_float():
         policy = policy.model_copy(update={"lossy_floats": "allow"})
-    arrived = SourceColumn("", pl.col("cell"), arrow, cells.dtype, text=text, nullable=False)
+    arrived = SourceColumn(
+        "", pl.col("cell"), group.arrow, cells.dtype, text=text, base64=reading.json, nullable=False
+    )
     return plan_cast(arrived, target, policy)
 
 
-def _without_cells(group: Group, target: Scalar | Tensor, reading: ParseOptions) -> ConvertedSeries:
+def _untyped(
+    group: UntypedGroup, target: Scalar | Tensor, reading: ParseOptions
+) -> ConvertedSeries:
     name = target.name if isinstance(target, Scalar) else target.dtype
     none = pl.Series([None] * len(group.positions), dtype=leaf_dtype(target))
     if group.kind == "wide decimal" and name in (*_NUMBERS, *TENSOR_DTYPES):
@@ -134,7 +137,7 @@ def _without_cells(group: Group, target: Scalar | Tensor, reading: ParseOptions)
     return ConvertedSeries(none, np.full(len(none), _BITS[kind], np.uint32))
 
 
-def _wide_numbers(group: Group, name: str, reading: ParseOptions) -> ConvertedSeries:
+def _wide_numbers(group: UntypedGroup, name: str, reading: ParseOptions) -> ConvertedSeries:
     """Judge numbers of more than 38 digits, which no typed column holds."""
     judged = [_wide_number(value, name, reading.policy) for value in group.values]
     faults = [0 if isinstance(one, float) else _BITS[cast("Kind", one)] for one in judged]
