@@ -169,6 +169,12 @@ def _violation(check: RowCheck, count: int, sample: pl.DataFrame) -> Violation:
 
 def _listed(values: pl.Series) -> list[object]:
     """List values as Python has them; instants beyond its calendar as the numbers they are."""
+    if values.dtype.is_nested():
+        try:
+            values.to_arrow().to_pylist()
+        except (ValueError, OverflowError):
+            # Polars panics, or raises, over such an instant within a nested value.
+            return values.to_physical().to_list()
     if not isinstance(values.dtype, pl.Date | pl.Datetime):
         return values.to_list()
     numbers = values.to_physical()

@@ -458,3 +458,29 @@ def test_a_kept_uuid_is_its_text(tmp_path: Path) -> None:
         result = check(arrived, contract(a="long"), Policy(keep=("key",)))
         assert result.accepted is not None
         assert result.accepted.collect()["key"].to_list() == [str(keys[0]), None]
+
+
+FAR_AWAY = {"s": 10**13, "ms": 10**16, "us": 2**62}
+
+
+@pytest.mark.parametrize("unit", FAR_AWAY)
+@pytest.mark.parametrize("level", ["array", "object", "map"])
+def test_instants_beyond_the_calendar_within_nested_values_are_out_of_range(
+    unit: str, level: str
+) -> None:
+    """Python has no such dates to show as samples; numbers stand for them."""
+    instant, kind = FAR_AWAY[unit], pa.timestamp(unit)
+    stamp = {"type": "datetime"}
+    cells, target = {
+        "array": (pa.array([[instant]], pa.list_(kind)), {"items": stamp}),
+        "object": (
+            pa.array([{"t": instant}], pa.struct([("t", kind)])),
+            {"properties": {"t": {**stamp, "required": True}}},
+        ),
+        "map": (pa.array([[("t", instant)]], pa.map_(pa.string(), kind)), {"values": stamp}),
+    }[level]
+
+    result = check(pa.table({"a": cells}), contract(a={"type": level, **target}), SPLIT)
+
+    assert violations_in(result) == [("out_of_range", "a", 1)]
+    assert "1678 to 2261" in result.violations[0].remedy
