@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..batch.arrow_types import digits_of
+from .cast_plan import CastPlan, Incompatible
 from .conversions import CONFORMS, How
 from .row_check import RowCheck, value_check
-from .source import POLARS_DTYPES, CastPlan, Incompatible, SourceColumn
+from .source import POLARS_DTYPES, SourceColumn
 from .text import parse
 
 if TYPE_CHECKING:

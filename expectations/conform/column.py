@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ..contract.types import Scalar
+from .cast_plan import Incompatible
 from .conversions import PANDAS_DTYPES
 from .nested import plan_cast
 from .nulls import WITH_NAN, null_checks, without_null_values
 from .row_check import RowCheck
-from .source import FLOATING, Incompatible, SourceColumn
+from .source import FLOATING, SourceColumn
 
 if TYPE_CHECKING:
     from ..contract.contract import Column

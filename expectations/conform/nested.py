@@ -13,9 +13,10 @@ import pyarrow.types as is_
 
 from ..batch.arrow_types import element_type, is_list
 from ..contract.types import Anything, Array, Map, Object, Scalar, Tensor, Vector
+from .cast_plan import CastPlan, Incompatible, within_part
 from .casts import plan_scalar
 from .row_check import RowCheck, nested_check, value_check, within
-from .source import CastPlan, Incompatible, SourceColumn, is_missing, within_part
+from .source import SourceColumn, is_missing
 from .tensors import plan_tensor
 
 if TYPE_CHECKING:

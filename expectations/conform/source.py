@@ -1,9 +1,9 @@
-"""What arrives in a column, and how it is cast to a type of the contract."""
+"""What arrives in a column, or in a part of a nested one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from ..batch.batch import ParsedText
     from ..contract.types import ScalarName, Type
-    from .row_check import RowCheck
 
 POLARS_DTYPES: dict[ScalarName, pl.DataType] = {
     "boolean": pl.Boolean(),
@@ -71,43 +70,11 @@ class SourceColumn:
         return SourceColumn(self.name, expr, arrow, instance(dtype), self.text)
 
 
-class CastPlan(NamedTuple):
-    """How cells are cast to a type.
-
-    Attributes:
-        value: The value in that type; undefined where a check fails.
-        dtype: The value's Polars type.
-        checks: The checks that cells can fail; none if every value of their type conforms.
-    """
-
-    value: pl.Expr
-    dtype: pl.DataType
-    checks: tuple[RowCheck, ...] = ()
-
-
-@dataclass(frozen=True)
-class Incompatible:
-    """Why an arriving type never conforms.
-
-    Attributes:
-        where: The place within a nested type, and what is wrong there; empty at the top.
-    """
-
-    where: str = ""
-
-
 def is_missing(source: SourceColumn, target: Type) -> pl.Expr:
     """True where a cell has no value for a type; for integers and booleans NaN is none either."""
     null = source.expr.is_null()
     never = isinstance(target, Scalar) and target.name in NEVER_NULL
     return null | source.expr.is_nan() if never and source.kind in FLOATING else null
-
-
-def within_part(reason: Incompatible, place: str, part: SourceColumn) -> Incompatible:
-    """Say of a nested type that a part of it is incompatible."""
-    return Incompatible(
-        f"in {place} {reason.where}" if reason.where else f"{place} is {part.arrow}"
-    )
 
 
 def instance(dtype: object) -> pl.DataType:

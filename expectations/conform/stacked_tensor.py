@@ -11,8 +11,9 @@ from ..batch.arrow_types import source_kind
 from ..batch.columns import exact_col
 from ..contract.types import Tensor
 from ..verdict.verdict import Violation
+from .cast_plan import CastPlan
 from .column import ColumnPlan
-from .source import CastPlan, SourceColumn
+from .source import SourceColumn
 from .tensors import TENSOR_DTYPES, castable, plan_tensor
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from ..batch.arrow_types import element_type, is_list, source_kind
 from ..contract.types import Tensor
+from .cast_plan import CastPlan, Incompatible
 from .row_check import RowCheck, not_null
-from .source import CastPlan, Incompatible, instance
+from .source import instance
 
 if TYPE_CHECKING:
     from .source import SourceColumn

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..batch.columns import exact_col
+from ..conform.cast_plan import Incompatible
 from ..conform.column import ColumnPlan, expectation_of_type, plan_column
 from ..conform.objects.checks import judged_by_cell
 from ..conform.plan import BatchPlan, kept_cells
 from ..conform.remedies import type_remedy
 from ..conform.row_check import RowCheck
-from ..conform.source import Incompatible, SourceColumn
+from ..conform.source import SourceColumn
 from ..conform.stacked_tensor import stack_columns
 from ..conform.text_columns import with_values
 from ..contract.types import Anything, Scalar

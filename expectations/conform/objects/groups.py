@@ -34,13 +34,7 @@ _ARROW_NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
 @dataclass(frozen=True)
 class UntypedGroup:
-    """Objects of a kind that the conversion table does not list.
-
-    Attributes:
-        kind: What they are, as Python names it.
-        positions: Their positions in the column.
-        values: The objects.
-    """
+    """Objects of a kind that only Python names, with their positions in the column."""
 
     kind: str
     positions: Positions
@@ -134,17 +128,13 @@ def _plain(kind: str, positions: Positions, values: Sequence[Any]) -> list[Group
     ]
 
 
-def _itself(value: Any) -> Any:
-    return value
-
-
 _PLAIN: dict[str, tuple[pl.DataType, Callable[[Any], Any]]] = {
     "bool": (pl.Boolean(), bool),
     "float64": (pl.Float64(), float),
     "float32": (pl.Float32(), float),
     "float16": (pl.Float16(), float),
     "binary": (pl.Binary(), bytes),
-    "date": (pl.Date(), _itself),
+    "date": (pl.Date(), lambda value: value),
 }
 
 

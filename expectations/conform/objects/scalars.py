@@ -13,8 +13,9 @@ import polars as pl
 
 from ...contract.types import Scalar, Tensor
 from ...verdict.verdict import Kind
+from ..cast_plan import Incompatible
 from ..nested import plan_cast
-from ..source import POLARS_DTYPES, Incompatible, SourceColumn
+from ..source import POLARS_DTYPES, SourceColumn
 from ..tensors import TENSOR_DTYPES
 from .groups import BEYOND_CALENDAR, FINER_THAN_NANOSECONDS, TypedGroup, groups_of
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...contract.policy import Policy
-    from ..source import CastPlan
+    from ..cast_plan import CastPlan
     from .groups import Group, UntypedGroup
 
     Bits = NDArray[np.uint32]
