@@ -86,12 +86,16 @@ def test_a_cell_is_what_the_bytes_say(judge: Any, data: bytes, expected: list[An
 
 
 def test_a_bare_empty_cell_is_null_and_a_quoted_one_is_text(judge: Any) -> None:
-    """Empty without quotes is null in every type; empty in quotes is text, and no number."""
-    result = judge(b'a,b\n1,\n2,""\n,x\n"",y\n')
+    """Empty without quotes is null in every type; empty in quotes is text, and null elsewhere."""
+    data = b'a,b\n1,\n2,""\n,x\n"",y\n'
 
-    assert rows_of(result, "null") == [2, 0]
-    assert rows_of(result, "unparseable") == [3]
+    result = judge(data)
+    as_value = judge(data, policy=split(csv={"quoted_empty": "value"}))
+
+    assert rows_of(result, "null") == [2, 3, 0]
     assert cells(result) == [(2, "")]
+    assert rows_of(as_value, "null") == [2, 0]
+    assert rows_of(as_value, "unparseable") == [3]
 
 
 def test_null_values_are_null_too(judge: Any) -> None:
