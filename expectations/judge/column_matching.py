@@ -121,9 +121,7 @@ def _missing_optional(
             remedy=f"{rename.remedy(column.name, redact=policy.redact)} If it is not, {ignore}."
             if rename
             else f"Deliver {column.name!r}, or {ignore}.",
-            because="its likely rename would never reach the model"
-            if renamed
-            else f"policy missing_optional: {policy.missing_optional}",
+            because=f"policy missing_optional: {policy.missing_optional}",
             severity="critical" if renamed else _SEVERITIES[policy.missing_optional],
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import polars as pl
 
@@ -17,7 +17,7 @@ from .concat import concat_rows
 from .rejected_rows import rejected_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ..conform.model_input import ModelInput
     from ..conform.plan import BatchPlan
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .file_result import FileResult
 
 _REJECTED = "_rejected"
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,11 @@ class CheckResult:
         plans = self._plans()
         if not plans or not self.verdict.separable:
             return None
-        return concat_rows(
-            [
-                file.rows().filter(~plan.is_rejected()).select(*plan.select_exprs())
-                for file, plan in plans
-            ]
-        )
+        files = [
+            file.rows().filter(~plan.is_rejected()).select(*plan.select_exprs())
+            for file, plan in plans
+        ]
+        return _unchanged(lambda: concat_rows(files), self.verdict)
 
     @property
     def rejected(self) -> pl.LazyFrame | None:
@@ -92,7 +92,9 @@ class CheckResult:
         Python objects stand there as text, unless one type could hold the whole column. After a
         batch-level violation these are all rows; None if the batch cannot be read.
         """
-        return rejected_rows(self._files, self.verdict) if self._files else None
+        if not self._files:
+            return None
+        return _unchanged(lambda: rejected_rows(self._files, self.verdict), self.verdict)
 
     def model_input(self) -> ModelInput:
         """Return what ``predict`` receives: the accepted rows, whole.
@@ -188,16 +190,22 @@ def _changed(verdict: Verdict, row_count: int, rejected: int) -> BatchChanged:
 
 def _refuse_other_types(file: FileResult, plan: BatchPlan, verdict: Verdict) -> None:
     """Casts were planned for the types that were judged: they would change values of others."""
-    dtypes, read_error = pl.Schema(), None
-    try:
-        dtypes = file.batch.scan().collect_schema()
-    except READ_ERRORS as error:
-        read_error = error
-    raise_if_changed(read_error, redact=verdict.policy.redact)
+    dtypes = _unchanged(lambda: file.batch.scan().collect_schema(), verdict)
     other = [c.column.name for c in plan.columns if dtypes.get(c.source_name) != c.source.dtype]
     if other:
         msg = f"{verdict.batch.name} is not what was judged: {other} are of other types now."
         raise BatchChanged(msg)
+
+
+def _unchanged(read: Callable[[], _Read], verdict: Verdict) -> _Read:
+    """Read what could be read when it was judged."""
+    result, read_error = None, None
+    try:
+        result = read()
+    except READ_ERRORS as error:
+        read_error = error
+    raise_if_changed(read_error, redact=verdict.policy.redact)
+    return cast("_Read", result)
 
 
 def _read(
