@@ -10,6 +10,7 @@ from prefect import flow
 from ..expectations.contract.policy import Policy  # noqa: TC001 - Prefect resolves it when the flow runs
 from ..tasks.feed.feed import Feed
 from ..tasks.feed.run_summary import RunSummary
+from ..tasks.feed.untold import mark_told
 from ..tasks.prefect_tasks.quarantine import discard_entry, release_entry
 from ..tasks.prefect_tasks.run_artifacts import publish_run
 from ..tasks.quarantine.release import ReleaseOptions
@@ -45,7 +46,7 @@ def release_quarantined(
         GateError: There is no such batch, another worker has it, or machinery broke.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
-    return _ended(release_entry(feed, batch, ReleaseOptions(model, policy, file)))
+    return _publish(feed, release_entry(feed, batch, ReleaseOptions(model, policy, file)))
 
 
 @flow(name="discard-quarantined")
@@ -64,10 +65,11 @@ def discard_quarantined(feed: Feed | Path, batch: str, reason: str = "") -> Any:
         GateError: There is no such batch, or another worker has it.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
-    return _ended(discard_entry(feed, batch, reason))
+    return _publish(feed, discard_entry(feed, batch, reason))
 
 
-def _ended(receipt: Receipt) -> Any:
+def _publish(feed: Feed, receipt: Receipt) -> Any:
     summary = RunSummary(feed=receipt.feed, model=receipt.model, receipts=(receipt,))
     publish_run(summary)
+    mark_told(feed, [receipt])
     return final_state(summary)

@@ -21,7 +21,7 @@ from ..expectations.errors import (
 )
 from ..expectations.verdict.verdict import BatchRejected
 from ..tasks.feed.feed import Feed
-from ..tasks.prefect_tasks.events import announce
+from ..tasks.prefect_tasks.events import announce, announcing
 from ..tasks.prefect_tasks.run_artifacts import log_in_mlflow, publish_run
 from ..tasks.prefect_tasks.scoring import fetch_intent, list_batches, score_batch
 from ..tasks.scoring.feed_run import Progress, record_failure, score_feed
@@ -66,6 +66,13 @@ def score_batches(feed: Feed | Path, again: bool = False) -> Any:
         GateError: Machinery broke for a batch, or for all of them; the others are done.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
+    with announcing(feed) as announced:
+        summary = _run(feed, again)
+        announced.extend(summary.receipts)
+    return final_state(summary)
+
+
+def _run(feed: Feed, again: bool) -> RunSummary:
     found = list_batches(feed, again)
     if not found.candidates:
         return _nothing_new(found.summary(feed))
@@ -74,22 +81,22 @@ def score_batches(feed: Feed | Path, again: bool = False) -> Any:
     except NoContract as error:
         publish_run(found.summary(feed).model_copy(update={"no_contract": str(error)}))
         raise
-    todo = keep_due(feed, found, intent.version, again=again)
-    outcomes = _scored(feed, intent, list(todo.candidates), again)
-    summary = todo.summary(feed, intent.model, outcomes)
+    due = keep_due(feed, found, intent.version, again=again)
+    outcomes = _score_all(feed, intent, list(due.candidates), again)
+    summary = due.summary(feed, intent.model, outcomes)
     publish_run(summary)
     log_in_mlflow(feed, summary)
-    return final_state(summary)
+    return summary
 
 
-def _nothing_new(summary: RunSummary) -> State[Any]:
-    # Runs without batches must not push the last useful artifacts out of sight.
+def _nothing_new(summary: RunSummary) -> RunSummary:
+    # A run without news must not push artifacts with news out of sight.
     if summary.receipts or summary.unfinished:
         publish_run(summary)
-    return final_state(summary)
+    return summary
 
 
-def _scored(
+def _score_all(
     feed: Feed, intent: Intent, candidates: list[Candidate], again: bool
 ) -> list[Receipt | SkippedBatch]:
     futures = score_batch.map(unmapped(feed), unmapped(intent), candidates, unmapped(again))
@@ -111,19 +118,11 @@ def _outcome(
 
 
 def final_state(summary: RunSummary) -> State[Any]:
-    """Make the final state of a run.
-
-    Args:
-        summary: The run's summary.
-
-    Returns:
-        Failed if a batch errored or the policy says so, ``Quarantined`` if a batch was, else
-        Completed; each with the summary's message.
-    """
+    """End in Failed if a batch errored or the policy says so, ``Quarantined`` if a batch was."""
     message = summary.message()
     get_run_logger().info("%s", message)
     if broken := summary.of("errored"):
-        return Failed(message=message, data=_raised(broken[0]))
+        return Failed(message=message, data=_error_of(broken[0]))
     if summary.unfinished:
         return Failed(message=message, data=GateError(summary.unfinished[0].detail))
     if failed := [r.verdict for r in summary.of("failed") if r.verdict]:
@@ -132,8 +131,8 @@ def final_state(summary: RunSummary) -> State[Any]:
     return Completed(name=name, message=message, data=summary)
 
 
-def _raised(receipt: Receipt) -> Exception:
-    """Make the error that a receipt records."""
+def _error_of(receipt: Receipt) -> Exception:
+    """Rebuild the error that a receipt records."""
     kinds = (ModelFailed, ModelNotFound, RegistryUnavailable, ContractChanged, BatchChanged)
     by_name: dict[str, type[GateError]] = {kind.__name__: kind for kind in kinds}
     kind = by_name.get(receipt.error.kind if receipt.error else "", GateError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,12 +12,12 @@ from .. import console as terminal
 from .options import AsJson  # noqa: TC001 - Typer resolves it when the command runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from ...tasks.alerts.automations import Installed
     from ...tasks.alerts.notifier import Recipient
     from ...tasks.feed.feed import Feed
-    from ...tasks.feed.run_summary import RunSummary
+    from ...tasks.feed.receipt import Receipt
     from ...tasks.monitoring.drift_report import DriftReport
 
 app = typer.Typer(
@@ -93,12 +94,37 @@ def recipients(addresses: Sequence[str] | None) -> list[Recipient]:
     return parse_recipients(addresses)
 
 
-def notify_of_run(feed: Feed, summary: RunSummary, recipients: list[Recipient]) -> None:
-    """Send alerts about a run; what goes wrong with them changes no exit code."""
-    if recipients:
-        from ...tasks.alerts.notifier import notify_of_batches
+@contextmanager
+def reporting(feed: Feed, recipients: list[Recipient]) -> Generator[list[Receipt]]:
+    """Send alerts about a run, however it ends, and about earlier runs that could not.
 
-        _notify(lambda: notify_of_batches(feed, summary.receipts, recipients))
+    The receipts of the run go into the list. What goes wrong with alerts changes no exit code.
+    """
+    from ...tasks.feed.receipt import Receipt
+    from ...tasks.feed.untold import untold
+
+    receipts = list[Receipt]()
+    if earlier := untold(feed):
+        for receipt in earlier:
+            line = f"{receipt.batch.name}: {receipt.disposition}: {receipt.reason}"
+            terminal.print_error(f"signature-gate: from a run that ended early: {line}")
+        _notify_of_batches(feed, earlier, recipients)
+    try:
+        yield receipts
+    finally:
+        _notify_of_batches(feed, receipts, recipients)
+
+
+def _notify_of_batches(feed: Feed, receipts: list[Receipt], recipients: list[Recipient]) -> None:
+    from ...tasks.alerts.notifier import notify_of_batches
+    from ...tasks.feed.untold import mark_told, untold
+
+    # After a crash within the run its receipts are only in the feed.
+    marked = untold(feed)
+    known = {receipt.file for receipt in marked}
+    unknown = [receipt for receipt in receipts if receipt.file not in known]
+    if _notify(lambda: notify_of_batches(feed, [*marked, *unknown], recipients)):
+        mark_told(feed, marked)
 
 
 def notify_of_drift_in(feed: Feed, drift: DriftReport, recipients: list[Recipient]) -> None:
@@ -109,13 +135,15 @@ def notify_of_drift_in(feed: Feed, drift: DriftReport, recipients: list[Recipien
         _notify(lambda: notify_of_drift(feed, drift, recipients))
 
 
-def _notify(send: Callable[[], list[str]]) -> None:
+def _notify(send: Callable[[], list[str]]) -> bool:
+    """Send alerts; whether those that could not be delivered are recorded for the next run."""
     try:
-        failures = send()
+        failures, recorded = send(), True
     except OSError as error:
-        failures = [f"no alert is sent, because it cannot be recorded: {error}"]
+        failures, recorded = [f"no alert is sent, because it cannot be recorded: {error}"], False
     for failure in failures:
         terminal.print_error(f"signature-gate: {failure}")
+    return recorded
 
 
 def _show(installed: list[Installed], *, as_json: bool) -> None:

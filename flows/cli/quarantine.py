@@ -93,6 +93,7 @@ def release(
 ) -> None:
     """Judge a quarantined batch again, and score what fits; the rest stays in quarantine."""
     from ...tasks.feed.feed import Feed
+    from ...tasks.feed.untold import mark_told
     from ...tasks.quarantine.release import ReleaseOptions, release_batch
 
     loaded = Feed.load(feed)
@@ -102,6 +103,7 @@ def release(
         terminal.print_json(receipt.model_dump_json(indent=2))
     else:
         show_release(loaded, receipt)
+    mark_told(loaded, [receipt])
     raise typer.Exit(PASSED if receipt.disposition == "passed" else NOT_PASSED)
 
 
@@ -114,6 +116,7 @@ def discard(
 ) -> None:
     """Move a quarantined batch to the archive, with a receipt."""
     from ...tasks.feed.feed import Feed
+    from ...tasks.feed.untold import mark_told
     from ...tasks.quarantine.discard import discard_batch
 
     loaded = Feed.load(feed)
@@ -122,6 +125,7 @@ def discard(
         terminal.print_json(receipt.model_dump_json(indent=2))
     else:
         show_discard(loaded, receipt)
+    mark_told(loaded, [receipt])
 
 
 def _as_json(feed: Feed, entry: QuarantineEntry) -> dict[str, Any]:

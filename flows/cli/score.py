@@ -9,7 +9,7 @@ import typer
 
 from ...expectations.credentials import mask_uri
 from .. import console as terminal
-from .alerts import Notify, notify_of_run, recipients
+from .alerts import Notify, recipients, reporting
 from .options import (
     BROKEN,
     NOT_PASSED,
@@ -37,13 +37,14 @@ def score(
     from ...tasks.scoring.feed_run import score_feed
 
     loaded, notified = Feed.load(feed), recipients(notify)
-    with terminal.progress() as show, stdout_to_stderr():
-        summary = score_feed(loaded, again=again, timeout=timeout, on_progress=show)
-    if as_json:
-        terminal.print_json(summary.model_dump_json(indent=2))
-    else:
-        terminal.show_summary(summary, loaded)
-    notify_of_run(loaded, summary, notified)
+    with reporting(loaded, notified) as receipts:
+        with terminal.progress() as show, stdout_to_stderr():
+            summary = score_feed(loaded, again=again, timeout=timeout, on_progress=show)
+        receipts.extend(summary.receipts)
+        if as_json:
+            terminal.print_json(summary.model_dump_json(indent=2))
+        else:
+            terminal.show_summary(summary, loaded)
     if summary.of("errored") or summary.unfinished:
         raise typer.Exit(BROKEN)
     raise typer.Exit(NOT_PASSED if summary.of("split", "quarantined", "failed") else PASSED)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from prefect.events import emit_event
 
 from ...expectations.escaping import slug, visible
 from ..alerts.alert import alert_of_batch, violations_of
+from ..feed.untold import mark_told, untold
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from ...expectations.verdict.verdict import Verdict
     from ..alerts.alert import Alert
     from ..feed.feed import Feed
@@ -35,6 +39,21 @@ def emit(alert: Alert) -> None:
 def announce(feed: Feed, receipt: Receipt) -> None:
     """Emit ``signature-gate.batch.<disposition>`` for a batch of a feed."""
     emit(alert_of_batch(feed, receipt))
+
+
+@contextmanager
+def announcing(feed: Feed) -> Generator[list[Receipt]]:
+    """Announce what earlier runs could not; at the end mark it and the yielded list as told.
+
+    Receipts of this run are announced one by one. If the run dies, the next one repeats them.
+    """
+    announced = untold(feed)
+    for receipt in announced:
+        announce(feed, receipt)
+    try:
+        yield announced
+    finally:
+        mark_told(feed, announced)
 
 
 def announce_verdict(verdict: Verdict, model: str) -> None:

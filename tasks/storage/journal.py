@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ...expectations.errors import GateError
 from ..feed.inbox import identify, marker_of
 from ..feed.receipt import Receipt
+from ..feed.untold import mark_untold
 from .atomic import (
     atomic_write,
     is_remnant,
@@ -211,6 +212,7 @@ def publish_receipt(feed: Feed, receipt: Receipt) -> None:
         OSError: It cannot be written, or the name is taken.
     """
     staged = _stage_receipt(feed, receipt)
+    mark_untold(feed, receipt)
     publish_new(feed.receipts / receipt.file, staged)
     log_checkpoint(receipt.batch.id, "committed")
 

@@ -16,6 +16,7 @@ from feeds import (
     deliver,
     rows,
 )
+from killed_process import score_and_die
 from webhook import receiver  # noqa: F401 - a fixture
 
 from signature_gate.tasks.alerts.alert import alert_of_batch
@@ -188,7 +189,7 @@ def test_what_is_told_of_but_cannot_be_noted_changes_no_exit_code(
     code, _, err = score(capsys, feed, "--notify", f"json://{webhook.host}/never")
 
     assert code == 1
-    assert "nobody is told of faults" in err
+    assert "no alert is sent" in err
     assert webhook.got("/never") == []
 
 
@@ -240,3 +241,66 @@ def test_drift_and_its_end_are_told_once_each(
     assert "since batch: 2.parquet" in drifted["message"]
     assert "report.html" in drifted["message"]
     assert (over["title"], over["type"]) == ("[info] line: the drift is over", "success")
+
+
+# ----- what outlives a worker -----
+
+
+def test_an_alert_outlives_the_worker_that_was_killed_before_it(
+    make_feed: FeedMaker, line: str, webhook: Webhook, capsys: CaptureFixture[str]
+) -> None:
+    """kill -9 between quarantine and the end of the run: the next run alerts, once."""
+    feed = make_feed()
+    address = f"json://{webhook.host}/killed"
+    deliver(feed, "1.parquet", DRIFTED)
+    deliver(feed, "2.parquet", OTHERWISE)
+    assert score_and_die(feed, "committed") == -9
+    (feed.inbox / "2.parquet").unlink()
+
+    code, out, err = score(capsys, feed, "--notify", address, "--json")
+
+    assert (code, json.loads(out)["rows_in"]) == (0, 0)
+    assert "from a run that ended early: 1.parquet: quarantined" in err
+    (told,) = webhook.got("/killed")
+    assert told["title"] == "[critical] line: batch quarantined: 1.parquet"
+    assert score(capsys, feed, "--notify", address)[::2] == (0, "")
+    assert len(webhook.got("/killed")) == 1
+
+
+def test_a_run_that_breaks_alerts_about_what_it_did(
+    make_feed: FeedMaker,
+    line: str,
+    webhook: Webhook,
+    capsys: CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error that nothing catches exits with 3 and keeps no alert about other batches back."""
+    feed = make_feed()
+    deliver(feed, "1.parquet", DRIFTED)
+
+    def no_tracking(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("signature_gate.tasks.scoring.feed_run.track_run", no_tracking)
+    code, out, err = score(capsys, feed, "--notify", f"json://{webhook.host}/broken")
+
+    assert (code, out) == (3, "")
+    assert "unexpected MemoryError" in err
+    (told,) = webhook.got("/broken")
+    assert told["title"] == "[critical] line: batch quarantined: 1.parquet"
+
+
+def test_what_cannot_be_recorded_is_told_by_the_next_run(
+    make_feed: FeedMaker, line: str, webhook: Webhook, capsys: CaptureFixture[str]
+) -> None:
+    """A receipt counts as told only when its alert is delivered, or recorded as due."""
+    feed = make_feed()
+    options = ("--notify", f"json://{webhook.host}/recorded")
+    deliver(feed, "1.parquet", DRIFTED)
+    (feed.receipts / ".alerts.json").mkdir(parents=True)
+    assert "cannot be recorded" in score(capsys, feed, *options)[2]
+    (feed.receipts / ".alerts.json").rmdir()
+
+    score(capsys, feed, *options)
+
+    assert [m["title"].rpartition(" ")[2] for m in webhook.got("/recorded")] == ["1.parquet"]

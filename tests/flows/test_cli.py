@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,8 +14,6 @@ from commands import run
 from tutorial_models import house_frame
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tutorial_models import Tutorial
 
 
@@ -30,6 +29,18 @@ def gaps(tmp_path: Path) -> Path:
     path = tmp_path / "gaps.csv"
     house_frame().assign(bedrooms=[2, None, 4]).to_csv(path, index=False)
     return path
+
+
+def feed_of(model: Tutorial, folder: Path, *batches: Path) -> Path:
+    """Write a feed's YAML file, and deliver batches to it."""
+    inbox = folder / "feed" / "inbox"
+    inbox.mkdir(parents=True)
+    for batch in batches:
+        batch.rename(inbox / batch.name)
+    feed = folder / "feed" / "feed.yaml"
+    fields = {"name": "houses", "model": model.uri, "settle_seconds": 0}
+    feed.write_text(yaml.safe_dump(fields), "utf-8")
+    return feed
 
 
 def test_a_batch_that_fits_exits_0(house_price: Tutorial, houses: Path, capsys: Any) -> None:
@@ -182,12 +193,7 @@ def test_score_works_through_a_feed(
     house_price: Tutorial, houses: Path, tmp_path: Path, capsys: Any
 ) -> None:
     """score publishes predictions for ready batches; a second run has nothing to do."""
-    inbox = tmp_path / "feed" / "inbox"
-    inbox.mkdir(parents=True)
-    houses.rename(inbox / "houses.parquet")
-    feed = tmp_path / "feed" / "feed.yaml"
-    fields = {"name": "houses", "model": house_price.uri, "settle_seconds": 0}
-    feed.write_text(yaml.safe_dump(fields), "utf-8")
+    feed = feed_of(house_price, tmp_path, houses)
 
     first = run(capsys, "score", str(feed))
     second = run(capsys, "score", str(feed), "--json")
@@ -247,3 +253,73 @@ def test_the_installed_command_answers() -> None:
     )
 
     assert answer.stdout.strip()
+
+
+def test_score_says_what_happened_and_where_it_lies(
+    house_price: Tutorial, houses: Path, gaps: Path, tmp_path: Path, capsys: Any
+) -> None:
+    """Totals, the folder of the predictions, each report and the receipts; each path exists."""
+    feed = feed_of(house_price, tmp_path, houses, gaps)
+
+    code, out, _ = run(capsys, "score", str(feed))
+
+    assert code == 1
+    lines = dict(line.split(maxsplit=1) for line in out.partition("\n\n")[2].splitlines())
+    assert lines["rows"] == "6 in, 3 scored, 3 rejected"
+    assert list(Path(lines["predictions"]).glob("houses-*.parquet"))
+    assert Path(lines["quarantine"]).name == "report.html"
+    assert Path(lines["quarantine"]).is_file()
+    assert len(list(Path(lines["receipts"]).glob("*.json"))) == 2
+
+
+def test_score_prints_json_whatever_a_model_prints(
+    house_price: Tutorial, houses: Path, tmp_path: Path
+) -> None:
+    """What Python code, C code and child processes write to stdout goes to stderr."""
+    feed = feed_of(house_price, tmp_path, houses)
+    program = f"""
+import os, sys
+from signature_gate.flows.cli import main
+from signature_gate.tasks.scoring import feed_run
+
+score = feed_run.score_feed
+
+def noisy(*arguments, **options):
+    print("printed by Python")
+    os.write(1, b"printed by C")
+    os.system("echo printed by a child")
+    return score(*arguments, **options)
+
+feed_run.score_feed = noisy
+sys.argv = ["signature-gate", "score", {str(feed)!r}, "--json"]
+main.main()
+"""
+    command = [sys.executable, "-c", program]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert json.loads(answer.stdout)["rows_scored"] == 3
+    assert answer.stderr.count("printed by") == 3
+    assert answer.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a bug"), SystemExit(0), BaseException("a panic")], ids=type
+)
+def test_an_error_that_nothing_catches_exits_3(
+    error: BaseException,
+    house_price: Tutorial,
+    houses: Path,
+    tmp_path: Path,
+    capsys: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """sys.exit(0) in a model's code, a panic of Polars or a bug never looks like success."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("signature_gate.tasks.scoring.feed_run.score_feed", broken)
+    code, out, err = run(capsys, "score", str(feed_of(house_price, tmp_path, houses)))
+
+    assert (code, out) == (3, "")
+    assert "signature-gate: unexpected" in err

@@ -14,6 +14,7 @@ from feeds import (
     rows,
     truncated,
 )
+from killed_process import score_and_die
 from prefect_records import artifact, events
 
 from signature_gate.expectations.contract.policy import Policy
@@ -286,3 +287,22 @@ def test_the_check_stands_in_anybodys_flow(line: str) -> None:
     assert load([1.0, 2.0]) == 2
     with pytest.raises(BatchRejected, match="type_mismatch"):
         load(["x", "y"])
+
+
+def test_a_batch_of_a_killed_worker_is_announced_by_the_next_run(
+    make_feed: FeedMaker, line: str
+) -> None:
+    """kill -9 between quarantine and the end of the run loses no event."""
+    from signature_gate.flows import score_batches
+    from signature_gate.tasks.feed.untold import untold
+
+    feed = make_feed("killed")
+    deliver(feed, "gaps.parquet", gaps(10, 3))
+    assert score_and_die(feed, "committed") == -9
+
+    state = score_batches(feed, return_state=True)
+
+    assert state.name == "Completed"
+    (event,) = events("signature-gate.feed.killed", 1)
+    assert event["event"] == "signature-gate.batch.quarantined"
+    assert untold(feed) == []

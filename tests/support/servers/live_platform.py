@@ -36,7 +36,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_for(found: Callable[[], Any], what: str, seconds: float = 120) -> Any:
+def wait_for(found: Callable[[], Any], what: str, seconds: float = 300) -> Any:
     """Call until the result is true, and return it."""
     last = time.monotonic() + seconds
     while time.monotonic() < last:
@@ -112,7 +112,7 @@ class Platform:
 
     def end(self, command: str) -> tuple[int, str]:
         """Wait for a command to end, and return its exit code and what it printed."""
-        code = self._processes[command].wait(180)
+        code = self._processes[command].wait(300)
         return code, self._log(list(self._processes).index(command)).read_text("utf-8")
 
     def run(self, command: str) -> str:
