@@ -42,6 +42,7 @@ _SUPPORTED: dict[str, tuple[str, str, str]] = {
     "mlflow": ("3.4", "4", "Install mlflow>=3.4,<4."),
     "great-expectations": ("1.24", "2", "Install great-expectations>=1.24,<2."),
     "prefect": ("3.9", "4", "Install prefect>=3.9,<4: with 3.8 no scheduled run is created."),
+    "whenever": ("0.11", "1", "Install whenever>=0.11: with 0.10 cron schedules create no run."),
     "polars": ("2", "3", "Install polars>=2,<3."),
     "pyarrow": ("20", "100", "Install pyarrow>=20."),
     "pandas": ("2.2", "4", "Install pandas>=2.2."),

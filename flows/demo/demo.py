@@ -43,10 +43,9 @@ _POLICY: dict[str, Any] = {
 
 
 def run_demo(folder: Path) -> None:
-    """Train a model, let July arrive, score it through Prefect, and show what became of it.
+    """Train a model, let July arrive, score it through Prefect, and show the results.
 
-    Args:
-        folder: Everything is kept here. The model is trained once; each run has a feed of its own.
+    All files go to ``folder``. The model is trained once; each run has a feed of its own.
 
     Raises:
         GateError: A row is unaccounted for.
@@ -61,13 +60,13 @@ def run_demo(folder: Path) -> None:
     terminal.print_line(f"models:/{MODEL}@{ALIAS} is version {version}")
     feed_file = _step("July arrives, a file a day", lambda: _feed(folder, flights))
     summary = _step("score_batches, as a Prefect flow", lambda: _score(feed_file))
-    again = _step("the same once more", lambda: _score(feed_file))
+    again = _step("the same again", lambda: _score(feed_file))
     terminal.print_blank()
     terminal.show_summary(summary)
-    _account_for(summary, again)
+    _check_counts(summary, again)
     _show_places(summary, feed_file)
     challenger = _step(
-        "the next version, trained with one column more",
+        "the next version, trained with one more column",
         lambda: _model(folder, flights, CHALLENGER),
     )
     foreseen = foresee(feed_file, f"models:/{MODEL}/{version}", f"models:/{MODEL}/{challenger}")
@@ -105,12 +104,12 @@ def _point_servers_at(folder: Path) -> None:
         PREFECT_SERVER_ANALYTICS_ENABLED="false",
         PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="120",
     )
-    # The demo brings its own server; one that happens to be configured is not its business.
+    # The demo starts a server of its own, whatever is configured.
     os.environ.pop("PREFECT_API_URL", None)
 
 
 def _model(folder: Path, flights: pl.DataFrame, alias: str) -> str:
-    # MLflow sets its loggers up while it is imported: only then can they be hushed.
+    # MLflow configures its loggers on import; they can be silenced only after it.
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -154,7 +153,7 @@ def _score(feed_file: Path) -> RunSummary:
         return score_batches(feed_file, return_state=True).result()
 
 
-def _account_for(summary: RunSummary, again: RunSummary) -> None:
+def _check_counts(summary: RunSummary, again: RunSummary) -> None:
     unreadable = ", ".join(receipt.batch.name for receipt in summary.unreadable)
     scored, rejected = summary.rows_scored, summary.rows_rejected
     terminal.print_blank()
@@ -166,7 +165,7 @@ def _account_for(summary: RunSummary, again: RunSummary) -> None:
         f"second run: {len(again.receipts)} batches to score, {again.done} were done"
     )
     if summary.rows_in != scored + rejected or again.receipts or summary.of("errored"):
-        msg = "the sum does not hold: a row is unaccounted for, or a batch was scored twice."
+        msg = "the counts do not add up: a row is unaccounted for, or a batch was scored twice."
         raise GateError(msg)
 
 

@@ -1,4 +1,4 @@
-"""The demo's second half: drift told before it hurts, alerted once, and shown in a picture."""
+"""The demo's second half: drift is forecast, alerted once, and drawn."""
 
 from __future__ import annotations
 
@@ -16,18 +16,10 @@ if TYPE_CHECKING:
 
 
 def foresee(feed_file: Path, champion: str, challenger: str) -> DriftReport:
-    """Show what a new version changes, and how the last batches would fare under it.
-
-    Args:
-        feed_file: The feed, which the champion scores.
-        champion: URI of the version that scores.
-        challenger: URI of the version that may be promoted.
-
-    Returns:
-        The forecast.
+    """Show what the challenger changes, and which of the last batches it would reject.
 
     Raises:
-        GateError: The change is not found to be breaking, or no batch to suffer from it.
+        GateError: The change is not breaking, or rejects no batch.
     """
     from ...expectations.contract.contract import Contract
     from ...expectations.drift.compare import compare
@@ -45,17 +37,13 @@ def foresee(feed_file: Path, champion: str, challenger: str) -> DriftReport:
         why = entry.reason.partition(":")[0]
         terminal.print_line(f"  {entry.name}  {entry.was}, would be {entry.would_be}: {why}")
     if not worse or not any(change.effect == "breaking" for change in changes):
-        msg = "a required column more is not seen as breaking, or not to reject a batch."
+        msg = "a new required column was not breaking, or rejected no batch."
         raise GateError(msg)
     return found
 
 
 def alert_once(feed_file: Path, foreseen: DriftReport) -> None:
-    """Alert about what drifted, look again to alert no second time, and write the overview.
-
-    Args:
-        feed_file: The feed, whose newest batch has drifted.
-        foreseen: What ``foresee`` found, for the overview.
+    """Alert about the newest batch's drift, check that it happens once, and draw the pages.
 
     Raises:
         GateError: There was not exactly one alert.
@@ -67,19 +55,19 @@ def alert_once(feed_file: Path, foreseen: DriftReport) -> None:
     feed = Feed.load(feed_file)
     found = watch_feed(feed)
     with webhook() as (address, messages):
-        receivers = parse_recipients([address])
-        for looked in (found, watch_feed(feed)):
-            notify_of_drift(feed, looked, receivers)
+        recipients = parse_recipients([address])
+        for drift in (found, watch_feed(feed)):
+            notify_of_drift(feed, drift, recipients)
     terminal.print_blank()
     terminal.print_line(
-        f"looked twice, alerts that a webhook on loopback received: {len(messages)}"
+        f"drift compared twice, alerts that a webhook on loopback received: {len(messages)}"
     )
     for line in "\n".join(messages).splitlines():
         terminal.print_line(f"  {line}")
     terminal.print_blank()
     terminal.print_line(f"overview     {near(_overview(feed_file, found, foreseen))}")
     if len(messages) != 1:
-        msg = f"one drift made {len(messages)} alerts."
+        msg = f"{len(messages)} alerts about one drift."
         raise GateError(msg)
 
 
@@ -88,11 +76,11 @@ def _overview(feed_file: Path, *findings: DriftReport) -> Path:
     from ...tasks.monitoring.pages import write_overview
 
     feed = Feed.load(feed_file)
-    notes = {feed.name: [_noted(found) for found in findings]}
+    notes = {feed.name: [_note(found) for found in findings]}
     return write_overview([feed], feed_file.parent / "pages", notes)
 
 
-def _noted(found: DriftReport) -> DriftNote:
+def _note(found: DriftReport) -> DriftNote:
     from ...expectations.report.feed_pages import DriftNote
 
     title = f"Were {found.model} promoted" if found.named else f"Since {found.since or 'of late'}"
@@ -105,6 +93,6 @@ def _noted(found: DriftReport) -> DriftNote:
 
 
 def near(path: Path) -> Path:
-    """Show a path from here if it lies below."""
+    """Make a path relative to the working directory if it is below."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path

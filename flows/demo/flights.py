@@ -36,8 +36,8 @@ _FEATURES = (
     "temp",
     "wind_speed",
 )
-# What the challenger wants besides, and the day of July from which the producer delivers it.
-_ONE_MORE, _ONE_MORE_SINCE = "humid", 15
+# The challenger's additional column, and the day of July from which it is delivered.
+_ADDED, _ADDED_SINCE = "humid", 15
 _JULY, _AUGUST = 7, 8
 _REQUIREMENTS = ("scikit-learn", "pandas", "cloudpickle")
 
@@ -46,7 +46,7 @@ def load_flights() -> pl.DataFrame:
     """Read all flights of 2013 with the weather at their origin.
 
     Returns:
-        336,776 rows; integers are Int64 and null where a flight was cancelled.
+        336,776 rows; integers are Int64, and null where a flight was cancelled.
 
     Raises:
         Misuse: The package with the data is not installed.
@@ -60,7 +60,7 @@ def load_flights() -> pl.DataFrame:
     with ZipFile(data / "flights.csv.zip") as archive:
         flights = _read(archive.read(archive.namelist()[0]))
     weather = _read((data / "weather.csv").read_bytes())
-    hourly = weather.select("origin", "time_hour", "temp", "wind_speed", _ONE_MORE).unique(
+    hourly = weather.select("origin", "time_hour", "temp", "wind_speed", _ADDED).unique(
         ["origin", "time_hour"], keep="first", maintain_order=True
     )
     return flights.join(hourly, on=["origin", "time_hour"], how="left", maintain_order="left")
@@ -71,24 +71,20 @@ def _read(data: bytes) -> pl.DataFrame:
 
 
 def train(flights: pl.DataFrame, alias: str = ALIAS) -> str:
-    """Train and register a model of arrival delay on January to June.
+    """Train and register a model of arrival delay on January to June; return its version.
 
-    Args:
-        flights: What ``load_flights`` returns.
-        alias: What the version is to be called; the challenger takes one column more.
-
-    Returns:
-        The registered version. Integer columns stay integers, so its signature has ``long`` ones.
+    The challenger takes one column more. Integer columns stay integers, so that the signature has
+    ``long`` columns.
     """
     import mlflow
     from mlflow.models import infer_signature
 
     known = flights.filter(pl.col("month") < _JULY).drop_nulls([_TARGET, "dep_time"])
-    more = (_ONE_MORE,) if alias == CHALLENGER else ()
+    more = (_ADDED,) if alias == CHALLENGER else ()
     frame = known.select(*_FEATURES, *more).to_pandas()
     model = _pipeline().fit(frame, known[_TARGET].to_numpy())
-    # MLflow tells of its registry on stderr, and advises to make integers doubles lest they arrive
-    # null: that is the demo's point.
+    # MLflow reports on stderr, and advises doubles for integers because these may arrive null,
+    # which is the point of the demo.
     with warnings.catch_warnings(action="ignore"), redirect_stderr(StringIO()):
         signature = infer_signature(frame.head(), model.predict(frame.head()))
         logged: Any = mlflow.sklearn.log_model(  # pyright: ignore[reportPrivateImportUsage]
@@ -116,45 +112,31 @@ def _pipeline() -> Any:
 
 
 def deliver_july(flights: pl.DataFrame, inbox: Path) -> None:
-    """Write July's days into an inbox, one file a day, as producers do: mostly right.
-
-    Args:
-        flights: What ``load_flights`` returns.
-        inbox: The folder; it is made.
-    """
+    """Write July's days into a new inbox, one file a day, some with typical faults."""
     inbox.mkdir(parents=True)
     july = flights.filter(pl.col("month") == _JULY)
     for (number,), of_day in july.group_by("day", maintain_order=True):
         day = int(str(number))
-        arriving = of_day if day >= _ONE_MORE_SINCE else of_day.drop(_ONE_MORE)
-        _MISHAPS.get(day, _as_it_is)(arriving, inbox / f"2013-07-{day:02}")
+        arriving = of_day if day >= _ADDED_SINCE else of_day.drop(_ADDED)
+        _FAULTS.get(day, _write)(arriving, inbox / f"2013-07-{day:02}")
 
 
-def deliver_a_drifted_day(flights: pl.DataFrame, inbox: Path) -> str:
-    """Write the first of August into an inbox, with a column renamed.
-
-    Args:
-        flights: What ``load_flights`` returns.
-        inbox: The folder.
-
-    Returns:
-        The file's name.
-    """
+def deliver_a_drifted_day(flights: pl.DataFrame, inbox: Path) -> None:
+    """Write the first of August into an inbox, with a column renamed."""
     first = flights.filter(pl.col("month") == _AUGUST, pl.col("day") == 1)
     _renamed(first, inbox / "2013-08-01")
-    return "2013-08-01.parquet"
 
 
-def _as_it_is(day: pl.DataFrame, stem: Path) -> None:
+def _write(day: pl.DataFrame, stem: Path) -> None:
     day.write_parquet(stem.with_suffix(".parquet"))
 
 
 def _renamed(day: pl.DataFrame, stem: Path) -> None:
-    _as_it_is(day.rename({"dep_delay": "departure_delay"}), stem)
+    _write(day.rename({"dep_delay": "departure_delay"}), stem)
 
 
 def _long_as_text(day: pl.DataFrame, stem: Path) -> None:
-    _as_it_is(day.with_columns(pl.col("distance").cast(pl.String)), stem)
+    _write(day.with_columns(pl.col("distance").cast(pl.String)), stem)
 
 
 def _junk_cells(day: pl.DataFrame, stem: Path) -> None:
@@ -167,21 +149,21 @@ def _junk_cells(day: pl.DataFrame, stem: Path) -> None:
 
 
 def _whole_degrees(day: pl.DataFrame, stem: Path) -> None:
-    _as_it_is(day.with_columns(pl.col("temp").round().cast(pl.Int64)), stem)
+    _write(day.with_columns(pl.col("temp").round().cast(pl.Int64)), stem)
 
 
 def _truncated(day: pl.DataFrame, stem: Path) -> None:
     path = stem.with_suffix(".parquet")
-    _as_it_is(day, stem)
+    _write(day, stem)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
 
 
 def _empty(day: pl.DataFrame, stem: Path) -> None:
-    _as_it_is(day.clear(), stem)
+    _write(day.clear(), stem)
 
 
-# Day of July -> what its producer did to it.
-_MISHAPS: dict[int, Callable[[pl.DataFrame, Path], None]] = {
+# Day of July -> how its producer wrote it.
+_FAULTS: dict[int, Callable[[pl.DataFrame, Path], None]] = {
     4: _renamed,
     9: _long_as_text,
     12: _junk_cells,

@@ -1,4 +1,4 @@
-"""A webhook on loopback, which stands for the team's chat in the demo."""
+"""A webhook on loopback, in place of a team's chat."""
 
 from __future__ import annotations
 
@@ -14,11 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def webhook() -> Generator[tuple[str, list[str]]]:
-    """Listen on a free port of loopback for Apprise's JSON messages.
-
-    Yields:
-        The address for Apprise, and the messages as they come in.
-    """
+    """Listen for Apprise's JSON messages; yield the address for Apprise, and the messages."""
     messages: list[str] = []
 
     class Receiver(BaseHTTPRequestHandler):

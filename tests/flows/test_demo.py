@@ -89,5 +89,5 @@ def test_drift_is_told_before_it_hurts(transcript: str, folder: Path) -> None:
         transcript
     )
     assert "column 'dep_delay' removed" in transcript
-    assert "looked twice, alerts that a webhook on loopback received: 1" in transcript
+    assert "drift compared twice, alerts that a webhook on loopback received: 1" in transcript
     assert (folder / "run-1" / "pages" / "index.html").is_file()

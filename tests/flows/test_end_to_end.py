@@ -170,11 +170,11 @@ def test_a_schedule_has_its_feed_scored(platform: Platform) -> None:
         d for d in deployed if d["name"] == "flights" and "score_batches" in d["entrypoint"]
     )
     copied = ("flow_id", "entrypoint", "parameters", "tags", "work_pool_name", "pull_steps")
-    in_a_moment = (datetime.now(UTC) + timedelta(seconds=10)).isoformat()
-    hourly = {"schedule": {"interval": 3600, "anchor_date": in_a_moment}, "active": True}
+    soon = datetime.now(UTC) + timedelta(seconds=75)
+    daily = {"schedule": {"cron": f"{soon:%M %H} * * *", "timezone": "UTC"}, "active": True}
 
     platform.ask(
-        "deployments/", name="soon", schedules=[hourly], **{key: flights[key] for key in copied}
+        "deployments/", name="soon", schedules=[daily], **{key: flights[key] for key in copied}
     )
 
     (run,) = wait_for(lambda: platform.runs_of("score-batches/soon"), "the scheduled run")

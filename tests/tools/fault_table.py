@@ -81,6 +81,24 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             ("test_the_batch_of_a_worker_that_keeps_dying_is_taken_last",),
         ),
         Fault(
+            "A worker is killed after a batch was quarantined, before anybody was alerted",
+            "The next run alerts: a mark beside the receipts stays until the alert is delivered or "
+            "recorded as due, or the event is sent. An alert may come twice, never not at all.",
+            (
+                "test_an_alert_outlives_the_worker_that_was_killed_before_it",
+                "test_a_batch_of_a_killed_worker_is_announced_by_the_next_run",
+                "test_what_cannot_be_recorded_is_told_by_the_next_run",
+            ),
+        ),
+        Fault(
+            "A run ends by an error that nothing catches, or by `sys.exit` in a model's code",
+            "The command exits with 3, and alerts about the batches that are done.",
+            (
+                "test_an_error_that_nothing_catches_exits_3",
+                "test_a_run_that_breaks_alerts_about_what_it_did",
+            ),
+        ),
+        Fault(
             "A killed worker had downloaded a model",
             "The next download removes it: the lock in its folder is free.",
             (
