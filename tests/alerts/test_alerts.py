@@ -254,7 +254,7 @@ def test_an_alert_outlives_the_worker_that_was_killed_before_it(
     address = f"json://{webhook.host}/killed"
     deliver(feed, "1.parquet", DRIFTED)
     deliver(feed, "2.parquet", OTHERWISE)
-    assert score_and_die(feed, "committed") == -9
+    assert score_and_die(feed, "swept") == -9
     (feed.inbox / "2.parquet").unlink()
 
     code, out, err = score(capsys, feed, "--notify", address, "--json")

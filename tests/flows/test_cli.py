@@ -297,9 +297,9 @@ main.main()
     command = [sys.executable, "-c", program]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
 
+    assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout)["rows_scored"] == 3
     assert answer.stderr.count("printed by") == 3
-    assert answer.returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -298,7 +298,7 @@ def test_a_batch_of_a_killed_worker_is_announced_by_the_next_run(
 
     feed = make_feed("killed")
     deliver(feed, "gaps.parquet", gaps(10, 3))
-    assert score_and_die(feed, "committed") == -9
+    assert score_and_die(feed, "swept") == -9
 
     state = score_batches(feed, return_state=True)
 
