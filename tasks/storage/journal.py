@@ -87,6 +87,8 @@ def write_plan(feed: Feed, plan: CommitPlan) -> None:
     """
     batch = plan.receipt.batch.id
     _stage_receipt(feed, plan.receipt)
+    # Now, because a full disk must not stop the commit.
+    mark_untold(feed, plan.receipt)
     atomic_write(feed.staged(batch) / _PLAN, plan.model_dump_json(indent=2))
     log_checkpoint(batch, "planned")
 
@@ -212,7 +214,6 @@ def publish_receipt(feed: Feed, receipt: Receipt) -> None:
         OSError: It cannot be written, or the name is taken.
     """
     staged = _stage_receipt(feed, receipt)
-    mark_untold(feed, receipt)
     publish_new(feed.receipts / receipt.file, staged)
     log_checkpoint(receipt.batch.id, "committed")
 

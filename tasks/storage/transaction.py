@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...expectations.errors import BatchChanged, GateError
 from ..feed.inbox import Identity, SkippedBatch, identify
 from ..feed.receipt_store import ReceiptStore, last_final
+from ..feed.untold import mark_untold
 from .atomic import lexists, make_folder, remove
 from .claims import claimed
 from .intent import Intent, bind_intent, read_intent
@@ -162,6 +163,7 @@ def abort(attempt: Attempt, receipt: Receipt) -> Receipt:
     """
     remove(attempt.staging)
     make_folder(attempt.staging)
+    mark_untold(attempt.feed, receipt)
     publish_receipt(attempt.feed, receipt)
     clean_up(attempt.feed, attempt.batch.id)
     return receipt

@@ -299,7 +299,7 @@ def test_a_receipt_that_cannot_be_read_is_named(feed: Feed, intent: Intent) -> N
     """A damaged record is no licence to score a batch once more."""
     attempt = started(feed, intent)
     abort(attempt, receipt_of(attempt))
-    (file,) = feed.receipts.iterdir()
+    (file,) = feed.receipts.glob("*.json")
     file.write_text("{")
 
     with pytest.raises(GateError, match=str(file)):

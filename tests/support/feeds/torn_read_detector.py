@@ -61,7 +61,13 @@ class Reader(threading.Thread):
 
     def _look(self) -> None:
         self.looks += 1
-        found = [path for folder in self._folders for path in folder.rglob("*") if path.is_file()]
+        found = [
+            path
+            for folder in self._folders
+            for path in folder.rglob("*")
+            # Marks of receipts that nobody was told of are no outputs.
+            if path.is_file() and ".untold" not in path.parts
+        ]
         for path in found:
             stamp = _stamp_of(path)
             known = self._seen.get(path)
