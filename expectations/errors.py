@@ -12,6 +12,7 @@ GateError
 │   └── InvalidFeed          a feed file with an unknown field or value
 ├── RegistryUnavailable  the registry did not answer within the limit
 ├── ContractChanged      the signature behind a pinned version is no longer the one that judged
+├── BatchUnavailable     a disk, a network or a permission keeps the batch from being read
 ├── BatchChanged         the batch is no longer what was judged
 └── ModelFailed          the model raised while it predicted
 """
@@ -84,6 +85,10 @@ class RegistryUnavailable(GateError):
 
 class ContractChanged(GateError):
     """The signature behind a pinned version is no longer the one that judged."""
+
+
+class BatchUnavailable(GateError):
+    """A disk, a network or a permission keeps the batch from being read; try again."""
 
 
 class BatchChanged(GateError):

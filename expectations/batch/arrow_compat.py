@@ -29,9 +29,33 @@ def is_readable(kind: pa.DataType) -> bool:
     return not any(refused(kind) for refused in _REFUSED) and all(map(is_readable, children))
 
 
+def is_wrapped(kind: pa.DataType) -> bool:
+    """Tell whether PyArrow has a class for arrays of a type, as it has for all but two."""
+    children = (kind.field(i).type for i in range(kind.num_fields))
+    return str(kind) not in _WITHOUT_CLASS and all(map(is_wrapped, children))
+
+
+def python_values(column: Any) -> list[Any]:
+    """Take an Arrow column apart; cells that Python cannot hold become words."""
+    try:
+        return column.to_pylist()
+    except (ValueError, NotImplementedError, KeyError, pa.ArrowException):
+        words = f"a cell of type {column.type}"
+        return [words if valid else None for valid in column.is_valid().to_pylist()]
+
+
 def readable(table: pa.Table) -> pa.Table:
-    """Change the columns that Polars refuses into ones that mean the same."""
-    columns = [_column(column) for column in table.columns]
+    """Change the columns that Polars refuses into ones that mean the same.
+
+    What has no counterpart in Polars becomes text, and what has none in PyArrow null; the schema
+    keeps its type. Instants in
+    seconds that milliseconds cannot hold become the last ones that they can: no datetime column
+    holds either.
+    """
+    columns = [
+        _column(table.column(i)) if is_wrapped(kind) else pa.nulls(table.num_rows, pa.string())
+        for i, kind in enumerate(table.schema.types)
+    ]
     return pa.Table.from_arrays(columns, names=table.column_names)
 
 
@@ -52,7 +76,7 @@ def _column(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
         return column.cast(pa.timestamp(kind.unit, "UTC"))
     if is_.is_decimal(kind) and (digits := digits_of(kind)) <= WIDEST_DECIMAL:
         return column.cast(pa.decimal128(digits, max(kind.scale, 0)))
-    texts = [None if value is None else str(value) for value in column.to_pylist()]
+    texts = [None if value is None else str(value) for value in python_values(column)]
     return pa.chunked_array([pa.array(texts, pa.string())])
 
 
@@ -89,10 +113,24 @@ def _is_foreign_decimal(kind: pa.DataType) -> bool:
     return is_.is_decimal256(kind) or (is_.is_decimal(kind) and kind.scale < 0)
 
 
+_WITHOUT_CLASS = ("month_interval", "day_time_interval")
+
+
+def _is_interval(kind: pa.DataType) -> bool:
+    # Of the three kinds PyArrow has a predicate for one.
+    return str(kind).endswith("_interval")
+
+
+def _repeats_a_field(kind: pa.DataType) -> bool:
+    names = [kind.field(i).name for i in range(kind.num_fields)]
+    return is_.is_struct(kind) and len(set(names)) < len(names)
+
+
 _REFUSED = (
     _is_foreign_decimal,
+    _is_interval,
+    _repeats_a_field,
     is_.is_run_end_encoded,
-    is_.is_interval,
     is_.is_union,
     is_.is_list_view,
     is_.is_large_list_view,

@@ -1,11 +1,9 @@
-"""Open what arrives: its schema at once, its rows only when somebody asks."""
+"""What arrives once it is open: its schema is known, its rows are read when somebody asks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
-
-import polars as pl
 
 from ..verdict.verdict import BatchInfo
 from .arrow_types import type_name
@@ -39,6 +37,10 @@ class UnreadableError(Exception):
         return self.observed if redact else str(self)
 
 
+class EmptyFileError(UnreadableError):
+    """The file holds nothing at all: among other files of a folder it has no rows."""
+
+
 @dataclass(frozen=True)
 class ObjectCells:
     """Where a scan has a column of Python objects; under its own name it has their typed form.
@@ -68,6 +70,7 @@ class Batch:
         rows: How many rows there are, where that is known without reading them.
         footer: Parquet's statistics, where there are some.
         text: Whether every cell is text that stands for a value.
+        texts: Sources whose cells are such text where those of the others are not.
         faults: Column of ``scan`` that says why a record is malformed, if there is one.
         nullable: Whether its cells can be null at all; those of numpy arrays cannot.
         objects: Columns of Python objects, by source.
@@ -81,10 +84,15 @@ class Batch:
     rows: int | None = None
     footer: Footer | None = None
     text: bool = False
+    texts: frozenset[str] = frozenset()
     faults: str | None = None
     nullable: bool = True
     objects: Mapping[str, ObjectCells] = field(default_factory=dict[str, ObjectCells])
     parsed: Mapping[str, ParsedText] = field(default_factory=dict[str, "ParsedText"])
+
+    def is_text(self, source: str) -> bool:
+        """Tell whether the cells of a column are text that stands for values."""
+        return self.text or source in self.texts
 
 
 class OpenedBatch(NamedTuple):

@@ -44,8 +44,9 @@ ROW = "_row"
 
 
 def scan_names(schema: pa.Schema) -> tuple[str, ...]:
-    """Give each column of a schema a name of its own."""
-    return tuple(deduplicate(schema.names))
+    """Give each column of a schema a name of its own, and one to that without a name."""
+    names = deduplicate(schema.names)
+    return tuple(name or unused_prefix(names, "unnamed") for name in names)
 
 
 def exact_col(name: str) -> pl.Expr:

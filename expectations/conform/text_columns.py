@@ -29,7 +29,7 @@ _PARSED = "\x1fparsed"
 
 def with_values(batch: Batch, pairs: Iterable[tuple[Column, int]], policy: Policy) -> Batch:
     """Let the scan of a file parse text into the values of the columns that it stands for."""
-    if not (batch.text or policy.parse_text == "allow"):
+    if not (batch.text or batch.texts or policy.parse_text == "allow"):
         return batch
     mark = unused_prefix(batch.sources, _PARSED)
     unquoted = batch.info.format != "csv" or policy.csv.quoted_empty == "value"
@@ -39,6 +39,7 @@ def with_values(batch: Batch, pairs: Iterable[tuple[Column, int]], policy: Polic
         source, prefix = batch.sources[position], f"{mark} {position} "
         # Numbers of JSON are numbers, though its datetimes are text; objects are judged by cell.
         is_text = source_kind(batch.schema.field(position).type) == "string"
+        is_text &= batch.is_text(source) or policy.parse_text == "allow"
         is_parsed = is_text and source not in batch.objects
         if is_parsed and isinstance(column.type, Scalar) and column.type.name in PARSERS:
             cell = null_where_stated(exact_col(source), nulls)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import combinations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _INSTANT = datetime(2001, 2, 3, 14, 5, 6, tzinfo=UTC)
 _WORDS = {True: ("true", "t", "1"), False: ("false", "f", "0")}
+Format = Literal["parquet", "csv", "json lines", "arrow", "numpy"]
 
 
 class CsvDialect(BaseModel):
@@ -43,8 +45,11 @@ class CsvDialect(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    # None: a comma, and a tab where the file's name ends in .tsv.
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     quote: Annotated[str, Field(max_length=1)] = '"'
+    # Before a quote or before itself: the next character is meant literally.
+    escape: Annotated[str, Field(max_length=1)] = ""
     encoding: str = "utf-8"
     header: bool = True
     decimal: Literal[".", ","] = "."
@@ -54,10 +59,10 @@ class CsvDialect(BaseModel):
     datetime_format: str | None = None
     quoted_empty: Literal["null", "value"] = "null"
 
-    @field_validator("delimiter", "quote")
+    @field_validator("delimiter", "quote", "escape")
     @classmethod
-    def _is_a_mark(cls, mark: str) -> str:
-        if not mark.isascii() or mark in ("\r", "\n"):
+    def _is_a_mark(cls, mark: str | None) -> str | None:
+        if mark and (not mark.isascii() or mark in ("\r", "\n")):
             msg = "must be an ASCII character that ends no line"
             raise ValueError(msg)
         return mark
@@ -85,9 +90,11 @@ class CsvDialect(BaseModel):
 
     @model_validator(mode="after")
     def _are_distinct(self) -> Self:
-        if self.delimiter == self.quote:
-            msg = f"delimiter and quote are both {self.quote!r}"
-            raise ValueError(msg)
+        marks = {"delimiter": self.delimiter or ",", "quote": self.quote, "escape": self.escape}
+        for (one, mark), (other, same) in combinations(marks.items(), 2):
+            if mark and mark == same:
+                msg = f"{one} and {other} are both {mark!r}"
+                raise ValueError(msg)
         if self.thousands and (
             self.thousands == self.decimal or self.thousands in "+-0123456789eE"
         ):
@@ -103,6 +110,11 @@ class CsvDialect(BaseModel):
         """The words for true, or for false, in lower case."""
         named = self.true_values if truth else self.false_values
         return {*_WORDS[truth], *(word.strip().lower() for word in named)}
+
+    def for_file(self, name: str) -> Self:
+        """Fill in the delimiter that a file's name stands for."""
+        delimiter = self.delimiter or ("\t" if ".tsv" in name.lower() else ",")
+        return self.model_copy(update={"delimiter": delimiter})
 
 
 class Policy(BaseModel):
@@ -167,6 +179,12 @@ class Policy(BaseModel):
         default=(), description="Columns carried through to the output: keys to join on."
     )
     csv: CsvDialect = Field(default_factory=CsvDialect, description="How CSV batches are written.")
+    format: Format | None = Field(
+        default=None, description="The format of files whose ending names none."
+    )
+    partitions: Literal["hive", "ignore"] = Field(
+        default="hive", description="Whether folders named key=value are columns of their files."
+    )
     trust_statistics: bool = Field(
         default=True, description="Whether Parquet statistics may stand in for reading a column."
     )

@@ -55,10 +55,9 @@ class BatchResult:
 
     @property
     def row_count(self) -> int | None:
-        """Rows of all files; None if the rows of one are not known."""
-        counts = [file.row_count if self.planned else file.batch.rows for file in self.files]
-        known = [count for count in counts if count is not None]
-        return None if self.unreadable or len(known) < len(counts) else sum(known)
+        """Rows of all files; None if one cannot be read."""
+        counts = [file.row_count for file in self.files if file.row_count is not None]
+        return None if self.unreadable or len(counts) < len(self.files) else sum(counts)
 
     @property
     def rejected(self) -> int:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from ..batch.batch import UnreadableError
-from ..batch.query import collect
+from ..batch.query import unavailable
 from ..contract.policy import Policy
 from ..readers.open import describe_batch, open_batch
 from ..verdict.verdict import GATE_VERSION, Verdict, Violation
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from ..contract.contract import Contract
     from ..errors import NoContract
     from ..verdict.verdict import BatchInfo, Engine
-    from .file_result import FileResult
     from .request import CheckRequest
 
 
@@ -64,8 +61,16 @@ def check(
         InvalidPolicy: A policy with an unknown field, or one that names columns which the model
             does not have.
         NoContract: The model that the URI names has no usable signature.
+        BatchUnavailable: A disk, a network or a permission keeps the batch from being read.
     """
     request = check_request(contract, policy, engine)
+    try:
+        return _check(batch, request)
+    except OSError as error:
+        raise unavailable(error) from error
+
+
+def _check(batch: Any, request: CheckRequest) -> CheckResult:
     try:
         opened = open_batch(batch, request.contract, request.policy)
     except UnreadableError as error:
@@ -120,22 +125,11 @@ def _judge(opened: OpenedBatch, request: CheckRequest) -> BatchResult:
     files = tuple(plan_file(batch, request.contract, request.policy) for batch in opened.files)
     planned = BatchResult(files, opened.unreadable, unjudged_rules(request))
     if not planned.planned:
-        return replace(planned, files=tuple(map(_with_row_count, files)))
+        return scan_files(planned, request.policy)
     scanned = scan_files(apply_rules(planned, request), request.policy)
     if scanned.unreadable:
         return scanned
     return replace(scanned, violations=(*shape_violations(scanned), *scanned.violations))
-
-
-def _with_row_count(file: FileResult) -> FileResult:
-    """Count the rows of a file that is not scanned, where its format does not store how many."""
-    if file.batch.rows is not None:
-        return file
-    try:
-        rows = int(collect(file.batch.scan().select(pl.len())).item())
-    except UnreadableError:
-        return file
-    return replace(file, batch=replace(file.batch, rows=rows))
 
 
 def _unreadable(info: BatchInfo, request: CheckRequest, error: UnreadableError) -> CheckResult:

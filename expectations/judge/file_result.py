@@ -35,7 +35,7 @@ class FileResult:
         schema_violations: Names and types that do not fit.
         conversions: Columns that arrive in another type.
         first_row: Position of its first row in the whole batch.
-        row_count: Rows in it, as the scan counted them.
+        row_count: Rows in it, as the scan counted them; None for a lazy frame that was not scanned.
         rejected: Rows that break a blocking check.
         row_violations: One for each check that rows break.
         evidence: For each column, the stage that decided it.
@@ -48,7 +48,7 @@ class FileResult:
     schema_violations: tuple[Violation, ...] = ()
     conversions: tuple[Conversion, ...] = ()
     first_row: int = 0
-    row_count: int = 0
+    row_count: int | None = 0
     rejected: int = 0
     row_violations: tuple[Violation, ...] = ()
     evidence: Mapping[str, Evidence] = field(default_factory=dict[str, "Evidence"])

@@ -201,7 +201,7 @@ def _of_csv(path: Path, dialect: CsvDialect) -> pl.DataFrame:
     return pl.read_csv(
         path,
         columns=[ROW],
-        separator=dialect.delimiter,
+        separator=dialect.for_file(path.name).delimiter or ",",
         quote_char=dialect.quote or None,
         encoding=dialect.encoding,
         infer_schema=False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import polars as pl
 
 from ..batch.columns import ROW, exact_col
-from ..batch.query import READ_ERRORS, collect, raise_if_changed
+from ..batch.query import READ_ERRORS, collect, handed_over, raise_if_changed
 from ..conform.model_input import concat_model_input, to_model_input
 from ..conform.objects.checks import objects_to_hand_over, with_objects
 from ..errors import BatchChanged
@@ -83,7 +83,8 @@ class CheckResult:
             file.rows().filter(~plan.is_rejected()).select(*plan.select_exprs())
             for file, plan in plans
         ]
-        return _unchanged(lambda: concat_rows(files), self.verdict)
+        rows = None if self.verdict.rows is None else self.verdict.rows - self.verdict.rejected
+        return self._handed_over(lambda: concat_rows(files), rows)
 
     @property
     def rejected(self) -> pl.LazyFrame | None:
@@ -94,7 +95,12 @@ class CheckResult:
         """
         if not self._files:
             return None
-        return _unchanged(lambda: rejected_rows(self._files, self.verdict), self.verdict)
+        rows = self.verdict.rows if self.verdict.whole else self.verdict.rejected
+        return self._handed_over(lambda: rejected_rows(self._files, self.verdict), rows)
+
+    def _handed_over(self, read: Callable[[], pl.LazyFrame], rows: int | None) -> pl.LazyFrame:
+        redact = self.verdict.policy.redact
+        return _unchanged(lambda: handed_over(read(), rows, redact=redact), self.verdict)
 
     def model_input(self) -> ModelInput:
         """Return what ``predict`` receives: the accepted rows, whole.
@@ -188,15 +194,6 @@ def _changed(verdict: Verdict, row_count: int, rejected: int) -> BatchChanged:
     return BatchChanged(msg)
 
 
-def _refuse_other_types(file: FileResult, plan: BatchPlan, verdict: Verdict) -> None:
-    """Casts were planned for the types that were judged: they would change values of others."""
-    dtypes = _unchanged(lambda: file.batch.scan().collect_schema(), verdict)
-    other = [c.column.name for c in plan.columns if dtypes.get(c.source_name) != c.source.dtype]
-    if other:
-        msg = f"{verdict.batch.name} is not what was judged: {other} are of other types now."
-        raise BatchChanged(msg)
-
-
 def _unchanged(read: Callable[[], _Read], verdict: Verdict) -> _Read:
     """Read what could be read when it was judged."""
     result, read_error = None, None
@@ -206,6 +203,15 @@ def _unchanged(read: Callable[[], _Read], verdict: Verdict) -> _Read:
         read_error = error
     raise_if_changed(read_error, redact=verdict.policy.redact)
     return cast("_Read", result)
+
+
+def _refuse_other_types(file: FileResult, plan: BatchPlan, verdict: Verdict) -> None:
+    """Casts were planned for the types that were judged: they would change values of others."""
+    dtypes = _unchanged(lambda: file.batch.scan().collect_schema(), verdict)
+    other = [c.column.name for c in plan.columns if dtypes.get(c.source_name) != c.source.dtype]
+    if other:
+        msg = f"{verdict.batch.name} is not what was judged: {other} are of other types now."
+        raise BatchChanged(msg)
 
 
 def _read(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..batch.batch import UnreadableError
-from ..batch.columns import ROW
-from ..batch.query import collect
+from ..batch.columns import ROW, exact_col
+from ..batch.query import collect, count_rows
 from ..conform.objects.kinds import code_of
 from ..verdict.verdict import Evidence, Violation
 from ..wording import cut
@@ -33,7 +33,7 @@ _A_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
 def scan_files(result: BatchResult, policy: Policy) -> BatchResult:
-    """Scan one file after the other; of a folder those that can be read.
+    """Scan one file after the other, or only count where not all rows can be judged.
 
     Raises:
         UnreadableError: The content of a single file broke off or contradicts its own format.
@@ -43,14 +43,20 @@ def scan_files(result: BatchResult, policy: Policy) -> BatchResult:
     for file in result.files:
         placed = replace(file, first_row=first_row)
         try:
-            scanned = _scan_file(placed, policy)
+            scanned = _scan_file(placed, policy) if result.planned else _count_file(placed)
         except UnreadableError as error:
             if alone:
                 raise
             scanned = replace(placed, unreadable=error)
         files.append(scanned)
-        first_row += scanned.row_count
+        first_row += scanned.row_count or 0
     return replace(result, files=tuple(files))
+
+
+def _count_file(file: FileResult) -> FileResult:
+    # A lazy frame is not read for its count.
+    is_lazy = file.batch.rows is None and file.batch.info.uri is None
+    return replace(file, row_count=None if is_lazy else count_rows(file.batch))
 
 
 def _scan_file(file: FileResult, policy: Policy) -> FileResult:
@@ -63,9 +69,10 @@ def _scan_file(file: FileResult, policy: Policy) -> FileResult:
     assert plan is not None  # noqa: S101 - only batches with plans are scanned
     undecided = _undecided(batch, plan, policy)
     file = replace(file, evidence=_evidence(plan, undecided))
-    if not undecided and batch.rows is not None:
+    unproven = _unproven(batch, plan, policy)
+    if not undecided and not unproven and batch.rows is not None:
         return replace(file, row_count=batch.rows)
-    rows, rejected, counts = _count(batch, undecided)
+    rows, rejected, counts = _count(batch, undecided, unproven)
     failing = [
         (check, count.unexpected_count)
         for check, count in zip(undecided, counts, strict=True)
@@ -100,6 +107,13 @@ def _undecided(batch: Batch, plan: BatchPlan, policy: Policy) -> list[RowCheck]:
     return [check for check in plan.row_checks() if not proven(check)]
 
 
+def _unproven(batch: Batch, plan: BatchPlan, policy: Policy) -> list[str]:
+    """Name the columns of a file that have to be decoded, whether or not a rule looks at them."""
+    if policy.trust_statistics or batch.info.uri is None:
+        return []
+    return [column.source_name for column in plan.columns if column.source_name in batch.sources]
+
+
 def _evidence(plan: BatchPlan, undecided: list[RowCheck]) -> dict[str, Evidence]:
     scanned = {check.column for check in undecided}
     return {
@@ -112,9 +126,13 @@ def _evidence(plan: BatchPlan, undecided: list[RowCheck]) -> dict[str, Evidence]
     }
 
 
-def _count(batch: Batch, undecided: Sequence[RowCheck]) -> tuple[int, int, list[RuleCounts]]:
+def _count(
+    batch: Batch, undecided: Sequence[RowCheck], unproven: Sequence[str]
+) -> tuple[int, int, list[RuleCounts]]:
     blocking = [pl.col(f"fails {i}") for i, check in enumerate(undecided) if check.blocks]
     rejected = pl.any_horizontal(blocking) if blocking else pl.lit(value=False)
+    nulls = [exact_col(name).is_null() for name in unproven]
+    decoded = pl.any_horizontal(nulls) if nulls else pl.lit(value=False)
     applies = {i: check.applies for i, check in enumerate(undecided) if check.applies is not None}
     totals = (
         batch.scan()
@@ -122,12 +140,14 @@ def _count(batch: Batch, undecided: Sequence[RowCheck]) -> tuple[int, int, list[
             pl.col(ROW),
             *(check.mask.alias(f"fails {i}") for i, check in enumerate(undecided)),
             *(expr.alias(f"applies {i}") for i, expr in applies.items()),
+            decoded.alias("decoded"),
         )
         .select(
             pl.len().alias("rows"),
             pl.when(rejected).then(1).otherwise(0).sum().alias("rejected"),
             *(pl.col(f"fails {i}").sum() for i in range(len(undecided))),
             *(pl.col(f"applies {i}").sum() for i in applies),
+            pl.col("decoded").sum(),
         )
     )
     row = collect(totals).row(0, named=True)

@@ -67,7 +67,7 @@ def _source(
 ) -> SourceColumn:
     name = batch.sources[position]
     arrow = batch.schema.field(position).type
-    text = batch.text or policy.parse_text == "allow"
+    text = batch.is_text(name) or policy.parse_text == "allow"
     parsed = batch.parsed.get(name)
     cell = parsed.cell if parsed else exact_col(name)
     return SourceColumn(
@@ -95,7 +95,10 @@ def _plan_column(
 _RECORDS = {
     "csv": (
         "records with as many fields as the header",
-        "delimiters and line ends inside a field need quotes around it",
+        (
+            "delimiters and line ends inside a field need quotes around it, and "
+            "text that is not UTF-8 needs policy csv.encoding"
+        ),
     ),
     "json lines": (
         "lines that hold one JSON object each",
@@ -130,12 +133,12 @@ def _on_whole_records(plan: ColumnPlan, batch: Batch) -> ColumnPlan:
 def _mismatch(
     column: Column, source: SourceColumn, batch: Batch, position: int, where: str
 ) -> Violation:
-    observed = batch.info.columns[position][1]
+    observed, is_text = batch.info.columns[position][1], batch.is_text(batch.sources[position])
     return Violation(
         kind="type_mismatch" if not where else "nested_mismatch",
         column=column.name,
         expected=str(column.type),
-        observed=("text" if batch.text else observed) + (f", where {where}" if where else ""),
+        observed=("text" if is_text else observed) + (f", where {where}" if where else ""),
         remedy=type_remedy(source, column.type, csv=batch.info.format == "csv"),
         because=f"{observed} never conforms to {column.type}",
         expectation=expectation_of_type(column),
@@ -148,7 +151,7 @@ def _conversions(plans: list[ColumnPlan], batch: Batch) -> tuple[Conversion, ...
     return tuple(
         Conversion(
             column=plan.column.name,
-            arrived="text" if batch.text else arrived[plan.source_name],
+            arrived="text" if batch.is_text(plan.source_name) else arrived[plan.source_name],
             becomes=str(plan.column.type),
         )
         for plan in plans

@@ -26,7 +26,7 @@ def shape_violations(result: BatchResult) -> tuple[Violation, ...]:
     plan = result.files[0].plan if result.files else None
     columns = [(i, c, c.column.type) for i, c in enumerate(plan.columns)] if plan else []
     tensors = [(i, c, kind) for i, c, kind in columns if isinstance(kind, Tensor)]
-    accepted = sum(file.row_count - file.rejected for file in result.files)
+    accepted = sum((file.row_count or 0) - file.rejected for file in result.files)
     return (
         *(
             _another_count(column.column.name, tensor, accepted)

@@ -1,4 +1,7 @@
-"""Arrow IPC files and streams: mapped into memory, and read record batch by record batch."""
+"""Arrow IPC files and streams, read record batch by record batch; never mapped into memory.
+
+A mapped file that somebody shortens ends the whole process; one that is read comes to a verdict.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ import pyarrow as pa
 import pyarrow.types as is_
 from pyarrow import ipc
 
-from ..batch.arrow_compat import is_readable, pc, readable
-from ..batch.batch import Batch, UnreadableError, file_facts
+from ..batch.arrow_compat import is_readable, is_wrapped, pc, python_values, readable
+from ..batch.batch import Batch, EmptyFileError, UnreadableError, file_facts
 from ..batch.columns import RESERVED, ROW, exact_col, scan_names, without_reserved
+from ..batch.query import REDELIVER, unreadable
 from ..batch.streaming import lazy_stream
 from ..conform.objects.column import ObjectColumn, target_columns
 from ..conform.objects.scalars import ParseOptions
@@ -37,35 +41,41 @@ _MOST_ROWS = 2**31
 # Text of one piece, and of one record batch, each value counted as often as it is repeated.
 _PIECE_TEXT, _MOST_TEXT = 64 << 20, 64 << 30
 # What Arrow and the walk over its messages raise for content that is not as the format has it.
-_BROKEN = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, struct.error)
+_BROKEN = (
+    *(pa.ArrowException, OSError, EOFError, UnicodeDecodeError, struct.error, IndexError),
+    *(pl.exceptions.PolarsError, pl.exceptions.PanicException),
+)
 _CLOSE = "Have the producer close the writer, which marks the end, and deliver each file by itself."
 _SMALLER = "Have the producer write smaller record batches."
-_REDELIVER = "Have the producer write the file again, and deliver it by rename once it is complete."
 
 
 def open_arrow(path: Path, contract: Contract, policy: Policy) -> Batch:
-    """Open an Arrow IPC file, Feather included, or an Arrow IPC stream, by its schema alone."""
+    """Open an Arrow IPC file, Feather included, or an Arrow IPC stream, by its metadata alone."""
     with path.open("rb") as file:
         start = file.read(len(_FILE))
+    if not start:
+        observed = "a file of zero bytes"
+        raise EmptyFileError(observed, REDELIVER)
     if start[: len(_FEATHER_1)] == _FEATHER_1:
         remedy = "Have the producer write Feather version 2, which is Arrow's own file format."
         observed = "a Feather file of version 1"
         raise UnreadableError(observed, remedy)
     stored = _Stored(path, is_stream=start != _FILE)
     schema, rows = stored.header()
-    arrived = without_reserved(schema)
-    sources = scan_names(arrived)
+    arriving = without_reserved(schema)
+    sources = scan_names(arriving)
     positions = [i for i, name in enumerate(schema.names) if name not in RESERVED]
-    served = target_columns(arrived.names, contract, policy)
+    targets = target_columns(arriving.names, contract, policy)
+    _refuse_unwrapped(arriving, [column is not None for column in targets], policy)
     objects = {
         source: ObjectColumn(source, column.type, ParseOptions(policy))
-        for source, kind, column in zip(sources, arrived.types, served, strict=True)
+        for source, kind, column in zip(sources, arriving.types, targets, strict=True)
         if column and isinstance(column.type, Anything) and not is_readable(kind)
     }
-    reader = _Reader(stored, arrived, dict(zip(sources, positions, strict=True)), objects)
+    reader = _Reader(stored, arriving, dict(zip(sources, positions, strict=True)), objects)
     return Batch(
-        info=file_facts(path, "arrow", arrived),
-        schema=arrived,
+        info=file_facts(path, "arrow", arriving),
+        schema=arriving,
         sources=sources,
         scan=reader.scan,
         rows=rows,
@@ -73,47 +83,53 @@ def open_arrow(path: Path, contract: Contract, policy: Policy) -> Batch:
     )
 
 
+def _refuse_unwrapped(schema: pa.Schema, is_used: Sequence[bool], policy: Policy) -> None:
+    for column, used in zip(schema, is_used, strict=True):
+        name = policy.rename.get(column.name, column.name)
+        if (used or name in policy.keep) and not is_wrapped(column.type):
+            observed = f"{column.type}, of which PyArrow, by which the gate reads, has no arrays"
+            remedy = f"Deliver {column.name!r} as integers or as text."
+            raise UnreadableError(observed, remedy, kind="type_mismatch")
+
+
 @dataclass(frozen=True)
 class _Stored:
     path: Path
     is_stream: bool
 
-    def header(self) -> tuple[pa.Schema, int | None]:
+    def header(self) -> tuple[pa.Schema, int]:
         try:
-            with pa.memory_map(str(self.path)) as source:
-                if self.is_stream:
-                    schema = _with_names(ipc.open_stream(source).schema)
-                    self._examine(source)
-                    return schema, None
-                reader = ipc.open_file(source)
-                self._examine(source)
-                first = ipc.open_file(source, options=_only([0]))
-                batches = range(reader.num_record_batches)
-                rows = sum(first.get_batch(i).num_rows for i in batches)
+            rows = self._examine()
+            with pa.OSFile(str(self.path), "rb") as source:
+                reader: Any = (ipc.open_stream if self.is_stream else ipc.open_file)(source)
                 return _with_names(reader.schema), rows
         except _BROKEN as error:
             raise self._unreadable(error) from error
 
-    def _examine(self, source: Any) -> None:
-        found = walk_stream(source) if self.is_stream else walk_file(source)
-        if found.unpacked > max(_MUCH, _MANIFOLD * source.size()):
-            observed = f"a record batch that unpacks into {found.unpacked >> 20:,} MiB"
+    def _examine(self) -> int:
+        """Refuse what would take too much, or would not be read whole; count the rows."""
+        with self.path.open("rb") as file:
+            walk = walk_stream(file) if self.is_stream else walk_file(file)
+            size = file.seek(0, 2)
+        if walk.unpacked > max(_MUCH, _MANIFOLD * size):
+            observed = f"a record batch that unpacks into {walk.unpacked >> 20:,} MiB"
             raise UnreadableError(observed, _SMALLER)
-        if found.rows > _MOST_ROWS:
-            observed = f"a record batch that claims {found.rows:,} rows"
+        if walk.longest > _MOST_ROWS:
+            observed = f"a record batch that claims {walk.longest:,} rows"
             raise UnreadableError(observed, _SMALLER)
-        if not found.ended:
+        if not walk.ended:
             observed = "a stream without the mark of its end"
             raise UnreadableError(observed, _CLOSE)
-        if found.beyond:
+        if walk.beyond:
             # Of files that were put together only one would be read.
-            observed = f"{found.beyond:,} bytes more than its own parts make"
+            observed = f"{walk.beyond:,} bytes more than its own parts make"
             raise UnreadableError(observed, _CLOSE)
+        return walk.rows
 
     def batches(self, positions: Sequence[int]) -> Iterator[pa.RecordBatch]:
         """Read the columns at these positions; those that the file has keep its order."""
         try:
-            with pa.memory_map(str(self.path)) as source:
+            with pa.OSFile(str(self.path), "rb") as source:
                 for batch in self._batches(source, _only(positions or [0])):
                     # Nothing else guards against content that points outside of itself.
                     batch.validate(full=True)
@@ -129,23 +145,18 @@ class _Stored:
         for i in range(reader.num_record_batches):
             yield reader.get_batch(i)
 
-    def _unreadable(self, error: Exception) -> Exception:
-        if isinstance(error, PermissionError):
-            return error
-        size = self.path.stat().st_size
-        if size == 0:
-            return UnreadableError("a file of zero bytes", _REDELIVER)
-        first = str(error).splitlines()[0]
+    def _unreadable(self, error: BaseException) -> BaseException:
         kind = "stream" if self.is_stream else "file"
-        observed = f"{size:,} bytes that are no whole Arrow {kind}"
-        return UnreadableError(observed, _REDELIVER, quoted=first)
+        observed = f"{self.path.stat().st_size:,} bytes that are no whole Arrow {kind}"
+        return unreadable(error, observed)
 
 
 def _rows_in_piece(batch: pa.RecordBatch) -> int:
     """Take fewer rows where they repeat long values of a dictionary: each is written out."""
     longest = 0
-    for column in batch.columns:
-        if isinstance(column, pa.DictionaryArray) and _is_text(column.type.value_type):
+    for i, kind in enumerate(batch.schema.types):
+        if is_.is_dictionary(kind) and _is_text(kind.value_type):
+            column: Any = batch.column(i)
             longest += pc.max(pc.binary_length(column.dictionary)).as_py() or 0
     if longest * batch.num_rows > _MOST_TEXT:
         observed = f"{batch.num_rows:,} rows of values of up to {longest >> 20:,} MiB"
@@ -196,13 +207,12 @@ class _Reader:
             rows = np.arange(first, first + batch.num_rows)
             first += len(rows)
             # Without a name the batch has one column all the same, which says how many rows.
-            arrays = [batch.column(i) for i in range(len(names))]
-            table = pa.Table.from_arrays(arrays, names=names)
-            made = [pl.Series(ROW, rows, pl.Int64), *self._typed(table)]
+            table = pa.Table.from_batches([batch]).select(range(len(names))).rename_columns(names)
+            series = [pl.Series(ROW, rows, pl.Int64), *self._typed(table)]
             for name in names:
                 if name in self.objects:
-                    made += self.objects[name].series(table[name].to_pylist(), columns)
-            yield pl.DataFrame(made).select(map(exact_col, columns))
+                    series += self.objects[name].series(python_values(table[name]), columns)
+            yield pl.DataFrame(series).select(map(exact_col, columns))
 
     def _typed(self, table: pa.Table) -> list[pl.Series]:
         names = [name for name in table.column_names if name not in self.objects]

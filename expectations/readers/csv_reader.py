@@ -1,4 +1,4 @@
-"""CSV batches: records told apart by their bytes, cells as text, malformed records set aside.
+"""CSV batches: records found in the bytes, cells as text, malformed records kept as such.
 
 Readers that guess types, fill short records or drop surplus fields change data before anybody can
 judge it. Here the layout of the bytes decides what a record is; well-formed records go to Polars
@@ -10,7 +10,9 @@ one column, where they are nulls.
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,18 +20,18 @@ import polars as pl
 import pyarrow as pa
 from polars.selectors import by_name
 
-from ..batch.batch import Batch, UnreadableError, file_facts
+from ..batch.batch import Batch, EmptyFileError, UnreadableError, file_facts
 from ..batch.columns import FAULT, RESERVED, ROW, scan_names, unused_prefix
 from ..batch.streaming import lazy_stream
-from .csv_faults import malformed, reasons, told
-from .csv_scanner import Layout
+from .csv_scanner import Layout, described, malformed, reasons
 from .text_stream import pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from ..contract.policy import CsvDialect
+    from ..contract.contract import Contract
+    from ..contract.policy import CsvDialect, Policy
     from .csv_scanner import Mask
 
 _FIRST_LOOK = 64 << 10
@@ -37,19 +39,25 @@ _FIRST_LOOK = 64 << 10
 LONGEST_RECORD = 16 << 20
 MOST_COLUMNS = 100_000
 _RFC = "Write the file by RFC 4180, or deliver Parquet."
+_DELIMITERS = {";": "';'", "\t": '"\\t"', "|": "'|'", ",": "','"}
+# The first line by which a file tells Excel its delimiter.
+_SEP_LINE = re.compile(rb'"?sep=(.)"?\r?\n', re.IGNORECASE)
 
 
-def open_csv(path: Path, dialect: CsvDialect) -> Batch:
-    """Open a CSV file by its header alone."""
-    names = _header(path, dialect)
-    kept = [i for i, name in enumerate(names) if name not in RESERVED]
-    arrived = pa.schema([pa.field(names[i], pa.string()) for i in kept])
-    sources = scan_names(arrived)
-    places, fault = dict(zip(sources, kept, strict=True)), unused_prefix(sources, FAULT)
-    reader = _Reader(path, dialect, len(names), places, fault)
+def open_csv(path: Path, contract: Contract, policy: Policy) -> Batch:
+    """Open a CSV file, plain or compressed, by its header alone; every column of it is text."""
+    dialect = policy.csv.for_file(path.name)
+    header = _read_header(path, dialect)
+    names = list(header.names) if dialect.header else _by_position(header.width, contract, policy)
+    _refuse_other_delimiter(names, dialect, contract, policy)
+    arriving = [i for i, name in enumerate(names) if name not in RESERVED]
+    schema = pa.schema([pa.field(names[i], pa.string()) for i in arriving])
+    sources = scan_names(schema)
+    positions, fault = dict(zip(sources, arriving, strict=True)), unused_prefix(sources, FAULT)
+    reader = _Reader(path, dialect, header, positions, fault)
     return Batch(
-        info=file_facts(path, "csv", arrived),
-        schema=arrived,
+        info=file_facts(path, "csv", schema),
+        schema=schema,
         sources=sources,
         scan=reader.scan,
         text=True,
@@ -57,7 +65,16 @@ def open_csv(path: Path, dialect: CsvDialect) -> Batch:
     )
 
 
-def _header(path: Path, dialect: CsvDialect) -> list[str]:
+@dataclass(frozen=True)
+class _Header:
+    """The first record: how many fields it has; its cells and bytes if it names the columns."""
+
+    width: int
+    names: tuple[str, ...] = ()
+    record: bytes = b""
+
+
+def _read_header(path: Path, dialect: CsvDialect) -> _Header:
     for layout in _layouts(path, dialect, first=_FIRST_LOOK):
         position = _first_record(layout)
         if position is None:
@@ -67,12 +84,36 @@ def _header(path: Path, dialect: CsvDialect) -> list[str]:
             observed = f"{width:,} columns, which are more than {MOST_COLUMNS:,}"
             raise UnreadableError(observed, _RFC)
         if not dialect.header:
-            return [str(i) for i in range(width)]
+            return _Header(width)
         _refuse_malformed(layout, position)
-        cells = _as_text(layout.record(position), width, range(width), dialect).row(0)
-        return [cell or "" for cell in cells]
+        record = layout.record(position)
+        cells = _as_text(record, width, range(width), dialect).row(0)
+        return _Header(width, tuple(cell or "" for cell in cells), record)
     observed = "no header: the file is empty"
-    raise UnreadableError(observed, "Have the producer write the header line even without rows.")
+    raise EmptyFileError(observed, "Have the producer write the header line even without rows.")
+
+
+def _by_position(width: int, contract: Contract, policy: Policy) -> list[str]:
+    """Name the columns of a file without header by the contract, or as ``rename`` numbers them."""
+    numbers = [str(i) for i in range(width)]
+    if not contract.named or any(number in policy.rename for number in numbers):
+        return numbers
+    names = [column.name for column in contract.columns][:width]
+    return [*names, *numbers[len(names) :]]
+
+
+def _refuse_other_delimiter(
+    names: Sequence[str], dialect: CsvDialect, contract: Contract, policy: Policy
+) -> None:
+    """Refuse a single column whose name only another delimiter explains."""
+    known = {*(column.name for column in contract.columns), *policy.rename, *policy.keep}
+    if len(names) != 1 or names[0] in known or not contract.named:
+        return
+    for mark, in_yaml in _DELIMITERS.items():
+        if mark in names[0] and mark != dialect.delimiter:
+            observed = f"a header of one column with {in_yaml} in its name"
+            remedy = f"Set policy csv.delimiter: {in_yaml}."
+            raise UnreadableError(observed, remedy, kind="malformed_row")
 
 
 def _first_record(layout: Layout) -> int | None:
@@ -86,6 +127,10 @@ def _refuse_malformed(layout: Layout, position: int) -> None:
     if b"\0" in record:
         observed = "a header with NUL bytes, which text in UTF-16 or UTF-32 has"
         raise UnreadableError(observed, "Set policy csv.encoding, to utf-16-le for example.")
+    if layout.undecodable[position]:
+        observed = "a header with bytes that are not text in the stated encoding"
+        remedy = "Set policy csv.encoding to that of the file, to cp1252 for example."
+        raise UnreadableError(observed, remedy, kind="malformed_row")
     alone = np.arange(len(layout.ends)) == position
     faulty = malformed(layout, width) & alone
     observed = str(reasons(layout, faulty, width)[0]) if faulty.any() else ""
@@ -100,44 +145,50 @@ def _refuse_malformed(layout: Layout, position: int) -> None:
 class _Reader:
     path: Path
     dialect: CsvDialect
-    width: int
-    places: dict[str, int]
+    header: _Header
+    positions: dict[str, int]
     fault: str
 
+    @property
+    def width(self) -> int:
+        return self.header.width
+
     def scan(self) -> pl.LazyFrame:
-        texts = dict.fromkeys(self.places, pl.String())
+        texts = dict.fromkeys(self.positions, pl.String())
         schema = pl.Schema({ROW: pl.Int64(), **texts, self.fault: pl.String()})
         return lazy_stream(self._frames, schema)
 
     def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
-        row, header = 0, self.dialect.header
+        row, in_header = 0, self.dialect.header
         for layout in _layouts(self.path, self.dialect):
             skipped = layout.blank() if self.width > 1 else np.zeros(len(layout.ends), bool)
-            if header:
+            if in_header:
                 first = _first_record(layout)
                 skipped[: None if first is None else first + 1] = True
-                header = first is None
+                in_header = first is None
             yield self._frame(layout, skipped, columns, row)
             row += int(np.count_nonzero(~skipped))
 
     def _frame(self, layout: Layout, skipped: Mask, columns: list[str], row: int) -> pl.DataFrame:
         faulty = malformed(layout, self.width) & ~skipped
+        if self.width > 1 and self.header.record:
+            faulty |= layout.equal_to(self.header.record) & ~skipped
         texts = self._texts(layout.only(~(skipped | faulty)), columns)
-        bad = faulty[~skipped]
-        expected = int(np.count_nonzero(~bad))
+        is_bad = faulty[~skipped]
+        expected = int(np.count_nonzero(~is_bad))
         if texts.height != expected:
             observed = f"{texts.height:,} records where its line ends and quotes make {expected:,}"
             raise UnreadableError(observed, _RFC)
-        rows = np.arange(row, row + len(bad))
-        why = told(layout, faulty, self.width)
+        rows = np.arange(row, row + len(is_bad))
+        faults = described(layout, faulty, self.width)
         parts = (
-            texts.with_columns(pl.Series(ROW, rows[~bad], pl.Int64)),
-            pl.DataFrame({ROW: pl.Series(rows[bad], dtype=pl.Int64), self.fault: why}),
+            texts.with_columns(pl.Series(ROW, rows[~is_bad], pl.Int64)),
+            pl.DataFrame({ROW: pl.Series(rows[is_bad], dtype=pl.Int64), self.fault: faults}),
         )
         return pl.concat(parts, how="diagonal").sort(ROW).select(by_name(columns))
 
     def _texts(self, data: bytes, columns: list[str]) -> pl.DataFrame:
-        wanted = {self.places[name]: name for name in columns if name in self.places}
+        wanted = {self.positions[name]: name for name in columns if name in self.positions}
         # One column at least, because it tells how many records Polars sees.
         frame = _as_text(data, self.width, sorted(wanted) or [0], self.dialect)
         return frame.rename({str(i): name for i, name in wanted.items()})
@@ -154,7 +205,7 @@ def _as_text(data: bytes, width: int, wanted: Sequence[int], dialect: CsvDialect
         schema=schema,
         columns=list(wanted),
         has_header=False,
-        separator=dialect.delimiter,
+        separator=dialect.delimiter or ",",
         quote_char=dialect.quote or None,
     )
 
@@ -162,7 +213,7 @@ def _as_text(data: bytes, width: int, wanted: Sequence[int], dialect: CsvDialect
 def _layouts(path: Path, dialect: CsvDialect, first: int | None = None) -> Iterator[Layout]:
     """Yield the file in pieces of whole records."""
     rest = b""
-    for piece in pieces_of(path, dialect, first):
+    for piece in _without_sep_line(pieces_of(path, dialect, first), dialect):
         layout = Layout(rest + piece, dialect)
         rest = layout.data[layout.end :]
         if len(rest) > LONGEST_RECORD:
@@ -174,6 +225,19 @@ def _layouts(path: Path, dialect: CsvDialect, first: int | None = None) -> Itera
         raise _endless(layout, dialect)
     if rest:
         yield layout
+
+
+def _without_sep_line(pieces: Iterator[bytes], dialect: CsvDialect) -> Iterator[bytes]:
+    start = next(pieces, b"")
+    if line := _SEP_LINE.match(start):
+        stated = line[1].decode("latin-1")
+        if stated != dialect.delimiter:
+            in_yaml = _DELIMITERS.get(stated, repr(stated))
+            observed = f"a first line sep={stated}, which says that {in_yaml} is the delimiter"
+            remedy = f"Set policy csv.delimiter: {in_yaml}."
+            raise UnreadableError(observed, remedy, kind="malformed_row")
+        start = start[line.end() :]
+    return chain([start], pieces)
 
 
 def _endless(layout: Layout, dialect: CsvDialect) -> UnreadableError:

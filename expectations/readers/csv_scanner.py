@@ -1,15 +1,19 @@
-"""Where the quotes, delimiters and line ends of CSV bytes stand, and which records are malformed.
+"""Find the records of CSV bytes and the malformed ones: no library says which records these are.
 
 A record is what RFC 4180 says: fields between delimiters, quotes around whole fields and doubled
 inside them. A quote that neither opens nor closes a field spoils its own record, and no other.
+All records are looked at together: a file of nothing but malformed ones takes no longer than a
+good one, and no more memory.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import polars as pl
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +25,12 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 _NEWLINE, _RETURN, _ASCII = 10, 13, 128
+# Bytes by which records are compared before each is looked at.
+_TOLD_APART_BY = 64
 _NONE = np.empty(0, np.int32)
+_HEADER_AGAIN = "the header once more"
+_STRAY = "a quote inside an unquoted field"
+_UNDECODABLE = "bytes that are not text in the file's encoding"
 
 
 class Layout:
@@ -38,7 +47,7 @@ class Layout:
         """Find the records."""
         self.data = data
         self._bytes = np.frombuffer(data, np.uint8)
-        self._delimiter = ord(dialect.delimiter)
+        self._delimiter = ord(dialect.delimiter or ",")
         quotes = self._where(ord(dialect.quote)) if dialect.quote else _NONE
         self._toggles, self._strays = self._boundaries(quotes)
         self.open = bool(len(self._toggles) % 2)
@@ -60,26 +69,36 @@ class Layout:
         return self.ends - self._starts
 
     def blank(self) -> Mask:
-        """Tell the records without any character."""
+        """Mark the records without any character."""
         lengths, first = self.lengths, self._bytes[self._starts]
         returns = (lengths == 2) & (first == _RETURN)  # noqa: PLR2004 - "\r\n"
         return returns | ((lengths == 1) & (first == _NEWLINE))
 
     @cached_property
     def stray(self) -> Mask:
-        """Tell the records with a quote that neither opens nor closes a field."""
+        """Mark the records with a quote that neither opens nor closes a field."""
         return self._records_at(self._strays)
 
     @cached_property
     def undecodable(self) -> Mask:
-        """Tell the records that are no UTF-8."""
-        found = np.zeros(len(self.ends), bool)
+        """Mark the records that are no UTF-8."""
+        mask = np.zeros(len(self.ends), bool)
         if not _is_utf8(self.data[: self.end]):
-            suspects = self._records_at(np.flatnonzero(self._bytes >= _ASCII))
-            found[
-                [i for i in np.flatnonzero(suspects).tolist() if not _is_utf8(self.record(i))]
-            ] = True
-        return found
+            suspects = np.flatnonzero(self._records_at(np.flatnonzero(self._bytes >= _ASCII)))
+            mask[[i for i in suspects.tolist() if not _is_utf8(self.record(i))]] = True
+        return mask
+
+    def equal_to(self, record: bytes) -> Mask:
+        """Mark the records of these very bytes, whatever ends their lines."""
+        mask = np.zeros(len(self.ends), bool)
+        wanted = record.rstrip(b"\r\n")
+        extra = self.lengths - len(wanted)
+        candidates = np.flatnonzero((extra >= 0) & (extra <= len(b"\r\n")))
+        for position, byte in enumerate(wanted[:_TOLD_APART_BY]):
+            candidates = candidates[self._bytes[self._starts[candidates] + position] == byte]
+        same = [i for i in candidates.tolist() if self.record(i).rstrip(b"\r\n") == wanted]
+        mask[same] = True
+        return mask
 
     def record(self, position: int) -> bytes:
         """Return the bytes of one record."""
@@ -101,7 +120,7 @@ class Layout:
         return positions[np.searchsorted(self._toggles, positions) % 2 == 0]
 
     def _boundaries(self, quotes: Positions) -> tuple[Positions, Positions]:
-        """Tell the quotes that open or close something from those that do neither."""
+        """Separate the quotes that open or close a field from those that do neither."""
         opening = self._before(quotes)
         closing = self._after(quotes)
         if _alternate(quotes, opening, closing):
@@ -112,12 +131,12 @@ class Layout:
         return quotes[np.frombuffer(toggles, bool)], quotes[np.frombuffer(strays, bool)]
 
     def _before(self, quotes: Positions) -> Mask:
-        """Tell whether a field may open at each position."""
+        """Mark the positions at which a field may open."""
         before = self._bytes[quotes - 1]
         return (quotes == 0) | (before == _NEWLINE) | (before == self._delimiter)
 
     def _after(self, quotes: Positions) -> Mask:
-        """Tell whether a field may close at each position."""
+        """Mark the positions at which a field may close."""
         one, two = quotes + 1, quotes + 2
         after, second = self._bytes.take(one, mode="clip"), self._bytes.take(two, mode="clip")
         line = (after == _NEWLINE) | ((after == _RETURN) & (second == _NEWLINE))
@@ -125,9 +144,62 @@ class Layout:
         return line | returned | (after == self._delimiter) | (one >= len(self._bytes))
 
     def _records_at(self, positions: NDArray[np.integer]) -> Mask:
-        found = np.zeros(len(self.ends) + 1, bool)
-        found[np.searchsorted(self.ends, positions, "right")] = True
-        return found[:-1]
+        mask = np.zeros(len(self.ends) + 1, bool)
+        mask[np.searchsorted(self.ends, positions, "right")] = True
+        return mask[:-1]
+
+
+def malformed(layout: Layout, width: int) -> Mask:
+    """Mark the records that have no one meaning; well-formed ones have ``width`` fields."""
+    return (layout.fields != width) | layout.stray | layout.undecodable
+
+
+def reasons(layout: Layout, chosen: Mask, width: int) -> pl.Series:
+    """Say for each of the chosen records, all malformed, what is wrong with it."""
+    marks = {
+        "fields": layout.fields[chosen],
+        "stray": layout.stray[chosen],
+        "undecodable": layout.undecodable[chosen],
+        "repeated": layout.fields[chosen] == width,
+    }
+    several = pl.format("{} fields where the header has {}", "fields", pl.lit(width))
+    single = pl.lit(f"1 field where the header has {width}")
+    reason = (
+        pl.when("undecodable")
+        .then(pl.lit(_UNDECODABLE))
+        .when("stray")
+        .then(pl.lit(_STRAY))
+        .when("repeated")
+        .then(pl.lit(_HEADER_AGAIN))
+        .otherwise(pl.when(pl.col("fields") == 1).then(single).otherwise(several))
+    )
+    return pl.DataFrame(marks).select(reason.alias("reason"))["reason"]
+
+
+def described(layout: Layout, chosen: Mask, width: int) -> pl.Series:
+    """Give reason and text of the chosen records; bytes that are no text are escapes in it."""
+    texts = _texts(layout, chosen).str.strip_chars_end("\r\n")
+    return reasons(layout, chosen, width) + ": " + texts
+
+
+def _texts(layout: Layout, chosen: Mask) -> pl.Series:
+    whole = chosen & ~layout.undecodable
+    texts = _decoded(layout.only(whole), layout.lengths[whole])
+    undecodable = np.flatnonzero(chosen & layout.undecodable)
+    if not len(undecodable):
+        return texts
+    records = (layout.record(int(i)) for i in undecodable)
+    escaped = [record.decode(errors="backslashreplace") for record in records]
+    positions = np.concatenate([np.flatnonzero(whole), undecodable])
+    unordered = pl.concat([texts, pl.Series(escaped, dtype=pl.String)])
+    return unordered.gather(pl.Series(np.argsort(positions)))
+
+
+def _decoded(data: bytes, lengths: Positions) -> pl.Series:
+    ends = np.append(np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64))
+    buffers = [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(data)]
+    texts = pa.Array.from_buffers(pa.large_string(), len(lengths), buffers)
+    return cast("pl.Series", pl.from_arrow(texts))
 
 
 def _alternate(quotes: Positions, opening: Mask, closing: Mask) -> bool:

@@ -1,80 +1,126 @@
 """A folder of files as one batch: the files in the order of their paths, one after the other.
 
-Names that begin with a dot or an underscore are not data, as Hive and Spark have it. Whatever else
-lies there belongs to the batch: a file that cannot be read is a fault of it, never left out.
-Folders such as ``day=2013-07-01`` are only folders: their names are no columns.
+Names that begin with a dot or an underscore are not data, as Hive and Spark have it, nor are files
+that no format claims, such as checksums: they are ignored and counted. Every other file belongs to
+the batch: one that cannot be read is a fault of it, never left out. Folders such as
+``day=2013-07-01`` are columns of the files in them, unless the policy says otherwise.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
 
-from ..batch.batch import Batch, OpenedBatch, UnreadableError
-from ..batch.formats import endings, format_of
+from ..batch.batch import Batch, EmptyFileError, OpenedBatch, UnreadableError
+from ..batch.columns import RESERVED
+from ..batch.formats import foreign_data, format_of, formats_in_words, is_ignored
+from ..batch.streaming import ReadInPieces
 from ..errors import BatchNotFound
 from ..escaping import visible
 from ..verdict.verdict import BatchInfo
 from .file import open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ..contract.contract import Contract
     from ..contract.policy import Policy
 
 _NOT_DATA = (".", "_")
 _HIDE = "take it away, or give it a name that begins with `_`"
+_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+# What lies in the folder of a table -> whose it is, and how one version of it is handed in.
+_TABLES = {
+    "_delta_log": ("a Delta table", "`deltalake.DeltaTable(folder).to_pyarrow_table()`"),
+    ".hoodie": ("a Hudi table", "a snapshot query of Spark, written to Parquet"),
+    "metadata/*.metadata.json": ("an Iceberg table", "`pyiceberg`'s `table.scan().to_arrow()`"),
+}
 
 
 def open_folder(path: Path, contract: Contract, policy: Policy) -> OpenedBatch:
-    """Open every file of a folder, those of its subfolders too."""
-    files, unreadable = list[Batch](), list[tuple[str, UnreadableError]]()
-    sizes = list[int]()
-    for name, file in _files_in(path):
-        try:
-            sizes.append(file.lstat().st_size)
-            batch = _open(file, _resolved(path), contract, policy)
-            files.append(replace(batch, info=batch.info.model_copy(update={"name": name})))
-        except UnreadableError as error:
-            unreadable.append((name, error))
-        except (BatchNotFound, FileNotFoundError):
-            gone = UnreadableError("a file that went away meanwhile", "Deliver the folder at once.")
-            unreadable.append((name, gone))
-    if not sizes and not unreadable:
+    """Open every file of a folder, those of its subfolders too.
+
+    An optional column that only some of the files have is null in the others.
+    """
+    listing = _list_files(path, policy)
+    opened = _open_files(path, listing.data, contract, policy)
+    if not listing.data:
         remedy = "Deliver its files first; names that begin with `_` or `.` do not count as data."
         observed = "a folder without files"
         raise UnreadableError(observed, remedy)
-    facts = BatchInfo(
+    formats = " and ".join(sorted({file.info.format for file in opened.files}))
+    info = BatchInfo(
         name=visible(path.resolve().name),
-        format=f"folder of {' and '.join(sorted({file.info.format for file in files}))}"
-        if files
-        else "folder",
+        format=f"folder of {formats}" if formats else "folder",
         uri=str(path),
-        bytes=sum(sizes),
-        columns=_columns_of(files),
-        files=len(sizes),
+        bytes=sum(opened.sizes),
+        columns=_columns_of(opened.files),
+        files=len(opened.sizes),
+        ignored=tuple(listing.ignored),
     )
-    return OpenedBatch(facts, tuple(_completed(files, contract, policy)), tuple(unreadable))
+    files = tuple(_completed(opened.files, contract, policy))
+    return OpenedBatch(info, files, tuple(opened.unreadable))
 
 
-def _files_in(folder: Path) -> list[tuple[str, Path]]:
-    """List what a folder holds of data, by path; links too, wherever they lead."""
-    found = list[Path]()
-    for root, folders, files in os.walk(folder, followlinks=False):
-        folders[:] = [name for name in folders if not name.startswith(_NOT_DATA)]
+@dataclass(frozen=True)
+class _Listing:
+    """The files of a folder by their paths in it: those of data, and those that are ignored."""
+
+    data: list[tuple[str, Path]] = field(default_factory=list[tuple[str, Path]])
+    ignored: list[str] = field(default_factory=list[str])
+
+
+@dataclass(frozen=True)
+class _OpenedFiles:
+    files: list[Batch] = field(default_factory=list[Batch])
+    unreadable: list[tuple[str, UnreadableError]] = field(
+        default_factory=list[tuple[str, UnreadableError]]
+    )
+    sizes: list[int] = field(default_factory=list[int])
+
+
+def _list_files(folder: Path, policy: Policy) -> _Listing:
+    """List what a folder holds, by path; links too, wherever they lead."""
+    paths, hidden = list[Path](), list[Path]()
+    for root, folders, files in os.walk(folder, followlinks=False, onerror=_raise):
         here = Path(root)
+        _refuse_table(here)
+        folders[:] = [name for name in folders if not name.startswith(_NOT_DATA)]
         links = [name for name in folders if (here / name).is_symlink()]
-        found += [here / name for name in (*files, *links) if not name.startswith(_NOT_DATA)]
-    whole = {_resolved(file) for file in found if not file.is_symlink()}
-    # A link to a file that is listed anyway would read its rows twice.
-    once = (file for file in found if not (file.is_symlink() and _within(file, folder, whole)))
-    return [(visible(file.relative_to(folder).as_posix()), file) for file in sorted(once)]
+        for name in (*files, *links):
+            (hidden if name.startswith(_NOT_DATA) else paths).append(here / name)
+    listing, whole = _Listing(), {_resolved(file) for file in paths if not file.is_symlink()}
+    for file in sorted({*paths, *hidden}):
+        name = visible(file.relative_to(folder).as_posix())
+        if file in hidden or _is_sidecar(file, policy):
+            listing.ignored.append(name)
+        # A link to a file that is listed anyway would read its rows twice.
+        elif not (file.is_symlink() and _within(file, folder, whole)):
+            listing.data.append((name, file))
+    return listing
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _refuse_table(folder: Path) -> None:
+    """Refuse the folder of a table: files of its earlier versions lie there too."""
+    for pattern, (table, version) in _TABLES.items():
+        if next(folder.glob(pattern), None):
+            observed = f"the folder of {table}, where rows that were deleted lie among the others"
+            remedy = f"Hand in one version of the table, by {version}, or as a folder of its own."
+            raise UnreadableError(observed, remedy)
+
+
+def _is_sidecar(file: Path, policy: Policy) -> bool:
+    return file.is_file() and not file.is_symlink() and is_ignored(file, policy.format)
 
 
 def _within(link: Path, folder: Path, listed: set[Path]) -> bool:
@@ -87,6 +133,30 @@ def _resolved(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def _open_files(
+    folder: Path, data: Sequence[tuple[str, Path]], contract: Contract, policy: Policy
+) -> _OpenedFiles:
+    opened, empty = _OpenedFiles(), list[tuple[str, UnreadableError]]()
+    for name, file in data:
+        try:
+            opened.sizes.append(file.lstat().st_size)
+            batch = _open(file, _resolved(folder), contract, policy)
+            if policy.partitions == "hive":
+                batch = _with_partitions(batch, file.relative_to(folder).parent)
+            opened.files.append(replace(batch, info=batch.info.model_copy(update={"name": name})))
+        except EmptyFileError as error:
+            empty.append((name, error))
+        except UnreadableError as error:
+            opened.unreadable.append((name, error))
+        except (BatchNotFound, FileNotFoundError):
+            gone = UnreadableError("a file that went away meanwhile", "Deliver the folder at once.")
+            opened.unreadable.append((name, gone))
+    if not opened.files:
+        # Where all files are empty nothing says what their columns would be.
+        opened.unreadable.extend(empty)
+    return opened
+
+
 def _open(file: Path, folder: Path, contract: Contract, policy: Policy) -> Batch:
     if not _resolved(file).is_relative_to(folder):
         observed = "a symbolic link that leads out of the folder"
@@ -94,19 +164,61 @@ def _open(file: Path, folder: Path, contract: Contract, policy: Policy) -> Batch
     if not file.is_file():
         observed = "neither a file nor a folder"
         raise UnreadableError(observed, f"Deliver a file, or {_HIDE}.")
-    if format_of(file) is None:
-        observed = "a name that promises no format"
-        remedy = f"End the name in one of {endings()}; else {_HIDE}."
+    if format_of(file, policy.format) is None:
+        observed = f"{foreign_data(file) or 'a file of no format'}, which the gate does not read"
+        remedy = f"Deliver one of {formats_in_words()}; else {_HIDE}."
         raise UnreadableError(observed, remedy)
     return open_file(file, contract, policy)
 
 
 def _columns_of(files: Iterable[Batch]) -> tuple[tuple[str, str], ...]:
-    said = dict[str, dict[str, None]]()
+    types = dict[str, dict[str, None]]()
     for file in files:
-        for name, kind in file.info.columns:
-            said.setdefault(name, {})[kind] = None
-    return tuple((name, " or ".join(kinds)) for name, kinds in said.items())
+        for name, type_name in file.info.columns:
+            types.setdefault(name, {})[type_name] = None
+    return tuple((name, " or ".join(type_names)) for name, type_names in types.items())
+
+
+# ----- folders that are columns -----
+
+
+def _with_partitions(batch: Batch, folders: Path) -> Batch:
+    """Add the columns that the names of folders hold, but for those that the file has itself."""
+    taken = {*batch.schema.names, *RESERVED}
+    cells = dict[str, str | None]()
+    for name, is_column, value in (part.partition("=") for part in folders.parts):
+        if is_column and name and unquote(name) not in taken:
+            cells[unquote(name)] = None if value == _NULL_PARTITION else unquote(value)
+    return _with_constants(batch, cells, pa.string()) if cells else batch
+
+
+def _with_constants(batch: Batch, cells: dict[str, str | None], kind: pa.DataType) -> Batch:
+    """Add columns that have the same cell in every row; text stands for values there."""
+    is_text = pa.types.is_string(kind)
+    dtype = pl.String() if is_text else pl.Null()
+    literals = [pl.lit(cell, dtype=dtype).alias(name) for name, cell in cells.items()]
+    columns = (*batch.info.columns, *((name, str(kind)) for name in cells))
+    return replace(
+        batch,
+        info=batch.info.model_copy(update={"columns": columns}),
+        schema=pa.schema([*batch.schema, *(pa.field(name, kind) for name in cells)]),
+        sources=(*batch.sources, *cells),
+        scan=_WithColumns(batch.scan, tuple(literals)),
+        texts=batch.texts | frozenset(cells if is_text else ()),
+    )
+
+
+@dataclass(frozen=True)
+class _WithColumns:
+    scan: Callable[[], pl.LazyFrame]
+    columns: tuple[pl.Expr, ...]
+
+    def __call__(self) -> pl.LazyFrame:
+        return self.scan().with_columns(self.columns)
+
+    def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
+        pieces = self.scan.pieces(rows) if isinstance(self.scan, ReadInPieces) else None
+        return pieces and (piece.with_columns(self.columns) for piece in pieces)
 
 
 # ----- files that differ -----
@@ -119,19 +231,4 @@ def _completed(files: Sequence[Batch], contract: Contract, policy: Policy) -> It
     optional = [c.name for c in contract.columns if contract.named and not c.required]
     for file, present in zip(files, names, strict=True):
         absent = [n for n in optional if n in anywhere - present and n not in policy.rename]
-        yield _with_nulls(file, absent) if absent else file
-
-
-def _with_nulls(file: Batch, names: Sequence[str]) -> Batch:
-    def scan() -> pl.LazyFrame:
-        return file.scan().with_columns(pl.lit(None).alias(name) for name in names)
-
-    schema = pa.schema([*file.schema, *(pa.field(name, pa.null()) for name in names)])
-    said = (*file.info.columns, *((name, "null") for name in names))
-    return replace(
-        file,
-        info=file.info.model_copy(update={"columns": said}),
-        schema=schema,
-        sources=(*file.sources, *names),
-        scan=scan,
-    )
+        yield _with_constants(file, dict.fromkeys(absent), pa.null()) if absent else file

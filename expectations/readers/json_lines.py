@@ -9,7 +9,7 @@ all of one kind, which are typed from then on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ _IN_JSON = {
 
 
 def open_json_lines(path: Path, contract: Contract, policy: Policy) -> Batch:
-    """Open a file of JSON lines by one reading of it."""
+    """Open a file of JSON lines by one reading of it; columns in the order of their first line."""
     survey = _Survey(contract, policy)
     rows = malformed = 0
     for records in records_in(path):
@@ -57,18 +57,20 @@ def open_json_lines(path: Path, contract: Contract, policy: Policy) -> Batch:
     if rows == malformed:
         # No line could have had a key, so none is missing.
         survey.add([column.name for column in contract.columns])
-    fields = [seen.field() for name, seen in survey.seen.items() if name not in RESERVED]
+    keys = [name for name in survey.keys if name not in RESERVED]
+    sources = scan_names(pa.schema([(name, pa.null()) for name in keys]))
+    fields = [survey.keys[key].field(key, name) for key, name in zip(keys, sources, strict=True)]
     schema = pa.schema([pa.field(field.key, field.arrow) for field in fields])
-    said = tuple((field.key, field.said) for field in fields)
+    types = tuple((field.key, field.type_name) for field in fields)
     fault = unused_prefix(schema.names, FAULT)
     return Batch(
-        info=file_facts(path, "json lines", schema).model_copy(update={"columns": said}),
+        info=file_facts(path, "json lines", schema).model_copy(update={"columns": types}),
         schema=schema,
-        sources=scan_names(schema),
+        sources=sources,
         scan=_Lines(path, tuple(fields), fault).scan,
         rows=rows,
         faults=fault,
-        objects={f.key: f.outlook.cells for f in fields if f.dtype is None},
+        objects={f.column.source: f.probe.cells for f in fields if f.dtype is None},
     )
 
 
@@ -77,56 +79,57 @@ class _Survey:
 
     def __init__(self, contract: Contract, policy: Policy) -> None:
         self._contract, self._policy = contract, policy
-        self.seen: dict[str, _Seen] = {}
+        self.keys: dict[str, _Key] = {}
 
     def look(self, records: Records) -> None:
         keys = dict.fromkeys(key for shape in records.shapes for key in shape)
-        new = [key for key in keys if key not in self.seen]
+        new = [key for key in keys if key not in self.keys]
         if new:
             self.add(new)
         for key in keys:
-            self.seen[key].look(records.column(key))
+            self.keys[key].look(records.column(key))
 
     def add(self, keys: list[str]) -> None:
-        names = [*self.seen, *keys]
+        names = [*self.keys, *keys]
         if len(names) > _MOST_KEYS:
             observed = f"more than {_MOST_KEYS:,} different keys"
             raise UnreadableError(observed, "Write what differs from line to line as a value.")
-        # Columns of an earlier split serve nobody, whatever their position.
+        # Columns of an earlier split have no target, whatever their position.
         free = [name for name in names if name not in RESERVED]
-        served = dict(zip(free, target_columns(free, self._contract, self._policy), strict=True))
+        targets = dict(zip(free, target_columns(free, self._contract, self._policy), strict=True))
         for key in keys:
-            column = served.get(key)
-            reading = ParseOptions(self._policy, json=True)
-            self.seen[key] = _Seen(ObjectColumn(key, column and column.type, reading))
+            target = targets.get(key)
+            options = ParseOptions(self._policy, json=True)
+            self.keys[key] = _Key(ObjectColumn(key, target and target.type, options))
 
 
-class _Seen:
-    """What was seen of one key's values."""
+class _Key:
+    """One key, and of what kind the values are that were seen of it."""
 
     def __init__(self, column: ObjectColumn) -> None:
-        self._column, self._outlook = column, ColumnProbe(column)
+        self._column, self._probe = column, ColumnProbe(column)
         self._low = self._high = 0
 
     def look(self, values: list[Any]) -> None:
-        self._outlook.look(values)
-        if "int" in self._outlook.kinds:
+        self._probe.look(values)
+        if "int" in self._probe.kinds:
             whole = [value for value in values if type(value) is int]
             self._low = min(self._low, *whole, 0)
             self._high = max(self._high, *whole, 0)
 
-    def field(self) -> _Field:
-        dtype = self._dtype()
+    def field(self, key: str, source: str) -> _Field:
+        dtype, column = self._dtype(), replace(self._column, source=source)
+        probe = replace(self._probe, column=column)
         if dtype is None:
-            kinds = {_IN_JSON.get(kind, "number") for kind in self._outlook.kinds - {"null"}}
-            arrow = arrow_type(self._column.dtypes[self._column.source])
-            return _Field(self._column, self._outlook, f"JSON: {', '.join(sorted(kinds))}", arrow)
+            kinds = {_IN_JSON.get(kind, "number") for kind in probe.kinds - {"null"}}
+            arrow = arrow_type(column.dtypes[source])
+            return _Field(key, column, probe, f"JSON: {', '.join(sorted(kinds))}", arrow)
         arrow = pa.string() if dtype == pl.String else arrow_type(dtype)
-        return _Field(self._column, self._outlook, type_name(arrow), arrow, dtype)
+        return _Field(key, column, probe, type_name(arrow), arrow, dtype)
 
     def _dtype(self) -> pl.DataType | None:
         """Name the type of a column of one kind; None if it must be judged cell by cell."""
-        kinds, target = self._outlook.kinds - {"null"}, self._column.target
+        kinds, target = self._probe.kinds - {"null"}, self._column.target
         if not kinds:
             return pl.Null()
         if isinstance(target, Anything):
@@ -147,26 +150,25 @@ class _Field:
     """One column of the file.
 
     Attributes:
+        key: Its name in the file; that in the scan is the column's.
         column: How its values are judged cell by cell.
-        outlook: What was seen of them.
-        said: What they are, for a reader of a report.
+        probe: What was seen of them.
+        type_name: What they are, for a reader of a report.
         arrow: Arrow type of the cells that stand under its name.
         dtype: Polars type of a column of one kind; None if it is judged cell by cell.
     """
 
+    key: str
     column: ObjectColumn
-    outlook: ColumnProbe
-    said: str
+    probe: ColumnProbe
+    type_name: str
     arrow: pa.DataType
     dtype: pl.DataType | None = None
 
-    @property
-    def key(self) -> str:
-        return self.column.source
-
     @cached_property
     def dtypes(self) -> dict[str, pl.DataType]:
-        return self.column.dtypes if self.dtype is None else {self.key: self.dtype}
+        source = self.column.source
+        return self.column.dtypes if self.dtype is None else {source: self.dtype}
 
     def series(self, records: Records, wanted: Container[str]) -> list[pl.Series]:
         if not any(name in wanted for name in self.dtypes):
@@ -174,7 +176,7 @@ class _Field:
         cells = records.column(self.key)
         if self.dtype is None:
             return self.column.series(cells, wanted)
-        return [pl.Series(self.key, cells, self.dtype, strict=self.dtype != pl.Float64)]
+        return [pl.Series(self.column.source, cells, self.dtype, strict=self.dtype != pl.Float64)]
 
 
 @dataclass(frozen=True)
@@ -193,10 +195,10 @@ class _Lines:
         for records in records_in(self.path):
             rows = np.arange(first, first + len(records.values))
             first += len(rows)
-            made = [pl.Series(ROW, rows, pl.Int64), *self._series(records, wanted)]
+            series = [pl.Series(ROW, rows, pl.Int64), *self._series(records, wanted)]
             faults = [records.faults.get(i) for i in range(len(rows))]
-            made.append(pl.Series(self.fault, faults, pl.String))
-            yield pl.DataFrame(made).select(map(exact_col, columns))
+            series.append(pl.Series(self.fault, faults, pl.String))
+            yield pl.DataFrame(series).select(map(exact_col, columns))
 
     def _series(self, records: Records, wanted: Container[str]) -> Iterable[pl.Series]:
         try:

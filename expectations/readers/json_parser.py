@@ -1,4 +1,4 @@
-"""The objects in the lines of a file, in pieces; lines that hold none are told apart."""
+"""The objects in the lines of a file, in pieces; lines that hold none are faults."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ _DEEPEST = 200
 _RETURN, _NEWLINE = "\r", 10
 _BLANK_LINES = re.compile(rb"\n[ \t\r\n]*\n")
 _REMEDY = "Have the producer write it again, one JSON object in each line, in UTF-8."
+_JSON = re.compile(r"\.json(\.|$)", re.IGNORECASE)
+_ARRAY_REMEDY = (
+    "Write one object in each line: `jq -c '.[]' in.json > out.jsonl`, or with pandas "
+    "`to_json(path, orient='records', lines=True)`."
+)
 _HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 # Digits as zeros: what may be beyond a float is then found by plain search, which is fast.
 _DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
@@ -69,7 +74,7 @@ class Records:
 
 
 def records_in(path: Path) -> Iterator[Records]:
-    """Read a file, never more than a piece at once."""
+    """Read a file, plain or compressed, never more than a piece at once."""
     rest = b""
     for piece in _pieces(path):
         lines, newline, tail = (rest + piece).rpartition(b"\n")
@@ -84,10 +89,17 @@ def records_in(path: Path) -> Iterator[Records]:
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
+    pieces, is_json = pieces_of(path, CsvDialect()), _JSON.search(path.name)
     try:
-        yield from pieces_of(path, CsvDialect())
+        start = next(pieces, b"")
+        if not (is_json and start.lstrip()[:1] == b"["):
+            yield start
+            yield from pieces
+            return
     except UnreadableError as error:
         raise UnreadableError(error.observed, _REMEDY, quoted=error.quoted) from error
+    observed = "a JSON array where each line must hold one object"
+    raise UnreadableError(observed, _ARRAY_REMEDY)
 
 
 def _portions(lines: bytes) -> Iterator[bytes]:
@@ -118,8 +130,8 @@ def _add_bytes(records: Records, line: bytes) -> None:
     try:
         text = line.decode()
     except UnicodeDecodeError:
-        told = line.decode(errors="backslashreplace")
-        _add_fault(records, "bytes that are not UTF-8 text", told)
+        escaped = line.decode(errors="backslashreplace")
+        _add_fault(records, "bytes that are not UTF-8 text", escaped)
     else:
         _add(records, text, _decoder_for(line))
 
@@ -131,7 +143,7 @@ def _add(records: Records, line: str, decoder: json.JSONDecoder) -> None:
     except (ValueError, ArithmeticError, RecursionError) as error:
         if not line.strip(" \t\r"):
             return
-        value, fault = None, _why(error)
+        value, fault = None, _reason(error)
     if fault is None:
         records.values.append(cast("dict[str, Any]", value))
     else:
@@ -148,8 +160,8 @@ def _decoded(line: str, decoder: json.JSONDecoder) -> Any:
     return decoder.decode(line)
 
 
-def _add_fault(records: Records, why: str, line: str) -> None:
-    records.faults[len(records.values)] = f"{why}: {line.rstrip(_RETURN)}"
+def _add_fault(records: Records, reason: str, line: str) -> None:
+    records.faults[len(records.values)] = f"{reason}: {line.rstrip(_RETURN)}"
     records.values.append({})
 
 
@@ -182,7 +194,7 @@ def _is_text(value: Any) -> bool:
     return True
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     match error:
         case json.JSONDecodeError():
             return f"no JSON ({error.msg} at character {error.pos + 1})"
@@ -199,10 +211,10 @@ class _RepeatedKeyError(ValueError):
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         raise _RepeatedKeyError
-    return made
+    return fields
 
 
 def _number(text: str) -> float | Decimal:

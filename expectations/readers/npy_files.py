@@ -1,4 +1,4 @@
-"""``.npy`` and ``.npz`` files: what their headers promise, held against what the files hold.
+"""``.npy`` and ``.npz`` files, read in pieces and never mapped: a mapped file may be shortened.
 
 numpy evaluates a header as Python's own literals and allocates what it promises. So a header is
 believed only if exactly as many bytes follow as it speaks of; archives are unpacked in pieces.
@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 import numpy as np
 from numpy.lib import format as npy
 
-from ..batch.batch import UnreadableError
+from ..batch.batch import EmptyFileError
+from ..batch.query import unreadable
+from .text_stream import open_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,49 +44,86 @@ _FAULTS = (
 
 @dataclass(frozen=True)
 class Stored:
-    """One array: its header, and a way to read rows of it in order."""
+    """One array: its header, and a way to read so many rows of it at a time, in order.
+
+    Attributes:
+        column: Where it is one column of what ``pieces`` yields, which other columns share.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     pieces: Callable[[int], Iterator[Array]]
+    column: int | None = None
+
+    def columns(self) -> dict[str, Stored]:
+        """Take the second dimension apart: one array for each column, named by its position."""
+        if len(self.shape) < 2:  # noqa: PLR2004 - there is one column only
+            return {"0": self}
+        shape = (self.shape[0], *self.shape[2:])
+        return {
+            str(i): Stored(shape, self.dtype, self.pieces, column=i) for i in range(self.shape[1])
+        }
 
 
 def in_memory(array: Array) -> Stored:
-    """Take an array that lies in memory, or is mapped into it."""
+    """Take an array that lies in memory; a single value is one row."""
+    array = array if array.ndim else array.reshape(1)
+    return _in_pieces(array.shape, array.dtype, lambda start, end: array[start:end])
 
+
+def _in_pieces(
+    shape: tuple[int, ...], dtype: np.dtype[Any], read: Callable[[int, int], Array]
+) -> Stored:
     def pieces(rows: int) -> Iterator[Array]:
-        for start in range(0, len(array), rows):
-            yield array[start : start + rows]
+        for start in range(0, shape[0], rows):
+            yield read(start, min(start + rows, shape[0]))
 
-    return Stored(array.shape, array.dtype, pieces)
+    return Stored(shape, dtype, pieces)
 
 
-def read_file(path: Path) -> Array | dict[str, Stored]:
-    """Open a ``.npy`` or ``.npz`` file by its headers; nothing is ever unpickled."""
+def read_file(path: Path) -> Stored | dict[str, Stored]:
+    """Open one array, or those of an archive by name, by their headers alone."""
+    if path.stat().st_size == 0:
+        observed = "a file of zero bytes"
+        raise EmptyFileError(observed, _REDELIVER)
     try:
-        return _of_archive(path) if zipfile.is_zipfile(path) else _of_file(path)
+        return _of_archive(path) if _is_archive(path) else _of_file(path)
     except _FAULTS as error:
-        if isinstance(error, PermissionError | FileNotFoundError):
-            raise
         raise _unreadable(error) from error
 
 
-def _unreadable(error: BaseException) -> UnreadableError:
-    first = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return UnreadableError("no whole array file", _REDELIVER, quoted=first)
+def _is_archive(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"
 
 
-def _of_file(path: Path) -> Array:
+def _unreadable(error: BaseException) -> BaseException:
+    return unreadable(error, "no whole array file", _REDELIVER)
+
+
+def _of_file(path: Path) -> Stored:
     with path.open("rb") as file:
         header = _header(file)
         start, size = file.tell(), file.seek(0, 2)
     header.believe(held=size - start, whole=size)
-    return npy.open_memmap(path, mode="r")
+
+    def read(first: int, end: int) -> Array:
+        try:
+            with path.open("rb") as file:
+                return header.read_rows(file, start, first, end - first)
+        except _FAULTS as error:
+            raise _unreadable(error) from error
+
+    return _in_pieces(header.shape, header.dtype, read) if header.shape else _single(header, read)
+
+
+def _single(header: _Header, read: Callable[[int, int], Array]) -> Stored:
+    return Stored((), header.dtype, lambda _: iter((read(0, 1),)))
 
 
 def _of_archive(path: Path) -> dict[str, Stored]:
     # It stays open as long as somebody may want to read: its directory is read only once.
-    archive = zipfile.ZipFile(path)
+    archive = open_archive(path.open("rb"))
     members = archive.infolist()
     if len(members) > _MOST_ARRAYS:
         msg = f"{len(members):,} arrays, which are more than {_MOST_ARRAYS:,}"
@@ -112,7 +151,7 @@ def _of_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, whole: int) ->
     def pieces(rows: int) -> Iterator[Array]:
         try:
             with archive.open(member) as stream:
-                yield from _turned(stream, rows) if turned else header.read(stream, rows)
+                yield from _turned(stream, rows) if turned else header.pieces(stream, rows)
         except _FAULTS as error:
             raise _unreadable(error) from error
 
@@ -157,14 +196,28 @@ class _Header(NamedTuple):
             msg = f"rows of {self.width >> 20:,} MiB each, which are more than {_WHOLE >> 20}"
             raise ValueError(msg)
 
-    def read(self, stream: Any, rows: int) -> Iterator[Array]:
+    def pieces(self, stream: Any, rows: int) -> Iterator[Array]:
+        """Read row after row behind the header."""
         _header(stream)
         for start in range(0, self.shape[0], rows):
             size = min(rows, self.shape[0] - start)
-            data = stream.read(size * self.width)
-            yield np.frombuffer(data, self.dtype, size * math.prod(self.shape[1:])).reshape(
-                size, *self.shape[1:]
-            )
+            yield self._array(stream.read(size * self.width), size)
+
+    def read_rows(self, file: BinaryIO, start: int, first: int, rows: int) -> Array:
+        """Read some rows of a file whose values begin at ``start``."""
+        if not self.in_columns:
+            file.seek(start + first * self.width)
+            return self._array(file.read(rows * self.width), rows)
+        size, runs = self.dtype.itemsize, list[bytes]()
+        for run in range(math.prod(self.shape[1:])):
+            file.seek(start + (run * self.shape[0] + first) * size)
+            runs.append(file.read(rows * size))
+        turned = np.frombuffer(b"".join(runs), self.dtype, rows * len(runs))
+        return turned.reshape(*reversed(self.shape[1:]), rows).T
+
+    def _array(self, data: bytes, rows: int) -> Array:
+        values = np.frombuffer(data, self.dtype, rows * math.prod(self.shape[1:]))
+        return values.reshape(rows, *self.shape[1:])
 
 
 def _header(stream: BinaryIO) -> _Header:

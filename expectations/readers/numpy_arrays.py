@@ -28,39 +28,36 @@ _PIECE, _ROWS = 8 << 20, 1 << 20
 
 
 def open_arrays(arrays: Any, contract: Contract) -> Batch:
-    """Open arrays that lie in memory."""
-    stored = {name: in_memory(array) for name, array in _named(arrays, contract).items()}
-    kind = "ndarray" if isinstance(arrays, np.ndarray) else "dict of ndarrays"
-    return _batch(stored, BatchInfo(name=kind, format="numpy"))
+    """Open an ndarray that lies in memory, or a dictionary of ndarrays with equally many rows."""
+    info = BatchInfo(name="ndarray", format="numpy")
+    if isinstance(arrays, np.ndarray):
+        return _batch(_named(in_memory(arrays), contract), info)
+    named = cast("dict[Any, Array]", arrays).items()
+    stored = {str(name): in_memory(array) for name, array in named}
+    return _batch(stored, info.model_copy(update={"name": "dict of ndarrays"}))
 
 
 def open_npy(path: Path, contract: Contract) -> Batch:
     """Open a ``.npy`` or ``.npz`` file by its headers alone."""
-    found = read_file(path)
-    if not isinstance(found, dict):
-        found = {name: in_memory(array) for name, array in _named(found, contract).items()}
-    return _batch(found, file_facts(path, "numpy", pa.schema([])))
+    stored = read_file(path)
+    arrays = stored if isinstance(stored, dict) else _named(stored, contract)
+    return _batch(arrays, file_facts(path, "numpy", pa.schema([])))
 
 
-def _named(arrays: Any, contract: Contract) -> dict[str, Array]:
-    if isinstance(arrays, dict):
-        return {str(name): array for name, array in cast("dict[Any, Array]", arrays).items()}
-    if contract.tensors:
-        return {contract.columns[0].name: arrays}
-    columns = arrays if arrays.ndim > 1 else arrays.reshape(-1, 1)
-    return {str(i): columns[:, i] for i in range(columns.shape[1])}
+def _named(array: Stored, contract: Contract) -> dict[str, Stored]:
+    return {contract.columns[0].name: array} if contract.tensors else array.columns()
 
 
-def _batch(stored: dict[str, Stored], facts: BatchInfo) -> Batch:
+def _batch(stored: dict[str, Stored], info: BatchInfo) -> Batch:
     lengths = {array.shape[0] if array.shape else None for array in stored.values()}
     if len(lengths) != 1 or None in lengths:
-        said = ", ".join(f"{name!r} of shape {array.shape}" for name, array in stored.items())
+        shapes = ", ".join(f"{name!r} of shape {array.shape}" for name, array in stored.items())
         remedy = "Deliver arrays with one row for each record, equally many in all of them."
-        observed = f"arrays {said or 'none at all'}"
+        observed = f"arrays {shapes or 'none at all'}"
         raise UnreadableError(observed, remedy, kind="shape_mismatch")
     schema = pa.schema([pa.field(name, _arrow_type(array)) for name, array in stored.items()])
     return Batch(
-        info=facts.model_copy(update={"columns": columns_of(schema)}),
+        info=info.model_copy(update={"columns": columns_of(schema)}),
         schema=schema,
         sources=scan_names(schema),
         scan=_Scan(stored).scan,
@@ -112,8 +109,15 @@ class _Scan:
         arrays = [self.stored[name] for name in names or self.stored]
         width = sum(int(np.prod(a.shape[1:])) * a.dtype.itemsize for a in arrays)
         rows = min(max(1, _PIECE // max(width, 1)), _ROWS)
-        for pieces in zip(*(array.pieces(rows) for array in arrays), strict=True):
-            yield _readable(dict(zip(names or self.stored, pieces, strict=True)))
+        readers = list(dict.fromkeys(array.pieces for array in arrays))
+        for pieces in zip(*(read(rows) for read in readers), strict=True):
+            read_by = dict(zip(readers, pieces, strict=True))
+            cells = [_cells(read_by[array.pieces], array) for array in arrays]
+            yield _readable(dict(zip(names or self.stored, cells, strict=True)))
+
+
+def _cells(piece: Array, array: Stored) -> Array:
+    return piece if array.column is None else piece[:, array.column]
 
 
 def _readable(arrays: dict[str, Array]) -> pl.DataFrame:

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 
 def open_batch(batch: Any, contract: Contract, policy: Policy) -> OpenedBatch:
-    """Open a batch of any kind that the gate reads."""
+    """Open a batch of any kind that the gate reads: its schema, and rows only where they must be.
+
+    Args:
+        batch: A path or ``file://`` URL of a file or of a folder of files, a pandas, Polars or
+            Arrow frame, an ndarray, or a dictionary of ndarrays; or one that is open already.
+        contract: Says how a bare array is to be named, and what cells of objects are to become.
+        policy: Says how files are written, and how text is understood.
+    """
     if isinstance(batch, OpenedBatch):
         return batch
     if isinstance(batch, str | Path):

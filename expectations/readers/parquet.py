@@ -1,8 +1,10 @@
-"""Parquet batches: schema and statistics from the footer, rows by Polars' streaming reader."""
+"""Parquet batches: schema and statistics from the footer, rows by Polars, else by Arrow."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
@@ -10,105 +12,87 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..batch.arrow_compat import is_readable, readable
-from ..batch.batch import Batch, UnreadableError, file_facts
+from ..batch.batch import Batch, EmptyFileError, UnreadableError, file_facts
 from ..batch.columns import RESERVED, ROW, exact_col, scan_names, with_row_number, without_reserved
-from ..batch.query import READ_ERRORS
+from ..batch.query import READ_ERRORS, REDELIVER, is_os_error, unreadable
 from ..batch.statistics import Footer
 from ..batch.streaming import lazy_stream
-from .parquet_footer import contradiction
+from .parquet_footer import contradiction, largest_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-_REDELIVER = "Have the producer write the file again, and deliver it by rename once it is complete."
-
-
 _ROWS, _BUFFER = 65_536, 2**20
 _CELL, _MUCH, _MANIFOLD = 8, 256 << 20, 32
 _FULL, _NO_INSTANT = 2**63 - 1, -(2**63)
+_BROKEN = (pa.ArrowException, *READ_ERRORS, UnicodeDecodeError)
+_CORRECT_WRITER = "Have it written again by a current version of the producer's library."
+_OTHER_COLUMNS = "other columns than when the file was opened"
+_PLAIN = "Have the producer write plain encodings and timestamps of 64 bits."
 
 
 def open_parquet(path: Path) -> Batch:
-    """Open a Parquet file by its footer alone."""
+    """Open a Parquet file by its footer alone, with row count and statistics."""
+    if path.stat().st_size == 0:
+        observed = "a file of zero bytes"
+        raise EmptyFileError(observed, REDELIVER)
     if observed := contradiction(path):
-        encrypted = "Deliver it unencrypted." if "encrypted" in observed else _REDELIVER
-        raise UnreadableError(observed, encrypted)
+        raise UnreadableError(observed, _remedy_for(observed))
     try:
         with pq.ParquetFile(path) as file:
             metadata, schema = file.metadata, file.schema_arrow
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        if isinstance(error, PermissionError | FileNotFoundError):
-            raise
+    except _BROKEN as error:
         raise _unreadable(path, error) from error
-    arrived = without_reserved(schema)
-    try:
-        scan = _Scan(path, schema, _int96(path, metadata), _swells(path, metadata))
-        # Polars reads the footer for itself, and refuses some that PyArrow takes.
-        scan().collect_schema()
-    except READ_ERRORS as error:
-        raise _unreadable(path, error) from error
+    arriving = without_reserved(schema)
     return Batch(
-        info=file_facts(path, "parquet", arrived),
-        schema=arrived,
-        sources=scan_names(arrived),
-        scan=scan,
+        info=file_facts(path, "parquet", arriving),
+        schema=arriving,
+        sources=scan_names(arriving),
+        scan=_Scan(path, schema, metadata, _polars_schema(path)),
         rows=metadata.num_rows,
         footer=Footer(metadata),
     )
 
 
-def _unreadable(path: Path, error: Exception) -> UnreadableError:
-    size = path.stat().st_size
-    if size == 0:
-        return UnreadableError("a file of zero bytes", _REDELIVER)
-    first = str(error).splitlines()[0]
-    if "encrypted" in first:
-        return UnreadableError("a file that is encrypted", _REDELIVER)
-    observed = f"{size:,} bytes that are no whole Parquet file"
-    return UnreadableError(observed, _REDELIVER, quoted=first)
+def _remedy_for(contradiction: str) -> str:
+    if "encrypted" in contradiction:
+        return "Deliver it unencrypted."
+    return REDELIVER if contradiction.startswith("no whole") else _CORRECT_WRITER
 
 
-def _int96(path: Path, metadata: pq.FileMetaData) -> tuple[str, ...]:
-    """Name the columns of 96-bit timestamps that Polars reads as nanoseconds."""
-    leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
-    names = [leaf.path for leaf in leaves if leaf.physical_type == "INT96"]
-    dtypes = pl.read_parquet_schema(path) if names else {}
-    return tuple(name for name in names if dtypes.get(name) == pl.Datetime("ns"))
+def _unreadable(path: Path, error: BaseException) -> BaseException:
+    observed = f"{path.stat().st_size:,} bytes that are no whole Parquet file"
+    return unreadable(error, "a file that is encrypted" if "encrypted" in str(error) else observed)
 
 
-def _swells(path: Path, metadata: pq.FileMetaData) -> bool:
-    """Tell whether a row group unpacks into far more than all of the file.
+def _polars_schema(path: Path) -> pl.Schema | None:
+    """Read the schema as Polars does; None if it refuses what Arrow takes."""
+    try:
+        return _scan_by_polars(path).collect_schema()
+    except READ_ERRORS as error:
+        if is_os_error(error):
+            raise
+        return None
 
-    One value may stand for a billion rows. Polars unpacks row groups whole, Arrow in pieces.
-    """
-    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
-    unpacked = max(
-        (max(g.total_byte_size, g.num_rows * _CELL * g.num_columns) for g in groups), default=0
-    )
-    return unpacked > max(_MUCH, _MANIFOLD * path.stat().st_size)
+
+def _scan_by_polars(path: Path) -> pl.LazyFrame:
+    # With lying statistics Polars' filters drop rows from both sides of a split.
+    return pl.scan_parquet(path, use_statistics=False, glob=False, hive_partitioning=False)
 
 
 @dataclass(frozen=True)
 class _Scan:
+    """Rows by Polars, and by Arrow what Polars refuses, cannot decode, or would unpack at once."""
+
     path: Path
     schema: pa.Schema
-    int96: tuple[str, ...]
-    swells: bool = False
+    metadata: pq.FileMetaData
+    polars_schema: pl.Schema | None
 
     def __call__(self) -> pl.LazyFrame:
-        names = self.schema.names
-        foreign = len(set(names)) < len(names) or not all(map(is_readable, self.schema.types))
-        if foreign or (self.swells and self._suits_arrow):
-            return with_row_number(self._through_arrow(), [])
-        # Polars' filters trust lying statistics and drop rows from both sides of a split.
-        lazy = pl.scan_parquet(self.path, use_statistics=False, glob=False, hive_partitioning=False)
-        return with_row_number(lazy.with_columns(map(_out_of_range_if_full, self.int96)), names)
-
-    @property
-    def _suits_arrow(self) -> bool:
-        # Of lists of a fixed size Arrow reads none that is null, and of INT96 fewer instants.
-        return not self.int96 and not any(map(_has_fixed_lists, self.schema.types))
+        dtypes = self._arrow_dtypes if self._needs_arrow else self._polars_dtypes
+        return lazy_stream(self._frames, pl.Schema({ROW: pl.Int64(), **dtypes}))
 
     def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
         """Read piece by piece through Arrow, if that gives the very types that Polars' scan does.
@@ -116,46 +100,172 @@ class _Scan:
         Polars reads several row groups ahead of a slow consumer, and Arrow, asked for all of a
         file, as far as it can: a gibibyte where one row group after the other takes a tenth.
         """
-        sources = scan_names(without_reserved(self.schema))
-        usual = self().collect_schema()
-        if not self._suits_arrow or self._frame(
-            self.schema.empty_table(), sources
-        ).schema != pl.Schema({name: dtype for name, dtype in usual.items() if name != ROW}):
+        if not (self._needs_arrow or self._is_alike):
             return None
-        return self._numbered_pieces(sources, rows)
+        return (frame.lazy() for frame in self._by_arrow([ROW, *self._positions], rows))
 
-    def _numbered_pieces(self, sources: Sequence[str], rows: int) -> Iterator[pl.LazyFrame]:
+    def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
+        if self._swells:
+            self._refuse_large_pages(columns)
+        return self._by_arrow(columns, _ROWS) if self._needs_arrow else self._by_polars(columns)
+
+    # ----- which reader -----
+
+    @cached_property
+    def _needs_arrow(self) -> bool:
+        names = self.schema.names
+        refused = len({*names, ""}) <= len(names) or not all(map(is_readable, self.schema.types))
+        return self.polars_schema is None or refused or (self._swells and self._suits_arrow)
+
+    @property
+    def _suits_arrow(self) -> bool:
+        # Of lists of a fixed size Arrow reads none that is null, and of INT96 fewer instants.
+        return not self._int96 and not any(map(_has_fixed_lists, self.schema.types))
+
+    @property
+    def _is_alike(self) -> bool:
+        return self._suits_arrow and self._arrow_dtypes == self._polars_dtypes
+
+    @cached_property
+    def _swells(self) -> bool:
+        """Tell whether a row group unpacks into far more than all of the file.
+
+        One value may stand for a billion rows. Polars unpacks row groups whole, Arrow in pieces.
+        """
+        groups = (self.metadata.row_group(i) for i in range(self.metadata.num_row_groups))
+        sizes = (max(g.total_byte_size, g.num_rows * _CELL * g.num_columns) for g in groups)
+        return max(sizes, default=0) > max(_MUCH, _MANIFOLD * self.path.stat().st_size)
+
+    def _refuse_large_pages(self, columns: Sequence[str]) -> None:
+        """Refuse a page that no reader could unpack in pieces."""
+        for leaf in self._leaves_of(columns):
+            for group in range(self.metadata.num_row_groups):
+                chunk = self.metadata.row_group(group).column(leaf)
+                if chunk.total_uncompressed_size > _MUCH and (
+                    size := largest_page(self.path, chunk)
+                ) > max(_MUCH, _MANIFOLD * self.path.stat().st_size):
+                    observed = f"a page of {chunk.path_in_schema!r} that unpacks into "
+                    observed += f"{size >> 20:,} MiB"
+                    raise UnreadableError(observed, "Have the producer write smaller pages.")
+
+    @cached_property
+    def _int96(self) -> tuple[str, ...]:
+        """Name the columns of 96-bit timestamps that Polars reads as nanoseconds."""
+        leaves = [self.metadata.schema.column(i) for i in range(self.metadata.num_columns)]
+        names = [leaf.path for leaf in leaves if leaf.physical_type == "INT96"]
+        dtypes = self._polars_dtypes
+        return tuple(name for name in names if dtypes.get(name) == pl.Datetime("ns"))
+
+    # ----- by Polars -----
+
+    @property
+    def _polars_dtypes(self) -> dict[str, pl.DataType]:
+        dtypes = self.polars_schema or {}
+        return {name: dtype for name, dtype in dtypes.items() if name not in RESERVED}
+
+    def _by_polars(self, columns: list[str]) -> Iterator[pl.DataFrame]:
+        lazy, done = _scan_by_polars(self.path), 0
+        in_range = lazy.with_columns(map(_out_of_range_if_full, self._int96))
+        rows = with_row_number(in_range, self.schema.names).with_columns(pl.col(ROW).cast(pl.Int64))
+        wanted = rows.select(map(exact_col, columns))
+        try:
+            if lazy.collect_schema() != self.polars_schema:
+                raise UnreadableError(_OTHER_COLUMNS, REDELIVER)
+            for frame in wanted.collect_batches(maintain_order=True, engine="streaming"):
+                yield frame
+                done += frame.height
+        except READ_ERRORS as error:
+            if is_os_error(error) or isinstance(error, UnreadableError):
+                raise
+            failed = error
+        else:
+            return
+        yield from self._rest_by_arrow(columns, done, failed)
+
+    def _rest_by_arrow(
+        self, columns: list[str], done: int, failed: BaseException
+    ) -> Iterator[pl.DataFrame]:
+        """Read on by Arrow, which knows more encodings, unless it gives other types."""
         first = 0
-        for frame in self._pieces(sources, rows):
-            yield frame.lazy().select(pl.int_range(first, first + pl.len()).alias(ROW), pl.all())
+        for frame in self._by_arrow(columns, _ROWS):
+            if self._is_alike:
+                yield frame.slice(min(max(done - first, 0), frame.height))
             first += frame.height
+        if not self._is_alike:
+            observed = "content that Polars, with which the gate reads, cannot decode"
+            raise unreadable(failed, observed, _PLAIN) from failed
 
-    def _through_arrow(self) -> pl.LazyFrame:
-        """Read what Polars refuses, repeated names and some types, or would unpack all at once."""
-        sources = scan_names(without_reserved(self.schema))
-        schema = self._frame(self.schema.empty_table(), sources).schema
-        return lazy_stream(lambda columns: self._pieces(columns, _ROWS), schema)
+    # ----- by Arrow -----
 
-    def _frame(self, table: pa.Table, columns: Sequence[str]) -> pl.DataFrame:
-        sources = scan_names(without_reserved(self.schema))
-        positions = [i for i, name in enumerate(self.schema.names) if name not in RESERVED]
-        named = table.select(positions).rename_columns(list(sources))
-        return cast("pl.DataFrame", pl.from_arrow(readable(named.select(columns))))
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        """Where each column of the scan stands in the file."""
+        arriving = [i for i, name in enumerate(self.schema.names) if name not in RESERVED]
+        return dict(zip(scan_names(without_reserved(self.schema)), arriving, strict=True))
 
-    def _pieces(self, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+    @cached_property
+    def _arrow_dtypes(self) -> dict[str, pl.DataType]:
+        empty = pa.Table.from_batches([], schema=self.schema)
+        table = empty.select(list(self._positions.values()))
+        named = table.rename_columns(list(self._positions))
+        return dict(cast("pl.DataFrame", pl.from_arrow(readable(named))).schema)
+
+    def _by_arrow(self, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+        sources = [name for name in columns if name != ROW]
         arguments: Any = {"coerce_int96_timestamp_unit": "us", "buffer_size": _BUFFER}
+        first = 0
         try:
             with pq.ParquetFile(self.path, **arguments) as file:
-                for group in range(file.num_row_groups):
-                    missing = file.metadata.row_group(group).num_rows
-                    for part in file.iter_batches(rows, row_groups=[group]):
-                        missing -= part.num_rows
-                        yield self._frame(pa.Table.from_batches([part]), columns)
-                    if missing:  # of which Arrow says nothing
-                        observed = f"pages that lack {missing:,} of the rows that the footer counts"
-                        raise UnreadableError(observed, _REDELIVER)
-        except pa.ArrowException as error:
-            raise _unreadable(self.path, error) from error
+                for part in self._record_batches(file, sources, rows):
+                    row = pl.int_range(first, first + part.num_rows, dtype=pl.Int64, eager=True)
+                    yield self._frame(part, sources, row.alias(ROW)).select(map(exact_col, columns))
+                    first += part.num_rows
+        except _BROKEN as error:
+            raise unreadable(error) from error
+
+    def _record_batches(
+        self, file: pq.ParquetFile, sources: Sequence[str], rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        if not file.schema_arrow.equals(self.schema):
+            raise UnreadableError(_OTHER_COLUMNS, REDELIVER)
+        leaves = self._leaves_of(sources)
+        for group in range(file.num_row_groups):
+            missing = file.metadata.row_group(group).num_rows
+            # The public method takes names, which may repeat.
+            for part in file.reader.iter_batches(
+                rows, row_groups=[group], column_indices=leaves, use_threads=True
+            ):
+                missing -= part.num_rows
+                yield part
+            if missing:  # of which Arrow says nothing
+                observed = f"pages that lack {missing:,} of the rows that the footer counts"
+                raise UnreadableError(observed, REDELIVER)
+
+    def _frame(self, part: pa.RecordBatch, sources: Sequence[str], row: pl.Series) -> pl.DataFrame:
+        if not sources:
+            return row.to_frame()
+        in_file = sorted(sources, key=self._positions.__getitem__)
+        table = pa.Table.from_batches([part])
+        if table.num_columns > len(in_file):
+            table = table.select(sorted(self._positions[name] for name in in_file))
+        frame = cast("pl.DataFrame", pl.from_arrow(readable(table.rename_columns(in_file))))
+        return frame.with_columns(row)
+
+    def _leaves_of(self, sources: Sequence[str]) -> list[int]:
+        """Number the stored columns of some columns; all of them where Arrow counts differently."""
+        counts = list(map(_count_leaves, self.schema.types))
+        if sum(counts) != self.metadata.num_columns:
+            return list(range(self.metadata.num_columns))
+        ranges = [range(*ends) for ends in pairwise(accumulate(counts, initial=0))]
+        positions = sorted(self._positions[name] for name in sources if name != ROW)
+        # One column at least, because it tells how many rows there are.
+        return [leaf for position in positions or [0] for leaf in ranges[position]]
+
+
+def _count_leaves(kind: pa.DataType) -> int:
+    if isinstance(kind, pa.ExtensionType):
+        return _count_leaves(kind.storage_type)
+    return sum(_count_leaves(kind.field(i).type) for i in range(kind.num_fields)) or 1
 
 
 def _has_fixed_lists(kind: pa.DataType) -> bool:

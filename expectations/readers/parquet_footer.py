@@ -1,4 +1,4 @@
-"""The bytes of a Parquet footer, looked through before any library acts on them.
+"""Look through the bytes of a Parquet footer before any library acts on them.
 
 PyArrow ends the whole process where a spoiled or an encrypted footer makes it raise while it hands
 out statistics, and overflows the stack where groups nest without end; Polars panics where a column
@@ -30,6 +30,12 @@ _MOST_TEXT = 64 << 30
 _OPTIONAL, _REPEATED = 1, 2
 
 
+# What reading raises where the bytes are not as Thrift has them, or the footer lacks a field.
+_NOT_THRIFT = (IndexError, KeyError, TypeError, AttributeError, ValueError, RecursionError)
+# Bytes of a page's header; statistics in it can make it longer.
+_PAGE_HEADER = 64 << 10
+
+
 class _Leaf(NamedTuple):
     """A column as the schema describes it: its type, width, and levels of null and repetition."""
 
@@ -44,7 +50,10 @@ class _ContradictionError(Exception):
 
 
 def contradiction(path: Path) -> str | None:
-    """Find what makes a Parquet footer impossible, or dangerous to act on."""
+    """Find what makes a Parquet footer impossible, or dangerous to act on.
+
+    None also stands for no footer at all, of which any reader tells more.
+    """
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(size - _TAIL, 0))
@@ -57,16 +66,34 @@ def contradiction(path: Path) -> str | None:
     try:
         footer = _struct(data, 0)[0]
         _examine(footer, start)
-        # Of files that were put together, the last footer would be read with the first one's rows.
-        with path.open("rb") as file:
-            file.seek(max(start - _end_of_parts(footer, start) - len(_MAGIC), 0))
-            if file.read(2 * len(_MAGIC)) == 2 * _MAGIC:
-                return "several Parquet files in one"
-    except _ContradictionError as found:
-        return str(found)
-    except (IndexError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
+        end = max(start - _end_of_parts(footer, start) - len(_MAGIC), 0)
+    except _ContradictionError as error:
+        return str(error)
+    except _NOT_THRIFT:
         return "no whole Parquet file: its footer is not as the format has it"
-    return None
+    # Of files that were put together, the last footer would be read with the first one's rows.
+    with path.open("rb") as file:
+        file.seek(end)
+        return "several Parquet files in one" if file.read(2 * len(_MAGIC)) == 2 * _MAGIC else None
+
+
+def largest_page(path: Path, chunk: Any) -> int:
+    """Find into how many bytes the largest page of a column chunk says that it unpacks."""
+    at = chunk.data_page_offset
+    if chunk.has_dictionary_page and chunk.dictionary_page_offset:
+        at = min(at, chunk.dictionary_page_offset)
+    end, largest = at + chunk.total_compressed_size, 0
+    with path.open("rb") as file:
+        while at < end:
+            file.seek(at)
+            data = file.read(min(_PAGE_HEADER, end - at))
+            try:
+                header, size = _struct(data, 0)
+                largest = max(largest, header[2])
+                at += size + max(header[3], 0)
+            except _NOT_THRIFT:
+                return largest
+    return largest
 
 
 def _examine(footer: Fields, end: int) -> None:
@@ -89,7 +116,7 @@ def _examine(footer: Fields, end: int) -> None:
 
 
 def _end_of_parts(footer: Fields, start: int) -> int:
-    """Tell where columns and indexes end; in a file by itself the footer starts there."""
+    """Find where columns and indexes end; in a file by itself the footer starts there."""
     ends = [
         *(_start_of(chunk[3]) + chunk[3][7] for group in footer[4] for chunk in group[1]),
         *(
@@ -118,9 +145,9 @@ def _leaves(elements: list[Fields]) -> Iterator[_Leaf]:
             raise _ContradictionError(msg)
         left, defined, repeated = open_groups[-1]
         open_groups[-1] = (left - 1, defined, repeated)
-        how = element.get(3, 0)
-        defined += how in (_OPTIONAL, _REPEATED)
-        repeated += how == _REPEATED
+        repetition = element.get(3, 0)
+        defined += repetition in (_OPTIONAL, _REPEATED)
+        repeated += repetition == _REPEATED
         if element.get(5):
             open_groups.append((element[5], defined, repeated))
         else:
@@ -146,8 +173,8 @@ def _examine_chunk(chunk: Fields, leaf: _Leaf, rows: int, end: int) -> None:
 
 def _examine_statistics(chunk: Fields, leaf: _Leaf) -> None:
     width = leaf.width if leaf.physical == _FIXED else _WIDTHS.get(leaf.physical or 0)
-    said: Fields = chunk.get(12, {})
-    bounds = [said[number] for number in (1, 2, 5, 6) if number in said]
+    statistics: Fields = chunk.get(12, {})
+    bounds = [statistics[number] for number in (1, 2, 5, 6) if number in statistics]
     sizes: Fields = chunk.get(16, {})
     levels = ((sizes.get(2), leaf.repeated), (sizes.get(3), leaf.defined))
     if (width is not None and any(len(bound) != width for bound in bounds)) or any(
@@ -200,6 +227,8 @@ def _binary(data: bytes, at: int) -> tuple[bytes, int]:
 
 def _list(data: bytes, at: int) -> tuple[list[Any], int]:
     size, kind = data[at] >> 4, data[at] & 15
+    if not size and not kind:  # fastparquet writes an empty list so
+        return [], at + 1
     size, at = _natural(data, at + 1) if size == 15 else (size, at + 1)  # noqa: PLR2004 - it follows
     if kind in (1, 2):
         return list(data[at : at + size]), at + size

@@ -150,6 +150,7 @@ class BatchInfo(BaseModel):
         bytes: Size on disk; None for objects in memory.
         columns: Arriving names and types, in order.
         files: How many files a folder has; None for anything else.
+        ignored: Files of a folder that no format claims, such as checksums; they are not read.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -160,6 +161,7 @@ class BatchInfo(BaseModel):
     bytes: int | None = None
     columns: tuple[tuple[str, str], ...] = ()
     files: int | None = None
+    ignored: tuple[str, ...] = ()
 
 
 class Verdict(BaseModel):

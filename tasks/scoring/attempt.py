@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...expectations.errors import BatchChanged, RegistryUnavailable, UnsupportedBatch
+from ...expectations.errors import (
+    BatchChanged,
+    BatchUnavailable,
+    RegistryUnavailable,
+    UnsupportedBatch,
+)
 from ...expectations.judge.checking import check
 from ...expectations.judge.result import CheckResult
 from ...expectations.verdict.verdict import GATE_VERSION, Verdict, Violation
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
     from ..feed.receipt import Receipt
 
 # Worth another try at once: the rest of the machinery does not mend itself in seconds.
-TRANSIENT = (OSError, RegistryUnavailable)
+TRANSIENT = (OSError, RegistryUnavailable, BatchUnavailable)
 
 
 class AttemptResult(NamedTuple):
@@ -69,15 +74,13 @@ def judge_batch(attempt: Attempt, batch: Any) -> CheckResult:
         The verdict and the rows; a format that the gate does not read is a verdict too.
 
     Raises:
-        PermissionError: It may not be read.
+        BatchUnavailable: A disk, a network or a permission keeps it from being read.
     """
     intent = attempt.intent
     contract = intent.contract
     try:
         result = check(batch, contract, intent.judged_by)
     except UnsupportedBatch as error:
-        if isinstance(error.__cause__, PermissionError):
-            raise error.__cause__ from None
         violation = Violation(
             kind="unreadable",
             expected="a batch in a format that the gate reads",

@@ -20,7 +20,7 @@ from memory_limits import MIB, judge_apart
 from small_checks import contract, kinds
 
 from signature_gate import Contract, Policy, check
-from signature_gate.expectations.errors import BatchNotFound, UnsupportedBatch
+from signature_gate.expectations.errors import BatchNotFound, BatchUnavailable
 from signature_gate.expectations.readers import file as opening
 from signature_gate.expectations.suite import to_suite
 from signature_gate.expectations.verdict.verdict import Verdict
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from broken import Broken
     from pytest import CaptureFixture, MonkeyPatch  # noqa: PT013 - types only
 
+    from signature_gate.expectations.contract.policy import Format
     from signature_gate.tasks.feed.feed import Feed
 
 # One for each way of being broken, all judged by the contract of ``a`` and ``n``.
@@ -176,9 +177,9 @@ def test_a_file_that_goes_while_it_is_opened_is_not_there(
     path, format_of = tmp_path / name, opening.format_of
     path.write_bytes(b"")
 
-    def take_away(file: Path) -> str | None:
+    def take_away(file: Path, stated: Format | None = None) -> Format | None:
         path.unlink()
-        return format_of(file)
+        return format_of(file, stated)
 
     monkeypatch.setattr(opening, "format_of", take_away)
 
@@ -188,13 +189,13 @@ def test_a_file_that_goes_while_it_is_opened_is_not_there(
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 @pytest.mark.parametrize("name", ["b.parquet", "b.csv", "b.jsonl", "b.arrow", "b.npy"])
-def test_a_file_that_may_not_be_read_is_misuse(name: str, tmp_path: Path) -> None:
-    """What is missing is a right, and the error says so."""
+def test_a_file_that_may_not_be_read_is_unavailable(name: str, tmp_path: Path) -> None:
+    """What is missing is a right, and the error says so; the batch is not at fault."""
     path = tmp_path / name
     path.write_bytes(npy(PAIRS))
     path.chmod(0)
 
-    with pytest.raises(UnsupportedBatch, match="may not read"):
+    with pytest.raises(BatchUnavailable, match="may not read"):
         check(path, Contract.from_signature({"inputs": json.dumps(TENSOR)}))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +23,7 @@ from typer.testing import CliRunner
 
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.batch.formats import FORMAT_NAMES, FORMATS
-from signature_gate.expectations.errors import BatchChanged, UnsupportedBatch
+from signature_gate.expectations.errors import BatchChanged, BatchUnavailable, UnsupportedBatch
 
 if TYPE_CHECKING:
     from signature_gate.expectations.judge.result import CheckResult
@@ -97,12 +98,42 @@ def test_names_that_begin_with_a_dot_or_an_underscore_are_not_data(folder: Path)
     assert check(folder, AB).model_input()["a"].tolist() == [1]
 
 
-def test_names_of_folders_are_no_columns(folder: Path) -> None:
+def test_folders_named_key_value_are_columns(folder: Path) -> None:
+    """Read with the contract's type, null and escapes understood, and kept where that is asked."""
+    write(folder / "c=2" / "d=x%2Fy" / "a.parquet", a=[2], b=["y"])
+    write(folder / "c=10" / "d=__HIVE_DEFAULT_PARTITION__" / "a.csv", a=[1], b=["x"])
+
+    result = check(folder, contract(a="long", b="string", c="long"), Policy(keep=("d",)))
+
+    assert [tuple(row.values()) for row in accepted(result)] == [
+        (0, 1, "x", 10, None),
+        (1, 2, "y", 2, "x/y"),
+    ]
+
+
+def test_a_folder_name_that_is_no_value_of_its_type_is_a_violation(folder: Path) -> None:
+    """Text of a folder's name is parsed by the grammar of CSV, and its rows are told."""
+    write(folder / "c=1" / "a.parquet", a=[1], b=["x"])
+    write(folder / "c=one" / "a.parquet", a=[2], b=["y"])
+
+    result = check(folder, contract(a="long", b="string", c="long"), split())
+
+    assert violations_in(result) == [("unparseable", "c", 1)]
+
+
+def test_a_column_of_the_file_comes_before_its_folder(folder: Path) -> None:
+    """What the file itself says of its rows stands."""
+    write(folder / "a=7" / "a.parquet", a=[1], b=["x"])
+
+    assert check(folder, AB).model_input()["a"].tolist() == [1]
+
+
+def test_names_of_folders_are_no_columns_where_the_policy_ignores_them(folder: Path) -> None:
     """``key=value`` is a path like any other."""
     write(folder / "c=2" / "a.parquet", a=[2], b=["y"])
     write(folder / "c=1" / "a.parquet", a=[1], b=["x"])
 
-    result = check(folder, AB, Policy(extra_columns="forbid"))
+    result = check(folder, AB, Policy(extra_columns="forbid", partitions="ignore"))
 
     assert result.model_input()["a"].tolist() == [1, 2]
     assert list(dict(result.verdict.batch.columns)) == ["a", "b"]
@@ -147,12 +178,12 @@ def test_links_within_the_folder_add_no_row_twice(folder: Path) -> None:
 def test_every_format_of_the_table_opens(folder: Path) -> None:
     """Each ending that the gate promises to read leads to a reader."""
     for i, ending in enumerate(FORMATS):
-        (folder / f"{i}{ending}").write_bytes(b"")
+        (folder / f"{i}{ending}").write_bytes(b"\0")
 
     result = check(folder, AB)
 
     assert {name for v in result.violations for name in v.files} >= {
-        # Of JSON lines, nothing is a file of no lines.
+        # Of JSON lines, this is a malformed one.
         f"{i}{ending}"
         for i, (ending, kind) in enumerate(FORMATS.items())
         if kind != "json lines"
@@ -163,11 +194,14 @@ def test_the_formats_are_told_wherever_they_are_listed(tmp_path: Path) -> None:
     """The error, the docstring and the command's help name every format, and no other."""
     from signature_gate.flows.cli.main import app
 
-    (tmp_path / "a.xlsx").touch()
+    (tmp_path / "a.dat").touch()
     with pytest.raises(UnsupportedBatch) as refused:
-        check(tmp_path / "a.xlsx", AB)
+        check(tmp_path / "a.dat", AB)
     help_text = " ".join(CliRunner().invoke(app, ["check", "--help"]).output.split())
-    assert all(ending in str(refused.value) for ending in FORMATS)
+    for ending in FORMATS:
+        plain, packed = re.fullmatch(r"(.+?)(\.gz|\.bz2|\.zst|\.zip)?", ending).groups()  # type: ignore[union-attr]
+        assert plain in str(refused.value)
+        assert (packed or "") in str(refused.value)
     assert set(FORMATS.values()) == set(FORMAT_NAMES)
     for name in FORMAT_NAMES.values():
         assert name.split()[0] in str(check.__doc__)
@@ -265,11 +299,12 @@ def test_what_is_no_file_is_told(folder: Path) -> None:
     ("name", "content"),
     [
         ("2.parquet", b"PAR1"),
-        ("2.csv", b""),
+        ("2.csv", b"\0"),
         ("2.jsonl", '{"a": 1}'.encode("utf-16")),
         ("2.arrow", b"ARROW1\0\0"),
         ("2.npy", b"no array"),
-        ("2.txt", b"a,b\n1,x\n"),
+        ("2.xlsx", b"PK"),
+        ("2.json", b'[{"a": 1, "b": "x"}]'),
     ],
 )
 def test_an_unreadable_file_is_told_and_the_others_are_judged(
@@ -287,6 +322,84 @@ def test_an_unreadable_file_is_told_and_the_others_are_judged(
     assert (result.disposition, result.verdict.rows) == ("quarantined", None)
     assert result.accepted is None
     assert result.rejected.collect().height == 3  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("ending", [e for e in FORMATS if not e.endswith((".zip", ".npz"))])
+def test_an_empty_part_among_others_has_no_rows(folder: Path, ending: str) -> None:
+    """Jobs leave parts of zero bytes where a worker had no rows, in any format."""
+    write(folder / "1.parquet", a=[1], b=["x"])
+    (folder / f"2{ending}").touch()
+
+    result = check(folder, AB)
+
+    assert result.passed
+    assert (result.verdict.rows, result.verdict.batch.files) == (1, 2)
+
+
+SIDECARS = (
+    *("a.csv.md5", "a.csv.sha256", "a.done", "a.ctl", "manifest.json", "README", "README.txt"),
+    *("Thumbs.db", "a.parquet.crc", "_metadata", "_common_metadata", "_committed_17", "notes.md"),
+)
+
+
+def test_files_that_no_format_claims_are_ignored_and_counted(folder: Path) -> None:
+    """Checksums, manifests and markers are no data, and the verdict names them."""
+    write(folder / "a.csv", a=[1], b=["x"])
+    for name in SIDECARS:
+        (folder / name).write_text("x")
+
+    result = check(folder, AB)
+
+    assert result.passed
+    assert sorted(result.verdict.batch.ignored) == sorted(SIDECARS)
+    assert result.verdict.batch.files == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("a.xlsx", "Excel"), ("a.avro", "Avro"), ("a.orc", "ORC"), ("a.csv.gpg", "encrypted")],
+)
+def test_data_that_the_gate_does_not_read_is_told(folder: Path, name: str, words: str) -> None:
+    """Rows must not go missing because nobody reads their format."""
+    write(folder / "1.csv", a=[1], b=["x"])
+    (folder / name).write_bytes(b"x")
+
+    (violation,) = check(folder, AB).violations
+
+    assert (violation.kind, violation.files) == ("unreadable", (name,))
+    assert words in violation.observed
+
+
+def test_parts_without_ending_are_known_by_their_first_bytes(folder: Path) -> None:
+    """As Hadoop and BigQuery name them; for text the policy says what it is."""
+    write(folder / "0.parquet", a=[1], b=["x"]).rename(folder / "part-00000")
+    write(folder / "1.arrow", a=[2], b=["y"]).rename(folder / "000000000001")
+    write(folder / "2.jsonl", a=[3], b=["z"]).rename(folder / "part-00002")
+    (folder / "part-00003.dat").write_text("a,b\n4,w\n")
+
+    assert sorted(check(folder, AB).model_input()["a"]) == [1, 2, 3]
+    assert sorted(check(folder, AB, Policy(format="csv")).model_input()["a"]) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("_delta_log/00000000000000000000.json", "Delta"),
+        (".hoodie/hoodie.properties", "Hudi"),
+        ("metadata/v1.metadata.json", "Iceberg"),
+        ("inner/_delta_log/00000000000000000000.json", "Delta"),
+    ],
+)
+def test_the_folder_of_a_table_is_refused(folder: Path, place: str, words: str) -> None:
+    """Its files hold rows of earlier versions too; the remedy says how to hand in one version."""
+    write(folder / "a.parquet", a=[1], b=["x"])
+    (folder / place).parent.mkdir(parents=True)
+    (folder / place).touch()
+
+    (violation,) = check(folder, AB).violations
+
+    assert words in violation.observed
+    assert "version" in violation.remedy
 
 
 def test_a_file_that_breaks_off_only_when_read_is_told_too(folder: Path) -> None:
@@ -320,7 +433,7 @@ def test_a_file_that_may_not_be_read_is_misuse(folder: Path) -> None:
     """The machine is at fault, not the data: no verdict."""
     write(folder / "1.csv", a=[1], b=["x"]).chmod(0)
 
-    with pytest.raises(UnsupportedBatch):
+    with pytest.raises(BatchUnavailable):
         check(folder, AB)
 
 
@@ -360,7 +473,7 @@ def _partition(table: pa.Table, folder: Path, cuts: list[int]) -> pa.Table:
     """Write slices of a table to files, and put them together in the order of the paths."""
     edges, parts = [0, *cuts, table.num_rows], dict[Path, pa.Table]()
     for number, (start, end) in enumerate(pairwise(edges)):
-        path = (folder / "b=1" if number % 3 == 1 else folder) / f"{number}.parquet"
+        path = (folder / "more" if number % 3 == 1 else folder) / f"{number}.parquet"
         parts[path] = table.slice(start, end - start)
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(parts[path], path)

@@ -13,6 +13,7 @@ from signature_gate.expectations.readers import arrow_ipc as arrow_files
 from signature_gate.expectations.readers import csv_reader as csv_records
 from signature_gate.expectations.readers import json_parser as json_records
 from signature_gate.expectations.readers import npy_files as array_files
+from signature_gate.expectations.readers import parquet
 from signature_gate.expectations.readers import parquet_footer as footer_bytes
 from signature_gate.expectations.rules import condition_parser, pattern_timer
 from signature_gate.expectations.verdict import verdict
@@ -32,6 +33,10 @@ LIMITS = {
     "levels of nesting in a schema": ({arrivals.DEEPEST}, str),
     "an Arrow record batch, unpacked": (
         {(arrow_files._MUCH, arrow_files._MANIFOLD)},
+        lambda bound: f"{bound[0] >> MIB} MiB, or {bound[1]} times the file if that is more",
+    ),
+    "a page of a Parquet column, unpacked": (
+        {(parquet._MUCH, parquet._MANIFOLD)},
         lambda bound: f"{bound[0] >> MIB} MiB, or {bound[1]} times the file if that is more",
     ),
     "rows of one Arrow record batch": ({arrow_files._MOST_ROWS}, {2**31: "2³¹"}.get),

@@ -23,7 +23,12 @@ from small_checks import (
 )
 
 from signature_gate import Policy, check
-from signature_gate.expectations.errors import BatchChanged, BatchNotFound, UnsupportedBatch
+from signature_gate.expectations.errors import (
+    BatchChanged,
+    BatchNotFound,
+    BatchUnavailable,
+    UnsupportedBatch,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -323,7 +328,9 @@ def test_no_such_file_and_no_such_format_are_misuse(tmp_path: Path) -> None:
         check("s3://bucket/batch.parquet", contract(a="long"))
 
 
-def test_a_file_that_may_not_be_read_is_misuse(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_not_be_read_is_unavailable(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Missing rights are no corrupt content: the error says what is missing."""
     write(path, {"a": [1]})
 
@@ -331,7 +338,7 @@ def test_a_file_that_may_not_be_read_is_misuse(path: Path, monkeypatch: pytest.M
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(pq, "ParquetFile", refuse)
-    with pytest.raises(UnsupportedBatch, match="Permission denied"):
+    with pytest.raises(BatchUnavailable, match="Permission denied"):
         check(path, contract(a="long"))
 
 

@@ -181,6 +181,12 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             ),
         ),
         Fault(
+            "Any one call on a file of a batch fails, in over 500 injections of EIO, EACCES and "
+            "ESTALE over every format",
+            "`BatchUnavailable`, or the batch passes all the same: never a verdict against it.",
+            ("test_an_error_of_the_disk_is_never_the_fault_of_a_batch",),
+        ),
+        Fault(
             "A move to another disk is interrupted",
             "The copy has a hidden name until it is whole; what is left of the original is no "
             "second batch.",

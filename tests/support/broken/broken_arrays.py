@@ -88,7 +88,7 @@ def tensor(*parts: bytes) -> dict[str, Any]:
 
 
 ARRAYS = {
-    "an empty array file": refused(**tensor(), says="no whole array file"),
+    "an empty array file": refused(**tensor(), says="a file of zero bytes"),
     "half an array": refused(**tensor(npy(PAIRS)[:-80]), says="promises 160 bytes where 80"),
     "half a header": refused(**tensor(npy(PAIRS)[:20]), says="no whole array file"),
     "two arrays in one file": refused(**tensor(npy(PAIRS) * 2), says="promises 160 bytes"),

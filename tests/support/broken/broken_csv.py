@@ -87,10 +87,9 @@ CSV = {
     "a PNG": refused("b.csv", content(PNG), "header", "malformed_row"),
     "a page of HTML in CSV's clothes": refused("b.csv", content(HTML), "no such column", *MISSING),
     "Parquet in CSV's clothes": refused("b.csv", parquet(), "header"),
-    "a zip archive in gzip's clothes": refused(
-        "b.csv.gz",
-        lambda path: zipfile.ZipFile(path, "w").writestr("b.csv", GOOD),
-        "header",
+    # The first bytes tell how it is packed.
+    "a zip archive in gzip's clothes": sound(
+        "b.csv.gz", lambda path: zipfile.ZipFile(path, "w").writestr("b.csv", GOOD), 2
     ),
     "half a gzip file": refused(
         "b.csv.gz", spoilt(zipped(b"1.5,1\n" * 9_999, 1, HEAD), cut(0.6)), "breaks off"
