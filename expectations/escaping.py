@@ -37,18 +37,12 @@ _SLUG_LENGTH = 80
 
 
 def visible(text: object, *, limit: int | None = None) -> str:
-    """Replace every control or invisible character by a mark that names it.
+    """Replace every control or invisible character by a mark that names it, such as ``⟨U+202E⟩``.
 
     These are the characters that ``str.isprintable`` refuses (controls, line breaks, bidirectional
     and other format characters, blanks but the common space, lone surrogates, private use) and the
-    few invisible ones that it lets through.
-
-    Args:
-        text: A name or value; anything but text is taken as ``str`` gives it.
-        limit: Most characters to show; the rest is counted instead.
-
-    Returns:
-        One line of text, where U+202E reads ``⟨U+202E⟩``. It is not escaped for any markup.
+    few invisible ones that it lets through. The one line that results is not escaped for any
+    markup; characters beyond ``limit`` are counted instead.
     """
     return _shown(text, limit, _code_point)
 
@@ -58,13 +52,6 @@ def for_terminal(text: object, *, limit: int | None = None) -> str:
 
     A terminal that knows neither colour nor Unicode can show the marks too. Rich's markup is left
     alone: print the text as ``rich.text.Text``, or with ``markup=False``.
-
-    Args:
-        text: A name or value.
-        limit: Most characters to show; the rest is counted instead.
-
-    Returns:
-        One line of text without any control character.
     """
     return _shown(text, limit, _python_escape)
 
@@ -74,16 +61,10 @@ def for_markdown(text: object, *, limit: int | None = None) -> str:
 
     Whatever has a meaning in CommonMark or GitHub's dialect gets a backslash, so that it stands for
     itself only: no pipe ends a cell, no bracket makes a link, no tag reaches HTML. Character
-    references would do the same, but Prefect's older pages show them as they are written.
-    Web and mail addresses, which GitHub's dialect links by themselves, are held apart by a code
-    span round their ``:`` or ``@``.
-
-    Args:
-        text: A name or value.
-        limit: Most characters to show; the rest is counted instead.
-
-    Returns:
-        One line of Markdown. It must not stand inside backticks, where backslashes do not count.
+    references would do the same, but Prefect's older pages show them as they are written. Web and
+    mail addresses, which GitHub's dialect links by themselves, are held apart by a code span round
+    their ``:`` or ``@``. The result must not stand inside backticks, where backslashes do not
+    count.
     """
     shown = _OUTER_SPACES.sub(_named_spaces, visible(text, limit=limit))
     referenced = _NUMBERED_ITEM.sub(r"\1\.", _MARKDOWN.sub(r"\\\g<0>", shown))
@@ -91,34 +72,21 @@ def for_markdown(text: object, *, limit: int | None = None) -> str:
 
 
 def for_table(text: object, *, limit: int | None = None) -> str:
-    """Make a name or value safe in a table that some pages render as Markdown and some do not.
+    """Escape a name or value for a table that some pages render as Markdown and some do not.
 
     An escape would be shown by the latter, so that what acts in Markdown is named instead, and
     nothing else: in ``<b>`` the bracket reads ``⟨U+003C⟩``.
-
-    Args:
-        text: A name or value.
-        limit: Most characters to show; the rest is counted instead.
-
-    Returns:
-        One line of text.
     """
     shown = visible(text, limit=limit)
     return _ACTS_IN_TABLES.sub(lambda match: "".join(map(_code_point, match[0])), shown)
 
 
 def slug(text: object) -> str:
-    """Make a part of a path out of a name.
+    """Turn a name into a part of a path: 1 to 80 characters of ``A-Za-z0-9._-``.
 
-    Accents are dropped and every other run of foreign characters becomes one hyphen. Different
-    names may give the same slug: where that matters, add a digest.
-
-    Args:
-        text: A name.
-
-    Returns:
-        1 to 80 characters of ``A-Za-z0-9._-``; never ``.`` or ``..``, never hidden by a leading
-        dot or taken for an option by a leading hyphen.
+    Accents are dropped and every other run of foreign characters becomes one hyphen. The slug is
+    never ``.`` or ``..``, and begins with neither a dot nor a hyphen. Different names may give the
+    same slug: where that matters, add a digest.
     """
     plain = unicodedata.normalize("NFKD", str(text)).encode("ascii", "ignore").decode()
     cut = _NOT_SLUG.sub("-", plain).strip("-.")[:_SLUG_LENGTH]

@@ -49,21 +49,12 @@ Expectation = dict[str, Any]
 def to_suite(
     contract: Contract, policy: Policy | None = None, columns: Collection[str] | None = None
 ) -> dict[str, Any]:
-    """Translate a contract into a suite that any GX project can load.
+    """Translate a contract into a suite, as plain data, that any GX project can load.
 
-    Args:
-        contract: What the model expects, and the rules that users added.
-        policy: What the contract leaves open, and where further rules are; the default policy if
-            None.
-        columns: Names of the conformed columns of a given batch; then optional columns among them
-            are expected like the others, and absent ones are left out.
-
-    Returns:
-        The suite as plain data: ``json.dumps`` writes it, ``ExpectationSuite(**suite)`` and
-        ``from_suite`` read it. It is complete: the policy in it names no file of rules.
-
-    Raises:
-        Misuse: A rule that cannot be meant.
+    ``ExpectationSuite(**suite)`` and ``from_suite`` read it. It is complete: the policy in it names
+    no file of rules. ``columns`` are the conformed columns of a given batch: optional columns among
+    them are expected like the others, and absent ones are left out. A rule with no possible meaning
+    raises Misuse.
     """
     policy = policy or Policy()
     rules = [rule.stated for rule in rules_of(contract, policy) if _applies(rule, columns)]
@@ -92,20 +83,10 @@ def _name(contract: Contract) -> str:
 
 
 def from_suite(suite: dict[str, Any], origin: str = "the suite") -> Contract:
-    """Read back the contract, with the policy, of a suite that ``to_suite`` made.
+    """Read back the contract, with policy and rules, of a suite that ``to_suite`` wrote.
 
-    Args:
-        suite: The suite as plain data.
-        origin: Where it came from, for the error's text.
-
-    Returns:
-        The contract, pinned to the version that the suite was made for, with the suite's policy
-        and the rules that were added to it.
-
-    Raises:
-        Misuse: The suite was not made by signature-gate, or holds a rule that cannot be meant.
-        NoContract: Its signature decides nothing.
-        InvalidPolicy: Its policy has an unknown field or value.
+    It is pinned to the version that the suite was written for. A suite of another program raises
+    Misuse; ``origin`` is for the text of the errors.
     """
     stated = _meta(suite)
     if "signature" not in stated:
@@ -155,17 +136,9 @@ def _listed(suite: dict[str, Any], origin: str) -> list[Any]:
 
 
 def rules_of(contract: Contract, policy: Policy) -> tuple[Rule, ...]:
-    """Read the user's own rules: those of the contract's suite, and those of the policy's file.
+    """Read the rules of the contract's suite and those of the policy's file, each once.
 
-    Args:
-        contract: Has the rules of the suite that it was read from.
-        policy: Names a GX suite with further ones.
-
-    Returns:
-        The rules, each once.
-
-    Raises:
-        Misuse: No such file, no suite, or a rule that cannot be meant.
+    Misuse is raised if the file is missing or is no suite, or if a rule has no possible meaning.
     """
     stated = [(expectation, "the suite") for expectation in contract.rules]
     if policy.rules is not None:
@@ -197,17 +170,7 @@ def _read(path: Path, what: str) -> dict[str, Any]:
 
 
 def load_suite(path: Path) -> Contract:
-    """Read the contract of a suite file.
-
-    Args:
-        path: A suite's JSON.
-
-    Returns:
-        The contract, with the suite's policy.
-
-    Raises:
-        Misuse: Not JSON, or not a suite that signature-gate made.
-    """
+    """Read the contract, with its policy, of a suite file; one of another program raises Misuse."""
     return from_suite(_read(path, "suite"), str(path))
 
 

@@ -56,18 +56,9 @@ _WITHIN: dict[ScalarName, Callable[[Any], bool]] = {
 
 
 def param_faults(given: Mapping[str, Any], contract: Contract) -> tuple[str, ...]:
-    """Judge params by a contract.
+    """Return one clause for each param that the model does not know or whose type is another.
 
-    Args:
-        given: Names and values, as a feed states them.
-        contract: Its params schema says which there are and of which type.
-
-    Returns:
-        One clause for each name that the model does not know and each value that is not of its
-        param's type; none if MLflow takes them all.
-
-    Raises:
-        NoContract: The params schema itself cannot be read.
+    A params schema that cannot be read raises NoContract.
     """
     schema = {str(param["name"]): param for param in contract.params}
     unknown = [_unknown(name, list(schema)) for name in given if name not in schema]

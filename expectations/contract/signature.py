@@ -54,18 +54,7 @@ class Signature(NamedTuple):
 
 
 def read_signature(signature: Any, where: str) -> Signature:
-    """Read a signature, and refuse one that decides nothing.
-
-    Args:
-        signature: An ``mlflow.models.ModelSignature``, or its dictionary.
-        where: Whose it is, for the error's text.
-
-    Returns:
-        Its columns or tensors.
-
-    Raises:
-        NoContract: It is missing or decides nothing.
-    """
+    """Read a ``ModelSignature`` or its dictionary; one that decides nothing raises NoContract."""
     stored = _stored(signature, where)
     specs = _specs(stored, where)
     if len(specs) > _MOST_COLUMNS:

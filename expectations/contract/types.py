@@ -96,16 +96,9 @@ Type = Scalar | Array | Object | Map | Anything | Vector | Tensor
 
 
 def parse_type(spec: dict[str, Any]) -> Type:
-    """Read one type out of a signature's JSON.
+    """Read a column, property, ``items`` or ``values`` entry, as ``Schema.to_json`` writes it.
 
-    Args:
-        spec: A column, property, ``items`` or ``values`` entry, as ``Schema.to_json`` writes it.
-
-    Returns:
-        The type.
-
-    Raises:
-        ValueError: MLflow knows no such type.
+    A type that MLflow does not know raises ValueError.
     """
     match spec.get("type"):
         case "array":

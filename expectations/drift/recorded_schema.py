@@ -49,14 +49,7 @@ _TENSOR = re.compile(
 
 
 def parse_arrow_type(text: str) -> pa.DataType | None:
-    """Read an Arrow type as Arrow prints it.
-
-    Args:
-        text: Such as ``struct<a: int64 not null, b: list<item: string>>``.
-
-    Returns:
-        The type; None if it is none that can be read, such as one in a producer's own words.
-    """
+    """Read a type as Arrow prints it: ``struct<a: int64 not null, b: list<item: string>>``."""
     reader = _Reader(text)
     try:
         kind = reader.type()
@@ -68,13 +61,7 @@ def parse_arrow_type(text: str) -> pa.DataType | None:
 def judge_schema(info: BatchInfo, contract: Contract, policy: Policy) -> FileResult:
     """Judge a recorded schema as the schema stage judges a batch; rows are not known.
 
-    Args:
-        info: Columns and format of the batch, as recorded.
-        contract: What the model expects.
-        policy: What the contract leaves open.
-
-    Returns:
-        The result of the schema stage. A type that cannot be parsed counts as conforming.
+    A type that cannot be parsed counts as conforming.
     """
     fields = [(name, _judged(name, kind, info, contract, policy)) for name, kind in info.columns]
     table = pa.schema([pa.field(name, kind) for name, kind in fields]).empty_table()
@@ -112,18 +99,18 @@ class _Reader:
         return self._text[self._at :]
 
     def type(self) -> pa.DataType:
-        if found := self._take(_TENSOR):
-            return pa.fixed_shape_tensor(_alias(found[1]), [int(n) for n in found[2].split(",")])
-        if found := self._take(_DECIMAL):
-            return _DECIMALS[found[1]](int(found[2]), int(found[3]))
-        if found := self._take(_ZONED):
-            return _make.timestamp(found[1], found[2])
-        if found := self._take(_FIXED_BINARY):
-            return pa.binary(int(found[1]))
-        if found := self._take(_WORD):
-            return self._nested(found[0])
-        if found := self._take(_PLAIN):
-            return _alias(found[0])
+        if match := self._take(_TENSOR):
+            return pa.fixed_shape_tensor(_alias(match[1]), [int(n) for n in match[2].split(",")])
+        if match := self._take(_DECIMAL):
+            return _DECIMALS[match[1]](int(match[2]), int(match[3]))
+        if match := self._take(_ZONED):
+            return _make.timestamp(match[1], match[2])
+        if match := self._take(_FIXED_BINARY):
+            return pa.binary(int(match[1]))
+        if match := self._take(_WORD):
+            return self._nested(match[0])
+        if match := self._take(_PLAIN):
+            return _alias(match[0])
         raise _UnreadError
 
     def _nested(self, word: str) -> pa.DataType:
@@ -176,20 +163,20 @@ class _Reader:
         return _make.dictionary(indices, values, ordered=not self._has("0") and self._has("1"))
 
     def _take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        found = pattern.match(self._text, self._at)
-        self._at = found.end() if found else self._at
-        return found
+        match = pattern.match(self._text, self._at)
+        self._at = match.end() if match else self._at
+        return match
 
     def _need(self, pattern: re.Pattern[str]) -> re.Match[str]:
-        found = self._take(pattern)
-        if found is None:
+        match = self._take(pattern)
+        if match is None:
             raise _UnreadError
-        return found
+        return match
 
     def _has(self, word: str) -> bool:
-        found = self._text.startswith(word, self._at)
-        self._at += len(word) if found else 0
-        return found
+        has_word = self._text.startswith(word, self._at)
+        self._at += len(word) if has_word else 0
+        return has_word
 
     def _expect(self, word: str) -> None:
         if not self._has(word):

@@ -53,15 +53,10 @@ def match_renames(
     after: Sequence[Field],
     similarity: Callable[[Field, Field], float | None],
 ) -> Alignment:
-    """Pair the fields of two lists; swapping the lists swaps the result.
+    """Pair the fields of two lists with distinct names; swapping the lists swaps the result.
 
     A renamed field keeps its kind of type, and its name is close by ``similarity.close_names``.
-
-    Args:
-        before: Fields with distinct names.
-        after: Likewise.
-        similarity: 1 if the types are equal, less if they are similar, None if they rule out a
-            rename.
+    ``similarity`` is 1 if the types are equal, less if they are similar, None if they rule it out.
     """
     old, new = {field.name: field for field in before}, {field.name: field for field in after}
     removed = [field for field in before if field.name not in new]

@@ -67,13 +67,8 @@ def load_model(model: ModelVersion, fingerprint: str, timeout: float | None = No
     """Load the model with ``mlflow.pyfunc``, if its contract still has this fingerprint.
 
     Registered versions can be altered, so what is compared and what is loaded are the same files.
-    The timeout is for the registry's first answer; the download may take longer.
-
-    Raises:
-        ContractChanged: The version's signature has another fingerprint by now.
-        ModelFailed: Its code cannot be loaded: a package is missing, or a file is damaged.
-        ModelNotFound: The version was removed.
-        RegistryUnavailable: No answer within the timeout, or the download broke off.
+    The timeout is for the registry's first answer; the download may take longer. A download that
+    breaks off raises RegistryUnavailable, code that cannot be loaded raises ModelFailed.
     """
     resolve(unmasked(model.pinned), timeout)
     folder = local_path(model.pinned)
@@ -107,13 +102,13 @@ def _loaded(folder: Path, model: ModelVersion, fingerprint: str) -> Any:
 
 def _refuse_changed(folder: Path, model: ModelVersion, fingerprint: str) -> None:
     try:
-        found = load_local_contract(str(folder), folder).fingerprint
+        current = load_local_contract(str(folder), folder).fingerprint
     except NoContract as error:
-        found = f"none, for {error.reason}"
-    if found != fingerprint:
+        current = f"none, for {error.reason}"
+    if current != fingerprint:
         msg = (
             f"the signature of {model} is no longer the one that judged: its fingerprint was "
-            f"{fingerprint} and now is {found}. Judge the batch again."
+            f"{fingerprint} and now is {current}. Judge the batch again."
         )
         raise ContractChanged(msg)
 

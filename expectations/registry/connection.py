@@ -43,9 +43,8 @@ def ask_registry(
 ) -> Answer:
     """Ask a question about a model URI, again until there is an answer or the time is up.
 
-    Raises:
-        ModelNotFound: The registry has no such model, or MLflow reads no such URIs.
-        RegistryUnavailable: No answer within the timeout, or an address that can never answer.
+    An address that can never answer raises RegistryUnavailable at once, and a URI that MLflow does
+    not read raises ModelNotFound.
     """
     limit = resolve_timeout(timeout)
     from mlflow import MlflowClient

@@ -67,11 +67,7 @@ def resolve_local_model(uri: str, path: Path) -> ModelVersion:
 
 
 def parse_mlmodel(text: bytes, model: ModelVersion) -> Contract:
-    """Read the contract from the YAML of an ``MLmodel`` file; its model has the id stated there.
-
-    Raises:
-        NoContract: The YAML is broken, or the signature cannot serve as a contract.
-    """
+    """Read the contract from the YAML of an ``MLmodel`` file; broken YAML raises NoContract."""
     mlmodel = _mapping(_yaml(text, model), "its MLmodel file holds no mapping", model)
     signature = mlmodel.get("signature")
     if signature is not None:
@@ -106,7 +102,7 @@ def _mlmodel_in(uri: str, path: Path) -> Path:
     if not path.exists():
         msg = f"there is no file or folder {uri}. {_meant(uri, path)}"
         raise ModelNotFound(msg)
-    below = sorted(str(found.parent) for found in path.glob(f"*/{MLMODEL}"))
+    below = sorted(str(file.parent) for file in path.glob(f"*/{MLMODEL}"))
     hint = f"Did you mean {' or '.join(below[:3])}?" if below else "Name the folder that has one."
     msg = f"the folder {uri} has no MLmodel file. {hint}"
     raise ModelNotFound(msg)

@@ -37,9 +37,7 @@ _ABSENT_FILE = re.compile(r"RESOURCE_DOES_NOT_EXIST|404 Client Error|\(404\)|NoS
 def resolve_uri(client: MlflowClient, uri: str) -> ModelVersion:
     """Ask the registry what a URI means now; files are not read.
 
-    Raises:
-        ModelNotFound: The registry has no such thing; the text says what it has.
-        mlflow.exceptions.MlflowException: Any other error of the registry.
+    The text of ModelNotFound says what the registry has; its other errors are MLflow's own.
     """
     scheme, _, rest = uri.partition(":")
     name, _, tail = rest.strip("/").partition("/")
@@ -93,16 +91,16 @@ def _of_alias(client: MlflowClient, uri: str, name_and_alias: str) -> ModelVersi
         return _registered(uri, client.get_model_version_by_alias(name, alias))
 
 
-def _registered(uri: str, found: RegisteredVersion) -> ModelVersion:
+def _registered(uri: str, registered: RegisteredVersion) -> ModelVersion:
     # Where the store leaves the id out, the source says it.
-    source = str(found.source or "")
+    source = str(registered.source or "")
     logged = source.removeprefix("models:/") if source.startswith("models:/m-") else None
     return ModelVersion(
         uri=uri,
-        pinned=f"models:/{found.name}/{found.version}",
-        name=found.name,
-        version=str(found.version),
-        model_id=found.model_id or logged,
+        pinned=f"models:/{registered.name}/{registered.version}",
+        name=registered.name,
+        version=str(registered.version),
+        model_id=registered.model_id or logged,
     )
 
 
@@ -137,8 +135,8 @@ def _offer(client: MlflowClient, name: str) -> str:
             model = client.get_registered_model(name)
     except ModelNotFound as unknown:
         return str(unknown)
-    found = client.search_model_versions(f"name={name!r}", max_results=_SHOWN)
-    versions = sorted((int(version.version) for version in found), reverse=True)
+    newest = client.search_model_versions(f"name={name!r}", max_results=_SHOWN)
+    versions = sorted((int(version.version) for version in newest), reverse=True)
     aliases = sorted(f"the alias @{alias} ({of})" for alias, of in dict(model.aliases).items())
     return _listing(f"{name!r} has", [*aliases, *(f"version {v}" for v in versions)])
 
@@ -156,5 +154,5 @@ def _offer_names(client: MlflowClient, name: str) -> str:
     return f"The registry knows no model {name!r}. {_listing('It has', map(repr, names))}"
 
 
-def _listing(intro: str, found: Iterable[str]) -> str:
-    return f"{intro} {listed(found, _SHOWN) or 'none'}."
+def _listing(intro: str, names: Iterable[str]) -> str:
+    return f"{intro} {listed(names, _SHOWN) or 'none'}."

@@ -52,11 +52,8 @@ def call_within(
 ) -> Answer:
     """Ask until there is an answer, for at most ``limit`` seconds, attempts and pauses together.
 
-    Each attempt runs in a thread, which is left alone if it outlasts the limit.
-
-    Raises:
-        GateError: The question raised it; it is not asked again.
-        DeadlineExceeded: The limit is over, or the last error was permanent.
+    Each attempt runs in a thread, which is left alone if it outlasts the limit. A GateError of the
+    question is raised at once; DeadlineExceeded follows a permanent error or the end of the time.
     """
     began, longest_pause = monotonic(), min(_LONGEST_PAUSE, limit / 10)
     errors: list[Exception] = []
@@ -87,11 +84,7 @@ def call_within(
 
 
 def fetch(download: Callable[[], Answer], limit: float) -> Answer:
-    """Download what may take long, in up to three attempts; each request has ``limit`` seconds.
-
-    Raises:
-        DeadlineExceeded: The third attempt failed too.
-    """
+    """Download in up to three attempts; each request has ``limit`` seconds."""
     began = monotonic()
     retry = stamina.RetryingCaller(
         attempts=3, timeout=None, wait_max=min(_LONGEST_PAUSE, limit / 10)

@@ -73,16 +73,9 @@ def render_report(
     past: FeedHistory | None = None,
     overlaps: Overlaps | None = None,
 ) -> str:
-    """Render a verdict as a page.
+    """Render a verdict as an HTML document; under ``redact`` it shows no sample.
 
-    Args:
-        verdict: The verdict. Under ``redact`` no sample is shown, even if it holds one.
-        destinations: Where the outputs of the batch are.
-        past: The feed's last batches, this one last.
-        overlaps: Which violations share rows.
-
-    Returns:
-        A complete HTML document.
+    ``past`` has the feed's last batches, this one last.
     """
     violations = ranked(verdict.violations)
     findings = column_findings(verdict)
@@ -112,21 +105,7 @@ def write_report(
     past: FeedHistory | None = None,
     overlaps: Overlaps | None = None,
 ) -> Path:
-    """Write a verdict as a page, atomically.
-
-    Args:
-        path: The page's path; its folder is made if needed, an older page is replaced.
-        verdict: The verdict.
-        destinations: Where the outputs of the batch are.
-        past: The feed's last batches, this one last.
-        overlaps: Which violations share rows.
-
-    Returns:
-        The path.
-
-    Raises:
-        OSError: The page cannot be written.
-    """
+    """Write a verdict as a page, atomically; an older page at the path is replaced."""
     return write_page(path, render_report(verdict, destinations, past, overlaps))
 
 

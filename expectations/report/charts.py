@@ -143,10 +143,10 @@ class Nulls:
 def strip_of(past: FeedHistory) -> Strip:
     """Chart the dispositions of the batches."""
     fared = Counter(batch.fare for batch in past.batches)
-    told = [f"{fared[fare]} {words}" for fare, words in FARES_IN_WORDS.items() if fared[fare]]
+    counts = [f"{fared[fare]} {words}" for fare, words in FARES_IN_WORDS.items() if fared[fare]]
     newest = _NEWEST[past.batches[-1].fare]
     return Strip(
-        caption=f"{_last(past)}: {_listed(told)}. The newest {newest}.",
+        caption=f"{_last(past)}: {_listed(counts)}. The newest {newest}.",
         fares={fare: fared[fare] for fare in FARES_IN_WORDS if fared[fare]},
         versions=_versions(past.batches),
     )
@@ -224,18 +224,18 @@ def _bar_of(batch: HistoryEntry, top: float) -> Bar:
 def _shares_in_words(past: Sequence[HistoryEntry]) -> str:
     known = [(share, batch.name) for batch in past if (share := batch.known.share) is not None]
     whole = sum(_bar_of(batch, 1).style == "whole" for batch in past)
-    told = f" {batches(whole)} failed as a whole." if whole else ""
+    failed = f" {batches(whole)} failed as a whole." if whole else ""
     if not known:
-        return f"There was no batch whose rows could be told apart.{told}"
+        return f"There was no batch whose rows could be told apart.{failed}"
     (least, _), (most, where) = min(known), max(known)
     if not most:
         elsewhere = " of the others" if whole else ""
-        return f"{told.lstrip()}{' ' if whole else ''}No row{elsewhere} was rejected."
+        return f"{failed.lstrip()}{' ' if whole else ''}No row{elsewhere} was rejected."
     if len(known) == 1:
-        return f"{percent(most)} of the rows of {where} were rejected.{told}"
+        return f"{percent(most)} of the rows of {where} were rejected.{failed}"
     usual = percent(median(share for share, _ in known))
     between = f"Between {percent(least)} and {percent(most)} of a batch's rows were rejected"
-    return f"{between}, {usual} in the median; most in {where}.{told}"
+    return f"{between}, {usual} in the median; most in {where}.{failed}"
 
 
 def _null_lane(
@@ -261,8 +261,8 @@ def _nulls_in_words(lanes: Sequence[NullLane], with_null: int, known: int) -> st
     if not lanes:
         return f"No nulls in {counted(known, 'column')} with known counts."
     first = lanes[0]
-    found = f"Nulls in {with_null:,} of {counted(known, 'column')} with known counts"
-    return f"{found}; most in {first.name}: {percent(first.most)} of {first.most_in}."
+    nulls = f"Nulls in {with_null:,} of {counted(known, 'column')} with known counts"
+    return f"{nulls}; most in {first.name}: {percent(first.most)} of {first.most_in}."
 
 
 def _scale(most: float) -> float:

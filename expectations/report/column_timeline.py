@@ -109,13 +109,9 @@ class Lifelines:
 
 
 def lifelines_of(past: FeedHistory) -> Lifelines:
-    """Chart the columns over the batches.
+    """Chart at most forty columns over the batches.
 
-    Args:
-        past: The batches; one without known columns does not interrupt a line.
-
-    Returns:
-        At most forty columns, and the number of the others.
+    A batch without known columns does not interrupt a line.
     """
     names = dict.fromkeys(
         name for batch in past.batches for name in (*batch.known.columns, *batch.known.marks)
@@ -175,12 +171,12 @@ def _events(name: str, states: Sequence[str], past: Sequence[HistoryEntry]) -> l
 def _in_words(lines: Sequence[ColumnTimeline], past: Sequence[HistoryEntry]) -> str:
     if not lines:
         return "No column is known of these batches."
-    told = [
+    events = [
         f"{counted(number, 'column')} {what}"
         for what in ("appeared", "vanished", "changed type")
         if (number := sum(any(e.what == what for e in line.events) for line in lines))
     ]
-    changed = "; ".join(told) if told else "No column appeared, vanished or changed its type"
+    changed = "; ".join(events) if events else "No column appeared, vanished or changed its type"
     failed = sum(bool(line.marks) for line in lines)
     failing = f" {counted(failed, 'column')} had violations." if failed else ""
     unknown = sum(not batch.known.columns for batch in past)

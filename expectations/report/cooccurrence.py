@@ -58,12 +58,13 @@ class Overlaps:
     @property
     def caption(self) -> str:
         """The chart in one or two sentences."""
-        said = f"{self.several:,} of {counted(self.rows, 'rejected row')} have more than one reason"
+        rejected = counted(self.rows, "rejected row")
         if not self.several:
-            return f"No row has more than one reason, of {counted(self.rows, 'rejected row')}."
+            return f"No row has more than one reason, of {rejected}."
         (first, second), rows = max(self.shared.items(), key=lambda pair: pair[1])
         pair = f"reasons {first + 1} and {second + 1}, in {counted(rows, 'row')}"
-        return f"{said}. Most often together: {pair}."
+        several = f"{self.several:,} of {rejected} have more than one reason"
+        return f"{several}. Most often together: {pair}."
 
     def both(self, first: int, second: int) -> int:
         """Rows with both of two reasons; for the same reason twice, all its rows."""
@@ -73,16 +74,10 @@ class Overlaps:
 
 
 def overlaps_in(rejected: pl.LazyFrame | None, verdict: Verdict) -> Overlaps | None:
-    """Count the rejected rows that reasons share, in one streaming pass.
+    """Count the rejected rows that reasons share, in one streaming pass over ``_violations``.
 
-    Args:
-        rejected: Rejected rows, as ``CheckResult.rejected`` gives them; only ``_violations`` is
-            read, or what it is made of.
-        verdict: The verdict.
-
-    Returns:
-        The counts; None where there are less than two reasons to compare, where the batch is
-        rejected as a whole, or where its rows can no longer be read.
+    None if there are less than two reasons to compare, if the batch is rejected as a whole, or if
+    its rows can no longer be read.
     """
     violations = _comparable(verdict)
     if rejected is None or verdict.whole or len(violations) < 2:  # noqa: PLR2004 - a pair

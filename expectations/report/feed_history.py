@@ -101,14 +101,9 @@ class FeedHistory:
 
 
 def known_from(verdict: Verdict, null_counts: Mapping[str, int]) -> EntryFacts:
-    """Extract the facts that charts show from a verdict.
+    """Extract the facts that charts show from a verdict; no value of the batch is among them.
 
-    Args:
-        verdict: The verdict on a batch.
-        null_counts: Null cells by arriving column, as far as they are known without reading.
-
-    Returns:
-        Names, types, shares and kinds; no value of the batch.
+    ``null_counts`` has the arriving columns whose null cells are known without reading.
     """
     apart = verdict.rows is not None and not verdict.whole
     policy = verdict.policy
@@ -130,7 +125,7 @@ def _columns(verdict: Verdict) -> dict[str, str]:
     for name, type_ in verdict.batch.columns:
         shown = _UNTYPED.get(verdict.batch.format, _SAME.get(type_, type_))
         types[verdict.policy.rename.get(name, name)].append(shown)
-    return {name: ", ".join(found) for name, found in types.items()}
+    return {name: ", ".join(shown) for name, shown in types.items()}
 
 
 def _null_shares(verdict: Verdict, null_counts: Mapping[str, int]) -> dict[str, float]:

@@ -104,55 +104,29 @@ class FeedOverview:
         )
 
 
-def render_feeds(feeds: Sequence[FeedOverview], made: datetime) -> str:
-    """Render the page that lists all feeds with their state.
-
-    Args:
-        feeds: The feeds, in the order in which they are listed.
-        made: When the page is made, in UTC.
-
-    Returns:
-        A complete HTML document.
-    """
+def render_feeds(feeds: Sequence[FeedOverview], as_of: datetime) -> str:
+    """Render the page that lists all feeds, in this order; ``as_of`` is in UTC."""
     return render_page(
         "feeds.html.jinja",
         feeds=[(feed, pictures_of(feed.past) if feed.past.batches else None) for feed in feeds],
-        made=made,
+        as_of=as_of,
         ago=ago,
     )
 
 
-def render_feed(feed: FeedOverview, made: datetime) -> str:
-    """Render the page of one feed.
-
-    Args:
-        feed: The feed.
-        made: When the page is made, in UTC.
-
-    Returns:
-        A complete HTML document.
-    """
+def render_feed(feed: FeedOverview, as_of: datetime) -> str:
+    """Render the page of one feed; ``as_of`` is in UTC."""
     pictures = pictures_of(feed.past) if feed.past.batches else None
     return render_page(
-        "feed.html.jinja", feed=feed, past=feed.past, pictures=pictures, made=made, ago=ago
+        "feed.html.jinja", feed=feed, past=feed.past, pictures=pictures, as_of=as_of, ago=ago
     )
 
 
 def render_earlier(
-    feed: FeedOverview, number: int, batches: Sequence[Before], made: datetime
+    feed: FeedOverview, number: int, batches: Sequence[Before], as_of: datetime
 ) -> str:
-    """Render one page of a feed's earlier batches.
-
-    Args:
-        feed: The feed.
-        number: The page's position among ``feed.earlier``, from 0.
-        batches: The newest first.
-        made: When the page is made, in UTC.
-
-    Returns:
-        A complete HTML document.
-    """
-    return render_page("earlier.html.jinja", feed=feed, number=number, batches=batches, made=made)
+    """Render page ``number``, from 0, of a feed's earlier batches, the newest first."""
+    return render_page("earlier.html.jinja", feed=feed, number=number, batches=batches, as_of=as_of)
 
 
 def ago(passed: timedelta) -> str:

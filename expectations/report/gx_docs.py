@@ -22,18 +22,14 @@ _MARKUP = re.compile(r"<[a-zA-Z/!?]|javascript:", re.IGNORECASE)
 
 
 def validation_result(verdict: Verdict) -> ExpectationSuiteValidationResult:
-    """Make the result that GX would have returned, had it judged.
+    """Build the result that GX would have returned, had it judged.
 
-    Returns:
-        A genuine result of a validation: data docs show it, and actions of checkpoints take it.
-        Each expectation that was judged is there; what the verdict says of it is in its ``meta``.
-
-    Raises:
-        Misuse: The verdict was reached without a contract.
+    Data docs show it, and actions of checkpoints take it. Each expectation that was judged is
+    there; the facts of the verdict are in its ``meta``. A verdict without a contract raises Misuse.
     """
     from ..gx.engine import suite_result
 
-    said = {
+    meta = {
         "name": safe(verdict.batch.name),
         "run": slug(verdict.batch.name),
         "model": str(verdict.model) if verdict.model else None,
@@ -41,18 +37,15 @@ def validation_result(verdict: Verdict) -> ExpectationSuiteValidationResult:
         "engine": verdict.engine,
         "violations": [violation.message for violation in verdict.violations],
     }
-    return suite_result(suite_of(verdict)["name"], answers(verdict), said)
+    return suite_result(suite_of(verdict)["name"], answers(verdict), meta)
 
 
 def publish_docs(verdict_path: str | Path, project_folder: str | Path) -> Path:
-    """Put a saved verdict into a GX project, and bring its data docs up to date.
+    """Put a saved verdict into a GX project, build its data docs, and return their index page.
 
-    Returns:
-        The index page of the data docs. Nothing that was in the project is overwritten.
-
-    Raises:
-        Misuse: No such verdict, one reached without a contract, a project that cannot be opened
-            or has no data docs on this machine, or a column whose name GX's pages would run.
+    Nothing that was in the project is overwritten. Misuse is raised if there is no such verdict or
+    contract, if the project cannot be opened or has no data docs on this machine, and if GX's pages
+    would run the name of a column.
     """
     from ..gx.engine import project, store
 

@@ -27,13 +27,9 @@ _ROW_COUNT = "expect_table_row_count_to_be_between"
 
 
 def contract_of(verdict: Verdict) -> Contract:
-    """Restore the contract by which a verdict was reached.
+    """Restore the contract, with the user's rules, by which a verdict was reached.
 
-    Returns:
-        The contract, with the user's rules.
-
-    Raises:
-        Misuse: The model had none, or the verdict is of a version that did not keep it.
+    Misuse is raised if the model had none, or if the verdict's version did not keep it.
     """
     if not verdict.signature:
         msg = (
@@ -47,22 +43,16 @@ def contract_of(verdict: Verdict) -> Contract:
 
 
 def suite_of(verdict: Verdict, *, whole: bool = False) -> dict[str, Any]:
-    """Make the suite of a verdict.
-
-    Returns:
-        The suite as plain data.
-    """
+    """Build the suite of a verdict as plain data."""
     contract = contract_of(verdict)
     columns = None if whole or not verdict.evidence else list(verdict.evidence)
     return to_suite(contract, contract.policy, columns)
 
 
 def answers(verdict: Verdict) -> list[Answer]:
-    """List the result of each expectation that was judged.
+    """List the results of the contract's expectations, then of the user's rules.
 
-    Returns:
-        The contract's expectations, then the user's rules; without those that were not judged,
-        because the batch was stopped before.
+    Those that were not judged, because the batch was stopped before, are left out.
     """
     contract = replace(contract_of(verdict), rules=())
     columns = list(verdict.evidence) or None
@@ -104,43 +94,43 @@ def _was_judged(expectation: Expectation, verdict: Verdict) -> bool:
     return bool(verdict.evidence) or expectation["type"] in (*_OF_COLUMNS, *_OF_TYPE)
 
 
-def _answer(expectation: Expectation, found: list[Violation], verdict: Verdict) -> Answer:
+def _answer(expectation: Expectation, violations: list[Violation], verdict: Verdict) -> Answer:
     rows = verdict.rows or 0
     answer = Answer(
         expectation,
-        not found,
+        not violations,
         rows=rows,
-        observed=safe(_observed(expectation, found, verdict)),
-        messages=tuple(violation.message for violation in found),
-        error=safe(next((v.message for v in found if v.kind == "unreadable"), None)),
+        observed=safe(_observed(expectation, violations, verdict)),
+        messages=tuple(violation.message for violation in violations),
+        error=safe(next((v.message for v in violations if v.kind == "unreadable"), None)),
     )
     by_row = expectation["type"] == "expect_column_values_to_not_be_null"
-    return _with_rows(answer._replace(element_count=rows), found) if by_row else answer
+    return _with_rows(answer._replace(element_count=rows), violations) if by_row else answer
 
 
-def _with_rows(answer: Answer, found: list[Violation]) -> Answer:
-    if not found or found[0].count is None:
+def _with_rows(answer: Answer, violations: list[Violation]) -> Answer:
+    if not violations or violations[0].count is None:
         return answer
     return answer._replace(
-        unexpected_count=found[0].count,
-        positions=found[0].rows,
-        values=tuple(safe(_value(text)) for text in found[0].sample),
+        unexpected_count=violations[0].count,
+        positions=violations[0].rows,
+        values=tuple(safe(_value(text)) for text in violations[0].sample),
     )
 
 
-def _observed(expectation: Expectation, found: list[Violation], verdict: Verdict) -> Any:
+def _observed(expectation: Expectation, violations: list[Violation], verdict: Verdict) -> Any:
     if expectation["type"] == _ROW_COUNT:
         return verdict.rows
-    if expectation["type"] in _OF_COLUMNS and not found:
+    if expectation["type"] in _OF_COLUMNS and not violations:
         return list(verdict.evidence)
-    if found:
-        return "; ".join(violation.observed for violation in found)
+    if violations:
+        return "; ".join(violation.observed for violation in violations)
     return expectation["kwargs"].get("type_")
 
 
 def _of_rule(ruling: RuleResult, verdict: Verdict) -> Answer:
     asked = {key: ruling.expectation[key] for key in ("type", "kwargs")}
-    found = [v for v in verdict.violations if v.kind == "rule" and v.expectation == asked]
+    violations = [v for v in verdict.violations if v.kind == "rule" and v.expectation == asked]
     looked_at = ruling.element_count
     conditional = "row_condition" in ruling.expectation["kwargs"]
     answer = Answer(
@@ -149,16 +139,16 @@ def _of_rule(ruling: RuleResult, verdict: Verdict) -> Answer:
         rows=(looked_at if conditional else None) or verdict.rows or 0,
         element_count=looked_at,
         unexpected_count=ruling.unexpected_count or 0,
-        observed=safe(_measured(ruling, found)),
-        messages=tuple(violation.message for violation in found),
+        observed=safe(_measured(ruling, violations)),
+        messages=tuple(violation.message for violation in violations),
     )
-    return _with_rows(answer, found) if looked_at is not None else answer
+    return _with_rows(answer, violations) if looked_at is not None else answer
 
 
-def _measured(ruling: RuleResult, found: list[Violation]) -> Any:
+def _measured(ruling: RuleResult, violations: list[Violation]) -> Any:
     if ruling.observed is not None or ruling.element_count is not None:
         return ruling.observed
-    return "; ".join(violation.observed for violation in found) or None
+    return "; ".join(violation.observed for violation in violations) or None
 
 
 def safe(value: Any) -> Any:

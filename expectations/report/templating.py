@@ -45,32 +45,15 @@ def pictures_of(past: FeedHistory) -> Pictures:
 
 
 def render_page(template: str, **facts: object) -> str:
-    """Render a page.
+    """Render a template of the folder ``templates`` as an HTML document.
 
-    Args:
-        template: File name of the template, beside this module.
-        facts: The variables of the template. Every text is escaped, cut to 600 characters, and
-            freed of control characters.
-
-    Returns:
-        A complete HTML document.
+    Every text among the facts is escaped, cut to 600 characters, and freed of control characters.
     """
     return _templates().get_template(template).render(facts)
 
 
 def write_page(path: str | Path, page: str) -> Path:
-    """Write a page atomically.
-
-    Args:
-        path: Its path; its folder is made if needed, an older page is replaced.
-        page: The document.
-
-    Returns:
-        The path.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+    """Write a page atomically; an older page at the path is replaced."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     staged = target.with_name(f".{uuid.uuid4().hex}.tmp")

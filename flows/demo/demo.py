@@ -45,10 +45,8 @@ _POLICY: dict[str, Any] = {
 def run_demo(folder: Path) -> None:
     """Train a model, let July arrive, score it through Prefect, and show the results.
 
-    All files go to ``folder``. The model is trained once; each run has a feed of its own.
-
-    Raises:
-        GateError: A row is unaccounted for.
+    All files go to ``folder``. The model is trained once; each run has a feed of its own. A row
+    that is unaccounted for raises GateError.
     """
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 def foresee(feed_file: Path, champion: str, challenger: str) -> DriftReport:
     """Show what the challenger changes, and which of the last batches it would reject.
 
-    Raises:
-        GateError: The change is not breaking, or rejects no batch.
+    GateError is raised if the change is not breaking, or rejects no batch.
     """
     from ...expectations.contract.contract import Contract
     from ...expectations.drift.compare import compare
@@ -29,35 +28,31 @@ def foresee(feed_file: Path, champion: str, challenger: str) -> DriftReport:
     terminal.print_blank()
     terminal.print_line(f"diff {champion} {challenger}")
     terminal.out.print(table_of_changes(changes))
-    found = watch_feed(feed_file, model=challenger)
-    worse = sorted((entry for entry in found.forecast if entry.worse), key=lambda e: e.name)
+    drift = watch_feed(feed_file, model=challenger)
+    worse = sorted((entry for entry in drift.forecast if entry.worse), key=lambda e: e.name)
     terminal.print_blank()
-    terminal.print_line(f"were {challenger} promoted tonight: {found.forecast_in_words}")
+    terminal.print_line(f"were {challenger} promoted tonight: {drift.forecast_in_words}")
     for entry in (*worse[:2], *worse[-1:]):
         why = entry.reason.partition(":")[0]
         terminal.print_line(f"  {entry.name}  {entry.was}, would be {entry.would_be}: {why}")
     if not worse or not any(change.effect == "breaking" for change in changes):
         msg = "a new required column was not breaking, or rejected no batch."
         raise GateError(msg)
-    return found
+    return drift
 
 
 def alert_once(feed_file: Path, foreseen: DriftReport) -> None:
-    """Alert about the newest batch's drift, check that it happens once, and draw the pages.
-
-    Raises:
-        GateError: There was not exactly one alert.
-    """
+    """Alert about the newest batch's drift, check that it happens once, and draw the pages."""
     from ...tasks.alerts.notifier import notify_of_drift, parse_recipients
     from ...tasks.feed.feed import Feed
     from ...tasks.monitoring.watch import watch_feed
 
     feed = Feed.load(feed_file)
-    found = watch_feed(feed)
+    latest = watch_feed(feed)
     with webhook() as (address, messages):
         recipients = parse_recipients([address])
-        for drift in (found, watch_feed(feed)):
-            notify_of_drift(feed, drift, recipients)
+        for report in (latest, watch_feed(feed)):
+            notify_of_drift(feed, report, recipients)
     terminal.print_blank()
     terminal.print_line(
         f"drift compared twice, alerts that a webhook on loopback received: {len(messages)}"
@@ -65,30 +60,30 @@ def alert_once(feed_file: Path, foreseen: DriftReport) -> None:
     for line in "\n".join(messages).splitlines():
         terminal.print_line(f"  {line}")
     terminal.print_blank()
-    terminal.print_line(f"overview     {near(_overview(feed_file, found, foreseen))}")
+    terminal.print_line(f"overview     {near(_overview(feed_file, latest, foreseen))}")
     if len(messages) != 1:
         msg = f"{len(messages)} alerts about one drift."
         raise GateError(msg)
 
 
-def _overview(feed_file: Path, *findings: DriftReport) -> Path:
+def _overview(feed_file: Path, *drifts: DriftReport) -> Path:
     from ...tasks.feed.feed import Feed
     from ...tasks.monitoring.pages import write_overview
 
     feed = Feed.load(feed_file)
-    notes = {feed.name: [_note(found) for found in findings]}
+    notes = {feed.name: [_note(drift) for drift in drifts]}
     return write_overview([feed], feed_file.parent / "pages", notes)
 
 
-def _note(found: DriftReport) -> DriftNote:
+def _note(drift: DriftReport) -> DriftNote:
     from ...expectations.report.feed_pages import DriftNote
 
-    title = f"Were {found.model} promoted" if found.named else f"Since {found.since or 'of late'}"
+    title = f"Were {drift.model} promoted" if drift.named else f"Since {drift.since or 'of late'}"
     return DriftNote(
         title=title,
-        severity="critical" if found.breaking else "warning",
-        changes=tuple(change.message for change in found.noticeable),
-        forecast=found.forecast_in_words,
+        severity="critical" if drift.breaking else "warning",
+        changes=tuple(change.message for change in drift.noticeable),
+        forecast=drift.forecast_in_words,
     )
 
 

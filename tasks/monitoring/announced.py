@@ -63,14 +63,8 @@ def announce_once(
 ) -> tuple[News, ...]:
     """Announce what is new about a drift and record it; of two processes at once, one does.
 
-    Args:
-        feed: The feed.
-        drift: What has changed.
-        announce: Receives the drift, the event, and the fingerprint of the drift announced before.
-
-    Raises:
-        OSError: The state cannot be read or written, or another process has locked it for two
-            minutes.
+    ``announce`` receives the drift, the event, and the fingerprint of the drift announced before.
+    A state that another process has locked for two minutes raises OSError.
     """
     announced = _announced(feed)
     if new_events(drift, announced)[1] == announced:

@@ -45,18 +45,16 @@ def write_overview(
     """Write all pages of these feeds into a folder, and return the path of their list.
 
     The pages link to reports and predictions by relative paths. At most sixty receipts of each feed
-    are read. Pages of an earlier call are replaced; nothing of the feeds is written.
-
-    Raises:
-        Misuse: Two feeds have one name, or a page of another program would be overwritten.
+    are read. Pages of an earlier call are replaced; nothing of the feeds is written. Misuse is
+    raised if two feeds have one name, or if a page of another program would be overwritten.
     """
     home = Path(folder).absolute()
     _refuse_namesakes(feeds)
     _refuse_strangers(home / _INDEX)
-    made = datetime.now(UTC)
+    as_of = datetime.now(UTC)
     notes = drift or {}
-    seen = [_write_feed(feed, home, tuple(notes.get(feed.name, ())), made) for feed in feeds]
-    return write_page(home / _INDEX, render_feeds(seen, made))
+    seen = [_write_feed(feed, home, tuple(notes.get(feed.name, ())), as_of) for feed in feeds]
+    return write_page(home / _INDEX, render_feeds(seen, as_of))
 
 
 def _refuse_namesakes(feeds: Sequence[Feed]) -> None:
@@ -79,7 +77,7 @@ def _refuse_strangers(index: Path) -> None:
 
 
 def _write_feed(
-    feed: Feed, home: Path, drift: tuple[DriftNote, ...], made: datetime
+    feed: Feed, home: Path, drift: tuple[DriftNote, ...], as_of: datetime
 ) -> FeedOverview:
     page = home / f"feed-{feed.name}"
     history = look_back(feed)
@@ -97,8 +95,8 @@ def _write_feed(
     kept = {batch_of(name): name for name in names}
     for number, (name, traces) in enumerate(zip(seen.earlier, older, strict=True)):
         batches = [_before(feed, trace, kept.get(trace.batch), page) for trace in traces]
-        write_page(page / name, render_earlier(seen, number, batches, made))
-    write_page(page / _INDEX, render_feed(seen, made))
+        write_page(page / name, render_earlier(seen, number, batches, as_of))
+    write_page(page / _INDEX, render_feed(seen, as_of))
     return seen
 
 

@@ -57,16 +57,8 @@ def watch_feed(
 ) -> DriftReport:
     """Report what has changed around a feed; nothing is moved, written or sent.
 
-    Args:
-        feed: The feed, or the path of its YAML file.
-        last: How many of the last batches to look at.
-        model: A version to forecast for, in place of the one that the feed's model URI means now.
-        timeout: Seconds within which the registry must answer.
-
-    Raises:
-        GateError: The feed file, the model or the registry, as ``Feed.load`` and ``Contract.load``
-            raise it.
-        OSError: The feed's receipts cannot be listed.
+    It looks at the ``last`` batches. ``model`` is a version to forecast for, in place of the one
+    that the feed's model URI means now.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
     contract = Contract.load(model or feed.model, timeout=timeout)

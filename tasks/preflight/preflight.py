@@ -26,23 +26,10 @@ def preflight(
     policy: Policy | None = None,
     timeout: float | None = None,
 ) -> Preflight:
-    """Try a model version. This loads the model and runs its code.
+    """Try a model version on a folder of recent batches. This loads the model and runs its code.
 
-    Args:
-        uri: As for ``Contract.load``.
-        batches: A folder of recent batches, to see what they would have met.
-        policy: What the contract leaves open.
-        timeout: Seconds to go on trying while the registry does not answer.
-
-    Returns:
-        All steps; one that fails keeps the others from being tried only if they need it.
-
-    Raises:
-        BatchNotFound: No such folder.
-        ContractChanged: The version's signature was altered meanwhile.
-        Misuse: The URI names a contract without a model.
-        ModelNotFound: No such model, version, alias, run or folder.
-        RegistryUnavailable: No answer within the timeout.
+    A step that fails keeps the others from being tried only if they need it. A URI that names a
+    contract without a model raises Misuse.
     """
     folder = folder_of(batches)
     try:

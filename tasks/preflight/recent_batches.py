@@ -39,11 +39,7 @@ def judge_recent(
 
 
 def folder_of(batches: str | Path | None) -> Path | None:
-    """Return the folder of recent batches as an absolute path.
-
-    Raises:
-        BatchNotFound: There is no such folder.
-    """
+    """Return the folder of recent batches as an absolute path, or raise BatchNotFound."""
     folder = None if batches is None else Path(batches).absolute()
     if folder is not None and not folder.is_dir():
         msg = f"there is no folder {batches}. Name one that holds recent batches."

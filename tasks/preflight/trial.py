@@ -73,13 +73,10 @@ class TrialResult(NamedTuple):
 def try_model(
     candidate: ModelCandidate, example: CheckResult | None, synthetic: CheckResult | None
 ) -> tuple[Step, Step]:
-    """Load a model, let it predict, and judge what it returns.
+    """Load a model, let it predict, and judge its outputs; predicting and judging are a step each.
 
     If the model predicts on its own example, an error on generated rows fails no step: it may be
     about a category that never occurs.
-
-    Returns:
-        A step for the predictions and one for the outputs.
     """
     predict = Step(
         name="predict",
@@ -147,10 +144,9 @@ def _output_step(results: Sequence[TrialResult], candidate: ModelCandidate) -> S
 def trials_of(
     result: CheckResult, contract: Contract, what: str, remedy: str
 ) -> Iterator[TrialInput]:
-    """List what a model that predicts on the rows of a batch must be able to predict on.
+    """Yield the batch, its first row alone, and the batch without the columns that may be absent.
 
-    Yields:
-        The whole batch, its first row alone, and the batch without the columns that may be absent.
+    A model that predicts on the rows of the batch must be able to predict on each.
     """
     whole, rows = result.model_input(), result.verdict.accepted
     yield TrialInput(what, rows, whole, remedy)
