@@ -6,7 +6,8 @@ UV := .uv/bin/uv
 BIN := .venv/bin
 PROPERTIES := tests/conform/test_properties.py tests/conform/test_tensors.py \
 	tests/readers/test_folders.py::test_any_partition_into_files_gives_the_same_verdict
-THROUGH_GX := tests/rules/test_against_stock_gx.py
+THROUGH_GX := tests/rules/test_against_stock_gx.py \
+	tests/rules/test_odd_rules.py::test_any_arguments_give_a_verdict_or_are_refused
 # What tests and tools share lies in folders by theme.
 TOOL := PYTHONPATH=$$(echo tests/support/* | tr ' ' ':') $(BIN)/python tests/tools
 SOURCES := $(wildcard *.py) $(shell find expectations tasks flows tests -name '*.py' -o -name '*.jinja')

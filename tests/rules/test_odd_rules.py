@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ ROWS = pl.DataFrame(
         "t": pl.Series([0, 1, None]).cast(pl.Datetime("ns")),
     }
 )
+# `make prove` tries every odd value in every field.
+_EVERYTHING = int(os.environ.get("SIGNATURE_GATE_EXAMPLES", "200")) > 200
 ODD: list[Any] = [
     *(-1, float("nan"), 2**70, 10**400, True, None),
     *("", "i", "(", "%Q\x00", "2020-01-01"),
@@ -98,13 +101,37 @@ def test_the_table_holds_the_expectations_of_gx() -> None:
     assert len(EXPECTATIONS) > 50
 
 
+def _usual_rules(kind: str) -> list[dict[str, Any]]:
+    """Arguments that are not odd: on each column, or on one, another for the next kind."""
+    usual = {field: _USUAL[field] for field in _fields()[kind] if field in _USUAL}
+    every = [dict(zip(usual, values, strict=True)) for values in itertools.product(*usual.values())]
+    return every if _EVERYTHING else [every[EXPECTATIONS.index(kind) % len(every)]]
+
+
+def _odd_arguments(kind: str) -> list[tuple[str, Any]]:
+    """Each field with every odd value, or with one: the one after that of the field before."""
+    fields = _fields()[kind]
+    if _EVERYTHING:
+        return list(itertools.product(fields, ODD))
+    first = EXPECTATIONS.index(kind)
+    return [(field, ODD[(first + place) % len(ODD)]) for place, field in enumerate(fields)]
+
+
+def test_the_odd_arguments_reach_every_field_and_value() -> None:
+    """No field of an expectation is left out, and over all of them a field meets most values."""
+    tried = {kind: _odd_arguments(kind) for kind in EXPECTATIONS}
+    of_columns = {repr(v) for pairs in tried.values() for field, v in pairs if field == "column"}
+
+    assert all({field for field, _ in tried[kind]} == set(_fields()[kind]) for kind in EXPECTATIONS)
+    assert {repr(v) for pairs in tried.values() for _, v in pairs} == set(map(repr, ODD))
+    assert len(of_columns) > len(ODD) // 2
+
+
 @pytest.mark.parametrize("kind", EXPECTATIONS)
 def test_any_arguments_give_a_verdict_or_are_refused(kind: str) -> None:
-    """Each argument odd in turn, on each column; nothing else comes out than these two."""
-    fields = _fields()[kind]
-    usual = {field: _USUAL[field] for field in fields if field in _USUAL}
-    rules = [dict(zip(usual, values, strict=True)) for values in itertools.product(*usual.values())]
-    odd = [{**rules[-1], field: value} for field in fields for value in ODD]
+    """Arguments usual and odd, one odd in a rule; nothing else comes out than these two."""
+    rules = _usual_rules(kind)
+    odd = [{**rules[-1], field: value} for field, value in _odd_arguments(kind)]
 
     outcomes = {_outcome({"type": kind, "kwargs": kwargs}) for kwargs in [*rules, *odd]}
 
