@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..batch.columns import RESERVED
 from ..verdict.verdict import Severity, Violation
 from ..wording import listed
-from .missing_columns import header_cause, likely_renames
+from .missing_columns import likely_renames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -64,7 +64,7 @@ def match_columns(batch: Batch, contract: Contract, policy: Policy) -> Matching:
     by_weight = sorted(missing, key=lambda column: not column.required)
     renames = likely_renames(by_weight[:_GUESSED], types, batch, policy)
     violations = [
-        *_missing(contract, missing, renames, policy, header_cause(batch, contract, policy)),
+        *_missing(contract, missing, renames, policy),
         *_missing_optional(missing, renames, policy, any_arrived=bool(pairs)),
         *_missing_kept(policy, positions),
         *_duplicates(contract, arrived),
@@ -80,12 +80,11 @@ def _missing(
     missing: Sequence[Column],
     renames: Mapping[str, LikelyRename],
     policy: Policy,
-    header: str | None,
 ) -> Iterable[Violation]:
     expectation = _match_set(contract)
     for position, column in enumerate(column for column in missing if column.required):
         rename = renames.get(column.name)
-        otherwise = header or f"Deliver {column.name!r}, or log the model again with it optional."
+        otherwise = f"Deliver {column.name!r}, or log the model again with it optional."
         yield Violation(
             kind="missing_column",
             column=column.name,

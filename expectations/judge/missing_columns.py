@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ..batch.batch import Batch
-    from ..contract.contract import Column, Contract
+    from ..contract.contract import Column
     from ..contract.policy import Policy
     from ..similarity import NamePair
 
 # Scores that lie as close to each other decide nothing.
 _TIE = 0.02
 _LIKELY = 0.9
-_DELIMITERS = (";", "\t", "|", ",")
 _CHOOSE = "say which it is in policy rename"
 
 
@@ -99,27 +98,3 @@ def _may_conform(column: Column, arrow: pa.DataType, batch: Batch, policy: Polic
     kind = source_kind(arrow)
     is_parsed = policy.parse_text == "allow" or "json" in batch.info.format
     return kind in CONFORMS[column.type.name] or (kind == "string" and is_parsed)
-
-
-# ----- headers -----
-
-
-def header_cause(batch: Batch, contract: Contract, policy: Policy) -> str | None:
-    """Name what makes the header of a CSV file no header, with its remedy; None if nothing does."""
-    names: list[str] = batch.schema.names
-    if batch.info.format != "csv" or not names:
-        return None
-    if names[0].casefold().startswith("sep="):
-        mark = names[0][len("sep=") :] or policy.csv.delimiter
-        entry = f"csv: {json.dumps({'delimiter': mark})}"
-        return f"The first line, sep={mark}, is Excel's and no header: delete it, and set {entry}."
-    for mark in _DELIMITERS:
-        if len(names) == 1 and mark in names[0] and _divides(names[0], mark, contract):
-            entry = json.dumps({"delimiter": mark})
-            return f"The header is one column with {mark!r} in it: set policy csv: {entry}."
-    return None
-
-
-def _divides(header: str, mark: str, contract: Contract) -> bool:
-    parts = {part.strip().strip('"') for part in header.split(mark)}
-    return any(column.name in parts for column in contract.columns)

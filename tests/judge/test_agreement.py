@@ -52,10 +52,10 @@ def test_files_that_vanish_after_the_verdict_are_an_error_of_the_gate(tmp_path: 
     result = check(tmp_path, contract(a="long"))
     (tmp_path / "1.parquet").unlink()
 
-    with pytest.raises(BatchChanged):
-        _ = result.accepted
-    with pytest.raises(BatchChanged):
-        _ = result.rejected
+    for rows in (result.accepted, result.rejected):
+        assert rows is not None
+        with pytest.raises(BatchChanged):
+            rows.collect()
     with pytest.raises(BatchChanged):
         result.model_input()
 

@@ -72,9 +72,9 @@ def test_null_stands_where_type_and_policy_let_it(
     target: str, fields: dict[str, Any], *, required: bool, may_stand: bool
 ) -> None:
     """Integers and booleans never carry null; other types as signature and policy say."""
-    judged_by = contract(() if required else ("a",), a=target)
+    judged_by = contract(() if required else ("a",), a=target, b="long")
 
-    result = check(pa.table({"a": VALUES[target]}), judged_by, split(**fields))
+    result = check(pa.table({"a": VALUES[target], "b": [1, 2]}), judged_by, split(**fields))
 
     if may_stand and target not in NEVER_NULL:
         assert result.passed

@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import yaml
 from small_checks import (
     SPLIT,
     accepted,
@@ -235,19 +236,24 @@ def test_a_header_that_is_not_divided_names_the_delimiter(mark: str, tmp_path: P
 
     remedies = {v.remedy for v in check(path, judged_by).violations if v.severity == "critical"}
 
-    entry = json.dumps({"delimiter": mark})
-    assert remedies == {f"The header is one column with {mark!r} in it: set policy csv: {entry}."}
+    (remedy,) = remedies
+    written = yaml.safe_load(remedy.removeprefix("Set policy csv.").removesuffix("."))
+    assert written == {"delimiter": mark}
     assert check(path, judged_by, Policy.parse({"csv": {"delimiter": mark}})).passed
 
 
 def test_the_line_that_excel_puts_above_a_header_is_named(tmp_path: Path) -> None:
-    """A first line such as sep=; is no header."""
+    """A first line such as sep=; is no header: it names the delimiter, and is passed over."""
     path = tmp_path / "x.csv"
     path.write_text("sep=;\na;b\n1;2\n")
 
-    result = check(path, contract(a="long"), Policy.parse({"csv": {"delimiter": ";"}}))
+    judged_by = contract(a="long", b="long")
 
-    assert "sep=;" in result.violations[0].remedy
+    (violation,) = check(path, judged_by).violations
+
+    assert "sep=;" in violation.observed
+    assert violation.remedy == "Set policy csv.delimiter: ';'."
+    assert check(path, judged_by, Policy.parse({"csv": {"delimiter": ";"}})).passed
 
 
 def test_an_index_of_pandas_is_named(tmp_path: Path) -> None:
