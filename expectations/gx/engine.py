@@ -36,11 +36,7 @@ _FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
 
 
 def judge_frame(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[GxResult]:
-    """Judge a frame by stock GX.
-
-    Returns:
-        What GX found, one for each expectation, in their order.
-    """
+    """Judge a frame by stock GX: one result for each expectation, in their order."""
     import great_expectations as gx
 
     names = alias_names(list(frame.columns))
@@ -48,7 +44,7 @@ def judge_frame(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> lis
         {**renamed(expectation, names), "meta": {_NUMBER: number}}
         for number, expectation in enumerate(expectations)
     ]
-    found = dict[int, GxResult]()
+    by_number = dict[int, GxResult]()
     with _in_memory() as context:
         source = context.data_sources.add_pandas("signature-gate")
         whole = source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("all")
@@ -56,18 +52,14 @@ def judge_frame(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> lis
         for together in compatible_groups(numbered):
             suite = gx.ExpectationSuite(name="signature-gate", expectations=cast("Any", together))
             results: Any = batch.validate(suite, result_format=cast("Any", _FORMAT)).results
-            # GX lists errors first: results are told by what they carry, not by their place.
-            found |= {r.expectation_config.meta[_NUMBER]: judged(r) for r in results}
-    judgements = [found[number] for number in range(len(expectations))]
+            # GX lists errors first: a result carries its number, its place says nothing.
+            by_number |= {r.expectation_config.meta[_NUMBER]: judged(r) for r in results}
+    judgements = [by_number[number] for number in range(len(expectations))]
     return [j._replace(observed=restore_names(j.observed, names)) for j in judgements]
 
 
 def why_refused(expectation: Expectation) -> str | None:
-    """Say why GX does not take an expectation.
-
-    Returns:
-        The reason; None if GX takes it.
-    """
+    """Say why GX does not take an expectation; None if it does."""
     from great_expectations.exceptions.exceptions import ExpectationNotFoundError
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
@@ -125,11 +117,7 @@ def _giving_back() -> Generator[Any]:
 def suite_result(
     suite: str, answers: Sequence[Answer], meta: dict[str, Any]
 ) -> ExpectationSuiteValidationResult:
-    """Make GX's own result of a validation; its percentages are GX's own arithmetic.
-
-    Returns:
-        The result, as stock GX would have returned it.
-    """
+    """Make GX's own result of a validation; its percentages are GX's own arithmetic."""
     import great_expectations as gx
     from great_expectations.core import ExpectationSuiteValidationResult, RunIdentifier
 
@@ -172,12 +160,12 @@ def _details(stated: Any, answer: Answer) -> dict[str, Any]:
     metric = getattr(stated, "map_metric", None)
     if answer.element_count is None or metric is None or answer.error is not None:
         return {} if answer.observed is None else {"observed_value": answer.observed}
-    found: dict[str, Any] = stated._validate(  # noqa: SLF001 - the hook of every expectation
+    details: dict[str, Any] = stated._validate(  # noqa: SLF001 - the hook of every expectation
         metrics=answer.metrics(metric),
         runtime_configuration={"result_format": "BASIC"},
         execution_engine=None,
     )["result"]
-    return {**found, "partial_unexpected_index_list": list(answer.positions)}
+    return {**details, "partial_unexpected_index_list": list(answer.positions)}
 
 
 @contextmanager
@@ -206,11 +194,7 @@ def project(folder: Path) -> Generator[Any]:
 def store(
     context: Any, suite: dict[str, Any], result: ExpectationSuiteValidationResult
 ) -> ValidationResultIdentifier:
-    """Write a result to a project, and its suite if the project has none of this name.
-
-    Returns:
-        Under which the result is found, in the project's stores and by the actions of checkpoints.
-    """
+    """Write a result to a project, and its suite if the project has none of this name."""
     import great_expectations as gx
     from great_expectations.data_context.types.resource_identifiers import (
         ExpectationSuiteIdentifier,

@@ -1,4 +1,4 @@
-"""What GX takes for one another, told apart while it judges.
+"""Other names for columns that GX would confuse, while it judges.
 
 GX looks names up without regard to case and quotes, and takes the first that fits. It answers all
 quantile expectations on a column with the quantiles of the first.
@@ -19,11 +19,7 @@ _QUOTES = "\"`[]'"
 
 
 def alias_names(names: Sequence[str]) -> dict[str, str]:
-    """Find other names for columns that GX would confuse.
-
-    Returns:
-        Each name with the one to judge it under; empty if GX confuses none.
-    """
+    """Map each name to the one to judge it under; empty if GX confuses none."""
     as_gx_sees = {name.strip(_QUOTES).casefold() for name in names}
     quoted = any(name != name.strip(_QUOTES) for name in names)
     if len(as_gx_sees) == len(names) and not quoted:

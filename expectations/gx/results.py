@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class GxResult(NamedTuple):
-    """What stock GX found for one expectation.
+    """The result of stock GX for one expectation.
 
     Attributes:
         success: Whether the expectation is met.
@@ -26,32 +26,28 @@ class GxResult(NamedTuple):
 
 
 def judged(result: Any) -> GxResult:
-    """Read one of GX's own results.
-
-    Returns:
-        The same in plain terms.
-    """
+    """Read one of GX's own results."""
     if error := _error(result.exception_info):
         return GxResult(success=False, error=error)
-    found: dict[str, Any] = result.result or {}
-    if "unexpected_index_list" not in found:
-        return GxResult(bool(result.success), observed=_plain(found))
-    missing = found.get("missing_count") or 0
+    answer: dict[str, Any] = result.result or {}
+    if "unexpected_index_list" not in answer:
+        return GxResult(bool(result.success), observed=_plain(answer))
+    missing = answer.get("missing_count") or 0
     return GxResult(
         bool(result.success),
-        element_count=found["element_count"] - missing,
-        unexpected_count=found["unexpected_count"],
-        positions=tuple(int(index) for index in found["unexpected_index_list"]),
+        element_count=answer["element_count"] - missing,
+        unexpected_count=answer["unexpected_count"],
+        positions=tuple(int(index) for index in answer["unexpected_index_list"]),
     )
 
 
-def _plain(found: dict[str, Any]) -> Any:
+def _plain(answer: dict[str, Any]) -> Any:
     """What was measured, in types that JSON has."""
-    observed = found.get("observed_value")
-    if observed is None and "details" in found:
-        observed = found["details"]
+    observed = answer.get("observed_value")
+    if observed is None and "details" in answer:
+        observed = answer["details"]
     if observed is None:
-        counts = {key: value for key, value in found.items() if key.endswith(("_count", "_list"))}
+        counts = {key: value for key, value in answer.items() if key.endswith(("_count", "_list"))}
         observed = counts or None
     return _in_json(observed)
 
@@ -75,11 +71,7 @@ def _error(info: Any) -> str | None:
 
 
 def statistics(met: list[bool]) -> dict[str, Any]:
-    """Count as a validation of GX does.
-
-    Returns:
-        Numbers, and the share of those met in percent; None of nothing.
-    """
+    """Count as a validation of GX does; there is no percentage of nothing."""
     return {
         "evaluated_expectations": len(met),
         "successful_expectations": sum(met),
@@ -97,7 +89,7 @@ class Answer(NamedTuple):
     Attributes:
         expectation: In plain form.
         success: Whether it is met.
-        rows: Rows that it was asked of.
+        rows: Rows that it was judged on.
         element_count: Those that it looked at; None for expectations on the whole.
         unexpected_count: Those that break it.
         positions: Where the first of them are.

@@ -1,4 +1,4 @@
-"""Rules about a batch as a whole: GX's aggregate expectations, said for Polars.
+"""Rules about a batch as a whole: GX's aggregate expectations, in Polars.
 
 ``TABLE_RULES`` is the table. Each entry means what GX on pandas means by it; sums, means and
 deviations agree up to the last digits of a float, which depend on the order of adding.

@@ -45,22 +45,14 @@ def _stands_alone(rule: Rule) -> bool:
 
 
 def for_the_scan(rule: Rule) -> RuleState:
-    """Leave a rule to the scan, if that alone can judge it.
-
-    Returns:
-        An open outcome; of a rule that needs the whole batch, that it is not judged.
-    """
+    """Leave a rule to the scan, if that alone can judge it; any other stays unjudged."""
     return replace(unjudged(rule), scanned=_stands_alone(rule))
 
 
 def settle(
     rules: list[Rule], whole: ConformedBatch, *, redact: bool, by_gx: bool
 ) -> list[RuleState]:
-    """Judge what needs the whole batch.
-
-    Returns:
-        One outcome for each rule, in their order.
-    """
+    """Judge what needs the whole batch: one outcome for each rule, in their order."""
     outcomes = {number: for_the_scan(rule) for number, rule in enumerate(rules)}
     judgeable = {
         number: rule
@@ -99,12 +91,12 @@ def _by_measure(
     if not measured:
         return
     about = {number: _about(rule, whole) for number, rule in measured.items()}
-    asked = {n: _aggregates(rule, about[n]) for n, rule in measured.items()}
-    named = [e.alias(f"{n} {i}") for n, exprs in asked.items() for i, e in enumerate(exprs)]
+    aggregates = {n: _aggregates(rule, about[n]) for n, rule in measured.items()}
+    named = [e.alias(f"{n} {i}") for n, exprs in aggregates.items() for i, e in enumerate(exprs)]
     needed = {name for rule in measured.values() for name in rule.columns}
     row = collect(whole.valid_rows(needed).select(named)).row(0, named=True)
     for number, rule in measured.items():
-        values = [row[f"{number} {i}"] for i in range(len(asked[number]))]
+        values = [row[f"{number} {i}"] for i in range(len(aggregates[number]))]
         if rule.type in TABLE_RULES:
             result = TABLE_RULES[rule.type].conclude(about[number], values)
             yield number, _of_whole(rule, result, redact=redact)
@@ -129,8 +121,8 @@ def _about(rule: Rule, whole: ConformedBatch) -> RuleOperands:
 def _aggregates(rule: Rule, operands: RuleOperands) -> list[pl.Expr]:
     if rule.type in TABLE_RULES:
         return TABLE_RULES[rule.type].measure(operands)
-    seen, failing = masks(rule, operands)
-    return [failing.sum(), seen.sum()]
+    applies, failing = masks(rule, operands)
+    return [failing.sum(), applies.sum()]
 
 
 def _by_likeness(
@@ -150,10 +142,10 @@ def _by_likeness(
             yield number, replace(outcome, scanned=False, places=places)
 
 
-def _of_most(rule: Rule, unexpected: int, seen: int) -> RuleState:
-    holds = not seen or (seen - unexpected) / seen >= rule.mostly
+def _of_most(rule: Rule, unexpected: int, judged: int) -> RuleState:
+    holds = not judged or (judged - unexpected) / judged >= rule.mostly
     ruling = RuleResult(
-        expectation=rule.stated, success=holds, element_count=seen, unexpected_count=unexpected
+        expectation=rule.stated, success=holds, element_count=judged, unexpected_count=unexpected
     )
     return RuleState(ruling, scanned=not holds)
 

@@ -37,10 +37,7 @@ def columns_of(condition: Condition) -> Iterator[str]:
 
 
 def mask_of(condition: Condition, operands: Mapping[str, Operand]) -> pl.Expr:
-    """Select the rows that meet a condition.
-
-    Returns:
-        True in these rows, never null.
+    """Select the rows that meet a condition: true in these rows, never null.
 
     Raises:
         InvalidConditionError: pandas does not compare the types that it compares.
@@ -91,8 +88,8 @@ def _compare(column: Operand, sign: str, constant: Any) -> pl.Expr:
     if column.kind in ("", "binary"):
         raise _incomparable(column, repr(constant))
     if sign in ("IN", "NOT_IN"):
-        found = _is_in(column, cast("list[Any]", constant)).fill_null(value=False)
-        return ~found if sign == "NOT_IN" else found
+        is_member = _is_in(column, cast("list[Any]", constant)).fill_null(value=False)
+        return ~is_member if sign == "NOT_IN" else is_member
     sides = _sides(column, sign, constant)
     if sides is None and sign in _ORDERS:
         raise _incomparable(column, repr(constant))

@@ -43,11 +43,7 @@ class RowLocations:
     rows: pl.Series
 
     def among(self, file: int, row: str) -> pl.Expr:
-        """Find the rows of one file that are here.
-
-        Returns:
-            True in these rows.
-        """
+        """Select the rows of one file that are here."""
         here = self.rows.filter(self.files == file).cast(pl.Int64)
         return pl.col(row).cast(pl.Int64).is_in(here.implode())
 
@@ -59,7 +55,7 @@ class RowLocations:
 
 @dataclass(frozen=True)
 class ConformedBatch:
-    """A batch whose files have all found their way into the contract.
+    """A batch whose files all conform to the contract.
 
     Attributes:
         files: Each file with the plan of its columns.

@@ -100,11 +100,7 @@ def middles(operands: RuleOperands) -> list[pl.Expr]:
 
 
 def against_limits(value: Any, kwargs: dict[str, Any], *, reveals: bool = False) -> Measured:
-    """Compare what was measured with the limits of a rule; what is missing meets none.
-
-    Returns:
-        The outcome.
-    """
+    """Compare what was measured with the limits of a rule; what is missing meets none."""
     plain = value.item() if isinstance(value, np.generic) else value
     if plain is None or (isinstance(plain, float) and math.isnan(plain)):
         return Measured(success=False, observed=None)

@@ -97,11 +97,7 @@ def is_whole(value: object) -> bool:
 
 
 def instant(value: object) -> int | None:
-    """Read a rule's point in time.
-
-    Returns:
-        Nanoseconds since 1970; None if it is something else.
-    """
+    """Read a rule's point in time as nanoseconds since 1970; None if it is something else."""
     if not isinstance(value, str) or not _ISO.fullmatch(value):
         return None
     try:

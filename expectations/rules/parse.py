@@ -47,11 +47,7 @@ _ABOUT_ABSENCE = set(SHAPE_RULES) - {"expect_column_type_to_be"}
 
 
 def plain(expectation: Expectation) -> Expectation:
-    """Bring an expectation into the one form in which two that say the same are equal.
-
-    Returns:
-        Type, arguments without defaults, severity, and what its author noted on it.
-    """
+    """Write an expectation without defaults, so that two with the same meaning are equal."""
     given = cast("dict[str, Any]", expectation.get("kwargs") or {})
     kwargs = {
         key: value
@@ -72,13 +68,9 @@ def plain(expectation: Expectation) -> Expectation:
 
 
 def identity(expectation: Expectation) -> str:
-    """Say what an expectation asks for in one text, whatever is noted on it.
-
-    Returns:
-        Text that two expectations share exactly if they ask for the same.
-    """
-    asked = {key: expectation[key] for key in ("type", "kwargs", "severity")}
-    return json.dumps(_leveled(asked), sort_keys=True, default=str)
+    """Write a text that two expectations share exactly if they require the same."""
+    content = {key: expectation[key] for key in ("type", "kwargs", "severity")}
+    return json.dumps(_leveled(content), sort_keys=True, default=str)
 
 
 def _leveled(value: Any, key: str = "") -> Any:
@@ -93,9 +85,6 @@ def _leveled(value: Any, key: str = "") -> Any:
 
 def parse_rule(stated: Any, contract: Contract, origin: str) -> Rule:
     """Read a rule, and refuse one that cannot be meant.
-
-    Returns:
-        The rule.
 
     Raises:
         InvalidRules: No such expectation, no such column, or arguments that cannot be; the text

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _ALLOWED_FLAGS = re.UNICODE | re.DOTALL | re.VERBOSE
 _FOREVER = 2**32 - 1  # how Python's parser writes "any number of times"; newer ones have an object
 
-# What Python's classes hold, said for Polars: letters and numbers of every script, no marks.
+# What Python's classes hold, written for Polars: letters and numbers of every script, no marks.
 _CLASSES = {
     "CATEGORY_DIGIT": r"\p{Nd}",
     "CATEGORY_NOT_DIGIT": r"\P{Nd}",
@@ -36,10 +36,7 @@ class _UntranslatableError(Exception):
 
 
 def translate(pattern: str) -> str | None:
-    """Say a Python pattern for Polars' ``str.contains``.
-
-    Returns:
-        A pattern that is found in the same texts; None if there is none.
+    """Translate a Python pattern for Polars' ``str.contains``; None if it has none like it.
 
     Raises:
         re.error: It is no pattern at all.
@@ -50,10 +47,10 @@ def translate(pattern: str) -> str | None:
     if tree.state.flags & ~_ALLOWED_FLAGS:
         return None
     try:
-        said = _sequence(tree, _Place(dot_all=bool(tree.state.flags & re.DOTALL), last=True))
+        translated = _sequence(tree, _Place(dot_all=bool(tree.state.flags & re.DOTALL), last=True))
     except _UntranslatableError:
         return None
-    return said if _compiles(said) else None
+    return translated if _compiles(translated) else None
 
 
 class _Place(NamedTuple):

@@ -36,39 +36,31 @@ class RuleState:
 
 
 def masks(rule: Rule, operands: RuleOperands) -> tuple[pl.Expr, pl.Expr]:
-    """Find the rows of a row-level rule.
-
-    Returns:
-        True in rows that it looks at; true in those of them that break it.
-    """
-    seen = applies_to(rule, operands)
-    return seen, seen & ~ROW_RULES[rule.type].passes(operands).fill_null(value=False)
+    """Find the rows that a rule is about, and those of them that break it."""
+    applies = applies_to(rule, operands)
+    return applies, applies & ~ROW_RULES[rule.type].passes(operands).fill_null(value=False)
 
 
 def rule_checks(
     rules: list[Rule], outcomes: list[RuleState], whole: ConformedBatch, number: int
 ) -> tuple[RowCheck, ...]:
-    """State the rules that rows of a file can break.
-
-    Returns:
-        One check for each rule that the scan is to judge, or whose failing rows are known.
-    """
+    """State one check for each rule that the scan is to judge, or whose failing rows are known."""
     arrived = {plan.column.name for plan in whole.files[number][1].columns}
     checks = list[RowCheck]()
     for place, (rule, outcome) in enumerate(zip(rules, outcomes, strict=True)):
-        seen = None
+        applies = None
         if outcome.places is not None:
             failing = outcome.places.among(number, whole.row)
         elif outcome.scanned and set(rule.columns) <= arrived:
-            seen, failing = masks(rule, rule.about(whole.operands, pl.col(whole.is_valid)))
+            applies, failing = masks(rule, rule.about(whole.operands, pl.col(whole.is_valid)))
         else:
             continue
-        check = _check(rule, failing, seen, outcome.ruling.engine)
+        check = _check(rule, failing, applies, outcome.ruling.engine)
         checks.append(replace(check, sample=_shown(rule, whole), rule=place))
     return tuple(checks)
 
 
-def _check(rule: Rule, failing: pl.Expr, seen: pl.Expr | None, engine: Any) -> RowCheck:
+def _check(rule: Rule, failing: pl.Expr, applies: pl.Expr | None, engine: Any) -> RowCheck:
     known = ROW_RULES.get(rule.type)
     return RowCheck(
         kind="rule",
@@ -79,7 +71,7 @@ def _check(rule: Rule, failing: pl.Expr, seen: pl.Expr | None, engine: Any) -> R
         because=f"rule {rule.type}",
         severity=rule.severity,
         expectation={"type": rule.type, "kwargs": rule.kwargs},
-        applies=seen,
+        applies=applies,
         engine=engine,
         column=rule.column,
     )

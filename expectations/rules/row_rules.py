@@ -1,4 +1,4 @@
-"""Rules that single rows break: GX's map expectations, said for Polars.
+"""Rules that single rows break: GX's map expectations, in Polars.
 
 ``ROW_RULES`` is the table. Each entry means what GX on pandas means by it; where a rule's arguments
 or the types of its columns lie outside of what both see alike, ``fits`` says no, and stock GX

@@ -111,11 +111,7 @@ class Rule:
         return self.subjects[0] if len(self.subjects) == 1 else None
 
     def about(self, operands: dict[str, Operand], good: pl.Expr) -> RuleOperands:
-        """Put the rule to conformed columns.
-
-        Returns:
-            What the rule speaks about, in the good rows that it is about.
-        """
+        """Choose the conformed columns that the rule is about, and the good rows."""
         rows = mask_of(self.condition, operands) if self.condition else None
         chosen = tuple(operands[name] for name in self.subjects)
         return RuleOperands(chosen, self.kwargs, good if rows is None else good & rows)
@@ -158,11 +154,7 @@ def applies_to(rule: Rule, operands: RuleOperands) -> pl.Expr:
 
 
 def columns_in_reach(rule: Rule, names: list[str]) -> list[str]:
-    """Find the columns that stock GX needs to judge a rule.
-
-    Returns:
-        Those that the rule names anywhere; all if it names none.
-    """
+    """Find the columns that stock GX needs: those that the rule names; all if it names none."""
     named = {*rule.subjects, *_named(rule.without_condition["kwargs"], names)}
     return [name for name in names if name in named] or names
 
@@ -179,11 +171,7 @@ def _named(value: Any, names: list[str]) -> Iterator[str]:
 
 
 def polars_knows(rule: Rule, columns: dict[str, Column]) -> bool:
-    """Tell whether Polars can judge a rule, and means by it what GX on pandas does.
-
-    Returns:
-        False where only stock GX can say.
-    """
+    """Tell whether Polars can judge a rule, with the meaning that it has in GX on pandas."""
     own = set(rule.kwargs) - set(SUBJECTS if rule.type in SHAPE_RULES else _domain(rule.type))
     if rule.type in SHAPE_RULES:
         shape = SHAPE_RULES[rule.type]
@@ -233,5 +221,5 @@ def _pandas_type(column: Column) -> str:
 
 
 def pandas_types(columns: Iterable[Column]) -> dict[str, str]:
-    """Name the pandas types of conformed columns; those of nested ones are not told apart."""
+    """Name the pandas types of conformed columns; nested ones share one."""
     return {column.name: _pandas_type(column) for column in columns}
