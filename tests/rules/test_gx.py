@@ -93,7 +93,7 @@ def test_gx_reaches_the_verdict_that_polars_reaches(rows: pl.DataFrame, own_cont
 
 def test_values_that_cannot_conform_are_the_gates_own_under_gx_too() -> None:
     """There is no frame for GX to judge where a value has no place in the model's type."""
-    rows = pl.DataFrame({"a": [1.0, 2.5, None], "s": ["x", None, "y"]})
+    rows = pl.DataFrame({"a": [1.0, 2.5, None], "b": [0.5] * 3, "s": ["x", None, "y"]})
 
     result = check(rows, CONTRACT, split(), engine="gx")
 
@@ -106,7 +106,7 @@ def test_values_that_cannot_conform_are_the_gates_own_under_gx_too() -> None:
 
 def test_texts_that_stand_for_null_are_null_to_gx() -> None:
     """The policy decides what is null before GX counts it."""
-    rows = pl.DataFrame({"a": ["1", "NA", "x"], "s": ["NA", "y", "z"]})
+    rows = pl.DataFrame({"a": ["1", "NA", "x"], "b": ["0.5"] * 3, "s": ["NA", "y", "z"]})
 
     result = check(rows, CONTRACT, split(parse_text="allow", null_values=("NA",)), engine="gx")
 
