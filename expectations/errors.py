@@ -14,7 +14,8 @@ GateError
 ├── ContractChanged      the signature behind a pinned version is no longer the one that judged
 ├── BatchUnavailable     a disk, a network or a permission keeps the batch from being read
 ├── BatchChanged         the batch is no longer what was judged
-└── ModelFailed          the model raised while it predicted
+├── ModelFailed          the model raised, ended or never answered while it predicted
+└── WorkerDied           workers ended without a word while they had the batch
 """
 
 from __future__ import annotations
@@ -96,4 +97,8 @@ class BatchChanged(GateError):
 
 
 class ModelFailed(GateError):
-    """The model raised while it predicted."""
+    """The model raised, ended or never answered while it predicted."""
+
+
+class WorkerDied(GateError):
+    """Workers ended without a word while they had the batch."""

@@ -212,9 +212,10 @@ def _show_places(summary: RunSummary, feed: Feed) -> None:
     outputs = [receipt.outputs for receipt in summary.receipts]
     predictions = {feed.resolve(each.predictions).parent for each in outputs if each.predictions}
     reports = [f"{feed.resolve(each.quarantine) / REPORT}" for each in outputs if each.quarantine]
+    notes = summary.notes()
     lines = [
-        *(f"left alone   {each.batch}: {each.detail}" for each in summary.left[:_LISTED]),
-        *_more(len(summary.left)),
+        *(f"{word:<12} {text}" for word, text in notes[:_LISTED]),
+        *_more(len(notes)),
     ]
     if summary.receipts:
         counts = f"{summary.rows_scored:,} scored, {summary.rows_rejected:,} rejected"

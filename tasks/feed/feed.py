@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,7 @@ from ...expectations.contract.policy import Policy
 from ...expectations.documents import DocumentError, read_yaml
 from ...expectations.errors import InvalidFeed
 from ...expectations.escaping import slug
+from .safe_folders import refuse_unsafe_folders
 
 
 def _local(path: str) -> str:
@@ -84,10 +85,30 @@ class Feed(BaseModel):
     settle_seconds: float = Field(
         60, ge=0, description="A batch without a marker is ready once it stood still for so long."
     )
+    require_marker: bool = Field(
+        False,
+        description="Whether a batch is ready only once its `_SUCCESS` or `.ready` marker exists.",
+    )
+    include: tuple[str, ...] = Field(
+        (), description="Patterns of names to take, such as `*.csv`; all names by default."
+    )
+    exclude: tuple[str, ...] = Field(
+        (), description="Patterns of names to leave alone, such as `*_summary.csv`."
+    )
+    on_duplicate: Literal["score", "skip"] = Field(
+        "score",
+        description="What to do with a batch whose content was scored under another name.",
+    )
     archive: bool = Field(
         False, description="Whether scored batches leave the inbox for the archive."
     )
     chunk_rows: int = Field(100_000, gt=0, description="Rows handed to the model at a time.")
+    predict_timeout: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds that a prediction of one piece may take; it then runs in a process "
+        "of its own, which is ended. Off by default.",
+    )
     max_attempts: int = Field(
         5, gt=0, description="A batch whose scoring failed so often is left alone until asked for."
     )
@@ -132,7 +153,9 @@ class Feed(BaseModel):
         except (OSError, DocumentError) as error:
             msg = f"cannot read the feed {source}: {error}"
             raise InvalidFeed(msg) from error
-        return cls.parse(fields, str(source)).resolved_from(source.resolve().parent)
+        feed = cls.parse(fields, str(source)).resolved_from(source.resolve().parent)
+        refuse_unsafe_folders(feed.name, feed.folder_paths())
+        return feed
 
     @classmethod
     def parse(cls, fields: Any, origin: str = "the feed") -> Self:
@@ -212,9 +235,9 @@ class Feed(BaseModel):
         """What is to be done with a claimed batch, whoever finishes it."""
         return self.claims / f"{batch}.intent"
 
-    def own_folders(self) -> list[Path]:
-        """All folders of the feed."""
-        return [self._folder(name) for name in Folders.model_fields]
+    def folder_paths(self) -> dict[str, Path]:
+        """All folders of the feed by name."""
+        return {name: self._folder(name) for name in Folders.model_fields}
 
     def relative(self, path: Path) -> str:
         """Write a path as receipts do: from ``root`` where it lies below, else absolute."""

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from ...expectations.batch.formats import format_of
 from ...expectations.errors import InvalidFeed
 from ...expectations.escaping import visible
-from .identity import HIDDEN_PREFIXES, Identity, below, files_of, identify
+from .identity import (
+    HIDDEN_PREFIXES,
+    UNFINISHED_SUFFIXES,
+    Identity,
+    below,
+    files_of,
+    identify,
+    identify_by_edges,
+)
+from .receipt_store import ReceiptStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +31,12 @@ if TYPE_CHECKING:
 # A batch folder is complete when it holds one of these; a batch file when `<file><marker>` lies
 # beside it, or `<file>._SUCCESS`.
 MARKERS = ("_SUCCESS", ".ready")
-_UNFINISHED_SUFFIXES = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
+# Data that the gate does not read: their batches are judged, and the verdict says so.
+_OTHER_DATA = (".xlsx", ".xls", ".ods", ".avro", ".orc", ".xml", ".h5", ".hdf5", ".sav", ".dta")
+# What stands beside data under an ending that may be data's.
+_SIDECARS = ("manifest", "readme", "license", "checksums")
+# Folders in which a job keeps what it has not finished.
+_IN_PROGRESS = ("_temporary",)
 
 
 class SkippedBatch(BaseModel):
@@ -31,8 +48,12 @@ class SkippedBatch(BaseModel):
             ``parked``: it failed too often; ``claimed``: another worker has it; ``changed``: it is
             no longer what was listed; ``unfinished``: a crashed attempt cannot be completed;
             ``inaccessible``: the disk, or its permissions, do not give it; ``skipped``: it is
-            nothing the gate takes.
+            nothing the gate takes; ``ignored``: no format claims its name, or the feed's
+            ``include`` and ``exclude`` leave it out; ``duplicate``: its content was scored under
+            another name.
         detail: The same in words, with what to do about it.
+        age: Seconds since it was last written, where it only has to stand still for longer.
+        ready_in: Seconds after which it is taken if it stands still; None if time does not help.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,8 +68,12 @@ class SkippedBatch(BaseModel):
         "unfinished",
         "inaccessible",
         "skipped",
+        "ignored",
+        "duplicate",
     ]
     detail: str
+    age: float | None = None
+    ready_in: float | None = None
 
 
 class Inbox(NamedTuple):
@@ -63,48 +88,27 @@ class Inbox(NamedTuple):
     left: list[SkippedBatch]
 
 
-def look_into(feed: Feed) -> Inbox:
-    """List the batches of a feed's inbox.
+def look_into(feed: Feed, store: ReceiptStore | None = None) -> Inbox:
+    """List the batches of a feed's inbox: the files and folders directly in it.
 
-    A batch is a file or a folder directly in the inbox. It is ready once its marker exists and is
-    no older than itself, or once it stood still for ``settle_seconds``. Names that begin with a dot
-    or an underscore, or end like an unfinished copy (``.tmp``, ``.part`` …), are passed over.
-
-    Args:
-        feed: The feed.
-
-    Returns:
-        Ready batches, and what is left alone with the reason.
-
-    Raises:
-        InvalidFeed: There is no inbox.
-        OSError: It cannot be read.
+    A batch is ready once its marker exists and is no older than itself, or once it stood still for
+    ``settle_seconds``. Names that begin with a dot or an underscore, or end like an unfinished copy
+    (``.tmp``, ``.part`` …), are passed over. No inbox raises InvalidFeed; a disk that fails on the
+    inbox itself, OSError.
     """
     if not feed.inbox.is_dir():
         msg = f"the inbox of feed {feed.name} is no folder: {feed.inbox}. Make it, or mend `root`."
         raise InvalidFeed(msg)
+    store = store or ReceiptStore(feed).indexed()
     found = Inbox([], [])
     now = datetime.now(UTC).timestamp()
     for path in sorted(feed.inbox.iterdir()):
-        seen = _looked_at(feed, path, now)
+        seen = _looked_at(feed, path, now, store)
         if isinstance(seen, Identity):
             found.ready.append(seen)
         elif seen:
             found.left.append(seen)
     return found
-
-
-def _looked_at(feed: Feed, path: Path, now: float) -> Identity | SkippedBatch | None:
-    try:
-        if not _is_candidate(feed, path):
-            return None
-        return _untakable(path) or _unsettled(feed, path, now) or identify(path, path.name)
-    except FileNotFoundError:
-        # Another worker has taken it away between the listing and this look.
-        return None
-    except OSError as error:
-        detail = f"cannot be read: {error.strerror}. Look after its permissions and the disk"
-        return SkippedBatch(batch=visible(path.name), why="inaccessible", detail=detail)
 
 
 def marker_of(path: Path) -> Path | None:
@@ -114,15 +118,65 @@ def marker_of(path: Path) -> Path | None:
     return next((m for m in (inside if path.is_dir() else beside) if m.is_file()), None)
 
 
+def _looked_at(
+    feed: Feed, path: Path, now: float, store: ReceiptStore
+) -> Identity | SkippedBatch | None:
+    try:
+        if not _is_candidate(feed, path):
+            return None
+        left = _untakable(path) or _ignored(feed, path) or _unsettled(feed, path, now)
+        return left or _identity(path, store)
+    except FileNotFoundError:
+        # Another worker has taken it away between the listing and this look.
+        return None
+    except OSError as error:
+        detail = f"cannot be read: {error.strerror}. Look after its permissions and the disk"
+        return SkippedBatch(batch=visible(path.name), why="inaccessible", detail=detail)
+
+
+def _identity(path: Path, store: ReceiptStore) -> Identity:
+    earlier = store.deliveries(path.name)
+    known = (head.batch.identity for head in earlier.heads.values())
+    identity = identify(path, path.name, known)
+    if earlier.unreadable and identity.id not in earlier.unreadable:
+        # A receipt that nobody can read may be of this very batch, under an identity of before.
+        before = identify_by_edges(path, path.name)
+        return before if before.id in earlier.unreadable else identity
+    return identity
+
+
 def _is_candidate(feed: Feed, path: Path) -> bool:
     name = path.name
-    if name.startswith(HIDDEN_PREFIXES) or name.endswith((*_UNFINISHED_SUFFIXES, *MARKERS)):
+    if name.startswith(HIDDEN_PREFIXES) or name.endswith((*UNFINISHED_SUFFIXES, *MARKERS)):
         return False
     if path.is_symlink() or not path.is_dir():
         return True
     # An inbox may hold the folders of its own feed, or a feed of its own.
-    own = {folder.resolve() for folder in feed.own_folders()}
+    own = {folder.resolve() for folder in feed.folder_paths().values()}
     return path.resolve() not in own and not (path / "inbox").is_dir()
+
+
+def _ignored(feed: Feed, path: Path) -> SkippedBatch | None:
+    if feed.include and not _matches(path.name, feed.include):
+        detail = f"matches no `include` of the feed: {', '.join(feed.include)}"
+    elif _matches(path.name, feed.exclude):
+        detail = f"matches `exclude` of the feed: {', '.join(feed.exclude)}"
+    elif feed.include or path.is_dir() or is_data(path):
+        return None
+    else:
+        detail = "has a name that no format claims; list it in `include` if it is data"
+    return SkippedBatch(batch=visible(path.name), why="ignored", detail=detail)
+
+
+def is_data(path: Path) -> bool:
+    """Whether a file's name promises data, be it in a format that the gate does not read."""
+    if path.name.lower().partition(".")[0] in _SIDECARS:
+        return False
+    return format_of(path) is not None or path.name.lower().endswith(_OTHER_DATA)
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _untakable(path: Path) -> SkippedBatch | None:
@@ -156,16 +210,37 @@ def _is_text(name: str) -> bool:
 
 def _unsettled(feed: Feed, path: Path, now: float) -> SkippedBatch | None:
     stamps = [file.stat().st_mtime for file in files_of(path)]
+    if unfinished := _unfinished_in(path):
+        detail = f"is still being written: it holds {visible(unfinished)}"
+        return SkippedBatch(batch=path.name, why="unsettled", detail=detail)
     if not stamps:
         return SkippedBatch(batch=path.name, why="unsettled", detail="is an empty folder")
     marker = marker_of(path)
     # A marker of an earlier file of the same name says nothing about one that came after it.
     if marker and marker.stat().st_mtime >= max(stamps):
         return None
+    if feed.require_marker:
+        name = f"{path.name}/_SUCCESS" if path.is_dir() else f"{path.name}.ready"
+        detail = f"has no marker as new as itself; create {visible(name)} once it is complete"
+        return SkippedBatch(batch=path.name, why="unsettled", detail=detail)
     age = now - max(stamps)
     if age >= feed.settle_seconds:
         return None
-    detail = f"was written {age:.0f} s ago; it is taken at {feed.settle_seconds:g} s"
     if age < 0:
         detail = f"was written {-age:.0f} s in the future: compare the clocks, or use a marker"
-    return SkippedBatch(batch=path.name, why="unsettled", detail=detail)
+        return SkippedBatch(batch=path.name, why="unsettled", detail=detail)
+    detail = f"was written {age:.0f} s ago; it is taken at {feed.settle_seconds:g} s"
+    wait = feed.settle_seconds - age
+    return SkippedBatch(batch=path.name, why="unsettled", detail=detail, age=age, ready_in=wait)
+
+
+def _unfinished_in(folder: Path) -> str | None:
+    """Name what shows that a job or an uploader is still at work in a folder."""
+    if not folder.is_dir():
+        return None
+    for parent, folders, files in os.walk(folder):
+        names = [name for name in folders if name in _IN_PROGRESS]
+        names += [name for name in files if name.endswith(UNFINISHED_SUFFIXES)]
+        if names:
+            return os.path.relpath(os.path.join(parent, min(names)), folder)  # noqa: PTH118
+    return None

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from ...expectations.contract.model_version import ModelVersion
 from ...expectations.escaping import slug
 from ...expectations.verdict.verdict import BatchInfo, Disposition, Verdict
-from .inbox import Identity  # noqa: TC001 - pydantic resolves it when the class is made
+from .identity import Identity  # noqa: TC001 - pydantic resolves it when the class is made
 
 Outcome = Disposition | Literal["errored", "discarded"]
 Cell = str | int | float | bool | None
@@ -64,6 +64,7 @@ class Failure(BaseModel):
         kind: Name of the error's class.
         message: Its text; without values of the batch under ``redact``.
         counts: Whether it counts towards ``max_attempts``: broken disks and registries do not.
+        times: How often it happened: workers that die leave one receipt for all of them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,6 +72,7 @@ class Failure(BaseModel):
     kind: str
     message: str
     counts: bool = True
+    times: int = 1
 
 
 # ``batch``: the whole batch lay there; ``rows``: the rows that a split had rejected.
@@ -131,6 +133,8 @@ class Receipt(BaseModel):
         final: Whether the batch is done.
         attempt: Number of the attempt under this version, from 1.
         previous: File name of the receipt before this one.
+        supersedes: Id of the batch that arrived under the same path before, with other content.
+        same_as: Id of an earlier batch of another path with the same content.
         outputs: What it left behind.
         error: Why it failed; None unless ``errored``.
         release: The entry of the quarantine that was judged again, if it is about one.
@@ -153,6 +157,8 @@ class Receipt(BaseModel):
     final: bool
     attempt: int
     previous: str | None = None
+    supersedes: str | None = None
+    same_as: str | None = None
     outputs: Outputs = Field(default_factory=Outputs)
     error: Failure | None = None
     release: Release | None = None

@@ -4,20 +4,47 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from typing import TYPE_CHECKING, Self, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from ...expectations.errors import GateError
+from .identity import Identity, stem_of
 from .receipt import Receipt, receipt_prefix
+from .records import Record, read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from .feed import Feed
 
-Form = TypeVar("Form", bound=BaseModel)
+_CONTENTS = ".contents"  # a folder for each content, with a file for each of its batches
+
+
+class _Batch(BaseModel):
+    identity: Identity
+
+
+class Head(BaseModel):
+    """What of a receipt tells which batch it is about, and whether that is done."""
+
+    batch: _Batch
+    final: bool
+    finished: datetime
+
+
+class Deliveries(NamedTuple):
+    """Batches that arrived under one path.
+
+    Attributes:
+        heads: By id, of one receipt each, a final one if there is one.
+        unreadable: Ids of batches none of whose receipts can be read.
+    """
+
+    heads: dict[str, Head]
+    unreadable: tuple[str, ...]
 
 
 class ReceiptStore:
@@ -27,17 +54,21 @@ class ReceiptStore:
         """Look nowhere yet: names are matched when somebody asks for a batch."""
         self._folder = feed.receipts
         self._index: dict[str, list[str]] | None = None
+        self._by_stem: dict[str, list[str]] = {}
+        self._heads: dict[str, Head] = {}
 
     def indexed(self) -> Self:
         """List all names once, as they are now, for whoever asks about many batches."""
-        self._index = defaultdict(list)
-        for name in self._names():
-            self._index[name.partition("@")[0]].append(name)
+        self._index = self._grouped()
+        stems = defaultdict[str, list[str]](list)
+        for batch in self._index:
+            stems[batch.rpartition("-")[0]].append(batch)
+        self._by_stem = stems
         return self
 
     def batches(self) -> list[str]:
         """List the ids of all batches that have a receipt."""
-        return sorted({name.partition("@")[0] for name in self._names()})
+        return sorted(self._grouped() if self._index is None else self._index)
 
     def for_batch(self, batch: str) -> list[Receipt]:
         """Read a batch's receipts, the oldest first; GateError if one of them cannot be read."""
@@ -45,8 +76,42 @@ class ReceiptStore:
 
     def is_settled(self, batch: str) -> bool:
         """Whether a batch has a final receipt; of each file no more is understood than that."""
-        names = self._names_of(batch)
-        return any(_read(self._folder / name, _Finality).final for name in names)
+        return any(self._head(name).final for name in self._names_of(batch))
+
+    def deliveries(self, path: str) -> Deliveries:
+        """Find the batches that arrived under a path, by what their ids begin with."""
+        heads, unreadable = dict[str, Head](), list[str]()
+        for batch in self._ids_like(stem_of(path)):
+            try:
+                found = [self._head(name) for name in self._names_of(batch)]
+            except (GateError, OSError):
+                unreadable.append(batch)
+                continue
+            if found and found[0].batch.identity.path == path:
+                heads[batch] = max(found, key=lambda head: (head.final, head.finished))
+        return Deliveries(heads, tuple(unreadable))
+
+    def superseded(self, batch: Identity) -> str | None:
+        """Return the id of the newest batch that is done and arrived under the same path before."""
+        heads = self.deliveries(batch.path).heads
+        done = [(h.finished, other) for other, h in heads.items() if h.final and other != batch.id]
+        return max(done)[1] if done else None
+
+    def same_content(self, batch: Identity) -> str | None:
+        """Return the id of the first other batch that is done and has the same content."""
+        folder = self._contents_of(batch)
+        marks = list(folder.iterdir()) if folder.is_dir() else []
+        marks.sort(key=lambda mark: (mark.stat().st_mtime_ns, mark.name))
+        others = (mark.name for mark in marks if mark.name != batch.id)
+        return next((other for other in others if self.is_settled(other)), None)
+
+    def note_content(self, batch: Identity) -> None:
+        """Note which content a batch has, before its receipt is published."""
+        if not batch.is_by_edges:
+            mark = self._contents_of(batch) / batch.id
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            if not mark.exists():  # its stamp says which batch came first
+                mark.touch()
 
     def next_attempt(self, batch: str, version: str) -> int:
         """Number the next attempt on a batch under a version, from 1."""
@@ -58,20 +123,35 @@ class ReceiptStore:
         ]
         return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
 
+    def _contents_of(self, batch: Identity) -> Path:
+        return self._folder / _CONTENTS / batch.digest.rpartition(":")[2]
+
+    def _head(self, name: str) -> Head:
+        if name not in self._heads:
+            self._heads[name] = _read(self._folder / name, Head)
+        return self._heads[name]
+
+    def _ids_like(self, stem: str) -> Iterable[str]:
+        if self._index is not None:
+            return self._by_stem.get(stem, ())
+        return [batch for batch in self._grouped() if batch.rpartition("-")[0] == stem]
+
     def _names_of(self, batch: str) -> list[str]:
         if self._index is not None:
             return self._index.get(batch, [])
         return [name for name in self._names() if name.startswith(f"{batch}@")]
+
+    def _grouped(self) -> dict[str, list[str]]:
+        grouped = defaultdict[str, list[str]](list)
+        for name in self._names():
+            grouped[name.partition("@")[0]].append(name)
+        return grouped
 
     def _names(self) -> list[str]:
         # A feed gathers tens of thousands of receipts: bare names cost next to nothing.
         entries = os.scandir(self._folder) if self._folder.is_dir() else ()
         names = (entry.name for entry in entries)
         return [name for name in names if name.endswith(".json") and not name.startswith(".")]
-
-
-class _Finality(BaseModel):
-    final: bool
 
 
 def read_receipt(path: Path) -> Receipt:
@@ -84,12 +164,11 @@ def last_final(receipts: list[Receipt]) -> Receipt | None:
     return next((r for r in reversed(receipts) if r.is_final_for_batch), None)
 
 
-def _read(path: Path, form: type[Form]) -> Form:
-    try:
-        return form.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        msg = f"{path} is no receipt that this version of signature-gate can read: {error}"
-        raise GateError(msg) from error
+def _read(path: Path, form: type[Record]) -> Record:
+    record = read_record(path, form, "receipt")
+    if record is None:
+        raise FileNotFoundError(path)
+    return record
 
 
 def _in_order(by_file: Mapping[str, Receipt]) -> list[Receipt]:

@@ -1,4 +1,4 @@
-"""What a run did for a feed, batch by batch and all told."""
+"""What a run did for a feed, batch by batch and in total."""
 
 from __future__ import annotations
 
@@ -75,6 +75,26 @@ class RunSummary(BaseModel):
         parts = [self._fared(outcome, total) for outcome in _WORST_FIRST if self.of(outcome)]
         return "; ".join(parts) + self._left_over()
 
+    def notes(self) -> list[tuple[str, str]]:
+        """Say in words and sentences what was left alone, and what batches repeat or supersede."""
+        notes = list[tuple[str, str]]()
+        if growing := [entry for entry in self.left if entry.ready_in is not None]:
+            notes.append(("unsettled", _settling(growing)))
+        if ignored := [entry for entry in self.left if entry.why == "ignored"]:
+            notes.append(("ignored", _some([entry.batch for entry in ignored])))
+        notes += [
+            (entry.why, f"{visible(entry.batch)} {entry.detail}")
+            for entry in self.left
+            if entry.why != "ignored" and entry.ready_in is None
+        ]
+        for receipt in self.receipts:
+            name = visible(receipt.batch.name)
+            if receipt.same_as:
+                notes.append(("duplicate", f"{name} has the same content as {receipt.same_as}"))
+            if receipt.supersedes:
+                notes.append(("supersedes", f"{name} replaces what was {receipt.supersedes}"))
+        return notes
+
     def _fared(self, outcome: Outcome, total: int) -> str:
         receipts = self.of(outcome)
         example = receipts[0].reason
@@ -91,6 +111,23 @@ class RunSummary(BaseModel):
         return f" ({listed})" if listed else ""
 
 
+def _settling(growing: list[SkippedBatch]) -> str:
+    count = "1 batch" if len(growing) == 1 else f"{len(growing)} batches"
+    newest = min(entry.age or 0 for entry in growing)
+    wait = max(entry.ready_in or 0 for entry in growing)
+    return (
+        f"{count} changed {newest:.0f} s ago, ready in {wait:.0f} s, "
+        f"or create {visible(growing[0].batch)}.ready"
+    )
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    listed = ", ".join(visible(name) for name in names[:_NAMED])
+    return f"{len(names)} ({listed}{f' and {more} more' if more > 0 else ''})"
+
+
+_NAMED = 6
 _WORST_FIRST: tuple[Outcome, ...] = (
     "errored",
     "failed",

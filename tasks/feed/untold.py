@@ -25,7 +25,7 @@ def mark_untold(feed: Feed, receipt: Receipt) -> None:
     """Note that somebody is to be told of a receipt, before it is published."""
     if receipt.disposition != "passed":
         _marks(feed).mkdir(exist_ok=True)
-        (_marks(feed) / receipt.file).touch()
+        _mark(feed, receipt).touch()
         folder = os.open(_marks(feed), os.O_RDONLY)
         with suppress(OSError):  # some mounted disks know no flushing of folders
             os.fsync(folder)
@@ -41,14 +41,18 @@ def untold(feed: Feed) -> list[Receipt]:
     for mark in _marks(feed).iterdir() if _marks(feed).is_dir() else ():
         # The receipt of an attempt that died before its commit is not there yet.
         with suppress(GateError, OSError):
-            found.append(read_receipt(feed.receipts / mark.name))
+            found.append(read_receipt(feed.receipts / f"{mark.name}.json"))
     return sorted(found, key=lambda receipt: (receipt.finished, receipt.file))
 
 
 def mark_told(feed: Feed, receipts: Iterable[Receipt]) -> None:
     """Note that whoever is to know of these receipts has been told."""
     for receipt in receipts:
-        (_marks(feed) / receipt.file).unlink(missing_ok=True)
+        _mark(feed, receipt).unlink(missing_ok=True)
+
+
+def _mark(feed: Feed, receipt: Receipt) -> Path:
+    return _marks(feed) / receipt.file.removesuffix(".json")
 
 
 def _marks(feed: Feed) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...expectations.drift.recorded_schema import judge_schema
 from ...expectations.errors import BatchNotFound, UnsupportedBatch
 from ...expectations.judge.checking import check
-from ..feed.inbox import identify
+from ..feed.identity import is_same
 from .drift_report import Forecast
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _verdict(feed: Feed, receipt: Receipt, contract: Contract) -> Verdict | None
 def _batch_path(feed: Feed, receipt: Receipt) -> Path | None:
     recorded = receipt.batch.identity
     path = feed.resolve(receipt.outputs.batch) if receipt.outputs.batch else None
-    if path is None or not path.exists() or identify(path, recorded.path) != recorded:
+    if path is None or not path.exists() or not is_same(path, recorded, moved=True):
         return None
     return path
 

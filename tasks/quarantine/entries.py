@@ -18,7 +18,7 @@ from rapidfuzz import fuzz, process
 from ...expectations.errors import BatchNotFound, Misuse
 from ...expectations.escaping import visible
 from ...expectations.verdict.verdict import Verdict
-from ..feed.inbox import Identity
+from ..feed.identity import stem_of
 from ..feed.receipt_store import ReceiptStore
 from ..scoring.evidence import REPORT, VERDICT
 from ..scoring.outcome import REJECTED
@@ -195,7 +195,7 @@ def _fitting(feed: Feed, text: str, names: Sequence[str]) -> list[str]:
 def _arrived_as(feed: Feed, text: str, names: Sequence[str]) -> list[str]:
     if not text:
         return []
-    stem = Identity(path=text, bytes=0, stamp=0, digest="").id.rpartition("-")[0]
+    stem = stem_of(text)
     near = [name for name in names if batch_of(name).rpartition("-")[0] == stem]
     store = ReceiptStore(feed)
     return [n for n in near if any(r.batch.name == text for r in store.for_batch(batch_of(n)))]

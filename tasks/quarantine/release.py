@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...expectations.contract.policy import Policy
 from ...expectations.errors import BatchNotFound, GateError, Misuse
 from ..feed.feed import Feed
-from ..feed.inbox import Identity, identify
+from ..feed.identity import Identity, identify, is_same
 from ..feed.receipt import Receipt, Release
 from ..scoring.attempt import AttemptResult, score_accepted
 from ..scoring.feed_run import current_intent
@@ -156,9 +156,7 @@ def _begin(taken: CheckedOut, intent: Intent, file: Path | None) -> ReleaseJob:
 
 
 def _refuse_altered(content: Path, batch: Identity) -> None:
-    found = identify(content, batch.path)
-    # Stamps may differ: a quarantine on another disk may keep coarser ones.
-    if (found.bytes, found.digest) != (batch.bytes, batch.digest):
+    if not is_same(content, batch, moved=True):
         msg = f"{content} is not what was quarantined. Hand in what you repaired as a file."
         raise Misuse(msg)
 

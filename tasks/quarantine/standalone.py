@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..feed.inbox import identify
+from ..feed.identity import identify
 from ..scoring.evidence import explain
 from ..storage.atomic import flush, lexists, make_folder, move, remove
 

@@ -14,6 +14,7 @@ from ...expectations.errors import (
 from ...expectations.judge.checking import check
 from ...expectations.judge.result import CheckResult
 from ...expectations.verdict.verdict import GATE_VERSION, Verdict, Violation
+from ..feed.identity import files_of
 from ..storage.atomic import make_folder, remove
 from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt, changed, commit
 from .outcome import REJECTED, facts_of, receipt_for, stage_outputs
@@ -22,6 +23,7 @@ from .predictions import OutputMismatch, Scored, provenance, score_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import polars as pl
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 # Worth another try at once: the rest of the machinery does not mend itself in seconds.
 TRANSIENT = (OSError, RegistryUnavailable, BatchUnavailable)
+_CHUNK = 1 << 20  # bytes
 
 
 class AttemptResult(NamedTuple):
@@ -44,37 +47,39 @@ class AttemptResult(NamedTuple):
 
 
 def run_attempt(attempt: Attempt, watch: Callable[[int, int], None] | None = None) -> Receipt:
-    """Take an attempt from a clear staging folder to its receipt.
+    """Take an attempt from a clear staging folder to its final receipt.
 
     Args:
-        attempt: As ``storage.begin`` made it.
-        watch: Told after each piece how many rows are scored, and how many are to be.
-
-    Returns:
-        The final receipt.
+        attempt: As ``begin_attempt`` made it.
+        watch: Called after each piece with the rows that are scored, and those to be scored.
 
     Raises:
         GateError: Machinery broke; nothing is published, and the batch lies where it did.
-        OSError: The same for files and disks; after the plan stands, recovery completes it.
+        OSError: The same for files and disks; once the plan is written, recovery completes it.
     """
     judged = judge_batch(attempt, attempt.path)
     finding = score_accepted(attempt, judged, watch)
+    if any(violation.kind == "unreadable" for violation in finding.verdict.blocking):
+        # To a reader, one error of the disk may look like broken content: two looks must agree.
+        _read_through(attempt.path)
+        judged = judge_batch(attempt, attempt.path)
+        finding = score_accepted(attempt, judged, watch)
     moves, outputs = stage_outputs(attempt, *finding, judged)
     return commit(attempt, moves, receipt_for(attempt, finding.verdict, outputs))
 
 
+def _read_through(path: Path) -> None:
+    """Read all bytes of a batch: OSError if the disk does not give them."""
+    for file in files_of(path):
+        with file.open("rb") as content:
+            while content.read(_CHUNK):
+                pass
+
+
 def judge_batch(attempt: Attempt, batch: Any) -> CheckResult:
-    """Judge what an attempt is about.
+    """Judge an attempt's batch, by path or opened already; an unknown format is a verdict too.
 
-    Args:
-        attempt: The attempt.
-        batch: Its path, or the same opened already.
-
-    Returns:
-        The verdict and the rows; a format that the gate does not read is a verdict too.
-
-    Raises:
-        BatchUnavailable: A disk, a network or a permission keeps it from being read.
+    BatchUnavailable: a disk, a network or a permission keeps it from being read.
     """
     intent = attempt.intent
     contract = intent.contract
@@ -104,20 +109,10 @@ def judge_batch(attempt: Attempt, batch: Any) -> CheckResult:
 def score_accepted(
     attempt: Attempt, result: CheckResult, watch: Callable[[int, int], None] | None = None
 ) -> AttemptResult:
-    """Score what was accepted, and set apart what was not, all of it in staging.
+    """Score what was accepted, and write apart what was not, all of it in staging.
 
-    Args:
-        attempt: The attempt.
-        result: What was found.
-        watch: Told after each piece how many rows are scored, and how many are to be.
-
-    Returns:
-        The verdict, with what only scoring could find; and what was predicted.
-
-    Raises:
-        BatchChanged: Somebody altered the batch meanwhile.
-        GateError: Machinery broke.
-        OSError: The same for files and disks.
+    The verdict that is returned has also what only scoring could find. A batch that somebody
+    altered meanwhile raises BatchChanged.
     """
     if result.disposition not in ("passed", "split"):
         return AttemptResult(result.verdict, None)
@@ -140,9 +135,9 @@ def score_accepted(
 def _write_predictions(
     attempt: Attempt, result: CheckResult, watch: Callable[[int, int], None] | None
 ) -> Scored:
-    metadata = provenance(attempt.batch.id, attempt.intent)
+    metadata = provenance(attempt)
     with GrowingParquet(attempt.staging / PREDICTIONS, metadata) as file:
-        return score_rows(result, attempt.intent, file, attempt.feed.chunk_rows, watch)
+        return score_rows(result, attempt, file, watch)
 
 
 def _write_rejected(attempt: Attempt, result: CheckResult) -> None:
@@ -151,7 +146,7 @@ def _write_rejected(attempt: Attempt, result: CheckResult) -> None:
     folder = attempt.staging / QUARANTINE
     make_folder(folder)
     written = 0
-    with GrowingParquet(folder / REJECTED, provenance(attempt.batch.id, attempt.intent)) as file:
+    with GrowingParquet(folder / REJECTED, provenance(attempt)) as file:
         for frame in _read(result.rejected, attempt.feed.chunk_rows):
             file.write(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
             written += frame.height

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from ...expectations.errors import GateError
 from ..feed.feed import Feed
-from ..feed.inbox import SkippedBatch, identify
+from ..feed.identity import is_same
+from ..feed.inbox import SkippedBatch
 from ..feed.receipt import Receipt
 from ..feed.receipt_store import ReceiptStore
 from ..storage.claims import claimed
@@ -18,8 +19,9 @@ from ..storage.journal import is_planned
 from ..storage.transaction import Attempt, abort, begin_attempt
 from .attempt import TRANSIENT, run_attempt
 from .mlflow_runs import track_run
+from .model_calls import ENDS_RUN
 from .outcome import errored
-from .selection import Candidate, keep_due, select_candidates
+from .selection import Candidate, Selection, duplicate_of, keep_due, select_candidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +34,7 @@ _log = logging.getLogger("signature_gate.lifecycle")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come; told when a batch begins, after each scored piece, and at its end.
+    """How far a run has come: when a batch begins, after each scored piece, and at its end.
 
     Attributes:
         batch: The batch's path from the inbox.
@@ -67,13 +69,13 @@ def score_feed(
         again: Whether to score, under the current version, batches that are done under another,
             and to try parked and waiting batches now.
         timeout: Seconds to go on trying while the registry does not answer.
-        on_progress: Told how far the run has come.
+        on_progress: Called at each step of the run.
 
     Returns:
         What became of each batch.
 
     Raises:
-        InvalidFeed: The feed file, or its inbox, is not as it should be.
+        InvalidFeed: The feed file, or one of its folders, is not as it should be.
         ModelNotFound: The registry knows no such model, version or alias.
         NoContract: The model's signature decides nothing; no batch is touched.
         RegistryUnavailable: No answer within the timeout; no batch is touched.
@@ -84,26 +86,33 @@ def score_feed(
     if not found.candidates:
         return found.summary(feed)
     intent = current_intent(feed, timeout)
-    todo = keep_due(feed, found, intent.version, again=again)
-    outcomes: list[Receipt | SkippedBatch] = []
-    for position, candidate in enumerate(todo.candidates, 1):
-        progress = _Reporter(candidate.batch.path, position, len(todo.candidates), on_progress)
-        progress.tell()
-        outcome = _score_in_any_case(feed, intent, candidate, again, progress)
-        progress.tell(
-            outcome.outputs.scored if isinstance(outcome, Receipt) else 0, outcome=outcome
-        )
-        outcomes.append(outcome)
-    summary = todo.summary(feed, intent.model, outcomes)
+    due = keep_due(feed, found, intent.version, again=again)
+    outcomes = _score_all(feed, intent, due, again, on_progress)
+    summary = due.summary(feed, intent.model, outcomes)
     track_run(feed, summary, timeout)
     return summary
 
 
-def current_intent(feed: Feed, timeout: float | None = None) -> Intent:
-    """Resolve the feed's model, once for a whole run.
+def _score_all(
+    feed: Feed,
+    intent: Intent,
+    due: Selection,
+    again: bool,
+    on_progress: Callable[[Progress], None] | None,
+) -> list[Receipt | SkippedBatch]:
+    outcomes = list[Receipt | SkippedBatch]()
+    for position, candidate in enumerate(due.candidates, 1):
+        reporter = _Reporter(candidate.batch.path, position, len(due.candidates), on_progress)
+        reporter.report()
+        outcome = _score_in_any_case(feed, intent, candidate, again, reporter)
+        rows = outcome.outputs.scored if isinstance(outcome, Receipt) else 0
+        reporter.report(rows, outcome=outcome)
+        outcomes.append(outcome)
+    return outcomes
 
-    Returns:
-        What every fresh attempt of the run is bound to.
+
+def current_intent(feed: Feed, timeout: float | None = None) -> Intent:
+    """Resolve the feed's model, once for a whole run, into what each fresh attempt is bound to.
 
     Raises:
         Misuse: The URI names a contract without a model, or the params are not the model's.
@@ -124,17 +133,14 @@ def score_one(
     again: bool = False,
     watch: Callable[[int, int], None] | None = None,
 ) -> Receipt | SkippedBatch:
-    """Take one batch from its claim to its receipt.
+    """Take one batch from its claim to its receipt; or say why it was left alone after all.
 
     Args:
         feed: The feed.
         intent: What to do, unless a crashed attempt is bound to something else.
         candidate: The batch.
         again: Whether a receipt of another version leaves it undone.
-        watch: Told after each piece how many rows are scored, and how many are to be.
-
-    Returns:
-        The receipt; or why the batch was left alone after all.
+        watch: Called after each piece with the rows that are scored, and those to be scored.
 
     Raises:
         OSError: A file or disk failed. Another try, or the next run, takes it up again.
@@ -145,13 +151,16 @@ def score_one(
         left = _overtaken(feed, intent, candidate, again) if won else "claimed"
         if left:
             return _left_alone(candidate, left)
+        same = ReceiptStore(feed).same_content(candidate.batch)
+        if same and feed.on_duplicate == "skip" and not again:
+            return duplicate_of(candidate.batch, same)
         path = feed.resolve(candidate.place)
         attempt = begin_attempt(feed, candidate.batch, path, intent, datetime.now(UTC))
         try:
             return run_attempt(attempt, watch)
-        except TRANSIENT:
+        except (*TRANSIENT, *ENDS_RUN):
             raise
-        except Exception as error:  # noqa: BLE001 - a batch must never stop the others
+        except BaseException as error:  # noqa: BLE001 - a batch must never stop the others
             _note(attempt, error)
             return abort(attempt, errored(attempt, error))
 
@@ -161,15 +170,8 @@ def record_failure(
 ) -> Receipt:
     """Record that a batch could not be scored for want of a registry, a disk or a worker.
 
-    Args:
-        feed: The feed.
-        intent: What was to be done.
-        candidate: The batch.
-        error: What came in the way.
-
-    Returns:
-        The receipt, written into the feed if that is possible; if not, the run's summary and the
-        next attempt must do.
+    The receipt is written into the feed if that is possible; if not, the run's summary and the next
+    attempt must do.
     """
     path = feed.resolve(candidate.place)
     attempt = Attempt(feed, candidate.batch, path, intent, 0, None, datetime.now(UTC))
@@ -188,8 +190,10 @@ def _score_in_any_case(
     feed: Feed, intent: Intent, candidate: Candidate, again: bool, progress: _Reporter
 ) -> Receipt | SkippedBatch:
     try:
-        return score_one(feed, intent, candidate, again=again, watch=progress.tell)
-    except Exception as error:  # noqa: BLE001 - a batch must never stop the others
+        return score_one(feed, intent, candidate, again=again, watch=progress.report)
+    except ENDS_RUN:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a batch must never stop the others
         return record_failure(feed, intent, candidate, error)
 
 
@@ -205,7 +209,7 @@ def _overtaken(
     finals = [r for r in ReceiptStore(feed).for_batch(batch.id) if r.is_final_for_batch]
     if any(r.version == version for r in finals) or (finals and not again and not begun):
         return "claimed"
-    if not path.exists() or identify(path, batch.path) != batch:
+    if not path.exists() or not is_same(path, batch):
         return "changed"
     return None
 
@@ -235,12 +239,11 @@ class _Reporter:
     batches: int
     listener: Callable[[Progress], None] | None
 
-    def tell(
+    def report(
         self,
         scored: int = 0,
         rows: int | None = None,
         outcome: Receipt | SkippedBatch | None = None,
     ) -> None:
         if self.listener:
-            told = Progress(self.batch, self.position, self.batches, scored, rows, outcome)
-            self.listener(told)
+            self.listener(Progress(self.batch, self.position, self.batches, scored, rows, outcome))

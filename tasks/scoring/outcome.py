@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ...expectations.credentials import masked
 from ...expectations.errors import (
     BatchChanged,
+    BatchUnavailable,
     ContractChanged,
     GateError,
     ModelNotFound,
@@ -19,7 +20,7 @@ from ...expectations.verdict.verdict import BatchInfo
 from ..feed.receipt import Failure, Outputs, Receipt, ScoredBatch
 from ..storage.atomic import lexists
 from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt
-from .column_statistics import profile
+from .column_statistics import Profile, profile
 from .evidence import explain
 from .feed_history import past_of
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 REJECTED = "rejected.parquet"
 # Not the batch's fault, however often it happens: these never park a batch.
-_MACHINERY = (OSError, RegistryUnavailable, ModelNotFound, ContractChanged)
+_MACHINERY = (OSError, BatchUnavailable, RegistryUnavailable, ModelNotFound, ContractChanged)
 
 
 def stage_outputs(
@@ -45,17 +46,14 @@ def stage_outputs(
 
     Args:
         attempt: The attempt; predictions and rejected rows lie in its staging folder.
-        verdict: What was found.
+        verdict: The judgement.
         scored: What was predicted, if anything was.
         judged: What the verdict was made from, to look into its rejected rows once more.
 
     Returns:
         Each thing to move with its free new place, in order; and what there is once it is moved.
-
-    Raises:
-        OSError: Verdict or report cannot be written.
     """
-    feed, batch = attempt.feed, attempt.batch
+    feed, file = attempt.feed, attempt.batch.file
     moves: list[tuple[Path, Path]] = []
     place, published, folder = attempt.path, None, None
     if scored:
@@ -64,14 +62,14 @@ def stage_outputs(
     if verdict.disposition != "passed":
         folder = _free_quarantine(attempt)
         if not scored:
-            place = folder / batch.file
-            moves.append((attempt.path, attempt.staging / QUARANTINE / batch.file))
+            place = folder / file
+            moves.append((attempt.path, attempt.staging / QUARANTINE / file))
         _explain(attempt, verdict, _became(attempt, verdict, scored, published), judged)
         moves.append((attempt.staging / QUARANTINE, folder))
     if scored and feed.archive and attempt.path.is_relative_to(feed.inbox):
-        place = feed.archived(batch.file)
+        place = feed.archived(file)
         moves.append((attempt.path, place))
-    outputs = Outputs(
+    return moves, Outputs(
         batch=feed.relative(place),
         predictions=feed.relative(published) if published else None,
         columns=scored.columns if scored else (),
@@ -79,7 +77,6 @@ def stage_outputs(
         scored=scored.rows if scored else 0,
         rejected=verdict.rejected if scored else verdict.rows,
     )
-    return moves, outputs
 
 
 def _published(attempt: Attempt) -> Path:
@@ -133,16 +130,7 @@ def _rejected(folder: Path, judged: CheckResult | None) -> pl.LazyFrame | None:
 
 
 def receipt_for(attempt: Attempt, verdict: Verdict | None, outputs: Outputs) -> Receipt:
-    """Make the receipt of an attempt.
-
-    Args:
-        attempt: The attempt.
-        verdict: What was found; None if it came to nothing.
-        outputs: What it leaves behind.
-
-    Returns:
-        A receipt, final if there is a verdict.
-    """
+    """Make the receipt of an attempt, which is final if there is a verdict."""
     intent = attempt.intent
     return Receipt(
         feed=attempt.feed.name,
@@ -155,6 +143,8 @@ def receipt_for(attempt: Attempt, verdict: Verdict | None, outputs: Outputs) -> 
         final=verdict is not None,
         attempt=attempt.number,
         previous=attempt.previous,
+        supersedes=attempt.supersedes,
+        same_as=attempt.same_as,
         outputs=outputs,
         started=attempt.started,
         finished=datetime.now(UTC),
@@ -163,15 +153,7 @@ def receipt_for(attempt: Attempt, verdict: Verdict | None, outputs: Outputs) -> 
 
 
 def errored(attempt: Attempt, error: BaseException) -> Receipt:
-    """Make the receipt of an attempt that came to nothing.
-
-    Args:
-        attempt: The attempt.
-        error: Why.
-
-    Returns:
-        A receipt that is not final and says when the batch is worth another attempt.
-    """
+    """Make the receipt of an attempt that failed: not final, with a time for the next one."""
     now = datetime.now(UTC)
     failure = Failure(
         kind=type(error).__name__,
@@ -191,7 +173,9 @@ def errored(attempt: Attempt, error: BaseException) -> Receipt:
 
 def _scored_batch(attempt: Attempt, verdict: Verdict | None) -> ScoredBatch:
     facts = verdict.batch if verdict else facts_of(attempt)
-    known = profile(attempt.path, facts.format, redact=attempt.intent.policy.redact)
+    known = Profile({}, {})
+    if verdict:
+        known = profile(attempt.path, facts.format, redact=attempt.intent.policy.redact)
     return ScoredBatch(
         **facts.model_dump(exclude={"name"}),
         name=attempt.batch.path,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from functools import lru_cache
-from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...expectations.errors import ModelFailed
+from ...expectations.errors import GateError, ModelFailed
 from ...expectations.escaping import visible
 from ...expectations.outputs.check import judge_output
 from ...expectations.outputs.violations import mismatch
+from .model_calls import call_model, load
+from .model_process import CallFailed, ModelProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,17 +19,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ...expectations.contract.contract import Contract
-    from ...expectations.contract.model_version import ModelVersion
     from ...expectations.contract.policy import Policy
     from ...expectations.judge.result import CheckResult, Chunk
     from ...expectations.verdict.verdict import Violation
     from ..storage.intent import Intent
+    from ..storage.transaction import Attempt
     from .parquet_writer import GrowingParquet
 
 _log = logging.getLogger("signature_gate.predictions")
-
-# Few models promise to be safe in threads, and batches of one feed share the model.
-_one_at_a_time = Lock()
 _LONGEST_ERROR = 500
 _RESERVED = ("_row", "_violations")
 _PREFIX = "prediction_"
@@ -62,36 +59,30 @@ class Scored(NamedTuple):
 
 def score_rows(
     result: CheckResult,
-    intent: Intent,
+    attempt: Attempt,
     file: GrowingParquet,
-    chunk_rows: int,
     watch: Callable[[int, int], None] | None = None,
 ) -> Scored:
     """Score the accepted rows of a batch with the version that judged it.
 
     Args:
         result: A batch that passed or is split.
-        intent: The pinned version, and the inference parameters.
+        attempt: Says the pinned version, the inference parameters, and the feed's limits.
         file: Takes ``_row``, the kept columns and the predictions.
-        chunk_rows: Rows handed to the model at a time.
-        watch: Told after each piece how many rows are scored, and how many are to be.
-
-    Returns:
-        How many rows were scored, and the names of the prediction columns.
+        watch: Called after each piece with the rows that are scored, and those to be scored.
 
     Raises:
         BatchChanged: Values contradict what was judged.
         ContractChanged: The version's signature is no longer the one that judged.
         ModelFailed: The model raised, or cannot be loaded.
-        ModelNotFound: The version is gone.
         OutputMismatch: The model returned something else than predictions for these rows.
-        RegistryUnavailable: The model cannot be fetched.
-        OSError: The file cannot be written.
+        RegistryUnavailable: The model cannot be fetched; ModelNotFound: the version is gone.
     """
-    contract = intent.contract
-    model = _loaded(intent.model, contract.fingerprint)
+    intent, feed = attempt.intent, attempt.feed
+    contract, redact = intent.contract, intent.policy.redact
+    model = load(intent.model, contract.fingerprint, feed.predict_timeout, redact=redact)
     rows, columns = 0, tuple[str, ...]()
-    for chunk in result.chunks(chunk_rows):
+    for chunk in result.chunks(feed.chunk_rows):
         table = _scored(model, chunk, contract, intent)
         _append(file, table)
         rows += table.num_rows
@@ -101,13 +92,16 @@ def score_rows(
     return Scored(rows, columns)
 
 
-def provenance(batch: str, intent: Intent) -> dict[str, str]:
+def provenance(attempt: Attempt) -> dict[str, str]:
     """Say in a file's own metadata which batch and which model its predictions are of."""
+    intent = attempt.intent
+    superseded = {"signature_gate.supersedes": attempt.supersedes} if attempt.supersedes else {}
     return {
-        "signature_gate.batch": batch,
+        "signature_gate.batch": attempt.batch.id,
         "signature_gate.model": intent.model.pinned,
         "signature_gate.version": intent.version,
         "signature_gate.fingerprint": intent.contract.fingerprint,
+        **superseded,
     }
 
 
@@ -138,69 +132,42 @@ def _scored(model: Any, chunk: Chunk, contract: Contract, intent: Intent) -> pa.
 
 
 def _predict(model: Any, chunk: Chunk, intent: Intent) -> Any:
-    if _redact(intent):
+    redact = intent.policy.redact
+    if redact:
         # MLflow puts rows of the batch into the errors of its own enforcement.
         os.environ["MLFLOW_DISABLE_SCHEMA_DETAILS"] = "true"
-    try:
-        with _one_at_a_time:
-            return model.predict(chunk.model_input, params=intent.params or None)
-    except Exception as error:  # noqa: BLE001 - a model may raise anything
-        _log.debug("%s raised", intent.model, exc_info=not _redact(intent))
-        raised = error
-    # Out here, so that under redact not even the chain of causes carries the model's words.
-    raise _failure(raised, chunk, intent) from (None if _redact(intent) else raised)
+    params = intent.params or None
+    returned, error = call_model(lambda: model.predict(chunk.model_input, params=params))
+    if error is None:
+        return returned
+    if isinstance(model, ModelProcess) and isinstance(error, GateError | OSError):
+        raise error
+    _log.debug("%s raised", intent.model, exc_info=not redact and error)
+    # Under redact not even the chain of causes carries the model's words.
+    raise _failure(error, chunk, intent) from (None if redact else error)
 
 
-def _failure(error: Exception, chunk: Chunk, intent: Intent) -> ModelFailed:
+def _failure(error: BaseException, chunk: Chunk, intent: Intent) -> ModelFailed:
     first, last = chunk.rows["_row"][0], chunk.rows["_row"][-1]
-    words = " (its words are withheld by policy redact)"
-    if not _redact(intent):
-        words = f": {visible(error, limit=_LONGEST_ERROR)}"
+    what = error.what if isinstance(error, CallFailed) else f"raised {type(error).__name__}"
+    words = f": {visible(error, limit=_LONGEST_ERROR)}" if str(error) else ""
+    if intent.policy.redact and words:
+        words = " (its words are withheld by policy redact)"
     msg = (
-        f"{intent.model} raised {type(error).__name__} while it predicted rows {first} to {last}"
-        f"{words}. The rows meet its signature: mend the model, or log it with the signature "
-        "that it really needs."
+        f"{intent.model} {what} while it predicted rows {first} to {last}{words}. The rows meet "
+        "its signature: mend the model, or log it with the signature that it really needs."
     )
     return ModelFailed(msg)
-
-
-def _loaded(model: ModelVersion, fingerprint: str) -> Any:
-    with _one_at_a_time:
-        # Pydantic makes frozen models hashable, which type checkers do not see.
-        return _load_once(model, fingerprint)  # pyright: ignore[reportArgumentType]
-
-
-@lru_cache(maxsize=2)
-def _load_once(model: ModelVersion, fingerprint: str) -> Any:
-    from ...expectations.registry.client import load_model
-
-    return load_model(model, fingerprint)
-
-
-def _redact(intent: Intent) -> bool:
-    return intent.policy.redact
 
 
 def named_columns(
     returned: Any, contract: Contract, *, rows: int, taken: Sequence[str], policy: Policy
 ) -> dict[str, pa.Array[Any]]:
-    """Turn what ``predict`` returned into the columns to publish.
+    """Turn what ``predict`` returned into the columns to publish, of ``rows`` values each.
 
     Names are those of the output schema; else the returned frame's own; else ``prediction``, or
-    ``prediction_0``, ``prediction_1`` … A name that is taken gets the prefix ``prediction_``.
-
-    Args:
-        returned: A frame or series, an array, a list, or a dict of arrays.
-        contract: Its output schema says which columns there are, and of which types.
-        rows: How many rows the model was given.
-        taken: Names that stand beside the predictions.
-        policy: What the output schema leaves open; it also says whether values may be shown.
-
-    Returns:
-        Columns of ``rows`` values each, in the output schema's order and types.
-
-    Raises:
-        OutputMismatch: Other rows, other columns, other types, or null where none may be.
+    ``prediction_0``, ``prediction_1`` … A name that is taken gets the prefix ``prediction_``. Other
+    rows, columns or types than the output schema's raise OutputMismatch.
     """
     output = judge_output(returned, contract, rows, policy)
     blocking = [v for v in output.violations if v.severity == "critical"]

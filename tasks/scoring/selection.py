@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from ...expectations.contract.model_version import ModelVersion  # noqa: TC001 - pydantic resolves it
-from ...expectations.errors import GateError
-from ..feed.inbox import Identity, SkippedBatch, look_into
+from ...expectations.errors import GateError, WorkerDied
+from ..feed.identity import Identity
+from ..feed.inbox import SkippedBatch, look_into
 from ..feed.receipt import Receipt
 from ..feed.receipt_store import ReceiptStore, last_final
 from ..feed.run_summary import RunSummary
+from ..feed.safe_folders import refuse_unsafe_folders
 from ..storage.atomic import lexists
+from ..storage.claims import claimed
 from ..storage.intent import read_intent
-from ..storage.transaction import prepare, recover
+from ..storage.journal import is_planned
+from ..storage.transaction import Attempt, abort, prepare, recover
+from .outcome import errored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,16 +65,7 @@ class Selection(BaseModel):
         model: ModelVersion | None = None,
         outcomes: Iterable[Receipt | SkippedBatch] = (),
     ) -> RunSummary:
-        """Close the run.
-
-        Args:
-            feed: The feed.
-            model: The version that was current, if one was needed.
-            outcomes: What became of the candidates.
-
-        Returns:
-            What the run did, recovery included.
-        """
+        """Close the run, under the version that was current, with what became of the candidates."""
         ended = list(outcomes)
         return RunSummary(
             feed=feed.name,
@@ -81,59 +77,82 @@ class Selection(BaseModel):
 
 
 def select_candidates(feed: Feed, *, again: bool = False) -> Selection:
-    """Finish what dead workers have begun, then look what there is to do.
+    """Finish what dead workers have begun, then look what there is to do, in the order of paths.
 
     Args:
-        feed: The feed.
+        feed: The feed; without an inbox it raises InvalidFeed.
         again: Whether batches that are done may be scored once more, under another version.
-
-    Returns:
-        Candidates, in the order of their paths.
-
-    Raises:
-        InvalidFeed: There is no inbox.
-        OSError: The feed's folders cannot be read or written.
     """
+    refuse_unsafe_folders(feed.name, feed.folder_paths())
     inbox = look_into(feed)
     prepare(feed)
     ready = {batch.id: batch for batch in inbox.ready}
     resumed = list(recover(feed, ready))
-    recovered = tuple(r for r in resumed if isinstance(r, Receipt))
+    if not again:
+        resumed += _record_deaths(feed, ready)
+    receipts = tuple(r for r in resumed if isinstance(r, Receipt))
     left = [*inbox.left, *(r for r in resumed if isinstance(r, SkippedBatch))]
-    found, done = list[Candidate](), 0
-    settled = {receipt.batch.id for receipt in recovered}
-    ledger, begun = ReceiptStore(feed).indexed(), _begun(feed)
-    for batch in inbox.ready:
+    found, skipped, done = _unsettled(feed, inbox.ready, receipts, again=again)
+    return Selection(candidates=tuple(found), recovered=receipts, left=(*left, *skipped), done=done)
+
+
+def preview(feed: Feed, *, again: bool = False) -> Selection:
+    """Tell what a run would take and leave; nothing is made, moved or completed."""
+    refuse_unsafe_folders(feed.name, feed.folder_paths())
+    inbox = look_into(feed)
+    found, skipped, done = _unsettled(feed, inbox.ready, (), again=again)
+    return Selection(candidates=tuple(found), left=(*inbox.left, *skipped), done=done)
+
+
+def _unsettled(
+    feed: Feed, ready: Iterable[Identity], recovered: tuple[Receipt, ...], *, again: bool
+) -> tuple[list[Candidate], list[SkippedBatch], int]:
+    """Divide ready batches into candidates, those that are left alone, and the number done."""
+    found, left, done = list[Candidate](), list[SkippedBatch](), 0
+    just_done = {receipt.batch.id for receipt in recovered if receipt.final}
+    store, begun = ReceiptStore(feed).indexed(), _begun(feed)
+    for batch in ready:
         try:
-            if again or batch.id in begun or not ledger.is_settled(batch.id):
-                found.append(Candidate(batch=batch, place=feed.relative(feed.inbox / batch.path)))
-            elif batch.id not in settled:
+            if again or batch.id in begun or not store.is_settled(batch.id):
+                twin = _skipped_duplicate(feed, store, batch)
+                place = feed.relative(feed.inbox / batch.path)
+                left.append(twin) if twin else found.append(Candidate(batch=batch, place=place))
+            elif batch.id not in just_done:
                 done += 1
-        except GateError as error:
+        except (GateError, OSError) as error:
             left.append(SkippedBatch(batch=batch.path, why="unfinished", detail=str(error)))
-    found.extend(_elsewhere(feed, ledger, set(ready), again))
-    return Selection(candidates=tuple(found), recovered=recovered, left=tuple(left), done=done)
+    for other in _elsewhere(feed, store, {batch.id for batch in ready}, again):
+        found.append(other) if isinstance(other, Candidate) else left.append(other)
+    return found, left, done
+
+
+def _skipped_duplicate(feed: Feed, store: ReceiptStore, batch: Identity) -> SkippedBatch | None:
+    same = store.same_content(batch) if feed.on_duplicate == "skip" else None
+    return duplicate_of(batch, same) if same else None
+
+
+def duplicate_of(batch: Identity, same: str) -> SkippedBatch:
+    """Say that a batch is left alone because its content was scored under another name."""
+    detail = f"has the same content as {same}, which is done; `on_duplicate: score` scores it"
+    return SkippedBatch(batch=batch.path, why="duplicate", detail=detail)
 
 
 def keep_due(feed: Feed, found: Selection, version: str, *, again: bool = False) -> Selection:
-    """Keep the candidates whose turn it is under a version.
+    """Keep the candidates that are due under a version, those that no worker has died over first.
 
     Args:
         feed: Says how often and after which pause a failed batch is tried again.
-        found: The survey.
+        found: What ``select_candidates`` returned.
         version: The version that is to score.
         again: Whether to try waiting and parked batches now.
-
-    Returns:
-        The survey with these candidates: those that no worker has died over first.
     """
-    ledger = ReceiptStore(feed).indexed()
+    store = ReceiptStore(feed).indexed()
     taken: list[tuple[int, Candidate]] = []
     left, done = list(found.left), found.done
     for candidate in found.candidates:
-        match _turn(feed, ledger, candidate, version, again):
-            case int(starts):
-                taken.append((starts, candidate))
+        match _deaths_if_due(feed, store, candidate, version, again):
+            case int(deaths):
+                taken.append((deaths, candidate))
             case SkippedBatch() as entry:
                 left.append(entry)
             case None:
@@ -144,14 +163,14 @@ def keep_due(feed: Feed, found: Selection, version: str, *, again: bool = False)
     )
 
 
-def _turn(
-    feed: Feed, ledger: ReceiptStore, candidate: Candidate, version: str, again: bool
+def _deaths_if_due(
+    feed: Feed, store: ReceiptStore, candidate: Candidate, version: str, again: bool
 ) -> int | SkippedBatch | None:
-    """Tell how many workers died over a batch that is due; or why it is not; None if it is done."""
+    """Count the workers that died over a due batch; else say why it waits; None if it is done."""
     try:
         begun = read_intent(feed, candidate.batch.id)
-        receipts = [r for r in ledger.for_batch(candidate.batch.id) if r.version == version]
-    except GateError as error:
+        receipts = [r for r in store.for_batch(candidate.batch.id) if r.version == version]
+    except (GateError, OSError) as error:
         return SkippedBatch(batch=candidate.batch.path, why="unfinished", detail=str(error))
     if begun:
         return begun.starts
@@ -160,16 +179,52 @@ def _turn(
     return 0 if again else _not_yet(feed, candidate, receipts) or 0
 
 
+def _record_deaths(feed: Feed, ready: dict[str, Identity]) -> Iterator[Receipt | SkippedBatch]:
+    """Record the batches that have brought so many workers down that they are parked."""
+    for batch in sorted(_begun(feed) & set(ready)):
+        try:
+            with claimed(feed, batch) as won:
+                receipt = _death(feed, ready[batch]) if won else None
+        except (GateError, OSError) as error:
+            yield SkippedBatch(batch=ready[batch].path, why="unfinished", detail=str(error))
+        else:
+            if receipt:
+                yield receipt
+
+
+def _death(feed: Feed, batch: Identity) -> Receipt | None:
+    intent = read_intent(feed, batch.id)
+    if intent is None or intent.starts < feed.max_attempts or is_planned(feed, batch.id):
+        return None
+    store = ReceiptStore(feed)
+    number = store.next_attempt(batch.id, intent.version)
+    receipts = store.for_batch(batch.id)
+    previous = receipts[-1].file if receipts else None
+    path = feed.inbox / batch.path
+    attempt = Attempt(feed, batch, path, intent, number, previous, datetime.now(UTC))
+    error = WorkerDied(
+        f"{intent.starts} workers ended without a word while they judged or scored it, as a crash "
+        "in a library or a lack of memory has it. Look into the batch, and into the system's log."
+    )
+    receipt = errored(attempt, error)
+    failure = receipt.error and receipt.error.model_copy(update={"times": intent.starts})
+    return abort(attempt, receipt.model_copy(update={"error": failure}))
+
+
 def _begun(feed: Feed) -> set[str]:
     return {path.stem for path in feed.claims.glob("*.intent")}
 
 
 def _elsewhere(
-    feed: Feed, ledger: ReceiptStore, in_inbox: set[str], again: bool
-) -> Iterator[Candidate]:
+    feed: Feed, store: ReceiptStore, in_inbox: set[str], again: bool
+) -> Iterator[Candidate | SkippedBatch]:
     """Find batches that left the inbox and are to be scored once more."""
-    for batch in sorted((set(ledger.batches()) if again else _begun(feed)) - in_inbox):
-        done = last_final(ledger.for_batch(batch))
+    for batch in sorted((set(store.batches()) if again else _begun(feed)) - in_inbox):
+        try:
+            done = last_final(store.for_batch(batch))
+        except (GateError, OSError) as error:
+            yield SkippedBatch(batch=batch, why="unfinished", detail=str(error))
+            continue
         if done is None or done.disposition not in ("passed", "split"):
             continue
         if done.release and done.release.file:
@@ -182,10 +237,11 @@ def _elsewhere(
 
 def _not_yet(feed: Feed, candidate: Candidate, receipts: list[Receipt]) -> SkippedBatch | None:
     failures = [r.error for r in receipts if r.error and r.error.counts]
+    times = sum(failure.times for failure in failures)
     path = candidate.batch.path
-    if len(failures) >= feed.max_attempts:
+    if times >= feed.max_attempts:
         detail = (
-            f"failed {len(failures)} times, last with {failures[-1].kind}: "
+            f"failed {times} times, last with {failures[-1].kind}: "
             f"{failures[-1].message} Score it `again` once that is mended."
         )
         return SkippedBatch(batch=path, why="parked", detail=detail)

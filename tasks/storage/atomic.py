@@ -88,15 +88,7 @@ def atomic_write(path: Path, text: str) -> None:
 
 
 def publish_new(path: Path, staged: Path) -> None:
-    """Give a staged file its public name, which must be free.
-
-    Args:
-        path: The public name.
-        staged: The finished file, on the same file system.
-
-    Raises:
-        FileExistsError: The name is taken; what stands there is untouched.
-    """
+    """Give a staged file of the same disk its public name; FileExistsError if that is taken."""
     flush(staged)
     try:
         os.link(staged, path)
@@ -128,15 +120,8 @@ def move(source: Path, destination: Path) -> None:
     """Move a file or a folder to a name that is free.
 
     Between file systems it is copied under a hidden name first, so that the public name appears
-    at once and whole. A move that was interrupted can be made again.
-
-    Args:
-        source: What to move.
-        destination: Its new name; folders above it are made.
-
-    Raises:
-        FileExistsError: The name is taken by something else, which is untouched.
-        FileNotFoundError: There is neither source nor destination.
+    at once and whole. A move that was interrupted can be made again. FileExistsError: something
+    else has the name, and is untouched. FileNotFoundError: there is neither of the two.
     """
     if is_moved(source, destination):
         return
@@ -144,6 +129,8 @@ def move(source: Path, destination: Path) -> None:
         _finish_copy(source, destination)
         return
     make_folder(destination.parent)
+    # What a producer wrote may be in memory only, where a power cut takes it.
+    flush_tree(source)
     try:
         source.rename(destination)
     except OSError as error:
@@ -155,14 +142,9 @@ def move(source: Path, destination: Path) -> None:
 
 
 def restore(source: Path, destination: Path) -> None:
-    """Move a file or a folder to a name that somebody else may take at any moment.
+    """Move a file or folder to a name that somebody else may take at any moment.
 
-    Args:
-        source: What to move.
-        destination: Its new name, on the same file system if that is to be safe.
-
-    Raises:
-        FileExistsError: The name is taken; what stands there is untouched.
+    FileExistsError: the name is taken; what stands there is untouched.
     """
     try:
         os.link(source, destination, follow_symlinks=False)

@@ -8,16 +8,17 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticSerializationError
 
 from ...expectations.contract.contract import Contract
 from ...expectations.contract.model_version import ModelVersion
 from ...expectations.contract.params import param_faults
 from ...expectations.contract.policy import Policy
-from ...expectations.errors import GateError, InvalidFeed, Misuse
+from ...expectations.errors import InvalidFeed, Misuse
 from ...expectations.suite import rules_of
 from ..feed.receipt import version_label
+from ..feed.records import read_record
 from .atomic import atomic_write
 
 if TYPE_CHECKING:
@@ -54,16 +55,9 @@ class Intent(BaseModel):
     def to_score(cls, feed: Feed, contract: Contract) -> Self:
         """Bind a feed's batches to the version that its model URI means now.
 
-        Args:
-            feed: Says policy and params.
-            contract: Of the pinned version.
-
-        Returns:
-            The intent.
-
         Raises:
-            InvalidFeed: The params are not the model's, or cannot be written down.
-            Misuse: The contract belongs to no model, or a rule cannot be meant.
+            InvalidFeed: The params are not the model's, or JSON cannot hold them.
+            Misuse: The contract belongs to no model, or a rule has no meaning.
             NoContract: The model's params schema cannot be read.
         """
         if contract.model is None:
@@ -106,19 +100,9 @@ class Intent(BaseModel):
 
 
 def bind_intent(feed: Feed, batch: str, intent: Intent) -> Intent:
-    """Write down what is to be done with a claimed batch, unless that stands written already.
+    """Write down what is to be done with a claimed batch: the intent of a crashed attempt, if any.
 
-    Args:
-        feed: The feed.
-        batch: The batch's id.
-        intent: What a fresh attempt would do.
-
-    Returns:
-        What this attempt has to do: the intent of a crashed one, if there is such.
-
-    Raises:
-        GateError: The file is there and cannot be understood.
-        OSError: It cannot be written.
+    A file in its place that is no intent raises GateError.
     """
     earlier = read_intent(feed, batch)
     binding = earlier.model_copy(update={"starts": earlier.starts + 1}) if earlier else intent
@@ -127,22 +111,12 @@ def bind_intent(feed: Feed, batch: str, intent: Intent) -> Intent:
 
 
 def read_intent(feed: Feed, batch: str) -> Intent | None:
-    """Read the intent to score a batch that a crashed attempt left behind.
+    """Read the intent to score a batch that a crashed attempt left behind; GateError if unreadable.
 
     Whoever asked for a release can ask again: that of a crashed one binds nobody.
-
-    Raises:
-        GateError: The file is there and cannot be understood.
     """
-    path = feed.intent(batch)
-    try:
-        intent = Intent.model_validate_json(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValidationError as error:
-        msg = f"{path} is no intent that this version of signature-gate can read: {error}"
-        raise GateError(msg) from error
-    return None if intent.entry else intent
+    intent = read_record(feed.intent(batch), Intent, "intent")
+    return None if intent is None or intent.entry else intent
 
 
 def _refuse_wrong_params(feed: Feed, contract: Contract) -> None:

@@ -12,14 +12,17 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from ...expectations.errors import GateError
-from ..feed.inbox import identify, marker_of
+from ..feed.identity import identify, is_same
+from ..feed.inbox import marker_of
 from ..feed.receipt import Receipt
+from ..feed.receipt_store import ReceiptStore
+from ..feed.records import read_record
 from ..feed.untold import mark_untold
 from .atomic import (
     atomic_write,
+    flush,
     is_remnant,
     lexists,
     move,
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..feed.feed import Feed
-    from ..feed.inbox import Identity
+    from ..feed.identity import Identity
 
 _PLAN = "plan.json"
 _RECEIPT = "receipt.json"
@@ -80,61 +83,41 @@ class CommitPlan(BaseModel):
 
 
 def write_plan(feed: Feed, plan: CommitPlan) -> None:
-    """Write a plan down: from here on recovery goes forward.
-
-    Raises:
-        OSError: It cannot be written; then nothing has happened.
-    """
+    """Write a plan down: from here on recovery goes forward. OSError: nothing has happened."""
     batch = plan.receipt.batch.id
     _stage_receipt(feed, plan.receipt)
     # Now, because a full disk must not stop the commit.
-    mark_untold(feed, plan.receipt)
+    _note(feed, plan.receipt)
     atomic_write(feed.staged(batch) / _PLAN, plan.model_dump_json(indent=2))
     log_checkpoint(batch, "planned")
 
 
 def read_plan(feed: Feed, batch: str) -> CommitPlan | None:
-    """Read the plan of a batch that is past the turning point.
-
-    Raises:
-        GateError: There is one that cannot be understood.
-    """
-    path = feed.staged(batch) / _PLAN
-    try:
-        return CommitPlan.model_validate_json(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValidationError as error:
-        msg = f"{path} is no plan that this version of signature-gate can read: {error}"
-        raise GateError(msg) from error
+    """Read the plan of a batch that is past the turning point; GateError if it is none."""
+    return read_record(feed.staged(batch) / _PLAN, CommitPlan, "plan")
 
 
 def is_planned(feed: Feed, batch: str) -> bool:
     """Whether a batch is past the turning point: only recovery may touch it."""
-    return (feed.staged(batch) / _PLAN).exists()
+    return lexists(feed.staged(batch) / _PLAN)
 
 
 def apply_plan(feed: Feed, plan: CommitPlan) -> Receipt:
-    """Make the steps of a plan that are not made yet, and commit.
+    """Make the steps of a plan that are not made yet, and commit; return the receipt.
 
-    Args:
-        feed: The feed.
-        plan: Written down before.
-
-    Returns:
-        The receipt, as it stands in the feed.
-
-    Raises:
-        OSError: A step failed; the next recovery makes it.
+    OSError: a step failed; the next recovery makes it.
     """
-    _give_back_what_came_later(feed, plan)
+    _return_later_delivery(feed, plan)
     batch, todo = plan.receipt.batch.id, _without_what_is_gone(feed, plan)
-    for step in _remaining(feed, todo.moves):
+    made = _count_made(feed, todo.moves)
+    for step in todo.moves[:made]:
+        _flush_folders(feed, step)
+    for step in todo.moves[made:]:
         move(feed.resolve(step.source), feed.resolve(step.destination))
         log_checkpoint(batch, "moved")
-        if _give_back_what_came_later(feed, todo):
+        if _return_later_delivery(feed, todo):
             return apply_plan(feed, plan)
-    receipt = _true_to_facts(feed, plan.receipt)
+    receipt = _without_missing_batch(feed, plan.receipt)
     if not (feed.receipts / receipt.file).exists():
         publish_receipt(feed, receipt)
     _drop_marker(feed.inbox / receipt.batch.identity.path)
@@ -142,13 +125,18 @@ def apply_plan(feed: Feed, plan: CommitPlan) -> Receipt:
     return receipt
 
 
-def _remaining(feed: Feed, moves: tuple[Rename, ...]) -> tuple[Rename, ...]:
+def _count_made(feed: Feed, moves: tuple[Rename, ...]) -> int:
     # What is gone from its source has been moved, wherever a reader took it since. A later step
     # may move what an earlier one has put there, so the last finished one counts.
-    for position in reversed(range(len(moves))):
-        if not lexists(feed.resolve(moves[position].source)):
-            return moves[position + 1 :]
-    return moves
+    positions = reversed(range(len(moves)))
+    return next((n + 1 for n in positions if not lexists(feed.resolve(moves[n].source))), 0)
+
+
+def _flush_folders(feed: Feed, step: Rename) -> None:
+    # The worker that made this move may have died before it flushed.
+    for folder in (feed.resolve(step.destination).parent, feed.resolve(step.source).parent):
+        if folder.is_dir():
+            flush(folder)
 
 
 def _without_what_is_gone(feed: Feed, plan: CommitPlan) -> CommitPlan:
@@ -165,34 +153,29 @@ def _is_gone(feed: Feed, step: Rename, known: Identity) -> bool:
         return False
     if not lexists(source):
         return not lexists(destination)
-    if source != feed.inbox / known.path or identify(source, known.path) == known:
+    if source != feed.inbox / known.path or is_same(source, known):
         return False
     return not (source.is_dir() and lexists(destination) and is_remnant(source, destination))
 
 
-def _give_back_what_came_later(feed: Feed, plan: CommitPlan) -> bool:
+def _return_later_delivery(feed: Feed, plan: CommitPlan) -> bool:
     """Return to the inbox what a producer put in the batch's place an instant before the move."""
     known = plan.receipt.batch.identity
     place = feed.inbox / known.path
     taken = next(
         (feed.resolve(m.destination) for m in plan.moves if feed.resolve(m.source) == place), place
     )
-    if taken == place or not lexists(taken):
-        return False
-    found = identify(taken, known.path)
-    # A copy onto another disk may keep a coarser stamp than the original had.
-    same_disk = taken.lstat().st_dev == feed.inbox.stat().st_dev
-    if found == (known if same_disk else known.model_copy(update={"stamp": found.stamp})):
+    if taken == place or not lexists(taken) or is_same(taken, known, moved=True):
         return False
     try:
         restore(taken, place)
     except FileExistsError:
-        restore(taken, feed.inbox / found.file)
+        restore(taken, feed.inbox / identify(taken, known.path).file)
     return True
 
 
-def _true_to_facts(feed: Feed, receipt: Receipt) -> Receipt:
-    """Own up to a batch that its producer took away or replaced before it could be moved."""
+def _without_missing_batch(feed: Feed, receipt: Receipt) -> Receipt:
+    """Record that a producer took the batch away, or replaced it, before it could be moved."""
     place = receipt.outputs.batch
     if place is None or lexists(feed.resolve(place)):
         return receipt
@@ -208,14 +191,17 @@ def _drop_marker(path: Path) -> None:
 
 
 def publish_receipt(feed: Feed, receipt: Receipt) -> None:
-    """Give a receipt its public name, whole and flushed, which must be free.
-
-    Raises:
-        OSError: It cannot be written, or the name is taken.
-    """
+    """Give a receipt its public name, whole and flushed; OSError if the name is taken."""
     staged = _stage_receipt(feed, receipt)
+    _note(feed, receipt)
     publish_new(feed.receipts / receipt.file, staged)
     log_checkpoint(receipt.batch.id, "committed")
+
+
+def _note(feed: Feed, receipt: Receipt) -> None:
+    mark_untold(feed, receipt)
+    if receipt.final:
+        ReceiptStore(feed).note_content(receipt.batch.identity)
 
 
 def _stage_receipt(feed: Feed, receipt: Receipt) -> Path:

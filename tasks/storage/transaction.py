@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...expectations.errors import BatchChanged, GateError
-from ..feed.inbox import Identity, SkippedBatch, identify
+from ..feed.identity import Identity, is_same
+from ..feed.inbox import SkippedBatch
 from ..feed.receipt_store import ReceiptStore, last_final
 from ..feed.untold import mark_untold
 from .atomic import lexists, make_folder, remove
@@ -48,6 +49,8 @@ class Attempt:
         number: Which attempt it is under the intent's version, from 1.
         previous: File name of the batch's latest receipt.
         started: When it began, in UTC.
+        supersedes: Id of the batch that arrived under the same path before, if that is done.
+        same_as: Id of another batch with the same content that is done.
         judged: Identity of what is judged, where that is not the batch as it arrived.
     """
 
@@ -58,6 +61,8 @@ class Attempt:
     number: int
     previous: str | None
     started: datetime
+    supersedes: str | None = None
+    same_as: str | None = None
     judged: Identity | None = None
 
     @property
@@ -66,20 +71,12 @@ class Attempt:
         return self.feed.staged(self.batch.id)
 
     def is_altered(self) -> bool:
-        """Look whether what is judged is no longer what it was.
-
-        Raises:
-            OSError: It is gone.
-        """
-        return identify(self.path, self.batch.path) != (self.judged or self.batch)
+        """Whether what is judged is no longer what it was; OSError if it is gone."""
+        return not is_same(self.path, self.judged or self.batch)
 
 
 def prepare(feed: Feed) -> None:
-    """Make the folders that every attempt needs.
-
-    Raises:
-        OSError: One of them cannot be made.
-    """
+    """Make the folders that every attempt needs."""
     for folder in (feed.receipts, feed.claims, feed.staging):
         make_folder(folder)
 
@@ -87,62 +84,47 @@ def prepare(feed: Feed) -> None:
 def begin_attempt(
     feed: Feed, batch: Identity, path: Path, intent: Intent, started: datetime
 ) -> Attempt:
-    """Clear what an earlier attempt left in staging, and bind a claimed batch to an intent.
-
-    Raises:
-        GateError: The intent of an earlier attempt cannot be understood.
-        OSError: Something cannot be written.
-    """
+    """Clear what an earlier attempt left in staging, and bind a claimed batch to an intent."""
     log_checkpoint(batch.id, "claimed")
     # First of all: what fills the disk may be the batch's own leftovers.
     remove(feed.staged(batch.id))
     binding = bind_intent(feed, batch.id, intent)
     log_checkpoint(batch.id, "bound")
     make_folder(feed.staged(batch.id))
-    ledger = ReceiptStore(feed)
-    history = ledger.for_batch(batch.id)
-    number = ledger.next_attempt(batch.id, binding.version)
-    previous = history[-1].file if history else None
-    return Attempt(feed, batch, path, binding, number, previous, started)
+    store = ReceiptStore(feed).indexed()
+    receipts = store.for_batch(batch.id)
+    return Attempt(
+        feed=feed,
+        batch=batch,
+        path=path,
+        intent=binding,
+        number=store.next_attempt(batch.id, binding.version),
+        previous=receipts[-1].file if receipts else None,
+        started=started,
+        supersedes=store.superseded(batch),
+        same_as=store.same_content(batch),
+    )
 
 
 def commit(attempt: Attempt, moves: list[tuple[Path, Path]], receipt: Receipt) -> Receipt:
-    """Publish what an attempt has staged.
+    """Publish what an attempt has staged; BatchChanged if the batch is not what was judged.
 
     Args:
         attempt: The attempt; its outputs lie whole and flushed in staging.
         moves: Each staged output, and the batch itself if it is to move, with its free new place.
         receipt: What became of the batch.
-
-    Returns:
-        The receipt, as it stands in the feed.
-
-    Raises:
-        BatchChanged: The batch is no longer what was judged; nothing is published.
-        FileExistsError: A new place is taken; nothing is published or overwritten.
-        OSError: A write failed. After the plan stands, recovery makes what is missing.
     """
-    feed, batch = attempt.feed, attempt.batch
-    log_checkpoint(batch.id, "staged")
+    log_checkpoint(attempt.batch.id, "staged")
     if attempt.is_altered():
-        raise changed(batch)
-    return publish(feed, moves, receipt)
+        raise changed(attempt.batch)
+    return publish(attempt.feed, moves, receipt)
 
 
 def publish(feed: Feed, moves: list[tuple[Path, Path]], receipt: Receipt) -> Receipt:
     """Write down what is to be moved and recorded for a claimed batch, and do it.
 
-    Args:
-        feed: The feed.
-        moves: As ``commit`` takes them.
-        receipt: What became of the batch.
-
-    Returns:
-        The receipt, as it stands in the feed.
-
-    Raises:
-        FileExistsError: A new place is taken; nothing is published or overwritten.
-        OSError: A write failed. After the plan stands, recovery makes what is missing.
+    FileExistsError: a new place is taken, and nothing is published. OSError: a write failed; once
+    the plan is written, recovery makes what is missing.
     """
     for _, destination in moves:
         _make_way(destination)
@@ -156,11 +138,7 @@ def publish(feed: Feed, moves: list[tuple[Path, Path]], receipt: Receipt) -> Rec
 
 
 def abort(attempt: Attempt, receipt: Receipt) -> Receipt:
-    """Record an attempt that came to nothing; the batch stays where it is.
-
-    Raises:
-        OSError: The receipt cannot be written.
-    """
+    """Record an attempt that failed; the batch stays where it is."""
     remove(attempt.staging)
     make_folder(attempt.staging)
     mark_untold(attempt.feed, receipt)
@@ -174,11 +152,10 @@ def recover(feed: Feed, in_inbox: Collection[str]) -> Iterator[Receipt | Skipped
 
     Args:
         feed: The feed.
-        in_inbox: Ids of the batches that lie ready, and whose intents still mean something.
+        in_inbox: Ids of the batches that are ready, and whose intents still mean something.
 
     Yields:
-        The receipt of each batch that was finished; and each one that could not be, which stays as
-        it is for the next run.
+        The receipt of each batch that was finished, and each batch that could not be.
     """
     for batch in sorted(_begun(feed)):
         try:

@@ -11,7 +11,8 @@ from feeds import deliver, feed_maker, rows  # noqa: F401 - feed_maker is a fixt
 
 from signature_gate.expectations.errors import InvalidFeed
 from signature_gate.tasks.feed.feed import Feed
-from signature_gate.tasks.feed.inbox import identify, look_into
+from signature_gate.tasks.feed.identity import identify
+from signature_gate.tasks.feed.inbox import look_into
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,8 +128,8 @@ def test_a_moved_batch_keeps_the_ending_that_tells_its_format(
     assert batch.file == f"{batch.id}{ending}"
 
 
-def test_another_name_size_stamp_or_content_is_another_batch(tmp_path: Path) -> None:
-    """A changed file under the same name is a new batch; an untouched one is the same."""
+def test_another_name_or_content_is_another_batch(tmp_path: Path) -> None:
+    """A changed file under the same name is a new batch; one with a new stamp only is the same."""
     file = tmp_path / "a"
     file.write_bytes(b"1" * 200_000)
     os.utime(file, ns=(1, 1))
@@ -136,12 +137,14 @@ def test_another_name_size_stamp_or_content_is_another_batch(tmp_path: Path) -> 
 
     ids = {identify(file, "a").id, identify(file, "b").id}
     os.utime(file, ns=(1, 2))
-    ids.add(identify(file, "a").id)
-    for content in (b"1" * 200_001, b"2" + b"1" * 199_999, b"1" * 199_999 + b"2"):
+    touched = identify(file, "a").id
+    middle = b"1" * 100_000 + b"2" + b"1" * 99_999
+    for content in (b"1" * 200_001, b"2" + b"1" * 199_999, b"1" * 199_999 + b"2", middle):
         file.write_bytes(content)
         os.utime(file, ns=(1, 1))
         ids.add(identify(file, "a").id)
 
+    assert first == touched
     assert first in ids
     assert len(ids) == 6
 
@@ -259,7 +262,7 @@ def test_an_inbox_may_be_the_feeds_own_root(tmp_path: Path) -> None:
         folders={"inbox": str(tmp_path)},  # pyright: ignore[reportArgumentType]
         settle_seconds=0,
     )
-    for folder in feed.own_folders():
+    for folder in feed.folder_paths().values():
         folder.mkdir(exist_ok=True)
         (folder / "x.csv").write_text("a\n1\n")
 

@@ -18,7 +18,7 @@ from feeds import (
 )
 
 from signature_gate.expectations.errors import Misuse, NoContract, RegistryUnavailable
-from signature_gate.tasks.feed.inbox import identify
+from signature_gate.tasks.feed.identity import identify
 from signature_gate.tasks.feed.receipt import Receipt
 from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.scoring.feed_run import Progress, score_feed
@@ -76,7 +76,7 @@ def test_every_batch_ends_where_its_verdict_sends_it(feed: Feed, tmp_path: Path)
     deliver(feed, "renamed.parquet", rows(3).rename({"a": "b"}))
     deliver(feed, "cut.parquet", truncated(rows(9), tmp_path))
     deliver(feed, "empty.parquet", b"")
-    deliver(feed, "notes.txt", b"hello")
+    deliver(feed, "notes.xlsx", b"hello")
 
     summary = score_feed(feed)
 
@@ -88,13 +88,13 @@ def test_every_batch_ends_where_its_verdict_sends_it(feed: Feed, tmp_path: Path)
         "renamed.parquet": "quarantined",
         "cut.parquet": "quarantined",
         "empty.parquet": "quarantined",
-        "notes.txt": "quarantined",
+        "notes.xlsx": "quarantined",
     }
     assert (summary.rows_in, summary.rows_scored, summary.rows_rejected) == (32, 16, 16)
     assert {r.batch.name for r in summary.unreadable} == {
         "cut.parquet",
         "empty.parquet",
-        "notes.txt",
+        "notes.xlsx",
     }
     assert summary.message().startswith("5 of 8 batches quarantined: cut.parquet: unreadable")
     assert everything_below(feed.inbox) == {"good.parquet", "good.csv.gz", "gaps.parquet"}

@@ -23,7 +23,8 @@ from killed_process import hold_claim, score_and_die, score_side_by_side
 from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.errors import BatchChanged, GateError
 from signature_gate.expectations.verdict.verdict import BatchInfo, Verdict
-from signature_gate.tasks.feed.inbox import SkippedBatch, identify
+from signature_gate.tasks.feed.identity import identify
+from signature_gate.tasks.feed.inbox import SkippedBatch
 from signature_gate.tasks.feed.receipt import Outputs, Receipt
 from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.quarantine.standalone import quarantine

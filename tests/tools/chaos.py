@@ -39,7 +39,7 @@ from signature_gate.tasks.storage.journal import CHECKPOINTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-MAX_ATTEMPTS = 2
+MAX_ATTEMPTS = 5  # more often than one batch has its workers killed
 _POLICY = {"on_mismatch": "split", "max_rejected": 0.5, "keep": ["key"]}
 # Share of the time of an undisturbed feed within which workers are killed: long enough to reach the
 # writes, short enough for several kills in each feed.

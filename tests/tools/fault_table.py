@@ -77,8 +77,22 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         ),
         Fault(
             "A batch kills every worker",
-            "It is tried last, so that the others are scored.",
-            ("test_the_batch_of_a_worker_that_keeps_dying_is_taken_last",),
+            "It is tried last, so that the others are scored; after `max_attempts` deaths it is "
+            "`errored` and parked.",
+            (
+                "test_the_batch_of_a_worker_that_keeps_dying_is_taken_last",
+                "test_a_batch_that_kills_its_workers_is_parked",
+            ),
+        ),
+        Fault(
+            "A worker dies after a batch is quarantined and before an alert is sent",
+            "The receipt is marked as untold before it is published; the next run finds the mark.",
+            ("test_what_is_to_be_told_outlives_the_worker",),
+        ),
+        Fault(
+            "A record is not UTF-8, or a folder, a pipe or a dangling link stands in its place",
+            "That batch is `unfinished`, with a reason that names the record; the others go on.",
+            ("test_one_record_that_cannot_be_read_stops_its_batch_only",),
         ),
         Fault(
             "A worker is killed after a batch was quarantined, before anybody was alerted",
@@ -141,6 +155,12 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         ),
     ),
     "Disks": (
+        Fault(
+            "One read fails, in a reader that takes it for broken content",
+            "A verdict of `unreadable` is believed only if every byte can be read and a second "
+            "look agrees: the batch is judged again, or `errored`.",
+            ("test_one_failed_read_does_not_condemn_a_batch",),
+        ),
         Fault(
             "The disk fills up while a batch is scored",
             "`errored`, with the system's message; nothing is published and staging is cleared, so "
@@ -250,6 +270,21 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             "`max_attempts`.",
             ("test_a_model_that_raises_quarantines_nothing",),
         ),
+        Fault(
+            "The model calls `sys.exit`, raises KeyboardInterrupt, or a library in it panics",
+            "`errored` like any error of the model; the other batches go on. A real Ctrl-C ends "
+            "the run, and the batch stays.",
+            (
+                "test_whatever_a_model_raises_is_its_batches_error",
+                "test_a_real_interrupt_ends_the_run",
+            ),
+        ),
+        Fault(
+            "The model hangs, or ends its process",
+            "With `predict_timeout` it runs in a process of its own: `errored`, and the others go "
+            "on.",
+            ("test_a_model_that_hangs_or_dies_is_ended_where_the_feed_says_so",),
+        ),
     ),
     "Producers and inboxes": (
         Fault(
@@ -269,6 +304,53 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
                 "test_a_batch_that_is_replaced_within_the_move_is_given_back",
                 "test_what_is_given_back_never_overwrites_a_still_later_delivery",
                 "test_recovery_does_not_quarantine_what_came_after",
+            ),
+        ),
+        Fault(
+            "A producer delivers the same content again: a retry, a touch, a restored backup",
+            "It is done: nothing is scored. Under another name it is a new batch that names the "
+            "first; `on_duplicate: skip` leaves it alone.",
+            (
+                "test_the_same_content_delivered_again_is_done",
+                "test_the_same_content_under_another_name_is_named_or_skipped",
+                "test_no_batch_that_was_done_before_the_upgrade_is_scored_again",
+            ),
+        ),
+        Fault(
+            "A batch is edited in the middle, its size and stamp kept; a folder grows after it was "
+            "scored",
+            "The edit is seen before anything is published. A folder that grew is a new batch, "
+            "whose receipt and predictions name the one that it supersedes.",
+            (
+                "test_an_edit_in_the_middle_is_seen_with_size_and_stamp_kept",
+                "test_what_changes_under_one_name_says_what_it_supersedes",
+            ),
+        ),
+        Fault(
+            "A job or an uploader still writes into a folder",
+            "`unsettled` while it holds `_temporary` or a name such as `x.part`, `x.filepart`, "
+            "`x.crdownload`, `x.tmp` or `x~`; with `require_marker: true`, until a marker exists.",
+            (
+                "test_a_folder_that_is_still_written_is_not_ready",
+                "test_a_marker_can_be_required",
+            ),
+        ),
+        Fault(
+            "Checksums, manifests and other files lie beside the data",
+            "`ignored`, and counted: no format claims their names. `include` and `exclude` say it "
+            "exactly. Data in formats that are not read is quarantined with the reason.",
+            (
+                "test_files_that_no_format_claims_are_left_alone",
+                "test_patterns_say_which_names_are_batches",
+            ),
+        ),
+        Fault(
+            "A feed names `/`, a home, a working tree, or folders within each other",
+            "Refused before anything is moved. `score --dry-run` says what a run would do.",
+            (
+                "test_a_feed_refuses_folders_that_are_not_its_own",
+                "test_two_feeds_must_not_share_folders",
+                "test_a_dry_run_tells_what_would_happen_and_does_nothing",
             ),
         ),
         Fault(

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,10 @@ from feeds import (
     rows,
 )
 
+from signature_gate.expectations.verdict.verdict import Violation
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.feed.receipt_store import ReceiptStore
+from signature_gate.tasks.scoring import attempt as attempts
 from signature_gate.tasks.scoring.feed_run import score_feed
 from signature_gate.tasks.scoring.selection import select_candidates
 
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fault_injection import Disk
+
+    from signature_gate.expectations.judge.result import CheckResult
+    from signature_gate.tasks.storage.transaction import Attempt
 
     MakeDisk = Callable[..., Disk]
     MakeFeed = Callable[..., Feed]
@@ -123,7 +129,8 @@ def test_a_disk_that_is_full_after_the_plan_stops_nothing_for_good(
     }
     assert on_record(feed) == [("gaps.parquet", "split", 1)]
     assert (later.outputs.scored, later.outputs.rejected) == (7, 3)
-    assert {p.name for p in disk.path.iterdir() if p.name.startswith(".")} <= {".untold"}
+    hidden = {p.name for p in disk.path.iterdir() if p.name.startswith(".")}
+    assert hidden <= {".contents", ".untold"}
     assert list(feed.staging.iterdir()) == list(feed.claims.iterdir()) == []
 
 
@@ -261,3 +268,40 @@ def test_a_disk_that_breaks_off_is_not_taken_for_a_bad_batch(
     assert [left.why for left in summary.left] == ["inaccessible"]
     assert "Input/output error" in summary.left[0].detail
     assert fared(feed) == {"good.parquet": "passed"}
+
+
+@pytest.mark.parametrize("lasts", [False, True])
+def test_one_failed_read_does_not_condemn_a_batch(
+    make_feed: MakeFeed, line: str, monkeypatch: pytest.MonkeyPatch, lasts: bool
+) -> None:
+    """A reader that takes an error of the disk for broken content is asked twice, the disk once."""
+    feed = make_feed()
+    deliver(feed, "good.parquet", rows(5))
+    really_judge, really_open = attempts.judge_batch, Path.open
+    looks = list[int]()
+
+    def judge(attempt: Attempt, batch: object) -> CheckResult:
+        looks.append(1)
+        result = really_judge(attempt, batch)
+        return unread(result) if len(looks) == 1 else result
+
+    def failing(path: Path, *rest: object, **more: object) -> object:
+        if lasts and looks and path.name == "good.parquet":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return really_open(path, *rest, **more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(attempts, "judge_batch", judge)
+        patch.setattr(Path, "open", failing)
+        first = fared(feed)
+
+    assert first == {"good.parquet": "errored" if lasts else "passed"}
+    assert (feed.inbox / "good.parquet").exists()
+    assert [d for _, d, _ in on_record(feed) if d == "quarantined"] == []
+
+
+def unread(result: CheckResult) -> CheckResult:
+    """Say of a batch that it could not be read."""
+    violation = Violation(kind="unreadable", expected="x", observed="y", remedy="z")
+    verdict = result.verdict.model_copy(update={"violations": (violation,), "rows": None})
+    return replace(result, verdict=verdict)

@@ -11,7 +11,7 @@ import sample_verdicts
 from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.report.feed_history import EntryFacts, FeedHistory, HistoryEntry
 from signature_gate.tasks.feed.feed import Feed
-from signature_gate.tasks.feed.inbox import Identity
+from signature_gate.tasks.feed.identity import Identity
 from signature_gate.tasks.feed.receipt import Failure, Outputs, Receipt, ScoredBatch
 
 if TYPE_CHECKING:

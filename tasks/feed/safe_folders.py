@@ -1,0 +1,56 @@
+"""Which folders a feed may move files from and into, and which it must never touch."""
+
+from __future__ import annotations
+
+import pwd
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...expectations.errors import InvalidFeed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Folders between which batches are moved.
+_BATCH_FOLDERS = ("inbox", "scored", "quarantine", "archive")
+_REMEDY = "Give each folder of a feed a place of its own."
+
+
+def refuse_unsafe_folders(feed: str, folders: Mapping[str, Path]) -> None:
+    """Raise InvalidFeed if a feed could move what is not its own, or take its own for a batch."""
+    resolved = {name: path.resolve() for name, path in folders.items()}
+    for name in _BATCH_FOLDERS:
+        if what := _protected(resolved[name]):
+            msg = f"{name} of feed {feed} is {what}, {resolved[name]}. {_REMEDY}"
+            raise InvalidFeed(msg)
+    for (one, here), (two, there) in combinations(resolved.items(), 2):
+        if here.is_relative_to(there) or there.is_relative_to(here):
+            places = f"{here} and {there}"
+            msg = f"{one} and {two} of feed {feed} lie within each other, {places}. {_REMEDY}"
+            raise InvalidFeed(msg)
+
+
+def refuse_shared_folders(feeds: Mapping[str, Mapping[str, Path]]) -> None:
+    """Raise InvalidFeed if a folder of one feed lies in a folder of another."""
+    for (feed, folders), (other, others) in combinations(feeds.items(), 2):
+        for one, here in folders.items():
+            for two, there in others.items():
+                first, second = here.resolve(), there.resolve()
+                if first.is_relative_to(second) or second.is_relative_to(first):
+                    msg = (
+                        f"{one} of feed {feed} and {two} of feed {other} lie within each other: "
+                        f"{first}, {second}. {_REMEDY}"
+                    )
+                    raise InvalidFeed(msg)
+
+
+def _protected(folder: Path) -> str | None:
+    """Say what a folder is that no feed may move files from or into; None for any other."""
+    if folder == Path(folder.anchor):
+        return "the root of the file system"
+    if folder in {Path.home().resolve(), *(Path(user.pw_dir) for user in pwd.getpwall())}:
+        return "the home of a user"
+    if folder == Path.cwd():
+        return "the current folder"
+    return "the root of a working tree" if (folder / ".git").exists() else None
