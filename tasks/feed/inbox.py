@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from ...expectations.batch.formats import format_of
+from ...expectations.batch.formats import is_ignored
 from ...expectations.errors import InvalidFeed
 from ...expectations.escaping import visible
 from .identity import (
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
 # A batch folder is complete when it holds one of these; a batch file when `<file><marker>` lies
 # beside it, or `<file>._SUCCESS`.
 MARKERS = ("_SUCCESS", ".ready")
-# Data that the gate does not read: their batches are judged, and the verdict says so.
-_OTHER_DATA = (".xlsx", ".xls", ".ods", ".avro", ".orc", ".xml", ".h5", ".hdf5", ".sav", ".dta")
-# What stands beside data under an ending that may be data's.
-_SIDECARS = ("manifest", "readme", "license", "checksums")
 # Folders in which a job keeps what it has not finished.
 _IN_PROGRESS = ("_temporary",)
 
@@ -161,18 +157,11 @@ def _ignored(feed: Feed, path: Path) -> SkippedBatch | None:
         detail = f"matches no `include` of the feed: {', '.join(feed.include)}"
     elif _matches(path.name, feed.exclude):
         detail = f"matches `exclude` of the feed: {', '.join(feed.exclude)}"
-    elif feed.include or path.is_dir() or is_data(path):
+    elif feed.include or path.is_dir() or not is_ignored(path, feed.policy.format):
         return None
     else:
         detail = "has a name that no format claims; list it in `include` if it is data"
     return SkippedBatch(batch=visible(path.name), why="ignored", detail=detail)
-
-
-def is_data(path: Path) -> bool:
-    """Whether a file's name promises data, be it in a format that the gate does not read."""
-    if path.name.lower().partition(".")[0] in _SIDECARS:
-        return False
-    return format_of(path) is not None or path.name.lower().endswith(_OTHER_DATA)
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

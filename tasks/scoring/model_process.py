@@ -68,7 +68,7 @@ class ModelProcess:
             stdout=2,
         )
         theirs.close()
-        self._pipe.send((self._model, self._fingerprint, _registry()))
+        self._pipe.send((self._model, self._fingerprint))
         self._answer(self._pipe)
         return self._pipe
 
@@ -107,9 +107,11 @@ def serve(descriptor: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     pipe: Any = Connection(descriptor)  # at run time it takes no type arguments
-    model, fingerprint, registry = pipe.recv()
+    from ...expectations.registry.client import load_model
+
+    model, fingerprint = pipe.recv()
     try:
-        loaded = _loaded(model, fingerprint, registry)
+        loaded = load_model(model, fingerprint)
     except (GateError, OSError) as error:
         pipe.send(("broken", error))
         return
@@ -130,19 +132,3 @@ def _called(loaded: Any, model_input: Any, params: Any) -> tuple[str, Any]:
         return "returned", loaded.predict(model_input, params=params)
     except BaseException as error:  # noqa: BLE001 - a model may raise anything
         return type(error).__name__, str(error)
-
-
-def _loaded(model: ModelVersion, fingerprint: str, registry: tuple[str, str]) -> Any:
-    import mlflow
-
-    from ...expectations.registry.client import load_model
-
-    mlflow.set_tracking_uri(registry[0])
-    mlflow.set_registry_uri(registry[1])
-    return load_model(model, fingerprint)
-
-
-def _registry() -> tuple[str, str]:
-    import mlflow
-
-    return mlflow.get_tracking_uri(), mlflow.get_registry_uri()
