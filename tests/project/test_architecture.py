@@ -67,8 +67,6 @@ UPWARDS = [
     ("expectations.contract.contract", "expectations.registry.client"),
 ]
 MAX_FUNCTION = 40
-# Functions that are still longer.
-LONG_FUNCTIONS = {}
 
 
 def relative(path: Path) -> str:

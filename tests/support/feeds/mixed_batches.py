@@ -112,7 +112,7 @@ _KINDS: tuple[tuple[str, Callable[[int], pl.DataFrame], Any, str, bool], ...] = 
     ("folder", _passing, _write_folder, "passed", True),
     ("gäps\n..csv", _splitting, pl.DataFrame.write_csv, "split", True),
     ("good.arrow", _passing, pl.DataFrame.write_ipc, "passed", True),
-    ("notes.txt", _passing, pl.DataFrame.write_csv, "quarantined", False),
+    ("notes.xlsx", _passing, pl.DataFrame.write_csv, "quarantined", False),
 )
 _RAISING = ("raises.parquet", _raising, pl.DataFrame.write_parquet, "errored", True)
 
