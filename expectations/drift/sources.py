@@ -50,6 +50,8 @@ def _file(text: str) -> Path | None:
 
 def _batch(text: str) -> Path | None:
     file = _file(text)
+    if file and file.suffix == ".json" and _json(file) is not None:
+        return None  # one JSON object is a suite; JSON lines hold several
     return file if file and format_of(file) else _folder(text)
 
 
@@ -62,8 +64,8 @@ def _folder(text: str) -> Path | None:
 
 def _recorded(text: str) -> BatchInfo | None:
     path = _file(text)
-    document = _json(path) if path and path.suffix == ".json" else {}
-    if "batch" not in document:
+    document = _json(path) if path and path.suffix == ".json" else None
+    if not document or "batch" not in document:
         return None
     try:
         return BatchInfo.model_validate(document["batch"])
@@ -71,12 +73,12 @@ def _recorded(text: str) -> BatchInfo | None:
         raise Misuse(describe_invalid(error, f"`batch` of {text}", BatchInfo)) from error
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> dict[str, Any] | None:
     try:
         document = read_json(path)
     except DocumentError:
-        return {}  # Contract.load reads it as a suite and reports what is wrong with it
-    return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
+        return None
+    return cast("dict[str, Any]", document) if isinstance(document, dict) else None
 
 
 def _schema_of(path: Path, contract: Contract, policy: Policy | None) -> BatchInfo:

@@ -10,7 +10,7 @@ from .columns import described
 if TYPE_CHECKING:
     from ..contract.policy import Policy
 
-_REMEDY = "Mend the model, or log it again with the output that it really returns."
+_REMEDY = "Repair the model, or log it again with the output that it really returns."
 _BECAUSE = "predictions that cannot be told apart or joined back are not published"
 _AGAINST_SCHEMA = "predictions that contradict the model's own output schema are not published"
 _EXPECTED = {"extra_column": "only columns that the output schema has"}

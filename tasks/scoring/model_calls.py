@@ -53,7 +53,7 @@ def load(model: ModelVersion, fingerprint: str, timeout: float | None, *, redact
     if isinstance(error, GateError | OSError):
         raise error
     words = "" if redact else f": {visible(error, limit=_LONGEST_ERROR)}"
-    msg = f"{model} raised {type(error).__name__} while it was loaded{words}. Mend the model."
+    msg = f"{model} raised {type(error).__name__} while it was loaded{words}. Repair the model."
     raise ModelFailed(msg) from (None if redact else error)
 
 

@@ -378,7 +378,7 @@ def test_a_recorded_schema_is_judged_as_the_batch_was(delivery: Any, policy: Pol
     result = check(table, judge, policy)
     recorded = judge_schema(result.verdict.batch, judge, policy)
 
-    whole = {(v.kind, v.column, v.severity) for v in recorded.violations}
+    whole = {(v.kind, v.column, v.severity) for v in recorded.schema_violations}
 
     assert whole <= {(v.kind, v.column, v.severity) for v in result.violations}
     if recorded.plan is None:

@@ -61,14 +61,18 @@ def states(found: Preflight) -> list[str]:
 def test_a_synthetic_batch_passes_the_gate_and_mlflow(
     contract: Contract, policy: Policy, edges: bool, optional: bool
 ) -> None:
-    """Whatever the signature and the policy, made-up rows fit; MLflow's enforcement agrees."""
+    """Whatever the signature and the policy, made-up rows fit; MLflow's enforcement agrees.
+
+    That optional columns are left out on purpose is a warning at most.
+    """
     from mlflow.models import validate_schema
     from mlflow.types import Schema
 
     batch: Any = synthetic_batch(contract, GeneratorOptions(edges, optional, policy))
     result = check(batch, contract, policy)
 
-    assert [violation.message for violation in result.violations] == []
+    critical = [v.message for v in result.violations if v.severity == "critical"]
+    assert critical == []
     assert result.verdict.conversions == () or policy.parse_text == "allow"
     validate_schema(result.model_input(), Schema.from_json(contract.signature["inputs"]))
     required = [column.name for column in contract.columns if column.required]
@@ -434,7 +438,7 @@ def test_redact_withholds_the_model_s_words(registry: str) -> None:
 
     told = preflight(uri, policy=Policy(redact=True)).model_dump_json()
 
-    assert "ValueError on its input example: its words are withheld" in told
+    assert "ValueError on its input example: its text is withheld" in told
     assert "0.5,x" not in told
 
 
@@ -464,14 +468,15 @@ def test_users_own_rules_do_not_stand_in_the_way(house_price: Tutorial, tmp_path
     )
     file = tmp_path / "suite.json"
     file.write_text(json.dumps(suite))
-    house_frame().to_parquet(tmp_path / "small.parquet")
+    batches = tmp_path / "batches"
+    batches.mkdir()
+    house_frame().to_parquet(batches / "small.parquet")
 
-    found = preflight(str(file), tmp_path)
+    found = preflight(str(file), batches)
 
     assert states(found) == ["ok"] * 5 + ["failed"]
     assert {batch.file: batch.reason and batch.reason.kind for batch in found.batches} == {
         "small.parquet": "rule",
-        "suite.json": "unreadable",
     }
 
 
@@ -487,8 +492,8 @@ def batches(tmp_path: Path) -> Path:
     house_frame().assign(bedrooms=[2, None, 4]).to_csv(folder / "gaps.csv", index=False)
     house_frame().drop(columns="sqft").to_csv(folder / "less.csv", index=False)
     (folder / "cut.parquet").write_bytes(b"PAR1")
-    (folder / "notes.txt").write_text("hello")
-    for age, name in enumerate(["notes.txt", "cut.parquet", "less.csv", "gaps.csv"]):
+    (folder / "notes.xlsx").write_text("hello")
+    for age, name in enumerate(["notes.xlsx", "cut.parquet", "less.csv", "gaps.csv"]):
         os.utime(folder / name, (1e9 - age, 1e9 - age))
     (folder / "_SUCCESS").touch()
     return folder
@@ -505,7 +510,7 @@ def test_recent_batches_are_judged_and_left_where_they_are(
     met = [(b.file, b.disposition, b.rejected, b.reason and b.reason.kind) for b in found.batches]
     assert met == [
         ("good.parquet", "passed", 0, None),
-        ("notes.txt", "quarantined", 0, "unreadable"),
+        ("notes.xlsx", "quarantined", 0, "unreadable"),
         ("cut.parquet", "quarantined", 0, "unreadable"),
         ("less.csv", "quarantined", 0, "missing_column"),
         ("gaps.csv", "split", 1, "null"),

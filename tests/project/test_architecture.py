@@ -204,8 +204,7 @@ def test_a_folder_holds_few_modules() -> None:
         if path.name != "__init__.py"
     )
 
-    # 15 once readers are merged.
-    assert {folder: count for folder, count in modules.items() if count > 16} == {}
+    assert {folder: count for folder, count in modules.items() if count > 15} == {}
 
 
 def test_a_folder_says_what_it_is_and_passes_nothing_on() -> None:

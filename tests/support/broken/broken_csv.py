@@ -82,7 +82,7 @@ CSV = {
         "b.csv", content(GOOD, "3,é\n".encode("latin-1")), "records", "malformed_row"
     ),
     "NUL in a cell": refused(
-        "b.csv", content(GOOD, b"3\0,3\n"), "text that is not an integer", "unparseable"
+        "b.csv", content(GOOD, b"3\0,3\n"), "text that is not a number", "unparseable"
     ),
     "a PNG": refused("b.csv", content(PNG), "header", "malformed_row"),
     "a page of HTML in CSV's clothes": refused("b.csv", content(HTML), "no such column", *MISSING),

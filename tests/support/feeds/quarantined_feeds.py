@@ -66,10 +66,10 @@ def balanced(feed: Feed, receipt: Receipt) -> tuple[int | None, int, int | None]
 
 
 def contents(feed: Feed) -> dict[str, bytes]:
-    """Read every file of a feed except receipts and claims."""
+    """Read every file of a feed except receipts, their marks and claims."""
     files = (p for p in Path(feed.root).rglob("*") if p.is_file())
     return {
         str(p.relative_to(feed.root)): p.read_bytes()
         for p in files
-        if p.parent not in (feed.receipts, feed.claims)
+        if p.parent not in (feed.receipts, feed.claims) and ".untold" not in p.parts
     }
