@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from ..errors import BatchChanged
 from ..judge.rejected_rows import REASONS
 from ..verdict.explain import ranked
 from ..wording import counted
@@ -85,7 +86,7 @@ def overlaps_in(rejected: pl.LazyFrame | None, verdict: Verdict) -> Overlaps | N
     shown = violations[:_MOST]
     try:
         counts = _counted(rejected, shown)
-    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+    except (BatchChanged, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
         # A changed or removed batch is reported elsewhere; here only the chart is left out.
         return None
     return Overlaps(

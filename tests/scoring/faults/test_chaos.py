@@ -84,7 +84,7 @@ def _lose_a_batch(feed: Feed) -> None:
 
 
 def _cut_a_batch(feed: Feed) -> None:
-    path = next((Path(feed.root) / "quarantine").glob("*/*.txt"))
+    path = next((Path(feed.root) / "quarantine").glob("*/*.xlsx"))
     path.write_bytes(path.read_bytes()[:-1])
 
 
