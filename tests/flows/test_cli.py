@@ -118,7 +118,7 @@ def test_a_model_without_signature_exits_1(tmp_path: Path, houses: Path, capsys:
     ("arguments", "said"),
     [
         (["check", "{model}", "no-such.parquet"], "no such batch"),
-        (["check", "{model}", "{folder}/notes.txt"], "notes.txt"),
+        (["check", "{model}", "{folder}/notes.dat"], "notes.dat"),
         (["check", "models:/no_such_model@champion", "{houses}"], "no_such_model"),
         (["check", "{model}", "{houses}", "--policy", "{folder}/no-policy.yaml"], "no-policy.yaml"),
         (["check", "{model}", "{houses}", "--policy", "{folder}/wrong.yaml"], "known fields"),
@@ -136,7 +136,7 @@ def test_wrong_usage_exits_2(
     capsys: Any,
 ) -> None:
     """Exit 2: no such file or model, or wrong usage, with one or two lines on stderr."""
-    (tmp_path / "notes.txt").write_text("no batch", "utf-8")
+    (tmp_path / "notes.dat").write_text("no batch", "utf-8")
     (tmp_path / "wrong.yaml").write_text("on_missmatch: split\n", "utf-8")
     known = {"model": house_price.uri, "houses": str(houses), "folder": str(tmp_path)}
 

@@ -497,6 +497,12 @@ def _assert_same_rows(many: CheckResult, one: CheckResult) -> None:
     assert_frame_equal(many.rejected.collect().drop(naming), one.rejected.collect().drop(naming))
 
 
+def _uncategorized(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns of any type keep the categories of their file, of which a folder has several."""
+    dtypes = frame.dtypes.items()
+    return frame.astype({c: "str" for c, dtype in dtypes if isinstance(dtype, pd.CategoricalDtype)})
+
+
 @given(case=cases())
 def test_any_partition_into_files_gives_the_same_verdict(case: Any) -> None:
     """Merge: violations, rows and what the model receives are those of one file of all rows."""
@@ -515,5 +521,5 @@ def test_any_partition_into_files_gives_the_same_verdict(case: Any) -> None:
         _assert_same_rows(many, one)
         if one.disposition in ("passed", "split"):
             made = many.model_input()
-            pd.testing.assert_frame_equal(made, one.model_input())
+            pd.testing.assert_frame_equal(_uncategorized(made), _uncategorized(one.model_input()))
             mlflow_accepts(made, judged_by)  # last, because it changes dictionaries in place

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from equivalent_batches import assert_same_verdict, python_cells
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from small_checks import (
     SPLIT,
@@ -470,6 +470,8 @@ def test_json_lines_are_judged_as_the_types_they_could_have_been(judge: Any, cas
     table, judged_by, policy = case
     if not (table.num_rows and table.num_columns):
         return
+    # Text is base64 for binary in JSON lines alone, which a test of its own holds.
+    assume("binary" not in judged_by.signature["inputs"])
 
     typed, untyped = check(table, judged_by, policy), judge(lines_of(table), judged_by, policy)
 

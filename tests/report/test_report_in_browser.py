@@ -84,7 +84,7 @@ def test_on_a_phone_every_row_of_a_table_becomes_a_card(visit: Visitor, tmp_path
     facts = "cells => cells.map(c => [c.offsetTop, getComputedStyle(c, '::before').content])"
 
     with visit(path) as opened:
-        row = opened.page.locator("tr.info").first.locator("td")
+        row = opened.page.locator("tr.facts").first.locator("td")
         assert len({top for top, _ in row.evaluate_all(facts)}) == 1
         opened.page.set_viewport_size({"width": 360, "height": 800})
         stacked = row.evaluate_all(facts)
