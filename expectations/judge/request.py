@@ -93,9 +93,11 @@ def _unknown_columns(contract: Contract, policy: Policy) -> Iterator[str]:
         return
     inputs = [column.name for column in contract.columns]
     outputs = [str(spec["name"]) for spec in contract.outputs or () if "name" in spec]
+    known = [*inputs, *outputs]
     for name in policy.nullable:
-        if name not in (*inputs, *outputs):
-            yield f"{name!r} in nullable{_meant(name, [*inputs, *outputs])}"
+        # A name like none of the model's is another version's: one policy serves both.
+        if name not in known and (meant := closest(name, known)):
+            yield f"{name!r} in nullable (did you mean {meant!r}?)"
     for arriving, name in policy.rename.items():
         if name not in (*inputs, *policy.keep):
             yield f"{name!r}, to which rename maps {arriving!r}{_meant(name, inputs)}"
