@@ -88,6 +88,6 @@ def test_drift_is_told_before_it_hurts(transcript: str, folder: Path) -> None:
     assert "2013-07-01.parquet  split, would be quarantined: missing_column in column 'humid'" in (
         transcript
     )
-    assert "column 'dep_delay' removed" in transcript
+    assert "column 'dep_delay' renamed to 'departure_delay'" in transcript
     assert "drift compared twice, alerts that a webhook on loopback received: 1" in transcript
     assert (folder / "run-1" / "pages" / "index.html").is_file()
