@@ -148,7 +148,7 @@ def rules_of(contract: Contract, policy: Policy) -> tuple[Rule, ...]:
 
 
 def _rules_in(path: Path) -> list[Any]:
-    suite = _read(path, "rules")
+    suite = _read(path)
     return list(from_suite(suite, str(path)).rules) if _meta(suite) else _listed(suite, str(path))
 
 
@@ -156,22 +156,16 @@ def _applies(rule: Rule, columns: Collection[str] | None) -> bool:
     return columns is None or set(rule.columns) <= set(columns)
 
 
-def _read(path: Path, what: str) -> dict[str, Any]:
-    kind = InvalidRules if what == "rules" else Misuse
+def _read(path: Path) -> dict[str, Any]:
     try:
         suite = read_json(path)
     except OSError as error:
-        msg = f"cannot read the {what} in {path}: {error.strerror}. Check the path."
-        raise kind(msg) from error
+        msg = f"cannot read the rules in {path}: {error.strerror}. Check the path."
+        raise InvalidRules(msg) from error
     except DocumentError as error:
         msg = f"{path} is not a suite: {error}. Give a JSON file, or a folder with an MLmodel file."
-        raise kind(msg) from error
+        raise InvalidRules(msg) from error
     return cast("dict[str, Any]", suite) if isinstance(suite, dict) else {}
-
-
-def load_suite(path: Path) -> Contract:
-    """Read the contract, with its policy, of a suite file; one of another program raises Misuse."""
-    return from_suite(_read(path, "suite"), str(path))
 
 
 def _expectations(

@@ -66,8 +66,7 @@ class Stored:
 
 
 def in_memory(array: Array) -> Stored:
-    """Take an array that lies in memory; a single value is one row."""
-    array = array if array.ndim else array.reshape(1)
+    """Take an array that lies in memory."""
     return _in_pieces(array.shape, array.dtype, lambda start, end: array[start:end])
 
 

@@ -31,6 +31,8 @@ def open_arrays(arrays: Any, contract: Contract) -> Batch:
     """Open an ndarray that lies in memory, or a dictionary of ndarrays with equally many rows."""
     info = BatchInfo(name="ndarray", format="numpy")
     if isinstance(arrays, np.ndarray):
+        # A single value is one row of a column, but no row of a tensor.
+        arrays = arrays if arrays.ndim or contract.tensors else arrays.reshape(1)
         return _batch(_named(in_memory(arrays), contract), info)
     named = cast("dict[Any, Array]", arrays).items()
     stored = {str(name): in_memory(array) for name, array in named}

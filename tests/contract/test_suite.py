@@ -14,7 +14,7 @@ from small_checks import contract, split
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.errors import InvalidPolicy, Misuse, NoContract
-from signature_gate.expectations.suite import from_suite, load_suite, to_suite
+from signature_gate.expectations.suite import from_suite, to_suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,12 +216,13 @@ def test_a_suite_is_enough_to_judge_by(tmp_path: Path) -> None:
     path = tmp_path / "suite.json"
     path.write_text(json.dumps(to_suite(ALL.pinned_to(FLIGHTS), POLICY)))
 
-    for again in (load_suite(path), Contract.load(path)):
-        assert again.columns == ALL.columns
-        assert again.fingerprint == ALL.fingerprint
-        assert again.model == FLIGHTS
-        assert again.policy == POLICY
-        assert check(BATCH, again, Policy()).passed
+    again = Contract.load(path)
+
+    assert again.columns == ALL.columns
+    assert again.fingerprint == ALL.fingerprint
+    assert again.model == FLIGHTS
+    assert again.policy == POLICY
+    assert check(BATCH, again, Policy()).passed
 
 
 def test_a_suite_survives_great_expectations(validate: Validate) -> None:
@@ -274,4 +275,4 @@ def test_a_file_that_is_no_suite_is_misuse(tmp_path: Path, text: str) -> None:
     path.write_text(text, "utf-8")
 
     with pytest.raises(Misuse, match=r"suite\.json"):
-        load_suite(path)
+        Contract.load(path)
