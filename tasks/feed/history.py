@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...expectations.errors import GateError
 from .receipt import Receipt
-from .receipt_store import read_receipt
+from .receipt_files import Filed, filed_receipts, read_receipt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,12 +25,14 @@ class Trace(NamedTuple):
         file: The receipt's file name.
         written: When the receipt was written, in nanoseconds since 1970.
         attempt: Number of the attempt that it is about.
+        place: The file that holds it: its own, or a ledger.
     """
 
     batch: str
     file: str
     written: int
     attempt: int
+    place: Path
 
     @property
     def version(self) -> str:
@@ -104,26 +104,20 @@ def look_back(feed: Feed, last: int = LAST) -> History:
 
 def _newest(folder: Path) -> list[Trace]:
     newest: dict[str, Trace] = {}
-    if not folder.is_dir():
-        return []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            # Receipts stay, yet a folder that people tidy may lose one between listing and look.
-            with suppress(FileNotFoundError):
-                trace = _trace(entry)
-                known = newest.get(trace.batch) if trace else None
-                if trace and (known is None or _age(known) < _age(trace)):
-                    newest[trace.batch] = trace
+    for filed in filed_receipts(folder):
+        trace = _trace(filed)
+        known = newest.get(trace.batch) if trace else None
+        if trace and (known is None or _age(known) < _age(trace)):
+            newest[trace.batch] = trace
     return list(newest.values())
 
 
-def _trace(entry: os.DirEntry[str]) -> Trace | None:
-    name = entry.name
-    batch, _, rest = name.removesuffix(".json").partition("@")
+def _trace(filed: Filed) -> Trace | None:
+    batch, _, rest = filed.name.removesuffix(".json").partition("@")
     number = rest.rpartition(".")[2]
-    if not name.endswith(".json") or name.startswith(".") or not number.isdecimal():
+    if not number.isdecimal():
         return None
-    return Trace(batch, name, entry.stat().st_mtime_ns, int(number))
+    return Trace(batch, filed.name, filed.written, int(number), filed.place)
 
 
 def _age(trace: Trace) -> tuple[int, int, str]:

@@ -132,7 +132,7 @@ def _looked_at(
 
 def _identity(path: Path, store: ReceiptStore) -> Identity:
     earlier = store.deliveries(path.name)
-    known = (head.batch.identity for head in earlier.heads.values())
+    known = (head.identity for head in earlier.heads.values())
     identity = identify(path, path.name, known)
     if earlier.unreadable and identity.id not in earlier.unreadable:
         # A receipt that nobody can read may be of this very batch, under an identity of before.

@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
-from datetime import datetime
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from pydantic import BaseModel
-
 from ...expectations.errors import GateError
-from .identity import Identity, stem_of
-from .receipt import Receipt, receipt_prefix
-from .records import Record, read_record
+from .identity import stem_of
+from .ledger import ReceiptFacts, ledgers_in
+from .receipt import receipt_prefix
+from .receipt_files import read_facts, read_receipt, receipt_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from .feed import Feed
+    from .identity import Identity
+    from .receipt import Receipt
 
 _CONTENTS = ".contents"  # a folder for each content, with a file for each of its batches
-
-
-class _Batch(BaseModel):
-    identity: Identity
-
-
-class Head(BaseModel):
-    """What of a receipt tells which batch it is about, and whether that is done."""
-
-    batch: _Batch
-    final: bool
-    finished: datetime
 
 
 class Deliveries(NamedTuple):
     """Batches that arrived under one path.
 
     Attributes:
-        heads: By id, of one receipt each, a final one if there is one.
+        heads: By id, the facts of one receipt each, of a final one if there is one.
         unreadable: Ids of batches none of whose receipts can be read.
     """
 
-    heads: dict[str, Head]
+    heads: dict[str, ReceiptFacts]
     unreadable: tuple[str, ...]
 
 
@@ -55,7 +43,7 @@ class ReceiptStore:
         self._folder = feed.receipts
         self._index: dict[str, list[str]] | None = None
         self._by_stem: dict[str, list[str]] = {}
-        self._heads: dict[str, Head] = {}
+        self._heads: dict[str, ReceiptFacts] = {}
 
     def indexed(self) -> Self:
         """List all names once, as they are now, for whoever asks about many batches."""
@@ -80,14 +68,14 @@ class ReceiptStore:
 
     def deliveries(self, path: str) -> Deliveries:
         """Find the batches that arrived under a path, by what their ids begin with."""
-        heads, unreadable = dict[str, Head](), list[str]()
+        heads, unreadable = dict[str, ReceiptFacts](), list[str]()
         for batch in self._ids_like(stem_of(path)):
             try:
                 found = [self._head(name) for name in self._names_of(batch)]
             except (GateError, OSError):
                 unreadable.append(batch)
                 continue
-            if found and found[0].batch.identity.path == path:
+            if found and found[0].identity.path == path:
                 heads[batch] = max(found, key=lambda head: (head.final, head.finished))
         return Deliveries(heads, tuple(unreadable))
 
@@ -99,19 +87,27 @@ class ReceiptStore:
 
     def same_content(self, batch: Identity) -> str | None:
         """Return the id of the first other batch that is done and has the same content."""
-        folder = self._contents_of(batch)
-        marks = list(folder.iterdir()) if folder.is_dir() else []
-        marks.sort(key=lambda mark: (mark.stat().st_mtime_ns, mark.name))
-        others = (mark.name for mark in marks if mark.name != batch.id)
+        done = _marks_in(self._contents_of(batch))
+        for ledger in () if batch.is_by_edges else ledgers_in(self._folder):
+            done += ledger.settled_with_content(batch.digest)
+        others = (other for _, other in sorted(done) if other != batch.id)
         return next((other for other in others if self.is_settled(other)), None)
 
     def note_content(self, batch: Identity) -> None:
         """Note which content a batch has, before its receipt is published."""
         if not batch.is_by_edges:
             mark = self._contents_of(batch) / batch.id
-            mark.parent.mkdir(parents=True, exist_ok=True)
-            if not mark.exists():  # its stamp says which batch came first
-                mark.touch()
+            while not mark.exists():  # its stamp says which batch came first
+                mark.parent.mkdir(parents=True, exist_ok=True)
+                with suppress(FileNotFoundError):  # a compaction removed the empty folder
+                    mark.touch()
+
+    def drop_content(self, facts: ReceiptFacts) -> None:
+        """Remove the note of a content, once a ledger knows it."""
+        mark = self._contents_of(facts.identity) / facts.batch
+        mark.unlink(missing_ok=True)
+        with suppress(OSError):  # other batches have the same content
+            mark.parent.rmdir()
 
     def next_attempt(self, batch: str, version: str) -> int:
         """Number the next attempt on a batch under a version, from 1."""
@@ -126,9 +122,9 @@ class ReceiptStore:
     def _contents_of(self, batch: Identity) -> Path:
         return self._folder / _CONTENTS / batch.digest.rpartition(":")[2]
 
-    def _head(self, name: str) -> Head:
+    def _head(self, name: str) -> ReceiptFacts:
         if name not in self._heads:
-            self._heads[name] = _read(self._folder / name, Head)
+            self._heads[name] = read_facts(self._folder / name)
         return self._heads[name]
 
     def _ids_like(self, stem: str) -> Iterable[str]:
@@ -139,36 +135,28 @@ class ReceiptStore:
     def _names_of(self, batch: str) -> list[str]:
         if self._index is not None:
             return self._index.get(batch, [])
-        return [name for name in self._names() if name.startswith(f"{batch}@")]
+        return [name for name in receipt_names(self._folder) if name.startswith(f"{batch}@")]
 
     def _grouped(self) -> dict[str, list[str]]:
         grouped = defaultdict[str, list[str]](list)
-        for name in self._names():
+        for name in receipt_names(self._folder):
             grouped[name.partition("@")[0]].append(name)
         return grouped
 
-    def _names(self) -> list[str]:
-        # A feed gathers tens of thousands of receipts: bare names cost next to nothing.
-        entries = os.scandir(self._folder) if self._folder.is_dir() else ()
-        names = (entry.name for entry in entries)
-        return [name for name in names if name.endswith(".json") and not name.startswith(".")]
 
-
-def read_receipt(path: Path) -> Receipt:
-    """Read one receipt; GateError, which names the file, if it is none."""
-    return _read(path, Receipt)
+def _marks_in(folder: Path) -> list[tuple[int, str]]:
+    marks = list[tuple[int, str]]()
+    # A compaction may remove marks, and an empty folder, once a ledger has their receipts.
+    with suppress(FileNotFoundError):
+        for mark in folder.iterdir():
+            with suppress(FileNotFoundError):
+                marks.append((mark.stat().st_mtime_ns, mark.name))
+    return marks
 
 
 def last_final(receipts: list[Receipt]) -> Receipt | None:
     """Return the newest final receipt of a batch as a whole, if it is done."""
     return next((r for r in reversed(receipts) if r.is_final_for_batch), None)
-
-
-def _read(path: Path, form: type[Record]) -> Record:
-    record = read_record(path, form, "receipt")
-    if record is None:
-        raise FileNotFoundError(path)
-    return record
 
 
 def _in_order(by_file: Mapping[str, Receipt]) -> list[Receipt]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...expectations.errors import GateError
 from .receipt import Receipt
-from .receipt_store import read_receipt
+from .receipt_files import read_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -112,7 +112,7 @@ def _before(feed: Feed, trace: Trace, kept: str | None, page: Path) -> Before:
         batch=trace.batch,
         when=trace.when,
         version=trace.version,
-        receipt=_relative(feed.receipts / trace.file, page),
+        receipt=_relative(trace.place, page),
         report=_report(feed, kept, page) if kept else None,
     )
 

@@ -19,6 +19,7 @@ from ...expectations.errors import BatchNotFound, Misuse
 from ...expectations.escaping import visible
 from ...expectations.verdict.verdict import Verdict
 from ..feed.identity import stem_of
+from ..feed.receipt_files import receipt_place
 from ..feed.receipt_store import ReceiptStore
 from ..scoring.evidence import REPORT, VERDICT
 from ..scoring.outcome import REJECTED
@@ -214,7 +215,7 @@ def _not_found(feed: Feed, text: str, names: Sequence[str]) -> str:
     store = ReceiptStore(feed)
     past = _fitting(feed, batch_of(text), store.batches())
     if len(past) == 1:
-        latest = feed.receipts / store.for_batch(past[0])[-1].file
+        latest = receipt_place(feed.receipts / store.for_batch(past[0])[-1].file)
         return f"{msg}; its latest receipt is {latest}."
     near = process.extract(text, names, scorer=fuzz.partial_ratio, limit=_SHOWN, score_cutoff=_NEAR)
     if near:

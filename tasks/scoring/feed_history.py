@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ...expectations.errors import GateError
 from ...expectations.report.feed_history import EntryFacts, FeedHistory, HistoryEntry, known_from
 from ..feed.history import LAST, look_back
-from ..feed.receipt_store import read_receipt
+from ..feed.receipt_files import read_receipt
 from ..storage.atomic import lexists
 from .evidence import REPORT
 

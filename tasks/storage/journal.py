@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from ..feed.identity import identify, is_same
 from ..feed.inbox import marker_of
 from ..feed.receipt import Receipt
+from ..feed.receipt_files import is_filed
 from ..feed.receipt_store import ReceiptStore
 from ..feed.records import read_record
 from ..feed.untold import mark_untold
@@ -118,7 +119,7 @@ def apply_plan(feed: Feed, plan: CommitPlan) -> Receipt:
         if _return_later_delivery(feed, todo):
             return apply_plan(feed, plan)
     receipt = _without_missing_batch(feed, plan.receipt)
-    if not (feed.receipts / receipt.file).exists():
+    if not is_filed(feed.receipts / receipt.file):
         publish_receipt(feed, receipt)
     _drop_marker(feed.inbox / receipt.batch.identity.path)
     clean_up(feed, batch)

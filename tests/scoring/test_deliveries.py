@@ -14,7 +14,8 @@ from signature_gate.expectations.errors import InvalidFeed
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.feed.identity import identify, is_same
 from signature_gate.tasks.feed.inbox import look_into
-from signature_gate.tasks.feed.receipt_store import ReceiptStore, read_receipt
+from signature_gate.tasks.feed.receipt_files import read_receipt
+from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.feed.safe_folders import refuse_shared_folders
 from signature_gate.tasks.scoring.dry_run import rehearse
 from signature_gate.tasks.scoring.feed_run import score_feed

@@ -24,7 +24,8 @@ from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.errors import InvalidFeed, Misuse
 from signature_gate.expectations.registry.downloads import new_download
 from signature_gate.tasks.feed.identity import identify
-from signature_gate.tasks.feed.receipt_store import ReceiptStore, read_receipt
+from signature_gate.tasks.feed.receipt_files import read_receipt
+from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.scoring import outcome as outcomes
 from signature_gate.tasks.scoring import selection as candidates
 from signature_gate.tasks.scoring.feed_run import score_feed

@@ -1,0 +1,102 @@
+"""The one place where receipts are read from: files of their own, and ledgers of past months.
+
+A receipt that is compacted is in its ledger before its file goes, so whoever looks for files first
+misses none; for a while both may be there.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import ValidationError
+
+from ...expectations.errors import GateError
+from .ledger import Ledger, ReceiptFacts, ledger_with, ledgers_in, receipt_text
+from .receipt import Receipt
+from .records import read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Filed(NamedTuple):
+    """Where a receipt lies.
+
+    Attributes:
+        name: Its file name.
+        written: When it was written, in nanoseconds since 1970.
+        place: Its own file, or the ledger that holds it.
+    """
+
+    name: str
+    written: int
+    place: Path
+
+
+def receipt_names(folder: Path) -> list[str]:
+    """List the file names of all receipts."""
+    own = own_files(folder)
+    known = set(own)
+    return own + [name for one in ledgers_in(folder) for name in one.positions if name not in known]
+
+
+def filed_receipts(folder: Path) -> Iterator[Filed]:
+    """List all receipts with their stamps; none is opened."""
+    seen = set[str]()
+    for name in own_files(folder):
+        # Receipts stay, yet a folder that people tidy may lose one between listing and look.
+        with suppress(FileNotFoundError):
+            path = folder / name
+            yield Filed(name, path.stat().st_mtime_ns, path)
+            seen.add(name)
+    for ledger in ledgers_in(folder):
+        for name, row in ledger.positions.items():
+            if name not in seen:
+                yield Filed(name, ledger.written[row], ledger.path)
+
+
+def read_receipt(path: Path) -> Receipt:
+    """Read one receipt by the path that it had when it was written; GateError if it is none."""
+    receipt = read_record(path, Receipt, "receipt")
+    if receipt is not None:
+        return receipt
+    ledger = _holding(path)
+    try:
+        return Receipt.model_validate_json(receipt_text(ledger.path, path.name))
+    except ValidationError as error:
+        msg = f"{path.name} in {ledger.path} is no receipt that this version can read: {error}"
+        raise GateError(msg) from error
+
+
+def read_facts(path: Path) -> ReceiptFacts:
+    """Read what lookups need of a receipt, likewise."""
+    facts = read_record(path, ReceiptFacts, "receipt")
+    return _holding(path).facts_of(path.name) if facts is None else facts
+
+
+def receipt_place(path: Path) -> Path:
+    """Say where a receipt lies: its own file, or the ledger that holds it."""
+    return path if os.path.lexists(path) else _holding(path).path
+
+
+def is_filed(path: Path) -> bool:
+    """Whether there is a receipt, in a file of its own or in a ledger."""
+    return os.path.lexists(path) or ledger_with(path.parent, path.name) is not None
+
+
+def own_files(folder: Path) -> list[str]:
+    """List the names of the receipts that are files of their own."""
+    # A feed gathers tens of thousands of receipts: bare names cost next to nothing.
+    entries = os.scandir(folder) if folder.is_dir() else ()
+    names = (entry.name for entry in entries)
+    return [name for name in names if name.endswith(".json") and not name.startswith(".")]
+
+
+def _holding(path: Path) -> Ledger:
+    ledger = ledger_with(path.parent, path.name)
+    if ledger is None:
+        raise FileNotFoundError(path)
+    return ledger
