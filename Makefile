@@ -1,5 +1,5 @@
 # Everything runs from nothing: Python 3.11+ and make are all a machine needs.
-# The first call installs exactly requirements.lock into .venv; later calls reuse it, offline too.
+# The first call installs exactly requirements-dev.lock into .venv; later calls reuse it, offline too.
 
 PYTHON ?= python3
 UV := .uv/bin/uv
@@ -18,7 +18,7 @@ export GX_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 
-.PHONY: help demo test prove chaos bench table faults schema screenshot lint format lock clean
+.PHONY: help demo test fresh prove chaos bench table faults schema screenshot lint format lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ demo: .venv/installed  ## a month of real flights, gated and scored
 
 test: .venv/installed  ## the whole suite, a process for each of two cores
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+fresh: .venv/installed  ## install the locks and the wheel with pip into fresh environments, and try them
+	@SIGNATURE_GATE_FRESH=1 $(BIN)/pytest -q tests/project/test_install.py
 
 prove: .venv/installed  ## every property with 20,000 examples, through GX with 2,000, of readers with 5,000
 	@SIGNATURE_GATE_EXAMPLES=20000 $(BIN)/pytest -n 2 --dist worksteal $(PROPERTIES) tests/conform/test_zoo.py
@@ -64,9 +67,15 @@ format: .venv/installed  ## let ruff write the layout
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+# requirements.lock is what a worker needs; the other adds the demo's and the developers' packages.
+# Extras stay in the locks: the pip that ships with Python 3.11 refuses pins without them.
+COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-strip-extras --no-annotate --no-emit-index-url --no-header --upgrade --quiet
+
 lock: $(UV)  ## pin every dependency anew
-	@$(UV) pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --upgrade --quiet --output-file requirements.lock
+	@$(COMPILE) --output-file requirements.lock
+	@$(COMPILE) --group dev --all-extras --constraint requirements.lock \
+		--output-file requirements-dev.lock
 
 clean:  ## remove what make created, the demo's results excepted
 	@rm -rf .venv .uv build *.egg-info .pytest_cache .ruff_cache .hypothesis
@@ -75,10 +84,10 @@ $(UV):
 	@$(PYTHON) -m venv .uv
 	@.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
-.venv/locked: requirements.lock | $(UV)
+.venv/locked: requirements-dev.lock | $(UV)
 	@test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	@$(UV) pip install --quiet --compile-bytecode --python .venv --require-hashes \
-		--requirements requirements.lock
+		--requirements requirements-dev.lock
 	@touch $@
 
 # A strict editable install links each file, so it is made anew when a source file appears.

@@ -48,7 +48,6 @@ app = typer.Typer(
     "Exit codes: 0 passed; 1 not passed; 2 wrong usage, or no such file or model; "
     "3 registry, disk or any other failure.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
