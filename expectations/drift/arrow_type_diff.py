@@ -11,7 +11,7 @@ from ..batch.arrow_types import element_type, is_list, source_kind
 from ..conform.conversions import CONFORMS, How
 from .change import make_change
 from .field_diff import TypeRules
-from .recorded_schema import parse_arrow_type
+from .recorded_schema import recorded_types
 from .rename_matching import Field
 from .type_diff import UNDECLARED
 
@@ -31,8 +31,8 @@ def recorded_fields(info: BatchInfo, names: Sequence[str]) -> list[Field]:
     if "csv" in info.format:
         return [Field(name, "text", "text") for name in names]
     return [
-        Field(name, parse_arrow_type(description) or description, description)
-        for name, (_, description) in zip(names, info.columns, strict=True)
+        Field(name, kind or text, text)
+        for name, (_, text), kind in zip(names, info.columns, recorded_types(info), strict=True)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlparse
@@ -9,6 +10,7 @@ from urllib.parse import unquote, urlparse
 import numpy as np
 import pyarrow as pa
 
+from ..batch.arrow_types import type_name
 from ..batch.batch import Batch, OpenedBatch, file_facts
 from ..batch.formats import format_of
 from ..contract.contract import Contract
@@ -34,14 +36,24 @@ def open_batch(batch: Any, contract: Contract, policy: Policy) -> OpenedBatch:
     if isinstance(batch, OpenedBatch):
         return batch
     if isinstance(batch, str | Path):
-        return open_path(local_path(batch), contract, policy)
+        return _with_schema(open_path(local_path(batch), contract, policy))
     if _is_array(batch):
         from ..readers.numpy_arrays import open_arrays
 
         return _alone(open_arrays(batch, contract))
     from ..readers.frames import open_frame
 
-    return _alone(open_frame(batch, contract, policy))
+    return _with_schema(_alone(open_frame(batch, contract, policy)))
+
+
+def _with_schema(opened: OpenedBatch) -> OpenedBatch:
+    """Record the Arrow schema of what arrived; columns that files type differently have none."""
+    types = {(f.name, type_name(f.type)): f.type for file in opened.files for f in file.schema}
+    fields = [
+        pa.field(name, types.get((name, text), pa.null())) for name, text in opened.info.columns
+    ]
+    schema = b64encode(pa.schema(fields).serialize()).decode()
+    return opened._replace(info=opened.info.model_copy(update={"arrow_schema": schema}))
 
 
 def _alone(batch: Batch) -> OpenedBatch:

@@ -149,6 +149,8 @@ class BatchInfo(BaseModel):
         format: ``parquet``, ``csv``, ``pandas``, ``polars``, ``arrow`` …
         bytes: Size on disk; None for objects in memory.
         columns: Arriving names and types, in order.
+        arrow_schema: The same as a serialized Arrow schema in base64, where it is known; receipts
+            keep it, verdicts do not.
         files: How many files a folder has; None for anything else.
         ignored: Files of a folder that no format claims, such as checksums; they are not read.
     """
@@ -160,6 +162,7 @@ class BatchInfo(BaseModel):
     uri: str | None = None
     bytes: int | None = None
     columns: tuple[tuple[str, str], ...] = ()
+    arrow_schema: str = Field(default="", exclude=True, repr=False)
     files: int | None = None
     ignored: tuple[str, ...] = ()
 

@@ -23,6 +23,8 @@ class ScoredBatch(BatchInfo):
     Attributes:
         id: Its name everywhere below the feed's folders.
         identity: What makes it this batch and no other.
+        arrow_schema: The arriving Arrow schema, serialized, in base64; receipts of version 0.1 have
+            the printed types alone.
         rows: Rows that arrived; None if it could not be read.
         null_counts: Null cells by arriving column, as far as they are known without reading.
         ranges: Smallest and largest value by arriving column, likewise; empty under ``redact``.
@@ -30,6 +32,7 @@ class ScoredBatch(BatchInfo):
 
     id: str
     identity: Identity
+    arrow_schema: str = Field(default="", repr=False)
     rows: int | None = None
     null_counts: dict[str, int] = Field(default_factory=dict)
     ranges: dict[str, tuple[Cell, Cell]] = Field(default_factory=dict)

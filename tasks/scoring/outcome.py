@@ -181,6 +181,7 @@ def _scored_batch(attempt: Attempt, verdict: Verdict | None) -> ScoredBatch:
         name=attempt.batch.path,
         id=attempt.batch.id,
         identity=attempt.batch,
+        arrow_schema=facts.arrow_schema,
         rows=verdict.rows if verdict else None,
         null_counts=known.null_counts,
         ranges=known.ranges,

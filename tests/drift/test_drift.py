@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from signature_gate import Contract, Policy, check
 from signature_gate.expectations.contract.types import SCALARS
 from signature_gate.expectations.drift.change import fingerprint_of
 from signature_gate.expectations.drift.compare import compare
-from signature_gate.expectations.drift.recorded_schema import judge_schema, parse_arrow_type
+from signature_gate.expectations.drift.recorded_schema import judge_schema, recorded_types
 from signature_gate.expectations.verdict.verdict import BatchInfo
 
 if TYPE_CHECKING:
@@ -28,9 +29,16 @@ def seen(changes: tuple[Change, ...]) -> list[tuple[str, str, str]]:
     return [(change.kind, change.path, change.effect) for change in changes]
 
 
-def arriving(written_as: str = "parquet", **types: str) -> BatchInfo:
-    """Record a batch as its receipt does."""
-    return BatchInfo(name="batch", format=written_as, columns=tuple(types.items()))
+LONGS = pa.list_(pa.int64())
+
+
+def arriving(written_as: str = "parquet", **types: str | pa.DataType) -> BatchInfo:
+    """Record a batch as its receipt does; a text is how a type was printed, and no more."""
+    columns = tuple((name, str(kind)) for name, kind in types.items())
+    kinds = {name: pa.null() if isinstance(kind, str) else kind for name, kind in types.items()}
+    schema = b64encode(pa.schema(kinds).serialize()).decode()
+    recorded = "" if all(isinstance(kind, str) for kind in types.values()) else schema
+    return BatchInfo(name="batch", format=written_as, columns=columns, arrow_schema=recorded)
 
 
 def version(
@@ -350,8 +358,8 @@ def test_a_message_names_what_it_is_about_and_nothing_in_it_acts() -> None:
 # ----- batches -----
 
 
-def test_types_are_read_as_arrow_prints_them() -> None:
-    """What a receipt records of a type says what the type was."""
+def test_a_receipt_records_each_type_as_arrow_has_it() -> None:
+    """Whatever the type of a column of a batch, its recorded schema says it."""
     nested = pa.struct([pa.field("a b", pa.int64(), nullable=False), ("c", pa.list_(pa.float16()))])
     kinds = [
         *ARRIVING,
@@ -366,9 +374,18 @@ def test_types_are_read_as_arrow_prints_them() -> None:
         pa.fixed_shape_tensor(pa.float32(), [2, 3]),
     ]
 
-    assert [parse_arrow_type(str(kind)) for kind in kinds] == kinds
-    unknown = ["JSON: text", "object", "", "struct<", "list<item: int64", "int64 or so"]
-    assert [parse_arrow_type(text) for text in unknown] == [None] * len(unknown)
+    info = arriving(**{f"c{i}": kind for i, kind in enumerate(kinds)}, json="JSON: text")
+
+    assert recorded_types(info) == [*kinds, None]
+
+
+@pytest.mark.parametrize("lost", ["", "no base64", "AAAA", "/////wAA"])
+def test_a_receipt_without_a_schema_is_read_by_its_printed_types(lost: str) -> None:
+    """Receipts of version 0.1 have none; plain types are known by their names, others are not."""
+    info = arriving(a="int64", b="timestamp[us]", c="list<item: int64>", d="JSON: text", e="")
+    known = [pa.int64(), pa.timestamp("us"), None, None, None]
+
+    assert recorded_types(info.model_copy(update={"arrow_schema": lost})) == known
 
 
 @given(delivery=deliveries(), policy=POLICIES)
@@ -393,26 +410,30 @@ def test_a_recorded_schema_is_judged_as_the_batch_was(delivery: Any, policy: Pol
         ("float", "double", [("retyped", "x", "breaking")]),
         ("string", "large_string", [("retyped", "x", "cosmetic")]),
         ("timestamp[ms]", "timestamp[us]", [("retyped", "x", "cosmetic")]),
-        ("timestamp[us]", "timestamp[us, tz=UTC]", [("retyped", "x", "breaking")]),
+        (pa.timestamp("us"), pa.timestamp("us", "UTC"), [("retyped", "x", "breaking")]),
         ("int64", "string", [("retyped", "x", "breaking")]),
-        ("list<item: int64>", "large_list<element: int64>", []),
-        ("list<item: int64>", "list<item: string>", [("retyped", "x[]", "breaking")]),
-        ("list<item: int64 not null>", "list<item: int64>", [("nullability", "x[]", "compatible")]),
+        (LONGS, pa.large_list(pa.field("element", pa.int64())), []),
+        (LONGS, pa.list_(pa.string()), [("retyped", "x[]", "breaking")]),
         (
-            "struct<a: int64, b: string>",
-            "struct<a: int64, c: string>",
+            pa.list_(pa.field("item", pa.int64(), nullable=False)),
+            LONGS,
+            [("nullability", "x[]", "compatible")],
+        ),
+        (
+            pa.struct({"a": pa.int64(), "b": pa.string()}),
+            pa.struct({"a": pa.int64(), "c": pa.string()}),
             [("removed", "x.b", "breaking"), ("added", "x.c", "breaking")],
         ),
         (
-            "fixed_size_list<item: double>[2]",
-            "fixed_size_list<item: double>[3]",
+            pa.list_(pa.float64(), 2),
+            pa.list_(pa.float64(), 3),
             [("shape", "x", "breaking")],
         ),
         ("JSON: array", "JSON: array, text", [("retyped", "x", "cosmetic")]),
     ],
 )
 def test_arriving_types_break_what_they_fitted_before(
-    before: str, after: str, expected: list[tuple[str, str, str]]
+    before: str | pa.DataType, after: str | pa.DataType, expected: list[tuple[str, str, str]]
 ) -> None:
     """Without a contract, a type that some MLflow type takes less well than before breaks."""
     assert seen(compare(arriving(x=before), arriving(x=after))) == expected

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from feeds import by_batch, deliver, rows
 
+from signature_gate.expectations.drift.recorded_schema import recorded_types
 from signature_gate.expectations.errors import InvalidFeed
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.feed.identity import identify, is_same
@@ -59,6 +62,22 @@ def test_a_receipt_of_before_is_read_as_it_was_written(file: Path) -> None:
     assert receipt.batch.id == receipt.batch.identity.id == file.name.partition("@")[0]
     assert receipt.is_final_for_batch is receipt.final
     assert (receipt.supersedes, receipt.same_as) == (None, None)
+
+
+def test_a_receipt_keeps_the_schema_that_its_verdict_only_prints(
+    make_feed: MakeFeed, line: str
+) -> None:
+    """Nested types of a batch that is gone are known as Arrow had them; verdicts do not grow."""
+    feed = make_feed()
+    nested = pa.list_(pa.struct([pa.field("w", pa.float32(), nullable=False)]))
+    batch = rows(2).to_arrow().append_column("more", pa.array([[], None], nested))
+    pq.write_table(batch, feed.inbox / "day.parquet")
+    (receipt,) = score_feed(feed).receipts
+
+    assert receipt.verdict is not None
+    assert recorded_types(receipt.batch) == batch.schema.types
+    assert "arrow_schema" not in receipt.verdict.model_dump_json()
+    assert read_receipt(feed.receipts / receipt.file).batch == receipt.batch
 
 
 def test_no_batch_that_was_done_before_the_upgrade_is_scored_again(make_feed: MakeFeed) -> None:
