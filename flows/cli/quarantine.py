@@ -62,10 +62,11 @@ def show(feed: FeedFile, batch: Batch, as_json: AsJson = False) -> None:
     receipts = history(loaded, entry)
     state = count_rows(receipts, receipts_about(loaded, entry, receipts)[-1].file)
     if as_json:
+        verdict = entry.verdict
         document = {
             **_as_json(loaded, entry),
             "standing": state.model_dump(),
-            "verdict": entry.verdict and entry.verdict.model_dump(mode="json"),
+            "verdict": verdict and verdict.model_dump(mode="json"),
             "receipts": [receipt.model_dump(mode="json") for receipt in receipts],
         }
         typer.echo(json.dumps(document, indent=2))
@@ -129,7 +130,6 @@ def discard(
 
 
 def _as_json(feed: Feed, entry: QuarantineEntry) -> dict[str, Any]:
-    verdict = entry.verdict
     return {
         "feed": feed.name,
         "entry": entry.name,
@@ -138,7 +138,7 @@ def _as_json(feed: Feed, entry: QuarantineEntry) -> dict[str, Any]:
         "holds": entry.holds,
         "kinds": entry.kinds,
         "rejected": entry.rejected,
-        "rows": verdict.rows if verdict else None,
+        "rows": entry.rows,
         "content": str(entry.content) if entry.content else None,
         "report": str(entry.report),
     }

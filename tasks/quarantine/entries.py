@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from rapidfuzz import fuzz, process
 
 from ...expectations.errors import BatchNotFound, Misuse
@@ -21,8 +22,7 @@ from ...expectations.verdict.verdict import Verdict
 from ..feed.identity import stem_of
 from ..feed.receipt_files import receipt_place
 from ..feed.receipt_store import ReceiptStore
-from ..scoring.evidence import REPORT, VERDICT
-from ..scoring.outcome import REJECTED
+from ..scoring.evidence import REJECTED, REPORT, VERDICT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,40 +38,81 @@ _NEAR = 60  # of 100
 _CUT = "…"
 
 
+class _BriefViolation(BaseModel):
+    kind: str
+    severity: str
+    count: int | None = None
+
+
+class _BriefVerdict(BaseModel):
+    """What lists show of a verdict: a whole one takes ten times as long to read."""
+
+    rows: int | None
+    rejected: int
+    violations: tuple[_BriefViolation, ...]
+
+    def counts(self) -> tuple[int | None, int | None, list[str]]:
+        """Return rows, rejected rows, and the kinds of blocking violations, each once."""
+        blocking = [violation for violation in self.violations if violation.severity == "critical"]
+        whole = any(violation.count is None for violation in blocking)
+        kinds = list(dict.fromkeys(violation.kind for violation in blocking))
+        return self.rows, self.rows if whole else self.rejected, kinds
+
+
 class QuarantineEntry(NamedTuple):
     """One folder of the quarantine.
 
     Attributes:
-        name: The folder's name.
         path: The folder.
-        batch: Id of the batch.
-        content: The batch, or the file of rejected rows; None if only reports lie there.
-        holds: Which of the two.
         since: When it was quarantined, in UTC.
-        verdict: The latest one; None if none can be read.
-        report: Its page.
+        rows: Rows that arrived, by the latest verdict; None if that, or the batch, cannot be read.
+        rejected: Rows that break a rule; all of them after a violation of the batch as a whole.
+        kinds: The kinds of the blocking violations, each once.
+        content_name: Name of the batch, or of the file of rejected rows; None if only reports are
+            there.
+        report_names: Names of the latest verdict and its page.
     """
 
-    name: str
     path: Path
-    batch: str
-    content: Path | None
-    holds: EntryContent
     since: datetime
-    verdict: Verdict | None
-    report: Path
+    rows: int | None
+    rejected: int | None
+    kinds: list[str]
+    content_name: str | None
+    report_names: tuple[str, str]
 
     @property
-    def kinds(self) -> list[str]:
-        """The kinds of the blocking violations, each once."""
-        return list(dict.fromkeys(v.kind for v in self.verdict.blocking)) if self.verdict else []
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
 
     @property
-    def rejected(self) -> int | None:
-        """Rows that break a rule; all of them after a violation of the batch as a whole."""
-        if self.verdict is None:
+    def batch(self) -> str:
+        """Id of the batch."""
+        return batch_of(self.name)
+
+    @property
+    def content(self) -> Path | None:
+        """The batch, or the file of rejected rows; None if only reports lie there."""
+        return self.path / self.content_name if self.content_name else None
+
+    @property
+    def holds(self) -> EntryContent:
+        """Which of the two."""
+        return "rows" if self.content_name == REJECTED else "batch"
+
+    @property
+    def report(self) -> Path:
+        """The page of the latest verdict."""
+        return self.path / self.report_names[1]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The latest verdict, read now; None if it cannot be read."""
+        try:
+            return Verdict.from_json((self.path / self.report_names[0]).read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, ValidationError):
             return None
-        return self.verdict.rows if self.verdict.whole else self.verdict.rejected
 
 
 def entry_names(feed: Feed) -> list[str]:
@@ -79,37 +120,40 @@ def entry_names(feed: Feed) -> list[str]:
     home = feed.quarantined("")
     if not home.is_dir():
         return []
-    return sorted(p.name for p in home.iterdir() if not p.name.startswith(".") and p.is_dir())
+    with os.scandir(home) as found:
+        return sorted(e.name for e in found if not e.name.startswith(".") and e.is_dir())
 
 
 def entries(feed: Feed) -> list[QuarantineEntry]:
     """Read the entries of a feed's quarantine, the oldest first; no receipt is opened."""
-    found = list[QuarantineEntry]()
+    found, home = list[QuarantineEntry](), feed.quarantined("")
     for name in entry_names(feed):
         # Another worker may take it up between the listing and the look at it.
         with suppress(FileNotFoundError):
-            found.append(read_entry(feed, name))
+            found.append(_read_folder(home / name))
     return sorted(found, key=lambda entry: (entry.since, entry.name))
 
 
 def read_entry(feed: Feed, name: str) -> QuarantineEntry:
     """Read one entry by the folder's name."""
-    folder = feed.quarantined(name)
-    files = {path.name: path for path in folder.iterdir()}
-    batch = batch_of(name)
-    whole = (path for file, path in files.items() if file == batch or file.startswith(f"{batch}."))
-    rows = files.get(REJECTED)
-    first = files.get(VERDICT, folder)
-    verdict, report = _latest_report(folder, set(files))
+    return _read_folder(feed.quarantined(name))
+
+
+def _read_folder(folder: Path) -> QuarantineEntry:
+    place = str(folder)  # thousands of paths made of parts take longer than the files themselves
+    files, batch = set(os.listdir(place)), batch_of(folder.name)  # noqa: PTH208 - bare names
+    whole = next((file for file in files if file == batch or file.startswith(f"{batch}.")), None)
+    first = f"{place}/{VERDICT}" if VERDICT in files else place
+    names = _latest_report(files)
+    rows, rejected, kinds = _counts_in(f"{place}/{names[0]}")
     return QuarantineEntry(
-        name=name,
         path=folder,
-        batch=batch,
-        content=rows or next(whole, None),
-        holds="rows" if rows else "batch",
-        since=datetime.fromtimestamp(first.stat().st_mtime, UTC),
-        verdict=_read_verdict(verdict),
-        report=report,
+        since=datetime.fromtimestamp(os.stat(first).st_mtime, UTC),  # noqa: PTH116
+        rows=rows,
+        rejected=rejected,
+        kinds=kinds,
+        content_name=REJECTED if REJECTED in files else whole,
+        report_names=names,
     )
 
 
@@ -175,17 +219,17 @@ def receipts_about(
     raise Misuse(msg)
 
 
-def _latest_report(folder: Path, files: set[str]) -> tuple[Path, Path]:
+def _latest_report(files: set[str]) -> tuple[str, str]:
     numbers = [int(found[1]) for file in files if (found := _NUMBERED.fullmatch(file))]
-    verdict, report = report_names(max(numbers)) if numbers else (VERDICT, REPORT)
-    return folder / verdict, folder / report
+    return report_names(max(numbers)) if numbers else (VERDICT, REPORT)
 
 
-def _read_verdict(path: Path) -> Verdict | None:
+def _counts_in(verdict: str) -> tuple[int | None, int | None, list[str]]:
     try:
-        return Verdict.from_json(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError):
-        return None
+        with open(verdict, "rb") as file:  # noqa: PTH123
+            return _BriefVerdict.model_validate_json(file.read()).counts()
+    except (OSError, ValidationError):
+        return None, None, []
 
 
 def _fitting(feed: Feed, text: str, names: Sequence[str]) -> list[str]:

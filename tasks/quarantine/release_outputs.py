@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..feed.receipt import Outputs
-from ..scoring.evidence import REPORT, VERDICT, explain
-from ..scoring.outcome import REJECTED
+from ..scoring.evidence import REJECTED, REPORT, VERDICT, explain
 from ..storage.atomic import lexists
 from ..storage.transaction import PREDICTIONS, QUARANTINE
 from .entries import report_names

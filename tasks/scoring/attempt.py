@@ -17,7 +17,8 @@ from ...expectations.verdict.verdict import GATE_VERSION, Verdict, Violation
 from ..feed.identity import files_of
 from ..storage.atomic import make_folder, remove
 from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt, changed, commit
-from .outcome import REJECTED, facts_of, receipt_for, stage_outputs
+from .evidence import REJECTED
+from .outcome import facts_of, receipt_for, stage_outputs
 from .parquet_writer import GrowingParquet
 from .predictions import OutputMismatch, Scored, provenance, score_rows
 

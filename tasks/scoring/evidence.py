@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 VERDICT = "verdict.json"
 REPORT = "report.html"
+REJECTED = "rejected.parquet"  # rows of a batch that was split
 
 
 def explain(

@@ -21,7 +21,7 @@ from ..feed.receipt import Failure, Outputs, Receipt, ScoredBatch
 from ..storage.atomic import lexists
 from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt
 from .column_statistics import Profile, profile
-from .evidence import explain
+from .evidence import REJECTED, explain
 from .feed_history import past_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from ...expectations.verdict.verdict import Verdict
     from .predictions import Scored
 
-REJECTED = "rejected.parquet"
 # Not the batch's fault, however often it happens: these never park a batch.
 _MACHINERY = (OSError, BatchUnavailable, RegistryUnavailable, ModelNotFound, ContractChanged)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import json
 import shutil
@@ -162,6 +163,7 @@ def test_a_list_reads_the_verdicts_and_nothing_else(
         return open_file(path, *arguments, **options)
 
     monkeypatch.setattr(io, "open", record)
+    monkeypatch.setattr(builtins, "open", record)
 
     assert len(entries(strict)) == 201
     assert opened == ["verdict.json"] * 201
