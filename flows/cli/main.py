@@ -19,6 +19,7 @@ from .doctor import doctor
 from .drift import drift
 from .options import BROKEN, INTERRUPTED, NOT_PASSED, PASSED, WRONG_USAGE
 from .overview import overview
+from .prune import prune
 from .quarantine import app as quarantine
 from .score import preflight, score
 
@@ -92,6 +93,7 @@ app.add_typer(alerts, name="alerts")
 app.command()(diff)
 app.command()(drift)
 app.command()(overview)
+app.command()(prune)
 
 
 def main() -> NoReturn:

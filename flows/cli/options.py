@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from datetime import timedelta
 
 PASSED, NOT_PASSED, WRONG_USAGE, BROKEN = range(4)
 INTERRUPTED = 130  # as shells report SIGINT
@@ -31,6 +32,16 @@ Timeout = Annotated[
         show_default="30",
     ),
 ]
+
+
+def duration(text: str) -> timedelta:
+    """Read a duration such as ``90d``; a usage error if it is none."""
+    from ...tasks.feed.duration import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 @contextmanager

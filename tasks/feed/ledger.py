@@ -37,6 +37,7 @@ class ReceiptFacts(BaseModel):
     scored: int = Field(0, validation_alias=AliasPath("outputs", "scored"))
     rejected: int | None = Field(None, validation_alias=AliasPath("outputs", "rejected"))
     predictions: str | None = Field(None, validation_alias=AliasPath("outputs", "predictions"))
+    quarantine: str | None = Field(None, validation_alias=AliasPath("outputs", "quarantine"))
     released: str | None = Field(None, validation_alias=AliasPath("release", "entry"))
     released_to: str | None = Field(None, validation_alias=AliasPath("release", "archive"))
     discarded_to: str | None = Field(None, validation_alias=AliasPath("discard", "archive"))

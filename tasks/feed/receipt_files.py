@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
 from ...expectations.errors import GateError
-from .ledger import Ledger, ReceiptFacts, ledger_with, ledgers_in, receipt_text
+from .ledger import Ledger, ReceiptFacts, ledger_schema, ledger_with, ledgers_in, receipt_text
 from .receipt import Receipt
 from .records import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import polars as pl
 
 
 class Filed(NamedTuple):
@@ -75,6 +77,21 @@ def read_facts(path: Path) -> ReceiptFacts:
     """Read what lookups need of a receipt, likewise."""
     facts = read_record(path, ReceiptFacts, "receipt")
     return _holding(path).facts_of(path.name) if facts is None else facts
+
+
+def receipt_table(folder: Path) -> pl.DataFrame:
+    """Return the facts of all receipts that can be read, a row each, with the file names."""
+    import polars as pl
+    import pyarrow as pa
+
+    names, rows = own_files(folder), list[dict[str, Any]]()
+    for name in names:
+        with suppress(GateError, OSError):
+            rows.append({"file": name, **read_facts(folder / name).model_dump()})
+    schema = ledger_schema()
+    own = pl.DataFrame(pa.Table.from_pylist(rows, schema)).drop("text")
+    ledgers = [ledger.facts.filter(~pl.col("file").is_in(names)) for ledger in ledgers_in(folder)]
+    return pl.concat([own, *ledgers], how="diagonal")
 
 
 def receipt_place(path: Path) -> Path:

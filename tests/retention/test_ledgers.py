@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
 import sample_histories
 from feeds import deliver, gaps, rows
+from killed_process import start_command
 
 from signature_gate.expectations.errors import GateError
 from signature_gate.tasks.feed.history import look_back
@@ -20,7 +23,7 @@ from signature_gate.tasks.monitoring.pages import write_overview
 from signature_gate.tasks.quarantine.entries import entries, find_entry, history
 from signature_gate.tasks.scoring.feed_history import past_of
 from signature_gate.tasks.scoring.feed_run import score_feed
-from signature_gate.tasks.storage.compaction import compact
+from signature_gate.tasks.storage.compaction import LEDGER_CHECKPOINTS, compact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,3 +223,62 @@ def test_nothing_is_compacted_in_a_rehearsal(tmp_path: Path) -> None:
 
     assert planned.receipts == 1
     assert [p.name for p in feed.receipts.iterdir()] == [sample_histories.receipt(1).file]
+
+
+@pytest.mark.parametrize("grown", [False, True])
+@pytest.mark.parametrize(
+    ("point", "times"),
+    [(p, n) for p in LEDGER_CHECKPOINTS for n in (1, 2, 4) if n == 1 or p == "receipt removed"],
+)
+def test_a_killed_compaction_loses_no_receipt(
+    tmp_path: Path, file_of: Callable[[Feed], str], point: str, times: int, grown: bool
+) -> None:
+    """After a kill at any write each receipt reads as before, and the next call ends the work."""
+    feed = sample_histories.feed_at(tmp_path / "feed")
+    made = [sample_histories.receipt(number) for number in range(8)]
+    if grown:
+        sample_histories.keep(feed, *made[:4])
+        compact(feed, later())
+    sample_histories.keep(feed, *made[4 if grown else 0 :])
+    texts_before = {**files_of_receipts(feed), **(texts(feed) if grown else {})}
+
+    worker = start_command(
+        ["prune", file_of(feed), "--older-than", "0m"], tmp_path / "log", point, times
+    )
+    worker.join(60)
+
+    assert worker.exitcode == -9
+    assert look_back(feed, 8).receipts == tuple(made)
+    assert len(look_back(feed, 8).traces) == 8
+    assert compact(feed, later()).kept == ()
+    assert look_back(feed, 8).receipts == tuple(made)
+    assert set(texts(feed)) == set(texts_before)
+    assert files_of_receipts(feed) == {}
+    assert list(feed.receipts.rglob("*.partial")) == []
+
+
+def test_a_run_goes_on_while_receipts_are_compacted(make_feed: FeedMaker, line: str) -> None:
+    """Receipts that move into a ledger at any moment make no run score twice, or miss a twin."""
+    feed = make_feed()
+    for number in range(16):
+        deliver(feed, f"{number:02}.parquet", rows(1 + number % 4))
+    scored = Event()
+
+    def go_on_compacting() -> int:
+        moved = 0
+        while not scored.is_set():
+            moved += compact(feed, later()).receipts
+        return moved
+
+    with ThreadPoolExecutor(1) as pool:
+        moved = pool.submit(go_on_compacting)
+        summaries = [score_feed(feed) for _ in range(3)]
+        scored.set()
+
+    (whole, *quiet) = summaries
+    assert moved.result() > 0
+    assert [receipt.disposition for receipt in whole.receipts] == ["passed"] * 16
+    assert [bool(receipt.same_as) for receipt in whole.receipts] == [False] * 4 + [True] * 12
+    assert [(summary.receipts, summary.done) for summary in quiet] == [((), 16)] * 2
+    compact(feed, later())
+    assert len(texts(feed)) == 16

@@ -1,0 +1,18 @@
+"""Durations as people write them: ``90d``."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"(\d{1,6})\s*([mhdw])")
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a duration such as ``30m``, ``12h``, ``90d`` or ``4w``; ValueError if it is none."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        msg = f"{text!r} is no duration: write a number and a unit, such as 30m, 12h, 90d or 4w"
+        raise ValueError(msg)
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
