@@ -158,6 +158,7 @@ def _violation(violation: Violation) -> Text:
         ("expected", violation.expected),
         ("observed", violation.observed),
         ("rows", _rows(violation)),
+        ("values", ", ".join(violation.samples)),
         ("because", violation.because),
         ("remedy", violation.remedy),
     ]
@@ -178,11 +179,8 @@ def _kind_and_column(violation: Violation | None) -> str:
 def _rows(violation: Violation) -> str:
     if violation.count is None:
         return ""
-    samples = violation.sample or ("",) * len(violation.rows)
-    first = [
-        f"{row}: {v}" if v else str(row) for row, v in zip(violation.rows, samples, strict=True)
-    ]
-    return f"{violation.count:,} (first {', '.join(first)})" if first else f"{violation.count:,}"
+    first = f" (first {', '.join(map(str, violation.rows))})" if violation.rows else ""
+    return f"{violation.count:,}{first}"
 
 
 def show_contract(contract: Contract) -> None:

@@ -158,11 +158,16 @@ def _violation_key(violation: Violation) -> _ViolationKey:
 
 
 def _sum(one: Violation, other: Violation, sample_rows: int) -> Violation:
+    samples = Counter[str]()
+    for violation in (one, other):
+        for value, times in zip(violation.sample, violation.sample_counts, strict=True):
+            samples[value] += times
     return one.model_copy(
         update={
             "count": None if one.count is None else one.count + (other.count or 0),
             "rows": (*one.rows, *other.rows)[:sample_rows],
-            "sample": (*one.sample, *other.sample)[:sample_rows],
+            "sample": tuple(samples)[:sample_rows],
+            "sample_counts": tuple(samples.values())[:sample_rows],
             "files": (*one.files, *other.files),
         }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from .batch_result import BatchResult
 
 _LONGEST_SAMPLE = 80
+# Failing rows in which equal values are counted: more would be a second pass over the data.
+_SAMPLED_ROWS = 100
 # Each sample is a query of its own: where thousands of columns fail, those of the first must do.
 _MOST_SAMPLES = 200
 # Days around 1970 for which Python has dates, whatever the zone.
@@ -84,7 +87,8 @@ def _scan_file(file: FileResult, policy: Policy) -> FileResult:
         row_count=rows,
         rejected=rejected,
         row_violations=tuple(
-            _violation(*pair, sample) for pair, sample in zip(failing, samples, strict=True)
+            _violation(*pair, sample, policy.sample_rows)
+            for pair, sample in zip(failing, samples, strict=True)
         ),
         rule_counts={
             check.rule: count
@@ -162,15 +166,16 @@ def _samples(batch: Batch, failing: Sequence[RowCheck], policy: Policy) -> list[
     def first(check: RowCheck) -> pl.LazyFrame:
         shown = [] if policy.redact or check.sample is None else [check.sample.alias("value")]
         rows = batch.scan().filter(check.mask).select(pl.col(ROW), *shown)
-        return rows.head(policy.sample_rows)
+        return rows.head(_SAMPLED_ROWS if shown else policy.sample_rows)
 
     none = pl.DataFrame(schema={ROW: pl.Int64})
     rest = [none for _ in failing[_MOST_SAMPLES:]]
     return [*(collect(first(check)) for check in failing[:_MOST_SAMPLES]), *rest]
 
 
-def _violation(check: RowCheck, count: int, sample: pl.DataFrame) -> Violation:
+def _violation(check: RowCheck, count: int, sample: pl.DataFrame, shown: int) -> Violation:
     values = _listed(sample["value"]) if "value" in sample.columns else []
+    distinct = Counter(map(_shown, values))
     return Violation(
         kind=check.kind,
         column=check.column,
@@ -179,8 +184,9 @@ def _violation(check: RowCheck, count: int, sample: pl.DataFrame) -> Violation:
         remedy=check.remedy,
         because=check.because,
         count=count,
-        rows=tuple(sample[ROW].to_list()),
-        sample=tuple(map(_shown, values)),
+        rows=tuple(sample[ROW][:shown].to_list()),
+        sample=tuple(distinct)[:shown],
+        sample_counts=tuple(distinct.values())[:shown],
         severity=check.severity,
         expectation=check.expectation,
         engine=check.engine,

@@ -103,7 +103,7 @@ def _try_gx(rule: Rule, kinds: tuple[tuple[str, str], ...]) -> str | None:
     named = dict(kinds)
     if not all(named[name] for name in rule.subjects):
         return None  # of nested values there is no typical one
-    return _gx_error(json.dumps(rule.without_condition), tuple(k for k in kinds if k[1]))
+    return _gx_error(json.dumps(rule.without_condition, default=str), tuple(k for k in kinds if k[1]))
 
 
 @lru_cache(maxsize=1_024)

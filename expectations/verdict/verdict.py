@@ -41,6 +41,7 @@ Engine = Literal["polars", "gx"]
 GATE_VERSION = version("signature-gate")
 _FILES_NAMED = 5
 _LISTED = 20
+_TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 class Violation(BaseModel):
@@ -55,7 +56,9 @@ class Violation(BaseModel):
         because: The policy field or conversion rule that makes it a violation.
         count: Rows that have it, for row-level violations; None for batch-level ones.
         rows: Positions, from 0, of the first such rows.
-        sample: The values in those rows, as text; empty under ``redact``.
+        sample: Distinct values in the first hundred such rows of each file, as text; empty under
+            ``redact``.
+        sample_counts: How many of these rows have each of them.
         severity: ``critical`` blocks, ``warning`` is only reported.
         expectation: The GX expectation that failed: its ``type`` and ``kwargs``.
         files: The files of a folder that have it; empty for a batch of one file.
@@ -73,6 +76,7 @@ class Violation(BaseModel):
     count: int | None = None
     rows: tuple[int, ...] = ()
     sample: tuple[str, ...] = ()
+    sample_counts: tuple[int, ...] = ()
     severity: Severity = "critical"
     expectation: dict[str, Any] | None = None
     files: tuple[str, ...] = ()
@@ -88,9 +92,16 @@ class Violation(BaseModel):
     def message(self) -> str:
         """The whole violation as one sentence: where, expected, observed, rows, remedy."""
         where = f"{self.kind} in column {self.column!r}" if self.column else self.kind
-        shown = f" ({', '.join(self.sample)})" if any(v != "null" for v in self.sample) else ""
+        shown = f" ({', '.join(self.samples)})" if any(v != "null" for v in self.sample) else ""
         found = f"expected {self.expected}, observed {self.observed}{shown}{self._at}"
         return f"{where}: {found}{self._among}. {self.remedy}"
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """The sample, each value with the number of rows that have it where it is not one."""
+        counts = self.sample_counts or (1,) * len(self.sample)
+        pairs = zip(self.sample, counts, strict=True)
+        return tuple(f"{value} {_TIMES}{count:,}" if count > 1 else value for value, count in pairs)
 
     @property
     def _among(self) -> str:

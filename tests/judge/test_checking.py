@@ -344,6 +344,20 @@ SAID: dict[str, tuple[Any, Contract, Policy, str]] = {
 }
 
 
+def test_a_sample_counts_distinct_values(tmp_path: Path) -> None:
+    """Equal values are shown once, with how many of the first hundred such rows have them."""
+    folder = tmp_path / "days"
+    folder.mkdir()
+    (folder / "1.csv").write_text("a\n" + "x\n" * 3 + "7\ny\nx\n")
+    (folder / "2.csv").write_text("a\n" + "y\n" * 2000)
+
+    (violation,) = check(folder, contract(a="long"), Policy(sample_rows=3)).violations
+
+    assert (violation.count, violation.rows) == (2005, (0, 1, 2))
+    assert (violation.sample, violation.sample_counts) == (("'x'", "'y'"), (4, 101))
+    assert "('x' \N{MULTIPLICATION SIGN}4, 'y' \N{MULTIPLICATION SIGN}101)" in violation.message
+
+
 @pytest.mark.parametrize(("batch", "judged_by", "policy", "remedy"), SAID.values(), ids=SAID)
 def test_every_violation_says_where_what_and_what_to_do(
     request: pytest.FixtureRequest, batch: Any, judged_by: Contract, policy: Policy, remedy: str
@@ -365,7 +379,8 @@ def test_every_violation_says_where_what_and_what_to_do(
             f"{counted}{'' if violation.count == 1 else 's'} (first: {first})" in violation.message
         )
         assert len(violation.rows) == min(violation.count or 0, policy.sample_rows)
-        assert len(violation.sample) == len(violation.rows)
+        assert len(set(violation.sample)) == len(violation.sample) == len(violation.sample_counts)
+        assert sum(violation.sample_counts) == violation.count
     assert violation.because
     assert re.match(r"[A-Z].*\.$", violation.remedy)
 
