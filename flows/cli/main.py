@@ -17,6 +17,7 @@ from .check import check, contract, docs
 from .diff import diff
 from .doctor import doctor
 from .drift import drift
+from .metrics import metrics
 from .options import BROKEN, INTERRUPTED, NOT_PASSED, PASSED, WRONG_USAGE
 from .overview import overview
 from .prune import prune
@@ -93,6 +94,7 @@ app.add_typer(alerts, name="alerts")
 app.command()(diff)
 app.command()(drift)
 app.command()(overview)
+app.command()(metrics)
 app.command()(prune)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -20,6 +21,7 @@ from .identity import (
     files_of,
     identify,
     identify_by_edges,
+    is_same,
 )
 from .receipt_store import ReceiptStore
 
@@ -105,6 +107,27 @@ def look_into(feed: Feed, store: ReceiptStore | None = None) -> Inbox:
         elif seen:
             found.left.append(seen)
     return found
+
+
+def waiting_since(feed: Feed) -> list[float]:
+    """List since when each batch of the inbox waits that is not done, in seconds since 1970.
+
+    A new batch is not read: only what has the size of a batch that is done, and no longer its
+    stamps, is compared with it.
+    """
+    store, since = ReceiptStore(feed).indexed(), list[float]()
+    for path in feed.inbox.iterdir() if feed.inbox.is_dir() else ():
+        with suppress(OSError):
+            if not _is_candidate(feed, path) or _untakable(path) or _ignored(feed, path):
+                continue
+            sizes = [file.lstat() for file in files_of(path)]
+            heads = store.deliveries(path.name).heads.values()
+            done = [h.identity for h in heads if h.final]
+            alike = [d for d in done if d.bytes == sum(found.st_size for found in sizes)]
+            if not any(is_same(path, identity, moved=True) for identity in alike):
+                # The system's own note of the last change: copies keep the time of the original.
+                since.append(max((found.st_ctime for found in sizes), default=path.stat().st_ctime))
+    return sorted(since)
 
 
 def marker_of(path: Path) -> Path | None:

@@ -15,6 +15,7 @@ from ..feed.receipt import Receipt
 from ..feed.receipt_store import ReceiptStore, last_final
 from ..feed.run_summary import RunSummary
 from ..feed.safe_folders import refuse_unsafe_folders
+from ..feed.telemetry import measure_waiting
 from ..storage.atomic import lexists
 from ..storage.claims import claimed
 from ..storage.intent import read_intent
@@ -93,6 +94,7 @@ def select_candidates(feed: Feed, *, again: bool = False) -> Selection:
     receipts = tuple(r for r in resumed if isinstance(r, Receipt))
     left = [*inbox.left, *(r for r in resumed if isinstance(r, SkippedBatch))]
     found, skipped, done = _unsettled(feed, inbox.ready, receipts, again=again)
+    measure_waiting(feed, (candidate.batch for candidate in found))
     return Selection(candidates=tuple(found), recovered=receipts, left=(*left, *skipped), done=done)
 
 

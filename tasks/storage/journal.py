@@ -20,6 +20,7 @@ from ..feed.receipt import Receipt
 from ..feed.receipt_files import is_filed
 from ..feed.receipt_store import ReceiptStore
 from ..feed.records import read_record
+from ..feed.telemetry import measure_receipt
 from ..feed.untold import mark_untold
 from .atomic import (
     atomic_write,
@@ -197,6 +198,7 @@ def publish_receipt(feed: Feed, receipt: Receipt) -> None:
     _note(feed, receipt)
     publish_new(feed.receipts / receipt.file, staged)
     log_checkpoint(receipt.batch.id, "committed")
+    measure_receipt(feed, receipt)
 
 
 def _note(feed: Feed, receipt: Receipt) -> None:

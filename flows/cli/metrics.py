@@ -1,0 +1,27 @@
+"""``signature-gate metrics``: figures of feeds for Prometheus."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - Typer resolves it when the command runs
+from typing import Annotated
+
+import typer
+
+
+def metrics(
+    feeds: Annotated[list[Path], typer.Argument(help="YAML files of the feeds.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write, such as one that node_exporter collects; *.prom."),
+    ] = None,
+) -> None:
+    """Print what feeds did and what waits in them, in the text format of Prometheus.
+
+    All figures come from receipts and names: no batch is read. A file is replaced at once.
+    """
+    from ...tasks.feed.feed import Feed
+    from ...tasks.monitoring.metrics import write_metrics
+
+    text = write_metrics([Feed.load(path) for path in feeds], out)
+    if out is None:
+        typer.echo(text, nl=False)
