@@ -64,7 +64,7 @@ def match_columns(batch: Batch, contract: Contract, policy: Policy) -> Matching:
     by_weight = sorted(missing, key=lambda column: not column.required)
     renames = likely_renames(by_weight[:_GUESSED], types, batch, policy)
     violations = [
-        *_missing(contract, missing, renames, policy),
+        *_missing(missing, renames, policy),
         *_missing_optional(missing, renames, policy, any_arrived=bool(pairs)),
         *_missing_kept(policy, positions),
         *_duplicates(contract, arrived),
@@ -76,13 +76,11 @@ def match_columns(batch: Batch, contract: Contract, policy: Policy) -> Matching:
 
 
 def _missing(
-    contract: Contract,
     missing: Sequence[Column],
     renames: Mapping[str, LikelyRename],
     policy: Policy,
 ) -> Iterable[Violation]:
-    expectation = _match_set(contract)
-    for position, column in enumerate(column for column in missing if column.required):
+    for column in (column for column in missing if column.required):
         rename = renames.get(column.name)
         otherwise = f"Deliver {column.name!r}, or log the model again with it optional."
         yield Violation(
@@ -92,7 +90,7 @@ def _missing(
             observed="no such column",
             remedy=rename.remedy(column.name, redact=policy.redact) if rename else otherwise,
             because="the signature requires it",
-            expectation=expectation if position < _GUESSED else None,
+            expectation=_match_set(column.name),
         )
 
 
@@ -151,7 +149,7 @@ def _duplicates(contract: Contract, arrived: list[str]) -> Iterable[Violation]:
                 observed=f"{counted[name]} of them",
                 remedy=f"Deliver {name!r} once; check policy rename if it maps another name to it.",
                 because="a name must mean one column",
-                expectation=_match_set(contract),
+                expectation=_match_set(name),
             )
 
 
@@ -216,12 +214,11 @@ def _order(
         )
 
 
-def _match_set(contract: Contract) -> dict[str, object]:
-    names = [column.name for column in contract.columns if column.required]
-    exact = len(names) == len(contract.columns)
+def _match_set(name: str) -> dict[str, object]:
+    """State the part of the expectation on the columns that is about one of them."""
     return {
         "type": "expect_table_columns_to_match_set",
-        "kwargs": {"column_set": names, "exact_match": exact},
+        "kwargs": {"column_set": [name], "exact_match": False},
     }
 
 

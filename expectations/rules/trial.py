@@ -103,7 +103,8 @@ def _try_gx(rule: Rule, kinds: tuple[tuple[str, str], ...]) -> str | None:
     named = dict(kinds)
     if not all(named[name] for name in rule.subjects):
         return None  # of nested values there is no typical one
-    return _gx_error(json.dumps(rule.without_condition, default=str), tuple(k for k in kinds if k[1]))
+    stated = json.dumps(rule.without_condition, default=str)
+    return _gx_error(stated, tuple(k for k in kinds if k[1]))
 
 
 @lru_cache(maxsize=1_024)

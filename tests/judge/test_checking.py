@@ -344,6 +344,16 @@ SAID: dict[str, tuple[Any, Contract, Policy, str]] = {
 }
 
 
+def test_a_verdict_grows_with_the_columns_and_not_with_their_square() -> None:
+    """Each missing column costs a kilobyte, however many are missing beside it."""
+    sizes = [
+        len(check(pa.table({"z": [1]}), contract(**names), Policy()).verdict.to_json())
+        for names in ({f"c{i}": "long" for i in range(n)} for n in (500, 1000))
+    ]
+
+    assert sizes[1] - sizes[0] < 500 * 1_200
+
+
 def test_a_sample_counts_distinct_values(tmp_path: Path) -> None:
     """Equal values are shown once, with how many of the first hundred such rows have them."""
     folder = tmp_path / "days"
