@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
@@ -12,6 +15,7 @@ from ...expectations.errors import GateError
 from .identity import Identity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
     from typing import BinaryIO
 
@@ -43,18 +47,46 @@ class ReceiptFacts(BaseModel):
     discarded_to: str | None = Field(None, validation_alias=AliasPath("discard", "archive"))
 
 
+@dataclass(frozen=True)
+class NameIndex:
+    """File names of receipts, found by batch, and batches, found by what their ids begin with."""
+
+    names: Iterable[str]
+
+    @cached_property
+    def of_batch(self) -> Mapping[str, list[str]]:
+        """The names of each batch's receipts."""
+        return _grouped(self.names, "@", str.partition)
+
+    @cached_property
+    def of_stem(self) -> Mapping[str, list[str]]:
+        """The ids of the batches with each stem."""
+        return _grouped(self.of_batch, "-", str.rpartition)
+
+
+def _grouped(
+    names: Iterable[str], mark: str, parted: Callable[[str, str], tuple[str, str, str]]
+) -> Mapping[str, list[str]]:
+    groups = defaultdict[str, list[str]](list)
+    for name in names:
+        groups[parted(name, mark)[0]].append(name)
+    return groups
+
+
 class Ledger(NamedTuple):
     """A ledger as it was when somebody looked.
 
     Attributes:
         path: The file.
         positions: The row of each receipt by its file name.
+        names: The same names, found by batch.
         written: When each receipt was written, in nanoseconds since 1970.
         facts: All columns but the text.
     """
 
     path: Path
     positions: dict[str, int]
+    names: NameIndex
     written: list[int]
     facts: pl.DataFrame
 
@@ -141,7 +173,7 @@ def _index(path: Path, file: BinaryIO) -> Ledger:
         columns = [name for name in parquet.schema_arrow.names if name != "text"]
         facts = pl.DataFrame(parquet.read(columns=columns))
         positions = {name: row for row, name in enumerate(facts["file"])}
-        ledger = Ledger(path, positions, facts["written"].to_list(), facts)
+        ledger = Ledger(path, positions, NameIndex(positions), facts["written"].to_list(), facts)
     except (pa.ArrowException, pl.exceptions.PolarsError) as error:
         raise _damaged(path, error) from error
     _seen[path] = version, ledger

@@ -38,13 +38,6 @@ class Filed(NamedTuple):
     place: Path
 
 
-def receipt_names(folder: Path) -> list[str]:
-    """List the file names of all receipts."""
-    own = own_files(folder)
-    known = set(own)
-    return own + [name for one in ledgers_in(folder) for name in one.positions if name not in known]
-
-
 def filed_receipts(folder: Path) -> Iterator[Filed]:
     """List all receipts with their stamps; none is opened."""
     seen = set[str]()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ...expectations.errors import GateError
 from .identity import stem_of
-from .ledger import ReceiptFacts, ledgers_in
+from .ledger import NameIndex, ReceiptFacts, ledgers_in
 from .receipt import receipt_prefix
-from .receipt_files import read_facts, read_receipt, receipt_names
+from .receipt_files import own_files, read_facts, read_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,22 +40,19 @@ class ReceiptStore:
     def __init__(self, feed: Feed) -> None:
         """Look nowhere yet: names are matched when somebody asks for a batch."""
         self._folder = feed.receipts
-        self._index: dict[str, list[str]] | None = None
-        self._by_stem: dict[str, list[str]] = {}
+        self._names: list[NameIndex] | None = None
         self._heads: dict[str, ReceiptFacts] = {}
 
     def indexed(self) -> Self:
         """List all names once, as they are now, for whoever asks about many batches."""
-        self._index = self._grouped()
-        stems = defaultdict[str, list[str]](list)
-        for batch in self._index:
-            stems[batch.rpartition("-")[0]].append(batch)
-        self._by_stem = stems
+        self._names = self._listed()
         return self
 
     def batches(self) -> list[str]:
         """List the ids of all batches that have a receipt."""
-        return sorted(self._grouped() if self._index is None else self._index)
+        return sorted(
+            {batch for names in self._names or self._listed() for batch in names.of_batch}
+        )
 
     def for_batch(self, batch: str) -> list[Receipt]:
         """Read a batch's receipts, the oldest first; GateError if one of them cannot be read."""
@@ -128,20 +124,17 @@ class ReceiptStore:
         return self._heads[name]
 
     def _ids_like(self, stem: str) -> Iterable[str]:
-        if self._index is not None:
-            return self._by_stem.get(stem, ())
-        return [batch for batch in self._grouped() if batch.rpartition("-")[0] == stem]
+        listed = self._names or self._listed()
+        return dict.fromkeys(batch for names in listed for batch in names.of_stem.get(stem, ()))
 
     def _names_of(self, batch: str) -> list[str]:
-        if self._index is not None:
-            return self._index.get(batch, [])
-        return [name for name in receipt_names(self._folder) if name.startswith(f"{batch}@")]
+        listed = self._names or self._listed(f"{batch}@")
+        return list(dict.fromkeys(n for names in listed for n in names.of_batch.get(batch, ())))
 
-    def _grouped(self) -> dict[str, list[str]]:
-        grouped = defaultdict[str, list[str]](list)
-        for name in receipt_names(self._folder):
-            grouped[name.partition("@")[0]].append(name)
-        return grouped
+    def _listed(self, start: str = "") -> list[NameIndex]:
+        # First the files: what is compacted meanwhile is in a ledger before its file goes.
+        own = [name for name in own_files(self._folder) if name.startswith(start)]
+        return [NameIndex(own), *(ledger.names for ledger in ledgers_in(self._folder))]
 
 
 def _marks_in(folder: Path) -> list[tuple[int, str]]:

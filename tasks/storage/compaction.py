@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...expectations.errors import GateError
 from ..feed.ledger import ROWS_IN_GROUP, ReceiptFacts, ledger_path, ledger_schema
-from ..feed.receipt_files import own_files, read_facts, read_receipt
+from ..feed.receipt_files import own_files, read_receipt
 from ..feed.receipt_store import ReceiptStore
 from .atomic import flush, locked, make_folder, partial_of
 from .journal import log_checkpoint
@@ -115,27 +115,24 @@ def _compact_month(feed: Feed, ledger: Path, names: Sequence[str]) -> list[str]:
         partial = partial_of(ledger)
         _write(partial, chain(_rows_of(ledger), _new_rows(feed, new)))
         flush(partial)
-        if known | set(new) != _names_in(partial) or set(new) - _held(feed, partial, new):
+        held = _held(feed, partial, names)
+        if known | set(new) != _names_in(partial) or not held.keys() >= set(new):
             msg = f"{partial} does not hold what was written into it. Look after the disk."
             raise GateError(msg)
         log_checkpoint(ledger.name, "ledger written")
         partial.replace(ledger)
         flush(ledger.parent)
         log_checkpoint(ledger.name, "ledger published")
-    held = _held(feed, ledger, names)
-    _remove(feed, ledger, sorted(held))
-    return [name for name in names if name not in held]
-
-
-def _remove(feed: Feed, ledger: Path, names: Iterable[str]) -> None:
+    else:
+        held = _held(feed, ledger, names)
     store = ReceiptStore(feed)
-    for name in names:
-        facts = read_facts(feed.receipts / name)
+    for name, facts in held.items():
         if facts.final:
             store.drop_content(facts)
         (feed.receipts / name).unlink()
         log_checkpoint(ledger.name, "receipt removed")
     flush(feed.receipts)
+    return [name for name in names if name not in held]
 
 
 def _new_rows(feed: Feed, names: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -154,11 +151,14 @@ def _names_in(ledger: Path) -> set[str]:
     return {row["file"] for piece in _pieces_of(ledger, ["file"]) for row in piece.to_pylist()}
 
 
-def _held(feed: Feed, ledger: Path, names: Iterable[str]) -> set[str]:
+def _held(feed: Feed, ledger: Path, names: Iterable[str]) -> dict[str, ReceiptFacts]:
     """Find those of these receipts whose bytes a ledger holds exactly."""
-    asked = {name: feed.receipts / name for name in names}
-    found = ((row["file"], row["text"].encode()) for row in _rows_of(ledger))
-    return {name for name, text in found if name in asked and asked[name].read_bytes() == text}
+    asked, held = set(names), dict[str, ReceiptFacts]()
+    for row in _rows_of(ledger):
+        name = row["file"]
+        if name in asked and (feed.receipts / name).read_bytes() == row["text"].encode():
+            held[name] = ReceiptFacts.model_validate(row)
+    return held
 
 
 def _pieces_of(ledger: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
