@@ -92,13 +92,16 @@ def _old_by_month(
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Sort the files of old receipts by month; list those that are no receipts."""
     months, unreadable = defaultdict[str, list[str]](list), list[str]()
-    names = sorted(own_files(feed.receipts))
+    folder = feed.receipts
+    names = sorted(own_files(folder))
     for number, name in enumerate(names, 1):
         try:
-            receipt = read_receipt(feed.receipts / name)
-            if receipt.file != name:
+            # What was written since is not opened: it was finished since.
+            old = (folder / name).stat().st_mtime < before.timestamp()
+            receipt = read_receipt(folder / name) if old else None
+            if receipt and receipt.file != name:
                 unreadable.append(name)
-            elif receipt.finished < before:
+            elif receipt and receipt.finished < before:
                 months[f"{receipt.finished:%Y-%m}"].append(name)
         except (GateError, OSError):
             unreadable.append(name)
@@ -125,19 +128,20 @@ def _compact_month(feed: Feed, ledger: Path, names: Sequence[str]) -> list[str]:
         log_checkpoint(ledger.name, "ledger published")
     else:
         held = _held(feed, ledger, names)
-    store = ReceiptStore(feed)
+    store, folder = ReceiptStore(feed), feed.receipts
     for name, facts in held.items():
         if facts.final:
             store.drop_content(facts)
-        (feed.receipts / name).unlink()
+        (folder / name).unlink()
         log_checkpoint(ledger.name, "receipt removed")
-    flush(feed.receipts)
+    flush(folder)
     return [name for name in names if name not in held]
 
 
 def _new_rows(feed: Feed, names: Iterable[str]) -> Iterator[dict[str, Any]]:
+    folder = feed.receipts
     for name in names:
-        path = feed.receipts / name
+        path = folder / name
         text = path.read_text("utf-8")
         facts = ReceiptFacts.model_validate_json(text).model_dump()
         yield {"file": name, "written": path.stat().st_mtime_ns, **facts, "text": text}
@@ -153,10 +157,10 @@ def _names_in(ledger: Path) -> set[str]:
 
 def _held(feed: Feed, ledger: Path, names: Iterable[str]) -> dict[str, ReceiptFacts]:
     """Find those of these receipts whose bytes a ledger holds exactly."""
-    asked, held = set(names), dict[str, ReceiptFacts]()
+    asked, held, folder = set(names), dict[str, ReceiptFacts](), feed.receipts
     for row in _rows_of(ledger):
         name = row["file"]
-        if name in asked and (feed.receipts / name).read_bytes() == row["text"].encode():
+        if name in asked and (folder / name).read_bytes() == row["text"].encode():
             held[name] = ReceiptFacts.model_validate(row)
     return held
 

@@ -23,6 +23,7 @@ from signature_gate.tasks.monitoring.pages import write_overview
 from signature_gate.tasks.quarantine.entries import entries, find_entry, history
 from signature_gate.tasks.scoring.feed_history import past_of
 from signature_gate.tasks.scoring.feed_run import score_feed
+from signature_gate.tasks.storage import compaction
 from signature_gate.tasks.storage.compaction import LEDGER_CHECKPOINTS, compact
 
 if TYPE_CHECKING:
@@ -185,6 +186,21 @@ def test_a_receipt_that_differs_from_its_ledger_stays(tmp_path: Path) -> None:
     assert '"policy":"p"' in texts(feed)[edited.file]
     # A file of its own is what was written last.
     assert read_receipt(feed.receipts / edited.file).policy == "another"
+
+
+def test_young_receipts_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A nightly call reads what has become old since the night before, and no more."""
+    feed = sample_histories.feed_at(tmp_path)
+    made = [sample_histories.receipt(number) for number in range(5)]
+    sample_histories.keep(feed, *made)
+    opened: list[str] = []
+    monkeypatch.setattr(
+        compaction, "read_receipt", lambda path: opened.append(path.name) or read_receipt(path)
+    )
+
+    compact(feed, made[2].finished)
+
+    assert opened == sorted(receipt.file for receipt in made[:2])
 
 
 def test_who_looked_before_a_compaction_reads_after_it(tmp_path: Path) -> None:
