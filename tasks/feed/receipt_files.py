@@ -39,18 +39,15 @@ class Filed(NamedTuple):
 
 
 def filed_receipts(folder: Path) -> Iterator[Filed]:
-    """List all receipts with their stamps; none is opened."""
-    seen = set[str]()
+    """List all receipts with their stamps, twice if in both places; none is opened."""
     for name in own_files(folder):
         # Receipts stay, yet a folder that people tidy may lose one between listing and look.
         with suppress(FileNotFoundError):
             path = folder / name
             yield Filed(name, path.stat().st_mtime_ns, path)
-            seen.add(name)
     for ledger in ledgers_in(folder):
-        for name, row in ledger.positions.items():
-            if name not in seen:
-                yield Filed(name, ledger.written[row], ledger.path)
+        for name, written in zip(ledger.positions, ledger.written, strict=True):
+            yield Filed(name, written, ledger.path)
 
 
 def read_receipt(path: Path) -> Receipt:

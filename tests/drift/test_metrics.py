@@ -83,13 +83,14 @@ def test_figures_outlast_a_compaction(feed: Feed) -> None:
 def test_a_waiting_batch_is_not_read(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits is known by its name and size: a scrape each minute reads no data."""
     waiting = deliver(feed, "new.parquet", rows(7))
+    deliver(feed, "good.parquet", rows(8))
     opened: list[str] = []
     for module in (io, builtins):
         monkeypatch.setattr(module, "open", _recording(module.open, opened))
 
     found = figures_of(feed)
 
-    assert found.waiting == 1
+    assert found.waiting == 2
     assert found.oldest_waiting >= 0
     assert all(Path(name).suffix != waiting.suffix for name in opened)
     assert opened

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from killed_process import start_command
 
 from signature_gate.expectations.errors import GateError
 from signature_gate.tasks.feed.history import look_back
+from signature_gate.tasks.feed.identity import Identity
 from signature_gate.tasks.feed.inbox import look_into
 from signature_gate.tasks.feed.receipt_files import read_receipt, receipt_place
 from signature_gate.tasks.feed.receipt_store import ReceiptStore
@@ -28,7 +30,6 @@ from signature_gate.tasks.storage.compaction import LEDGER_CHECKPOINTS, compact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from signature_gate.tasks.feed.feed import Feed
 
@@ -214,6 +215,27 @@ def test_who_looked_before_a_compaction_reads_after_it(tmp_path: Path) -> None:
 
     assert store.for_batch(made.batch.id) == [made]
     assert store.is_settled(made.batch.id)
+
+
+def test_a_content_is_noted_though_its_folder_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compaction removes the empty folder of a content just when a run puts a mark into it."""
+    feed = sample_histories.feed_at(tmp_path)
+    batch = Identity(path="a.parquet", bytes=1, stamp=1, digest="blake2b:abc")
+    touch, removed = Path.touch, list[Path]()
+
+    def remove_first(path: Path, *arguments: Any) -> None:
+        if not removed:
+            path.parent.rmdir()
+            removed.append(path.parent)
+        touch(path, *arguments)
+
+    monkeypatch.setattr(Path, "touch", remove_first)
+    ReceiptStore(feed).note_content(batch)
+
+    assert removed
+    assert (feed.receipts / ".contents" / "abc" / batch.id).exists()
 
 
 def test_a_damaged_ledger_stops_the_feed(feed: Feed) -> None:
