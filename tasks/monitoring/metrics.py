@@ -106,7 +106,7 @@ def write_metrics(feeds: Sequence[Feed], out: Path | None = None) -> str:
     try:
         from prometheus_client import CollectorRegistry, generate_latest
     except ImportError as error:
-        msg = "metrics needs the package prometheus-client; install it beside signature-gate."
+        msg = "metrics needs the package prometheus-client; pip install signature-gate[metrics]."
         raise GateError(msg) from error
     if len({feed.name for feed in feeds}) < len(feeds):
         msg = "two of these feeds have one name. Name each feed once."

@@ -381,6 +381,48 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             ),
         ),
     ),
+    "Years": (
+        Fault(
+            "`prune` is killed, at any write",
+            "Each receipt is in its file, in a ledger, or in both, and is read once. A folder that "
+            "was to be removed is whole, or in staging, which the next run clears.",
+            (
+                "test_a_killed_compaction_loses_no_receipt",
+                "test_a_killed_prune_leaves_no_half_folder",
+            ),
+        ),
+        Fault(
+            "`prune` compacts the receipts of a feed that is scored meanwhile",
+            "Nothing is scored twice, and each twin is known.",
+            (
+                "test_a_run_goes_on_while_receipts_are_compacted",
+                "test_a_content_is_noted_though_its_folder_goes",
+            ),
+        ),
+        Fault(
+            "A ledger of receipts is damaged",
+            "The feed stops, with an error that names the ledger; put it back from a backup.",
+            ("test_a_damaged_ledger_stops_the_feed",),
+        ),
+        Fault(
+            "A receipt is edited after it was compacted, or what lies there is no receipt",
+            "The file stays, counts as the newer one, and is named by `prune`.",
+            ("test_a_receipt_that_differs_from_its_ledger_stays",),
+        ),
+        Fault(
+            "A feed's folder is lost, and restored from a copy",
+            "What was done stays done, what was half done is ended; docs/restore.md has the steps.",
+            (
+                "test_a_feed_is_restored_from_its_folder",
+                "test_a_feed_can_be_restored_elsewhere",
+            ),
+        ),
+        Fault(
+            "A provider of OpenTelemetry breaks",
+            "The batch is scored, and nothing is measured.",
+            ("test_a_broken_meter_stops_no_batch",),
+        ),
+    ),
     "The tests themselves": (
         Fault(
             "A test that cannot fail proves nothing",
