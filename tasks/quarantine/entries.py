@@ -14,7 +14,6 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ValidationError
-from rapidfuzz import fuzz, process
 
 from ...expectations.errors import BatchNotFound, Misuse
 from ...expectations.escaping import visible
@@ -254,6 +253,8 @@ def _is_short_for(text: str, name: str) -> bool:
 
 
 def _not_found(feed: Feed, text: str, names: Sequence[str]) -> str:
+    from rapidfuzz import fuzz, process
+
     shown = visible(text, limit=100)
     msg = f"no batch {shown!r} lies in the quarantine of feed {feed.name}"
     store = ReceiptStore(feed)

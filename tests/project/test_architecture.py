@@ -137,6 +137,14 @@ print(*({HEAVY!r} & sys.modules.keys()))
     assert run(program) == ""
 
 
+def test_a_list_of_the_quarantine_loads_no_engine() -> None:
+    """Neither NumPy nor Polars is imported to list what lies in quarantine."""
+    heavy = HEAVY | {"numpy", "polars", "pyarrow", "rapidfuzz"}
+    modules = "signature_gate.flows.cli.main, signature_gate.tasks.quarantine.entries"
+
+    assert run(f"import sys, {modules}; print(*({heavy!r} & sys.modules.keys()))") == ""
+
+
 def test_imports_of_the_package_are_relative() -> None:
     """No module names its own package, so that the tree can be vendored or renamed."""
     absolute = [
