@@ -137,7 +137,7 @@ def receipt_for(attempt: Attempt, verdict: Verdict | None, outputs: Outputs) -> 
         model=intent.model,
         contract=intent.contract.fingerprint,
         policy=intent.policy_fingerprint,
-        verdict=verdict,
+        verdict=_as_it_is_written(verdict) if verdict else None,
         disposition=verdict.disposition if verdict else "errored",
         final=verdict is not None,
         attempt=attempt.number,
@@ -149,6 +149,12 @@ def receipt_for(attempt: Attempt, verdict: Verdict | None, outputs: Outputs) -> 
         finished=datetime.now(UTC),
         gate_version=version("signature-gate"),
     )
+
+
+def _as_it_is_written(verdict: Verdict) -> Verdict:
+    # A receipt that was just made equals the one that is read; its batch has the schema.
+    batch = verdict.batch.model_copy(update={"arrow_schema": ""})
+    return verdict.model_copy(update={"batch": batch})
 
 
 def errored(attempt: Attempt, error: BaseException) -> Receipt:
