@@ -38,8 +38,9 @@ prove: .venv/installed  ## every property with 20,000 examples, through GX with 
 	@SIGNATURE_GATE_EXAMPLES=5000 $(BIN)/pytest -n 2 --dist worksteal -m hypothesis \
 		$(addprefix --deselect ,$(PROPERTIES) $(THROUGH_GX))
 
-chaos: .venv/installed  ## 300 workers killed at any instant, and one at each named write
+chaos: .venv/installed  ## 300 workers killed at any instant, and one at each write; each call on a disk fails
 	@$(TOOL)/chaos.py
+	@SIGNATURE_GATE_FAILING_STEP=1 $(BIN)/pytest -q -s tests/scoring/faults/test_failing_calls.py
 
 bench: .venv/installed  ## time and peak memory: a judgement of 10,000,000 rows, a feed of 30,000,000
 	@$(TOOL)/bench.py

@@ -29,6 +29,19 @@ _DIGITS = 12
 _SECOND = 1_000_000_000
 
 
+def lexists(path: Path) -> bool:
+    """Whether a name is taken, be it by a dangling link.
+
+    ``os.path.lexists`` says no where the disk does not answer: what is there would be overwritten,
+    or given up as moved.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 class Identity(BaseModel):
     """What makes a batch this batch and no other: its path and its content.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import ValidationError
 
 from ...expectations.errors import GateError
+from .identity import lexists
 from .ledger import Ledger, ReceiptFacts, ledger_schema, ledger_with, ledgers_in, receipt_text
 from .receipt import Receipt
 from .records import read_record
@@ -86,12 +87,12 @@ def receipt_table(folder: Path) -> pl.DataFrame:
 
 def receipt_place(path: Path) -> Path:
     """Say where a receipt lies: its own file, or the ledger that holds it."""
-    return path if os.path.lexists(path) else _holding(path).path
+    return path if lexists(path) else _holding(path).path
 
 
 def is_filed(path: Path) -> bool:
     """Whether there is a receipt, in a file of its own or in a ledger."""
-    return os.path.lexists(path) or ledger_with(path.parent, path.name) is not None
+    return lexists(path) or ledger_with(path.parent, path.name) is not None
 
 
 def own_files(folder: Path) -> list[str]:

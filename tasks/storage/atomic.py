@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from ..feed.identity import lexists
+
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
@@ -98,11 +100,6 @@ def publish_new(path: Path, staged: Path) -> None:
         # No hard links here. The claim keeps every other worker from this name meanwhile.
         move(staged, path)
     flush(path.parent)
-
-
-def lexists(path: Path) -> bool:
-    """Whether a name is taken, be it by a dangling link."""
-    return os.path.lexists(path)
 
 
 def is_moved(source: Path, destination: Path) -> bool:

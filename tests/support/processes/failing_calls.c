@@ -1,6 +1,7 @@
 /* Have the FAILING_CALL-th call on a file whose path holds FAILING_PATH fail with FAILING_ERRNO.
    Preloaded by a test; the environment is read anew at each call, and the count can be reset. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -60,6 +61,28 @@ WRAP(void *, MAP_FAILED, mmap, (void *at, size_t size, int mode, int flags, int 
      (fd >= 0 && is_open(fd)), (at, size, mode, flags, fd, from))
 WRAP(void *, MAP_FAILED, mmap64, (void *at, size_t size, int mode, int flags, int fd, off64_t from),
      (fd >= 0 && is_open(fd)), (at, size, mode, flags, fd, from))
+
+WRAP(ssize_t, -1, write, (int fd, const void *from, size_t size), is_open(fd), (fd, from, size))
+WRAP(ssize_t, -1, pwrite, (int fd, const void *from, size_t size, off_t at), is_open(fd),
+     (fd, from, size, at))
+WRAP(ssize_t, -1, pwrite64, (int fd, const void *from, size_t size, off64_t at), is_open(fd),
+     (fd, from, size, at))
+WRAP(int, -1, fsync, (int fd), is_open(fd), (fd))
+WRAP(int, -1, fdatasync, (int fd), is_open(fd), (fd))
+WRAP(int, -1, ftruncate, (int fd, off_t size), is_open(fd), (fd, size))
+WRAP(int, -1, ftruncate64, (int fd, off64_t size), is_open(fd), (fd, size))
+WRAP(int, -1, rename, (const char *from, const char *to), is_named(to), (from, to))
+WRAP(int, -1, renameat, (int at, const char *from, int there, const char *to), is_named(to),
+     (at, from, there, to))
+WRAP(int, -1, renameat2, (int at, const char *from, int there, const char *to, unsigned flags),
+     is_named(to), (at, from, there, to, flags))
+WRAP(int, -1, link, (const char *from, const char *to), is_named(to), (from, to))
+WRAP(int, -1, linkat, (int at, const char *from, int there, const char *to, int flags),
+     is_named(to), (at, from, there, to, flags))
+WRAP(int, -1, unlink, (const char *path), is_named(path), (path))
+WRAP(int, -1, mkdir, (const char *path, mode_t mode), is_named(path), (path, mode))
+WRAP(int, -1, rmdir, (const char *path), is_named(path), (path))
+WRAP(DIR *, NULL, opendir, (const char *path), is_named(path), (path))
 
 #define WRAP_OPEN(name, parameters, arguments)                \
   int name parameters {                                       \
