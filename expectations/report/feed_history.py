@@ -70,6 +70,7 @@ class HistoryEntry:
         known: The facts of its verdict.
         report: Its quarantine report, as a path relative to the page; None if there is none.
         predictions: Its predictions, likewise.
+        earlier: What it repeats or replaces, in words.
         after: ``released`` or ``discarded`` if it was reviewed in quarantine; else empty.
     """
 
@@ -80,6 +81,7 @@ class HistoryEntry:
     known: EntryFacts = field(default_factory=EntryFacts)
     report: str | None = None
     predictions: str | None = None
+    earlier: tuple[str, ...] = ()
     after: str = ""
 
 

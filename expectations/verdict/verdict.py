@@ -56,9 +56,8 @@ class Violation(BaseModel):
         because: The policy field or conversion rule that makes it a violation.
         count: Rows that have it, for row-level violations; None for batch-level ones.
         rows: Positions, from 0, of the first such rows.
-        sample: Distinct values in the first hundred such rows of each file, as text; empty under
-            ``redact``.
-        sample_counts: How many of these rows have each of them.
+        sample: Distinct values in the first hundred of them, as text; empty under ``redact``.
+        sample_counts: How many of these hundred rows of each file have each of them.
         severity: ``critical`` blocks, ``warning`` is only reported.
         expectation: The GX expectation that failed: its ``type`` and ``kwargs``.
         files: The files of a folder that have it; empty for a batch of one file.
@@ -160,8 +159,7 @@ class BatchInfo(BaseModel):
         format: ``parquet``, ``csv``, ``pandas``, ``polars``, ``arrow`` …
         bytes: Size on disk; None for objects in memory.
         columns: Arriving names and types, in order.
-        arrow_schema: The same as a serialized Arrow schema in base64, where it is known; receipts
-            keep it, verdicts do not.
+        arrow_schema: The same, serialized, in base64; receipts keep it, verdicts do not.
         files: How many files a folder has; None for anything else.
         ignored: Files of a folder that no format claims, such as checksums; they are not read.
     """

@@ -187,6 +187,15 @@ class Receipt(BaseModel):
         return self.batch.rows
 
     @property
+    def earlier(self) -> dict[str, str]:
+        """What it says of batches before it, by what it is to them."""
+        said = {
+            "duplicate": self.same_as and f"has the same content as {self.same_as}",
+            "supersedes": self.supersedes and f"replaces what was {self.supersedes}",
+        }
+        return {word: text for word, text in said.items() if text}
+
+    @property
     def review(self) -> Release | Discard | None:
         """The review of an entry of the quarantine, if the receipt is about one."""
         return self.release or self.discard

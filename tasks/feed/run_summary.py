@@ -89,10 +89,7 @@ class RunSummary(BaseModel):
         ]
         for receipt in self.receipts:
             name = visible(receipt.batch.name)
-            if receipt.same_as:
-                notes.append(("duplicate", f"{name} has the same content as {receipt.same_as}"))
-            if receipt.supersedes:
-                notes.append(("supersedes", f"{name} replaces what was {receipt.supersedes}"))
+            notes += [(word, f"{name} {text}") for word, text in receipt.earlier.items()]
         return notes
 
     def _fared(self, outcome: Outcome, total: int) -> str:

@@ -94,6 +94,7 @@ def past_batch(feed: Feed, newest: Receipt, page: Path | None = None) -> History
         when=receipt.finished,
         version=receipt.version,
         known=known_from(verdict, receipt.batch.null_counts) if verdict else failed,
+        earlier=tuple(receipt.earlier.values()),
         after="released" if newest.release else "discarded" if newest.discard else "",
     )
     if page is None:

@@ -20,6 +20,7 @@ from signature_gate.tasks.feed.inbox import look_into
 from signature_gate.tasks.feed.receipt_files import read_receipt
 from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.feed.safe_folders import refuse_shared_folders
+from signature_gate.tasks.monitoring.pages import write_overview
 from signature_gate.tasks.scoring.dry_run import rehearse
 from signature_gate.tasks.scoring.feed_run import score_feed
 
@@ -139,9 +140,9 @@ def test_the_same_content_under_another_name_is_named_or_skipped(
 
 
 def test_what_changes_under_one_name_says_what_it_supersedes(
-    make_feed: MakeFeed, line: str
+    make_feed: MakeFeed, line: str, tmp_path: Path
 ) -> None:
-    """A folder that grew after it was scored names the batch it was, in receipt and output."""
+    """A folder that grew after it was scored names the batch it was: receipt, output and page."""
     feed = make_feed()
     (feed.inbox / "day").mkdir()
     rows(1).write_parquet(feed.inbox / "day" / "1.parquet")
@@ -154,6 +155,9 @@ def test_what_changes_under_one_name_says_what_it_supersedes(
     assert second.supersedes == first.batch.id
     metadata = pl.read_parquet_metadata(feed.resolve(second.outputs.predictions or ""))
     assert metadata["signature_gate.supersedes"] == first.batch.id
+    write_overview([feed], tmp_path / "pages")
+    (page,) = (tmp_path / "pages").rglob("line*.html")
+    assert f"replaces what was {first.batch.id}" in page.read_text("utf-8")
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
