@@ -13,6 +13,7 @@ from ..tasks.feed.run_summary import RunSummary
 from ..tasks.feed.untold import mark_told
 from ..tasks.prefect_tasks.quarantine import discard_entry, release_entry
 from ..tasks.prefect_tasks.run_artifacts import publish_run
+from ..tasks.prefect_tasks.run_names import review_name
 from ..tasks.quarantine.release import ReleaseOptions
 from .scoring import final_state
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ..tasks.feed.receipt import Receipt
 
 
-@flow(name="release-quarantined")
+@flow(name="release-quarantined", flow_run_name=review_name)
 def release_quarantined(
     feed: Feed | Path,
     batch: str,
@@ -49,7 +50,7 @@ def release_quarantined(
     return _publish(feed, release_entry(feed, batch, ReleaseOptions(model, policy, file)))
 
 
-@flow(name="discard-quarantined")
+@flow(name="discard-quarantined", flow_run_name=review_name)
 def discard_quarantined(feed: Feed | Path, batch: str, reason: str = "") -> Any:
     """Move a quarantined batch to the archive; nothing is deleted.
 
@@ -72,4 +73,4 @@ def _publish(feed: Feed, receipt: Receipt) -> Any:
     summary = RunSummary(feed=receipt.feed, model=receipt.model, receipts=(receipt,))
     publish_run(summary)
     mark_told(feed, [receipt])
-    return final_state(summary)
+    return final_state(summary, feed)

@@ -23,6 +23,7 @@ from ..expectations.verdict.verdict import BatchRejected
 from ..tasks.feed.feed import Feed
 from ..tasks.prefect_tasks.events import announce, announcing
 from ..tasks.prefect_tasks.run_artifacts import log_in_mlflow, publish_run
+from ..tasks.prefect_tasks.run_names import run_name
 from ..tasks.prefect_tasks.scoring import fetch_intent, list_batches, score_batch
 from ..tasks.scoring.feed_run import Progress, record_failure, score_feed
 from ..tasks.scoring.selection import keep_due
@@ -44,7 +45,7 @@ _AT_A_TIME = min(4, os.cpu_count() or 1)
 _in_threads: Any = ThreadPoolTaskRunner(max_workers=_AT_A_TIME)
 
 
-@flow(name="score-batches", task_runner=_in_threads)
+@flow(name="score-batches", flow_run_name=run_name, task_runner=_in_threads)
 def score_batches(feed: Feed | Path, again: bool = False) -> Any:
     """Judge and score every batch of a feed that is ready.
 
@@ -59,17 +60,19 @@ def score_batches(feed: Feed | Path, again: bool = False) -> Any:
 
     Returns:
         A ``RunSummary``. The run's state is ``Completed``, or ``Quarantined`` if a batch was, which
-        is of type completed; its message counts the dispositions.
+        is of type completed unless the feed's ``quarantine_state`` is ``failed``; its message
+        counts the dispositions.
 
     Raises:
-        BatchRejected: The policy is ``on_mismatch: fail`` and a batch does not fit.
+        BatchRejected: A batch does not fit, and the policy is ``on_mismatch: fail`` or the feed's
+            ``quarantine_state`` is ``failed``.
         GateError: Machinery broke for a batch, or for all of them; the others are done.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
     with announcing(feed) as announced:
         summary = _run(feed, again)
         announced.extend(summary.receipts)
-    return final_state(summary)
+    return final_state(summary, feed)
 
 
 def _run(feed: Feed, again: bool) -> RunSummary:
@@ -117,7 +120,7 @@ def _outcome(
     return receipt
 
 
-def final_state(summary: RunSummary) -> State[Any]:
+def final_state(summary: RunSummary, feed: Feed) -> State[Any]:
     """End in Failed if a batch errored or the policy says so, ``Quarantined`` if a batch was."""
     message = summary.message()
     get_run_logger().info("%s", message)
@@ -127,7 +130,10 @@ def final_state(summary: RunSummary) -> State[Any]:
         return Failed(message=message, data=GateError(summary.unfinished[0].detail))
     if failed := [r.verdict for r in summary.of("failed") if r.verdict]:
         return Failed(message=message, data=BatchRejected(failed[0]))
-    name = "Quarantined" if summary.of("quarantined") else "Completed"
+    held = [receipt.verdict for receipt in summary.of("quarantined") if receipt.verdict]
+    if held and feed.quarantine_state == "failed":
+        return Failed(name="Quarantined", message=message, data=BatchRejected(held[0]))
+    name = "Quarantined" if held else "Completed"
     return Completed(name=name, message=message, data=summary)
 
 

@@ -11,11 +11,12 @@ from prefect.states import Completed
 from ..tasks.feed.feed import Feed
 from ..tasks.monitoring.watch import watch_feed
 from ..tasks.prefect_tasks.drift import announce_drift, find_drift, publish_drift
+from ..tasks.prefect_tasks.run_names import run_name
 
 __all__ = ["watch_feed", "watch_schema"]
 
 
-@flow(name="watch-schema")
+@flow(name="watch-schema", flow_run_name=run_name)
 def watch_schema(feed: Feed | Path, last: int = 60, model: str | None = None) -> Any:
     """Report what has changed around a feed, once for each change of state.
 

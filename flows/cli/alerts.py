@@ -59,7 +59,7 @@ def install(
 
     with terminal.spinner("installing alerts"):
         installed = install_alerts(block, window)
-    _show(installed, as_json=as_json)
+    show_installed(installed, as_json=as_json)
 
 
 @app.command(name="list")
@@ -67,7 +67,7 @@ def list_installed(as_json: AsJson = False) -> None:
     """List the automations that send alerts."""
     from ...tasks.alerts.automations import list_alerts
 
-    _show(list_alerts(), as_json=as_json)
+    show_installed(list_alerts(), as_json=as_json)
 
 
 @app.command()
@@ -75,7 +75,7 @@ def remove(as_json: AsJson = False) -> None:
     """Remove the automations that send alerts; blocks stay."""
     from ...tasks.alerts.automations import remove_alerts
 
-    _show(remove_alerts(), as_json=as_json)
+    show_installed(remove_alerts(), as_json=as_json)
 
 
 # ----- without a server -----
@@ -146,7 +146,8 @@ def _notify(send: Callable[[], list[str]]) -> bool:
     return recorded
 
 
-def _show(installed: list[Installed], *, as_json: bool) -> None:
+def show_installed(installed: list[Installed], *, as_json: bool) -> None:
+    """Print a table of automations, or JSON."""
     if as_json:
         typer.echo(json.dumps([entry._asdict() for entry in installed], indent=2))
         return

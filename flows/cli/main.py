@@ -14,6 +14,7 @@ from ...expectations.errors import GateError, Misuse, NoContract
 from .. import console as terminal
 from .alerts import app as alerts
 from .check import check, contract, docs
+from .deploy import deploy
 from .diff import diff
 from .doctor import doctor
 from .drift import drift
@@ -77,6 +78,7 @@ app.command()(preflight)
 app.command()(docs)
 app.command()(doctor)
 app.command()(score)
+app.command()(deploy)
 
 
 @app.command()

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from .options import FeedFiles  # noqa: TC001 - Typer resolves it when the command runs
+
 
 def metrics(
-    feeds: Annotated[list[Path], typer.Argument(help="YAML files of the feeds.")],
+    feeds: FeedFiles,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write, such as one that node_exporter collects; *.prom."),
@@ -19,9 +21,9 @@ def metrics(
 
     All figures come from receipts and names: no batch is read. A file is replaced at once.
     """
-    from ...tasks.feed.feed import Feed
+    from ...tasks.feed.feed_files import load_feeds
     from ...tasks.monitoring.metrics import write_metrics
 
-    text = write_metrics([Feed.load(path) for path in feeds], out)
+    text = write_metrics(list(load_feeds(feeds).values()), out)
     if out is None:
         typer.echo(text, nl=False)

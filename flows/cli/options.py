@@ -19,6 +19,9 @@ INTERRUPTED = 130  # as shells report SIGINT
 
 Model = Annotated[str, typer.Argument(help="MLflow model URI, MLmodel folder or suite JSON.")]
 FeedFile = Annotated[Path, typer.Argument(help="YAML file of the feed.")]
+FeedFiles = Annotated[
+    list[Path], typer.Argument(help="YAML files of feeds, or folders of them.", metavar="FEED...")
+]
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", help="YAML file with the policy's fields.")
 ]

@@ -8,18 +8,19 @@ from typing import Annotated
 import typer
 
 from .. import console as terminal
+from .options import FeedFiles  # noqa: TC001 - Typer resolves it when the command runs
 
 
 def overview(
-    feeds: Annotated[list[Path], typer.Argument(help="YAML files of the feeds.")],
+    feeds: FeedFiles,
     out: Annotated[
         Path, typer.Option(help="Folder for the pages; pages of an earlier run are replaced.")
     ],
 ) -> None:
     """Write pages about the state of feeds; no server is needed, open index.html."""
-    from ...tasks.feed.feed import Feed
+    from ...tasks.feed.feed_files import load_feeds
     from ...tasks.monitoring.pages import write_overview
 
     with terminal.spinner("writing the pages"):
-        index = write_overview([Feed.load(path) for path in feeds], out)
+        index = write_overview(list(load_feeds(feeds).values()), out)
     terminal.print_line(f"overview   {index}")

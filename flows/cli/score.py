@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path  # noqa: TC003 - Typer resolves it when the command runs
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ...expectations.credentials import mask_uri
+from ...expectations.errors import GateError
 from .. import console as terminal
 from .alerts import Notify, recipients, reporting
 from .options import (
@@ -15,7 +17,7 @@ from .options import (
     NOT_PASSED,
     PASSED,
     AsJson,
-    FeedFile,
+    FeedFiles,
     Model,
     PolicyFile,
     Timeout,
@@ -23,11 +25,14 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ...tasks.alerts.notifier import Recipient
+    from ...tasks.feed.feed import Feed
+    from ...tasks.feed.run_summary import RunSummary
     from ...tasks.scoring.dry_run import DryRun
 
 
 def score(
-    feed: FeedFile,
+    feeds: FeedFiles,
     again: Annotated[
         bool, typer.Option("--again", help="Score again what another model version has scored.")
     ] = False,
@@ -38,34 +43,69 @@ def score(
     as_json: AsJson = False,
     timeout: Timeout = None,
 ) -> None:
-    """Judge and score every batch of a feed that is ready; no Prefect server is needed."""
-    from ...tasks.feed.feed import Feed
+    """Judge and score every batch of feeds that is ready; no Prefect server is needed.
+
+    Several feeds are scored one after the other. One that cannot be does not stop the others; the
+    exit code is the highest of all.
+    """
+    from ...tasks.feed.feed_files import load_feeds
+
+    loaded, notified = list(load_feeds(feeds).values()), recipients(notify)
+    options = {"again": again, "timeout": timeout}
+    if len(loaded) == 1:
+        code, document = _score(loaded[0], notified, options, dry_run=dry_run, as_json=as_json)
+        if as_json:
+            terminal.print_json(document)
+        raise typer.Exit(code)
+    scored = [
+        _score_guarded(feed, notified, options, dry_run=dry_run, as_json=as_json) for feed in loaded
+    ]
+    if as_json:
+        terminal.print_json(f"[{','.join(document for _, document in scored)}]")
+    raise typer.Exit(max(code for code, _ in scored))
+
+
+def _score_guarded(
+    feed: Feed, notified: list[Recipient], options: Any, *, dry_run: bool, as_json: bool
+) -> tuple[int, str]:
+    if not as_json:
+        terminal.print_line(f"feed       {feed.name}")
+    try:
+        return _score(feed, notified, options, dry_run=dry_run, as_json=as_json)
+    except (GateError, OSError) as error:
+        terminal.print_error(f"signature-gate: feed {feed.name}: {error}")
+        return BROKEN, json.dumps({"feed": feed.name, "error": str(error)})
+
+
+def _score(
+    feed: Feed, notified: list[Recipient], options: Any, *, dry_run: bool, as_json: bool
+) -> tuple[int, str]:
+    """Score one feed and show what became of it; give its exit code, and the same as JSON."""
     from ...tasks.scoring.dry_run import rehearse
     from ...tasks.scoring.feed_run import score_feed
 
-    loaded, notified = Feed.load(feed), recipients(notify)
     if dry_run:
         with terminal.spinner("judging"), stdout_to_stderr():
-            rehearsal = rehearse(loaded, again=again, timeout=timeout)
-        _show_rehearsal(rehearsal, as_json=as_json)
-        raise typer.Exit(PASSED)
-    with reporting(loaded, notified) as receipts:
+            rehearsal = rehearse(feed, **options)
+        if not as_json:
+            _show_rehearsal(rehearsal)
+        return PASSED, rehearsal.model_dump_json(indent=2)
+    with reporting(feed, notified) as receipts:
         with terminal.progress() as show, stdout_to_stderr():
-            summary = score_feed(loaded, again=again, timeout=timeout, on_progress=show)
+            summary = score_feed(feed, on_progress=show, **options)
         receipts.extend(summary.receipts)
-        if as_json:
-            terminal.print_json(summary.model_dump_json(indent=2))
-        else:
-            terminal.show_summary(summary, loaded)
+        if not as_json:
+            terminal.show_summary(summary, feed)
+    return _code_of(summary), summary.model_dump_json(indent=2)
+
+
+def _code_of(summary: RunSummary) -> int:
     if summary.of("errored") or summary.unfinished:
-        raise typer.Exit(BROKEN)
-    raise typer.Exit(NOT_PASSED if summary.of("split", "quarantined", "failed") else PASSED)
+        return BROKEN
+    return NOT_PASSED if summary.of("split", "quarantined", "failed") else PASSED
 
 
-def _show_rehearsal(rehearsal: DryRun, *, as_json: bool) -> None:
-    if as_json:
-        terminal.print_json(rehearsal.model_dump_json(indent=2))
-        return
+def _show_rehearsal(rehearsal: DryRun) -> None:
     table = terminal.table_of("batch", "would be", "would lie in", "first reason")
     for entry in rehearsal.taken:
         cells = (terminal.plain(text) for text in (entry.batch, entry.place, entry.reason))

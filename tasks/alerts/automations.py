@@ -8,27 +8,24 @@ first.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import timedelta
+from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import httpx
-from prefect.client.orchestration import get_client
+import yaml
 from prefect.events.schemas.automations import AutomationCore
-from prefect.exceptions import ObjectNotFound
-from prefect.settings import get_current_settings
 
-from ...expectations.errors import GateError, Misuse
 from .alert import TROUBLED
+from .server_blocks import WEBHOOK, find_block, prefect_server
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import BlockDocument
 
-# Name -> when it tells, and of which events.
-_ALERTS: dict[str, tuple[str, tuple[str, ...]]] = {
+# Name -> when it tells, and of which events of feeds.
+_OF_FEEDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "signature-gate: drift": (
         "Tells when what arrives in a feed has changed.",
         ("signature-gate.schema.drifted",),
@@ -46,16 +43,47 @@ _ALERTS: dict[str, tuple[str, tuple[str, ...]]] = {
         tuple(f"signature-gate.batch.{outcome}" for outcome in TROUBLED),
     ),
 }
-_SUBJECT, _BODY = "{{ event.payload.subject }}", "{{ event.payload.message }}"
-_JSON = """{
-  "feed": {{ event.resource.name | tojson }},
-  "event": {{ event.event | tojson }},
-  "severity": {{ event.payload.severity | tojson }},
-  "subject": {{ event.payload.subject | tojson }},
-  "message": {{ event.payload.message | tojson }}
-}"""
-_WEBHOOK = "webhook"  # the one type of block that can be called and is no notification
-_PAGE = 200
+# The same of events of runs.
+_OF_RUNS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "signature-gate: runs failed or late": (
+        "Tells when a run of a feed has failed, has crashed, or has not begun in time.",
+        tuple(f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "TimedOut", "Late")),
+    ),
+}
+_ALERTS = _OF_FEEDS | _OF_RUNS
+_ZOMBIES = "deployments/automations.yaml"
+
+
+class _Words(NamedTuple):
+    """Templates of what is told of an event."""
+
+    feed: str
+    severity: str
+    subject: str
+    message: str
+
+    def as_text(self) -> dict[str, str]:
+        return {"subject": f"{{{{ {self.subject} }}}}", "body": f"{{{{ {self.message} }}}}"}
+
+    def as_json(self) -> str:
+        parts = {"feed": self.feed, "event": "event.event", **self._asdict()}
+        lines = (f'  "{name}": {{{{ ({part}) | tojson }}}}' for name, part in parts.items())
+        return "{\n" + ",\n".join(lines) + "\n}"
+
+
+_OF_FEED = _Words(
+    "event.resource.name",
+    "event.payload.severity",
+    "event.payload.subject",
+    "event.payload.message",
+)
+_STATE = "event.resource['prefect.state-name']"
+_OF_RUN = _Words(
+    "event.resource.name",
+    "'critical'",
+    f"event.resource.name ~ ': the run is ' ~ {_STATE}",
+    f"event.resource['prefect.state-message'] or 'the run is ' ~ {_STATE}",
+)
 
 
 class Installed(NamedTuple):
@@ -91,9 +119,17 @@ def install_alerts(blocks: Sequence[str], window: float) -> list[Installed]:
         Misuse: No server is named, there is no such block, or it cannot notify anybody.
         GateError: The server does not answer, or refuses.
     """
-    with _server() as client:
-        actions = [_action(_block(client, block)) for block in blocks]
-        return [_install(client, name, actions, window) for name in _ALERTS]
+    with prefect_server() as client:
+        found = [find_block(client, block) for block in blocks]
+        return [_install(client, _automation(name, found, window)) for name in _ALERTS]
+
+
+def install_zombie_automation() -> Installed:
+    """Create or update the automation that marks runs as crashed whose process is gone."""
+    text = resources.files("signature_gate").joinpath(_ZOMBIES).read_text("utf-8")
+    (stated,) = yaml.safe_load(text)["automations"]
+    with prefect_server() as client:
+        return _install(client, AutomationCore.model_validate(stated))
 
 
 def list_alerts() -> list[Installed]:
@@ -103,7 +139,7 @@ def list_alerts() -> list[Installed]:
         Misuse: No server is named.
         GateError: The server does not answer, or refuses.
     """
-    with _server() as client:
+    with prefect_server() as client:
         return [
             _told(found, "enabled" if found.enabled else "paused")
             for name in _ALERTS
@@ -118,7 +154,7 @@ def remove_alerts() -> list[Installed]:
         Misuse: No server is named.
         GateError: The server does not answer, or refuses.
     """
-    with _server() as client:
+    with prefect_server() as client:
         found = [a for name in _ALERTS for a in client.read_automations_by_name(name)]
         for automation in found:
             client.delete_automation(automation.id)
@@ -128,12 +164,9 @@ def remove_alerts() -> list[Installed]:
 # ----- one automation -----
 
 
-def _install(
-    client: SyncPrefectClient, name: str, actions: list[dict[str, Any]], window: float
-) -> Installed:
-    wanted = _automation(name, actions, window)
+def _install(client: SyncPrefectClient, wanted: AutomationCore) -> Installed:
     # The server takes any number of one name: two that installed at once may have left two.
-    found = client.read_automations_by_name(name)
+    found = client.read_automations_by_name(wanted.name)
     for surplus in found[1:]:
         client.delete_automation(surplus.id)
     if not found:
@@ -146,8 +179,9 @@ def _install(
     return _told(wanted, "updated")
 
 
-def _automation(name: str, actions: list[dict[str, Any]], window: float) -> AutomationCore:
+def _automation(name: str, blocks: Sequence[BlockDocument], window: float) -> AutomationCore:
     description, events = _ALERTS[name]
+    words, trigger = (_OF_RUN, _run_trigger()) if name in _OF_RUNS else (_OF_FEED, _feed_trigger())
     # An update sends what was set, and drops defaults: so everything is.
     return AutomationCore.model_validate(
         {
@@ -159,13 +193,30 @@ def _automation(name: str, actions: list[dict[str, Any]], window: float) -> Auto
                 "posture": "Reactive",
                 "threshold": 1,
                 "within": timedelta(seconds=window),
-                "match": {"prefect.resource.id": "signature-gate.feed.*"},
                 "expect": set(events),
-                "for_each": {"prefect.resource.id", "signature-gate.fingerprint"},
+                **trigger,
             },
-            "actions": actions,
+            "actions": [_action(block, words) for block in blocks],
         }
     )
+
+
+def _feed_trigger() -> dict[str, Any]:
+    return {
+        "match": {"prefect.resource.id": "signature-gate.feed.*"},
+        "for_each": {"prefect.resource.id", "signature-gate.fingerprint"},
+    }
+
+
+def _run_trigger() -> dict[str, Any]:
+    return {
+        "match": {"prefect.resource.id": "prefect.flow-run.*"},
+        "match_related": {
+            "prefect.resource.role": "tag",
+            "prefect.resource.id": "prefect.tag.signature-gate",
+        },
+        "for_each": {"related:deployment:prefect.resource.id"},
+    }
 
 
 def _content(automation: AutomationCore) -> dict[str, Any]:
@@ -181,80 +232,8 @@ def _told(
     return Installed(automation.name, state, within.total_seconds(), tuple(events))
 
 
-def _action(block: BlockDocument) -> dict[str, Any]:
-    if block.block_type and block.block_type.slug == _WEBHOOK:
-        return {"type": "call-webhook", "block_document_id": block.id, "payload": _JSON}
-    return {
-        "type": "send-notification",
-        "block_document_id": block.id,
-        "subject": _SUBJECT,
-        "body": _BODY,
-    }
-
-
-# ----- the server and its blocks -----
-
-
-@contextmanager
-def _server() -> Generator[SyncPrefectClient]:
-    address = get_current_settings().api.url
-    if not address:
-        msg = (
-            "alerts are automations of a Prefect server, and none is named. Start one with "
-            "`prefect server start` and set PREFECT_API_URL, such as http://127.0.0.1:4200/api; "
-            "or do without: `signature-gate score FEED.yaml --notify URL`."
-        )
-        raise Misuse(msg)
-    try:
-        with get_client(sync_client=True) as client:
-            yield client
-    except (httpx.HTTPError, RuntimeError) as error:
-        said = str(error).partition("\n")[0] or type(error).__name__
-        msg = (
-            f"the Prefect server at {address} does not do as it is asked: {said}. "
-            f"Check that it runs, PREFECT_API_URL, and PREFECT_API_AUTH_STRING if it wants one."
-        )
-        raise GateError(msg) from error
-
-
-def _block(client: SyncPrefectClient, named: str) -> BlockDocument:
-    type_, slash, name = named.partition("/")
-    if not slash or not type_ or not name:
-        msg = f"--block {named}: a block is named TYPE/NAME.{_those_there(client)}"
-        raise Misuse(msg)
-    try:
-        block = client.read_block_document_by_name(name, type_, include_secrets=False)
-    except ObjectNotFound as error:
-        msg = f"--block {named}: the server has no such block.{_those_there(client)}"
-        raise Misuse(msg) from error
-    if not _can_tell(block):
-        msg = f"--block {named}: a block of that type notifies nobody.{_those_there(client)}"
-        raise Misuse(msg)
-    return block
-
-
-def _those_there(client: SyncPrefectClient) -> str:
-    there = sorted(_label(block) for block in _blocks(client) if _can_tell(block))
-    if there:
-        return f" Those that can tell somebody: {', '.join(there)}."
-    return (
-        " The server has none that could tell somebody: make one on its page Blocks, for instance "
-        "a Slack Webhook, or a Custom Webhook for any other receiver."
-    )
-
-
-def _blocks(client: SyncPrefectClient) -> Generator[BlockDocument]:
-    offset = 0
-    while page := client.read_block_documents(offset=offset, limit=_PAGE, include_secrets=False):
-        yield from page
-        offset += len(page)
-
-
-def _label(block: BlockDocument) -> str:
-    return f"{block.block_type.slug if block.block_type else '?'}/{block.name}"
-
-
-def _can_tell(block: BlockDocument) -> bool:
-    capabilities = block.block_schema.capabilities if block.block_schema else []
-    is_webhook = bool(block.block_type and block.block_type.slug == _WEBHOOK)
-    return is_webhook or "notify" in capabilities
+def _action(block: BlockDocument, words: _Words) -> dict[str, Any]:
+    if block.block_type and block.block_type.slug == WEBHOOK:
+        webhook = {"type": "call-webhook", "block_document_id": block.id}
+        return {**webhook, "payload": words.as_json()}
+    return {"type": "send-notification", "block_document_id": block.id, **words.as_text()}

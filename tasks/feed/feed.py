@@ -99,6 +99,19 @@ class Feed(BaseModel):
         "score",
         description="What to do with a batch whose content was scored under another name.",
     )
+    schedule: str = Field(
+        "*/10 * * * *",
+        description="Cron expression at which `deploy` has what arrived judged and scored.",
+    )
+    watch_schedule: str = Field(
+        "15 6 * * *", description="Cron expression at which `deploy` has drift reported."
+    )
+    timezone: str = Field("UTC", description="Time zone of both, such as `Europe/Berlin`.")
+    quarantine_state: Literal["completed", "failed"] = Field(
+        "completed",
+        description="Type of the state `Quarantined` in which a Prefect run ends that put a batch "
+        "into quarantine.",
+    )
     archive: bool = Field(
         False, description="Whether scored batches leave the inbox for the archive."
     )

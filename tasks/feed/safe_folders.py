@@ -33,16 +33,23 @@ def refuse_unsafe_folders(feed: str, folders: Mapping[str, Path]) -> None:
 
 def refuse_shared_folders(feeds: Mapping[str, Mapping[str, Path]]) -> None:
     """Raise InvalidFeed if a folder of one feed lies in a folder of another."""
-    for (feed, folders), (other, others) in combinations(feeds.items(), 2):
-        for one, here in folders.items():
-            for two, there in others.items():
-                first, second = here.resolve(), there.resolve()
-                if first.is_relative_to(second) or second.is_relative_to(first):
-                    msg = (
-                        f"{one} of feed {feed} and {two} of feed {other} lie within each other: "
-                        f"{first}, {second}. {_REMEDY}"
-                    )
-                    raise InvalidFeed(msg)
+    placed = sorted(
+        (path.resolve().parts, feed, name)
+        for feed, folders in feeds.items()
+        for name, path in folders.items()
+    )
+    # What lies in a folder comes right after it in this order.
+    holder = placed[0] if placed else None
+    for entry in placed[1:]:
+        if not holder or entry[0][: len(holder[0])] != holder[0]:
+            holder = entry
+        elif entry[1] != holder[1]:
+            (first, feed, one), (second, other, two) = holder, entry
+            msg = (
+                f"{one} of feed {feed} and {two} of feed {other} lie within each other: "
+                f"{Path(*first)}, {Path(*second)}. {_REMEDY}"
+            )
+            raise InvalidFeed(msg)
 
 
 def _protected(folder: Path) -> str | None:

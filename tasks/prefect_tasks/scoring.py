@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from prefect import get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.runtime import task_run
+from prefect.states import Completed
 
 from ...expectations.credentials import mask_uri
 from ..feed.inbox import SkippedBatch
@@ -60,10 +61,10 @@ def _run_name() -> str:
 
 
 @task(**TASK, task_run_name=_run_name)
-def score_batch(
-    feed: Feed, intent: Intent, candidate: Candidate, again: bool = False
-) -> Receipt | SkippedBatch:
+def score_batch(feed: Feed, intent: Intent, candidate: Candidate, again: bool = False) -> Any:
     """Take one batch from its claim to its receipt, or skip it: judge, score, publish, quarantine.
+
+    The result is the ``Receipt`` or the ``SkippedBatch``; the state's message says how it fared.
 
     Raises:
         OSError: A file or disk failed, retries included.
@@ -75,7 +76,8 @@ def score_batch(
         announce(feed, outcome)
     what = outcome.detail if isinstance(outcome, SkippedBatch) else outcome.disposition
     get_run_logger().info("%s: %s", candidate.batch.id, what)
-    return outcome
+    # The list of task runs shows the message of each.
+    return Completed(message=what, data=outcome)
 
 
 @dataclass

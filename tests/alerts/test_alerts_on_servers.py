@@ -22,11 +22,13 @@ from live_platform import Platform, wait_for
 from live_prefect import server, speaking_to  # noqa: F401 - a fixture
 from webhook import receiver  # noqa: F401 - a fixture
 
+from signature_gate.expectations.errors import InvalidFeed
 from signature_gate.tasks.alerts.alert import alert_of_batch
 from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from pytest import CaptureFixture  # noqa: PT013 - a type only
     from webhook import Webhook
@@ -41,6 +43,7 @@ ALERTS = [
     "signature-gate: drift is over",
     "signature-gate: contract changed",
     "signature-gate: batches not passed",
+    "signature-gate: runs failed or late",
 ]
 
 
@@ -87,16 +90,16 @@ def test_installing_again_leaves_one_of_each(
     paused, *_ = automations(on_server)
     copy = {k: v for k, v in paused.items() if k not in {"id", "created", "updated"}}
     on_server.ask("automations/", **copy)  # as two that install at once may do
-    assert len(automations(on_server)) == 5
+    assert len(automations(on_server)) == len(ALERTS) + 1
     client_pause(on_server)
 
     assert install(capsys, *ops, *plain, "--window", "60") == dict.fromkeys(ALERTS, "updated")
 
     found = {a["name"]: a for a in automations(on_server)}
-    assert (len(automations(on_server)), sorted(found)) == (4, sorted(ALERTS))
+    assert (len(automations(on_server)), sorted(found)) == (len(ALERTS), sorted(ALERTS))
     assert {a["trigger"]["within"] for a in found.values()} == {60.0}
     assert {len(a["actions"]) for a in found.values()} == {2}
-    assert [a["enabled"] for a in found.values()].count(False) == 4
+    assert [a["enabled"] for a in found.values()].count(False) == len(ALERTS)
     assert "paused" in run(capsys, "alerts", "list")[1]
     assert run(capsys, "alerts", "remove")[0] == 0
     assert "no alerts are installed" in run(capsys, "alerts", "list")[1]
@@ -244,3 +247,28 @@ def test_without_a_server_nothing_can_be_installed(
     assert told[0] == code
     assert said in told[2]
     assert "Traceback" not in told[2]
+
+
+def test_the_server_tells_of_runs_that_fail_before_any_batch(
+    on_server: Platform,
+    blocks: tuple[str, str],
+    tmp_path: Path,
+    webhook: Webhook,
+    capsys: CaptureFixture[str],
+) -> None:
+    """A feed's file that cannot be read has no receipts: the run itself is what alerts."""
+    from prefect import tags
+
+    from signature_gate.flows.scoring import score_batches
+
+    install(capsys, "--block", blocks[0], "--block", blocks[1])
+    with tags("signature-gate"), pytest.raises(InvalidFeed):
+        score_batches(tmp_path / "gone.yaml")
+
+    wait_for(lambda: webhook.got("/ops") and webhook.got("/plain"), "both messages")
+    (told,), (called,) = webhook.got("/ops"), webhook.got("/plain")
+    assert told["title"].startswith("gone ")
+    assert told["title"].endswith(": the run is Failed")
+    assert "cannot read the feed" in told["message"]
+    assert (called["event"], called["severity"]) == ("prefect.flow-run.Failed", "critical")
+    assert called["message"] == told["message"]

@@ -52,7 +52,9 @@ IMPORTERS = {
     "prefect": [
         "tasks.prefect_tasks.",
         "tasks.alerts.automations",
+        "tasks.alerts.server_blocks",
         "flows.cli.prefect_server",
+        "flows.deploying",
         "flows.gating",
         "flows.releasing",
         "flows.scoring",
