@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
@@ -10,6 +10,9 @@ import pyarrow.compute
 import pyarrow.types as is_
 
 from .arrow_types import WIDEST_DECIMAL, digits_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # The stubs know neither numbers among the arguments of these functions nor all of them.
 pc: Any = pyarrow.compute
@@ -93,20 +96,41 @@ def _decoded(kind: Any) -> pa.DataType:
     """Name the type with its dictionaries, at any depth, replaced by what they encode."""
     if is_.is_dictionary(kind):
         return kind.value_type
+    return _with_fields(kind, lambda field: field.with_type(_decoded(field.type)))
+
+
+def without_metadata(kind: pa.DataType) -> pa.DataType:
+    """Remove what producers noted in the fields of a type; null where that is not possible."""
+    fields = [kind.field(i) for i in range(kind.num_fields)]
+    if not any(field.metadata or field.type.num_fields for field in fields):
+        return kind
+    bare = _with_fields(kind, _bare)
+    return pa.null() if bare is kind else bare
+
+
+def _bare(field: pa.Field[Any]) -> pa.Field[Any]:
+    return field.with_type(without_metadata(field.type)).remove_metadata()
+
+
+def _with_fields(kind: Any, change: Callable[[pa.Field[Any]], pa.Field[Any]]) -> pa.DataType:
+    """Make a nested type of changed fields; unions and the like stay the same object."""
     if is_.is_struct(kind):
-        return pa.struct([field.with_type(_decoded(field.type)) for field in kind])
+        return pa.struct([change(field) for field in kind])
     if is_.is_map(kind):
-        return pa.map_(_decoded(kind.key_type), _decoded(kind.item_type), kind.keys_sorted)
-    if is_.is_list(kind) or is_.is_large_list(kind):
-        make: Any = pa.list_ if is_.is_list(kind) else pa.large_list
-        return make(_decoded_field(kind.value_field))
+        make_map: Any = pa.map_
+        return make_map(change(kind.key_field), change(kind.item_field), kind.keys_sorted)
     if is_.is_fixed_size_list(kind):
-        return pa.list_(_decoded_field(kind.value_field), kind.list_size)
-    return kind
+        return pa.list_(change(kind.value_field), kind.list_size)
+    make = next((make for test, make in _LISTS if test(kind)), None)
+    return make(change(kind.value_field)) if make else kind
 
 
-def _decoded_field(field: pa.Field[Any]) -> pa.Field[Any]:
-    return field.with_type(_decoded(field.type))
+_LISTS: tuple[tuple[Any, Any], ...] = (
+    (is_.is_list, pa.list_),
+    (is_.is_large_list, pa.large_list),
+    (is_.is_list_view, pa.list_view),
+    (is_.is_large_list_view, pa.large_list_view),
+)
 
 
 def _is_foreign_decimal(kind: pa.DataType) -> bool:

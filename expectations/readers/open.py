@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlparse
 import numpy as np
 import pyarrow as pa
 
+from ..batch.arrow_compat import without_metadata
 from ..batch.arrow_types import type_name
 from ..batch.batch import Batch, OpenedBatch, file_facts
 from ..batch.formats import format_of
@@ -47,11 +48,13 @@ def open_batch(batch: Any, contract: Contract, policy: Policy) -> OpenedBatch:
 
 
 def _with_schema(opened: OpenedBatch) -> OpenedBatch:
-    """Record the Arrow schema of what arrived; columns that files type differently have none."""
+    """Record the Arrow types of what arrived; columns that files type differently have none.
+
+    Names and metadata stay out: they may be values, and would make receipts large.
+    """
     types = {(f.name, type_name(f.type)): f.type for file in opened.files for f in file.schema}
-    fields = [
-        pa.field(name, types.get((name, text), pa.null())) for name, text in opened.info.columns
-    ]
+    arrived = (types.get(column, pa.null()) for column in opened.info.columns)
+    fields = [pa.field("", without_metadata(kind)) for kind in arrived]
     schema = b64encode(pa.schema(fields).serialize()).decode()
     return opened._replace(info=opened.info.model_copy(update={"arrow_schema": schema}))
 

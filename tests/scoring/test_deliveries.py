@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from base64 import b64decode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from feeds import by_batch, deliver, rows
 
+from signature_gate import Contract, Policy
 from signature_gate.expectations.drift.recorded_schema import recorded_types
 from signature_gate.expectations.errors import InvalidFeed
+from signature_gate.expectations.readers.open import open_batch
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.feed.identity import identify, is_same
 from signature_gate.tasks.feed.inbox import look_into
@@ -22,7 +25,8 @@ from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.feed.safe_folders import refuse_shared_folders
 from signature_gate.tasks.monitoring.pages import write_overview
 from signature_gate.tasks.scoring.dry_run import rehearse
-from signature_gate.tasks.scoring.feed_run import score_feed
+from signature_gate.tasks.scoring.feed_run import current_intent, score_feed
+from signature_gate.tasks.storage.intent import bind_intent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +83,59 @@ def test_a_receipt_keeps_the_schema_that_its_verdict_only_prints(
     assert recorded_types(receipt.batch) == batch.schema.types
     assert "arrow_schema" not in receipt.verdict.model_dump_json()
     assert read_receipt(feed.receipts / receipt.file).batch == receipt.batch
+
+
+def test_the_schema_in_a_receipt_has_types_alone(make_feed: MakeFeed, line: str) -> None:
+    """Names that redact withholds, and metadata at any depth, do not reach it in base64 either."""
+    feed = make_feed(policy={"redact": True, "extra_columns": "ignore"})
+    noted: Any = pa.field("w", pa.int64(), metadata={"note": "PLANTED-1"})
+    kinds = [
+        pa.list_(noted),
+        pa.map_(pa.string(), noted),
+        pa.list_(noted, 2),
+        pa.large_list(pa.field("item", pa.struct([noted]))),
+        pa.dictionary(pa.int8(), pa.string()),
+    ]
+    fields = [pa.field("a", pa.float64()), pa.field("n", pa.int64())]
+    fields += [pa.field(f"PLANTED-{i}", kind) for i, kind in enumerate(kinds)]
+    schema = pa.schema([*fields, pa.field("key", pa.string(), metadata={"x": "PLANTED"})])
+    table = schema.with_metadata({"pandas": "PLANTED"}).empty_table()
+    with pa.ipc.new_file(str(feed.inbox / "day.arrow"), table.schema) as file:
+        file.write_table(table)
+    arrived = pa.ipc.open_file(str(feed.inbox / "day.arrow")).schema
+    (receipt,) = score_feed(feed).receipts
+
+    kept = b64decode(receipt.batch.arrow_schema)
+    assert recorded_types(receipt.batch) == arrived.types
+    assert b"PLANTED" not in kept
+    assert b"PLANTED" not in (feed.receipts / receipt.file).read_bytes()
+
+
+def test_the_schema_of_a_wide_batch_stays_small() -> None:
+    """A column costs a receipt fewer than a hundred bytes more, however long its name is."""
+    wide = pa.schema([(f"{i}" * 200, pa.float64()) for i in range(2_000)]).empty_table()
+    contract = Contract.from_signature({"inputs": '[{"name": "a", "type": "long"}]'})
+    opened = open_batch(wide, contract, Policy())
+
+    assert len(opened.info.arrow_schema) < 100 * 2_000
+
+
+def test_an_intent_of_before_is_completed_under_its_own_policy(
+    make_feed: MakeFeed, line: str
+) -> None:
+    """Version 0.1 wrote down the comma that stands for a CSV file by default now."""
+    feed = make_feed(policy={"parse_text": "allow"})
+    deliver(feed, "passed.csv", DELIVERED["passed.csv"])
+    (batch,) = look_into(feed).ready
+    comma = feed.policy.csv.model_copy(update={"delimiter": ","})
+    policy = feed.policy.model_copy(update={"csv": comma})
+    feed.intent(batch.id).parent.mkdir()
+    bind_intent(feed, batch.id, current_intent(feed).model_copy(update={"policy": policy}))
+
+    (receipt,) = score_feed(feed).receipts
+
+    assert receipt.verdict is not None
+    assert (receipt.disposition, receipt.verdict.policy) == ("passed", policy)
 
 
 def test_no_batch_that_was_done_before_the_upgrade_is_scored_again(make_feed: MakeFeed) -> None:
