@@ -80,6 +80,7 @@ class FeedOverview:
         page: Its own page, as a path relative to the page that lists the feeds.
         earlier: The pages of its earlier batches, relative to its own page, the newest first.
         drift: What drifted.
+        ignored: Names in its inbox that are no batches: no format claims them.
     """
 
     name: str
@@ -89,6 +90,7 @@ class FeedOverview:
     page: str
     earlier: tuple[str, ...] = ()
     drift: tuple[DriftNote, ...] = ()
+    ignored: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:

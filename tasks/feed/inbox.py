@@ -130,6 +130,12 @@ def waiting_since(feed: Feed) -> list[float]:
     return sorted(since)
 
 
+def ignored_in(feed: Feed) -> tuple[str, ...]:
+    """List what lies in a feed's inbox and is no batch, by name; nothing is opened."""
+    paths = sorted(feed.inbox.iterdir()) if feed.inbox.is_dir() else ()
+    return tuple(p.name for p in paths if _is_candidate(feed, p) and _ignored(feed, p))
+
+
 def marker_of(path: Path) -> Path | None:
     """Find the marker that says a batch is complete."""
     beside = [path.with_name(path.name + marker) for marker in (".ready", "._SUCCESS")]

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from ...expectations.contract.model_version import ModelVersion
 from ...expectations.escaping import visible
+from ...expectations.wording import counted, listed
 from .inbox import SkippedBatch
 from .receipt import Outcome, Receipt
 
@@ -89,6 +90,8 @@ class RunSummary(BaseModel):
         ]
         for receipt in self.receipts:
             name = visible(receipt.batch.name)
+            if ignored := list(receipt.batch.ignored):
+                notes.append(("ignored", _some(ignored, f" in {name}")))
             notes += [(word, f"{name} {text}") for word, text in receipt.earlier.items()]
         return notes
 
@@ -104,12 +107,12 @@ class RunSummary(BaseModel):
         counts: dict[str, int] = defaultdict(int)
         for entry in self.left:
             counts[entry.why] += 1
-        listed = ", ".join(f"{count} {why}" for why, count in sorted(counts.items()))
-        return f" ({listed})" if listed else ""
+        words = ", ".join(f"{count} {why}" for why, count in sorted(counts.items()))
+        return f" ({words})" if words else ""
 
 
 def _settling(growing: list[SkippedBatch]) -> str:
-    count = "1 batch" if len(growing) == 1 else f"{len(growing)} batches"
+    count = counted(len(growing), "batch", "batches")
     newest = min(entry.age or 0 for entry in growing)
     wait = max(entry.ready_in or 0 for entry in growing)
     return (
@@ -118,10 +121,8 @@ def _settling(growing: list[SkippedBatch]) -> str:
     )
 
 
-def _some(names: list[str]) -> str:
-    more = len(names) - _NAMED
-    listed = ", ".join(visible(name) for name in names[:_NAMED])
-    return f"{len(names)} ({listed}{f' and {more} more' if more > 0 else ''})"
+def _some(names: list[str], where: str = "") -> str:
+    return f"{len(names)}{where} ({listed(map(visible, names), _NAMED)})"
 
 
 _NAMED = 6

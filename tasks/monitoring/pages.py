@@ -21,6 +21,7 @@ from ...expectations.report.feed_pages import (
 from ...expectations.report.templating import write_page
 from ...expectations.wording import listed
 from ..feed.history import look_back
+from ..feed.inbox import ignored_in
 from ..quarantine.entries import batch_of, entry_names
 from ..scoring.evidence import REPORT
 from ..scoring.feed_history import linked_past
@@ -91,6 +92,7 @@ def _write_feed(
         page=f"{page.name}/{_INDEX}",
         earlier=tuple(f"earlier-{number}.html" for number in range(1, len(older) + 1)),
         drift=drift,
+        ignored=ignored_in(feed),
     )
     kept = {batch_of(name): name for name in names}
     for number, (name, traces) in enumerate(zip(seen.earlier, older, strict=True)):

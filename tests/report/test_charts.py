@@ -472,6 +472,25 @@ def test_drift_has_a_place_on_the_page_of_a_feed(tmp_path: Path) -> None:
     assert "<strong>Forecast:</strong> quarantined" in page
 
 
+def test_a_feed_s_page_counts_and_names_the_files_that_are_ignored(tmp_path: Path) -> None:
+    """No more than twenty are named; without one, the page has no such section."""
+    feed = sample_histories.feed_at(tmp_path / "flights")
+    write_overview([feed], tmp_path / "pages")
+    page = tmp_path / "pages/feed-flights/index.html"
+    before = page.read_text("utf-8")
+    for name in (*(f"day-{n:02}.md5" for n in range(24)), "<b>.ctl", "day.parquet", "day.part"):
+        (feed.inbox / name).touch()
+    write_overview([feed], tmp_path / "pages")
+    after = page.read_text("utf-8")
+
+    section = after[after.index('id="ignored"') :].partition("</section>")[0]
+    assert 'id="ignored"' not in before
+    assert "25 files or folders" in section
+    assert "&lt;b&gt;.ctl" in section
+    assert "and 5 more" in section
+    assert not re.search("day-23|parquet|part<", section)
+
+
 def test_receipts_that_cannot_be_read_are_named_on_the_page(tmp_path: Path) -> None:
     """A feed of which nothing can be read still has its pages."""
     feed = sample_histories.feed_at(tmp_path / "flights")

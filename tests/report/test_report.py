@@ -148,6 +148,18 @@ def test_a_bare_signature_and_another_engine_are_named() -> None:
     assert "with Great Expectations" in text
 
 
+def test_a_report_names_the_files_of_a_folder_that_were_ignored() -> None:
+    """No format claims them; a batch without any has no such line."""
+    verdict = sample_verdicts.passed()
+    facts = verdict.batch.model_copy(update={"ignored": ("day.md5", "<i>.ctl")})
+
+    page = render_report(verdict.model_copy(update={"batch": facts}))
+
+    assert "2 files: " in page
+    assert "day.md5, &lt;i&gt;.ctl" in page
+    assert "Ignored" not in render_report(verdict)
+
+
 def test_a_redacted_verdict_shows_no_value() -> None:
     """Under ``redact`` a sample stays out of the page even where a verdict holds one."""
     shown = sample_verdicts.flights(sample_verdicts.FRACTIONS)

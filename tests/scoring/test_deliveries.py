@@ -196,6 +196,22 @@ def test_the_same_content_under_another_name_is_named_or_skipped(
     assert ("duplicate", f"copy.parquet has the same content as {first.batch.id}") in scored.notes()
 
 
+def test_a_run_names_what_it_ignores_beside_batches_and_in_them(
+    make_feed: MakeFeed, line: str
+) -> None:
+    """Files that no format claims are counted, wherever they lie."""
+    feed = make_feed()
+    (feed.inbox / "day").mkdir()
+    rows(1).write_parquet(feed.inbox / "day" / "1.parquet")
+    for name in ("day/1.md5", "day/2.md5", "all.ctl"):
+        (feed.inbox / name).touch()
+
+    notes = score_feed(feed).notes()
+
+    assert ("ignored", "1 (all.ctl)") in notes
+    assert ("ignored", "2 in day (1.md5, 2.md5)") in notes
+
+
 def test_what_changes_under_one_name_says_what_it_supersedes(
     make_feed: MakeFeed, line: str, tmp_path: Path
 ) -> None:
@@ -206,10 +222,12 @@ def test_what_changes_under_one_name_says_what_it_supersedes(
     (first,) = score_feed(feed).receipts
     rows(2).write_parquet(feed.inbox / "day" / "2.parquet")
 
-    (second,) = score_feed(feed).receipts
+    run = score_feed(feed)
+    (second,) = run.receipts
 
     assert first.supersedes is None
     assert second.supersedes == first.batch.id
+    assert ("supersedes", f"day replaces what was {first.batch.id}") in run.notes()
     metadata = pl.read_parquet_metadata(feed.resolve(second.outputs.predictions or ""))
     assert metadata["signature_gate.supersedes"] == first.batch.id
     write_overview([feed], tmp_path / "pages")
