@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -539,14 +540,16 @@ def test_the_command_writes_the_pages(tmp_path: Path, capsys: pytest.CaptureFixt
     file.write_text("{name: flights, model: 'models:/flights@champion', root: flights}")
 
     code, out, _ = run(capsys, "overview", str(file), "--out", str(tmp_path / "pages"))
+    (tmp_path / "other").mkdir()
+    namesake = shutil.copy(file, tmp_path / "other")
     twice, _, complaint = run(
-        capsys, "overview", str(file), str(file), "--out", str(tmp_path / "p")
+        capsys, "overview", str(file), str(namesake), "--out", str(tmp_path / "p")
     )
 
     assert code == 0
     assert "index.html" in out
     assert (tmp_path / "pages/feed-flights/index.html").exists()
-    assert (twice, "more than one feed" in complaint) == (2, True)
+    assert (twice, "are both called flights" in complaint) == (2, True)
 
 
 @pytest.mark.parametrize(
