@@ -34,7 +34,7 @@ def _feed_files(path: Path) -> list[Path]:
         return [path]
     files = _yaml_files(path)
     if not files:
-        msg = f"no feed in {path}: it has no YAML file. `signature-gate init` writes one."
+        msg = f"no feed in {path}: it has no YAML file. Write one that has a name and a model."
         raise InvalidFeed(msg)
     return files
 
