@@ -3,7 +3,7 @@
 - ``registry``: the URI of a registry in SQLite, for the whole session.
 - ``iris_inferred``, ``iris_columns``, ``iris_tensor``, ``house_price``: each a
   ``tutorial_models.Tutorial``, logged once, when a test first uses it.
-- ``make_feed``, ``line``, ``moody``, ``unsigned``: the feeds and models of ``feeds``.
+- ``make_feed``, ``written``, ``line``, ``moody``, ``unsigned``: the feeds and models of ``feeds``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from feeds import (  # noqa: F401 - fixtures
     feed_maker,
+    feed_writer,
     line_model,
     moody_model,
     unsigned_model,

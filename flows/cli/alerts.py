@@ -42,7 +42,7 @@ Notify = Annotated[
 Window = Annotated[
     float, typer.Option(min=1, help="Seconds in which equal faults of a feed are reported once.")
 ]
-_ONE_HOUR = 3600.0
+ONE_HOUR = 3600.0
 
 
 @app.command()
@@ -51,7 +51,7 @@ def install(
         list[str],
         typer.Option(metavar="TYPE/NAME", help="Notification block, such as slack-webhook/ops."),
     ],
-    window: Window = _ONE_HOUR,
+    window: Window = ONE_HOUR,
     as_json: AsJson = False,
 ) -> None:
     """Create or update the automations that send alerts; each exists once."""

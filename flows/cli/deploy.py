@@ -8,10 +8,8 @@ from typing import Annotated
 import typer
 
 from .. import console as terminal
-from .alerts import Window, show_installed
+from .alerts import ONE_HOUR, Window, show_installed
 from .options import AsJson, FeedFiles  # noqa: TC001 - Typer resolves them when the command runs
-
-_ONE_HOUR = 3600.0
 
 
 def deploy(
@@ -23,13 +21,13 @@ def deploy(
             help="Notification block that alerts go to, such as slack-webhook/ops; repeatable.",
         ),
     ] = None,
-    window: Window = _ONE_HOUR,
+    window: Window = ONE_HOUR,
     as_json: AsJson = False,
 ) -> None:
     """Register feeds on the Prefect server: schedules, event, alerts.
 
-    For each feed: scoring at its `schedule`, drift at its `watch_schedule`. Once: scoring at an
-    event `batch.arrived`, release and discard by hand, and the automations. Do it again after any
+    For each feed: scoring at its `schedule` and at an event `batch.arrived`, drift at its
+    `watch_schedule`. Once: release and discard by hand, and the automations. Do it again after any
     change of a feed's file; what has not changed stays. PREFECT_API_URL names the server.
     """
     from ...tasks.feed.feed_files import load_feeds
@@ -46,9 +44,9 @@ def deploy(
         terminal.print_line(f"deployed   {name}")
     show_installed(list(deployed.automations), as_json=False)
     for name in deployed.left:
-        terminal.print_line(
-            f"left alone {name}: of none of these feeds. prefect deployment delete '{name}'"
-        )
+        terminal.print_line(f"left alone {name}")
+    if deployed.left:
+        terminal.print_line("           of a feed that is gone: prefect deployment delete 'NAME'")
     if not block:
         terminal.print_line("no alerts  name who gets them: --block TYPE/NAME")
     terminal.print_line(f"next       prefect worker start --pool {POOL}")

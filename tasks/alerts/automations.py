@@ -24,40 +24,14 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import BlockDocument
 
-# Name -> when it tells, and of which events of feeds.
-_OF_FEEDS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "signature-gate: drift": (
-        "Tells when what arrives in a feed has changed.",
-        ("signature-gate.schema.drifted",),
-    ),
-    "signature-gate: drift is over": (
-        "Tells when what arrives in a feed is as before again.",
-        ("signature-gate.schema.recovered",),
-    ),
-    "signature-gate: contract changed": (
-        "Tells when the version that a feed's model URI means expects something else.",
-        ("signature-gate.contract.changed",),
-    ),
-    "signature-gate: batches not passed": (
-        "Tells when a batch is quarantined, fails its run, or cannot be scored.",
-        tuple(f"signature-gate.batch.{outcome}" for outcome in TROUBLED),
-    ),
-}
-# The same of events of runs.
-_OF_RUNS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "signature-gate: runs failed or late": (
-        "Tells when a run of a feed has failed, has crashed, or has not begun in time.",
-        tuple(f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "TimedOut", "Late")),
-    ),
-}
-_ALERTS = _OF_FEEDS | _OF_RUNS
 _ZOMBIES = "deployments/automations.yaml"
+_STATE = "event.resource['prefect.state-name']"
 
 
-class _Words(NamedTuple):
-    """Templates of what is told of an event."""
+class _Source(NamedTuple):
+    """Which events alert, and templates of what is said of one."""
 
-    feed: str
+    trigger: dict[str, Any]
     severity: str
     subject: str
     message: str
@@ -66,24 +40,62 @@ class _Words(NamedTuple):
         return {"subject": f"{{{{ {self.subject} }}}}", "body": f"{{{{ {self.message} }}}}"}
 
     def as_json(self) -> str:
-        parts = {"feed": self.feed, "event": "event.event", **self._asdict()}
+        parts = {"feed": "event.resource.name", "event": "event.event", **self._asdict()}
+        del parts["trigger"]
         lines = (f'  "{name}": {{{{ ({part}) | tojson }}}}' for name, part in parts.items())
         return "{\n" + ",\n".join(lines) + "\n}"
 
 
-_OF_FEED = _Words(
-    "event.resource.name",
+_FEED = _Source(
+    {
+        "match": {"prefect.resource.id": "signature-gate.feed.*"},
+        "for_each": {"prefect.resource.id", "signature-gate.fingerprint"},
+    },
     "event.payload.severity",
     "event.payload.subject",
     "event.payload.message",
 )
-_STATE = "event.resource['prefect.state-name']"
-_OF_RUN = _Words(
-    "event.resource.name",
+_RUN = _Source(
+    {
+        "match": {"prefect.resource.id": "prefect.flow-run.*"},
+        "match_related": {
+            "prefect.resource.role": "tag",
+            "prefect.resource.id": "prefect.tag.signature-gate",
+        },
+        "for_each": {"related:deployment:prefect.resource.id"},
+    },
     "'critical'",
     f"event.resource.name ~ ': the run is ' ~ {_STATE}",
     f"event.resource['prefect.state-message'] or 'the run is ' ~ {_STATE}",
 )
+# Name -> when it alerts, of which events of which source.
+_ALERTS: dict[str, tuple[str, _Source, tuple[str, ...]]] = {
+    "signature-gate: drift": (
+        "Alerts when what arrives in a feed has changed.",
+        _FEED,
+        ("signature-gate.schema.drifted",),
+    ),
+    "signature-gate: drift is over": (
+        "Alerts when what arrives in a feed is as before again.",
+        _FEED,
+        ("signature-gate.schema.recovered",),
+    ),
+    "signature-gate: contract changed": (
+        "Alerts when the version that a feed's model URI means expects something else.",
+        _FEED,
+        ("signature-gate.contract.changed",),
+    ),
+    "signature-gate: batches not passed": (
+        "Alerts when a batch is quarantined, fails its run, or cannot be scored.",
+        _FEED,
+        tuple(f"signature-gate.batch.{outcome}" for outcome in TROUBLED),
+    ),
+    "signature-gate: runs failed or late": (
+        "Alerts when a run of a feed has failed, has crashed, or has not begun in time.",
+        _RUN,
+        tuple(f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "TimedOut", "Late")),
+    ),
+}
 
 
 class Installed(NamedTuple):
@@ -180,8 +192,7 @@ def _install(client: SyncPrefectClient, wanted: AutomationCore) -> Installed:
 
 
 def _automation(name: str, blocks: Sequence[BlockDocument], window: float) -> AutomationCore:
-    description, events = _ALERTS[name]
-    words, trigger = (_OF_RUN, _run_trigger()) if name in _OF_RUNS else (_OF_FEED, _feed_trigger())
+    description, source, events = _ALERTS[name]
     # An update sends what was set, and drops defaults: so everything is.
     return AutomationCore.model_validate(
         {
@@ -194,29 +205,11 @@ def _automation(name: str, blocks: Sequence[BlockDocument], window: float) -> Au
                 "threshold": 1,
                 "within": timedelta(seconds=window),
                 "expect": set(events),
-                **trigger,
+                **source.trigger,
             },
-            "actions": [_action(block, words) for block in blocks],
+            "actions": [_action(block, source) for block in blocks],
         }
     )
-
-
-def _feed_trigger() -> dict[str, Any]:
-    return {
-        "match": {"prefect.resource.id": "signature-gate.feed.*"},
-        "for_each": {"prefect.resource.id", "signature-gate.fingerprint"},
-    }
-
-
-def _run_trigger() -> dict[str, Any]:
-    return {
-        "match": {"prefect.resource.id": "prefect.flow-run.*"},
-        "match_related": {
-            "prefect.resource.role": "tag",
-            "prefect.resource.id": "prefect.tag.signature-gate",
-        },
-        "for_each": {"related:deployment:prefect.resource.id"},
-    }
 
 
 def _content(automation: AutomationCore) -> dict[str, Any]:
@@ -232,8 +225,8 @@ def _told(
     return Installed(automation.name, state, within.total_seconds(), tuple(events))
 
 
-def _action(block: BlockDocument, words: _Words) -> dict[str, Any]:
+def _action(block: BlockDocument, source: _Source) -> dict[str, Any]:
     if block.block_type and block.block_type.slug == WEBHOOK:
         webhook = {"type": "call-webhook", "block_document_id": block.id}
-        return {**webhook, "payload": words.as_json()}
-    return {"type": "send-notification", "block_document_id": block.id, **words.as_text()}
+        return {**webhook, "payload": source.as_json()}
+    return {"type": "send-notification", "block_document_id": block.id, **source.as_text()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +30,15 @@ def _local(path: str) -> str:
         msg = f"{path} is a URL; the folders of a feed lie on a local or mounted disk"
         raise ValueError(msg)
     return path
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        msg = f"{name!r} is no time zone; write one such as Europe/Berlin"
+        raise ValueError(msg) from error
+    return name
 
 
 LocalFolder = Annotated[str, StringConstraints(min_length=1), AfterValidator(_local)]
@@ -106,7 +116,9 @@ class Feed(BaseModel):
     watch_schedule: str = Field(
         "15 6 * * *", description="Cron expression at which `deploy` has drift reported."
     )
-    timezone: str = Field("UTC", description="Time zone of both, such as `Europe/Berlin`.")
+    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+        "UTC", description="Time zone of both, such as `Europe/Berlin`."
+    )
     quarantine_state: Literal["completed", "failed"] = Field(
         "completed",
         description="Type of the state `Quarantined` in which a Prefect run ends that put a batch "

@@ -70,7 +70,7 @@ def test_deploying_twice_changes_nothing(
         code, changed, _ = run(capsys, "deploy", str(folder), "--json")
         deployments, automations = on_server()
 
-    flows = ("score-batches/orders", "watch-schema/orders", "score-batches/arrived")
+    flows = ("score-batches/orders", "watch-schema/orders", "score-batches/orders-arrived")
     assert {*flows, "release-quarantined/by-hand", "discard-quarantined/by-hand"} <= {*first[0]}
     _, parameters, tags, pool, entrypoint, schedules = first[0]["score-batches/orders"]
     assert (parameters, pool) == ({"feed": str(path.resolve())}, "signature-gate")
@@ -79,9 +79,13 @@ def test_deploying_twice_changes_nothing(
     assert schedules == [("5 * * * *", "Europe/Berlin", True)]
     assert deployments["score-batches/orders"][-1] == [("7 * * * *", "UTC", True)]
     assert "deployed   score-batches/returns" in printed
-    assert json.loads(changed)["left"] == ["score-batches/returns", "watch-schema/returns"]
+    gone = ["score-batches/returns", "score-batches/returns-arrived", "watch-schema/returns"]
+    assert json.loads(changed)["left"] == gone
     assert "score-batches/returns" in deployments
-    assert {"signature-gate-zombies", "signature-gate, a batch arrived"} <= {*automations}
+    at_event = automations["signature-gate, a batch arrived in orders"]
+    assert at_event["trigger"]["match"] == {"prefect.resource.id": "signature-gate.feed.orders"}
+    assert at_event["actions"][0]["parameters"] == {"feed": str(path.resolve())}
+    assert "signature-gate-zombies" in automations
 
 
 def test_without_a_server_deploy_says_how_to_name_one(
@@ -96,6 +100,32 @@ def test_without_a_server_deploy_says_how_to_name_one(
 
     assert code == 2
     assert "set PREFECT_API_URL" in error
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"schedule": "at noon"}, "schedule: Invalid cron string"),
+        ({"watch_schedule": "61 * * * *"}, "watch_schedule: Invalid cron string"),
+        ({"timezone": "Mars/Olympus"}, "'Mars/Olympus' is no time zone"),
+    ],
+)
+def test_a_schedule_that_nobody_can_keep_is_wrong_usage(
+    fields: dict[str, str],
+    words: str,
+    live_server: Platform,
+    tmp_path: Path,
+    capsys: CaptureFixture[str],
+) -> None:
+    """The message names the feed's field; nothing is deployed."""
+    write_feed(tmp_path / "feeds", "unkept", **fields)
+    with speaking_to(live_server):
+        code, _, error = run(capsys, "deploy", str(tmp_path / "feeds"))
+        deployments, _ = on_server()
+
+    assert code == 2
+    assert words in error
+    assert "score-batches/unkept" not in deployments
 
 
 def test_feeds_that_would_share_a_name_or_a_folder_are_refused(tmp_path: Path) -> None:

@@ -69,6 +69,38 @@ def test_a_run_shows_in_prefect_what_became_of_each_batch(
     assert split["payload"]["violations"][0]["column"] == "a"
 
 
+@pytest.mark.parametrize("kind", ["completed", "failed"])
+def test_a_feed_says_of_which_type_a_run_with_a_quarantine_is(
+    kind: str, make_feed: FeedMaker, line: str
+) -> None:
+    """Of type failed it raises in the flow that called it; its name is Quarantined either way.
+
+    The run is named by the feed, and the task run of each batch says how that fared.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    from signature_gate.flows.scoring import score_batches
+
+    feed = make_feed(f"typed-{kind}", quarantine_state=kind)
+    deliver(feed, "good.parquet", rows(2))
+    deliver(feed, "gaps.parquet", gaps(2, 1))
+
+    state = score_batches(feed, return_state=True)
+
+    assert (state.name, state.type.value) == ("Quarantined", kind.upper())
+    if kind == "failed":
+        with pytest.raises(BatchRejected, match=r"gaps\.parquet"):
+            state.result()
+    with get_client(sync_client=True) as client:
+        this = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+        (run,) = client.read_flow_runs(flow_run_filter=this)
+        tasks = client.read_task_runs(flow_run_filter=this)
+    assert run.name.startswith(f"typed-{kind} 20")
+    scored = {t.state.message for t in tasks if t.state and t.name.startswith("score ")}
+    assert scored == {"passed", "quarantined"}
+
+
 def test_a_second_run_is_completed_and_does_nothing(
     make_feed: FeedMaker,
     line: str,

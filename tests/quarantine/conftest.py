@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 from quarantined_feeds import (
     SPLIT,
 )
@@ -42,15 +41,3 @@ def feed(make_feed: FeedMaker, line: str, rules: str) -> Feed:
 def strict(make_feed: FeedMaker, line: str, rules: str) -> Feed:
     """A feed of the model ``line`` that quarantines batches whole."""
     return make_feed(policy={"rules": rules})
-
-
-@pytest.fixture
-def written(tmp_path: Path) -> Callable[[Feed], str]:
-    """Write a feed as YAML, for the command line."""
-
-    def write(feed: Feed) -> str:
-        path = tmp_path / f"{feed.name}.yaml"
-        path.write_text(yaml.safe_dump(feed.model_dump(mode="json")))
-        return str(path)
-
-    return write

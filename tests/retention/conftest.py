@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 from feeds import deliver, gaps, rows
 
 from signature_gate.tasks.quarantine.discard import discard_batch
@@ -13,7 +12,6 @@ from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from signature_gate.tasks.feed.feed import Feed
 
@@ -34,15 +32,3 @@ def old_feed(make_feed: FeedMaker, line: str) -> Feed:
     dead.mkdir()
     (dead / "predictions.parquet").write_text("half")
     return feed
-
-
-@pytest.fixture
-def file_of(tmp_path: Path) -> Callable[[Feed], str]:
-    """Write a feed as YAML, for the command line."""
-
-    def write(feed: Feed) -> str:
-        path = tmp_path / f"{feed.name}.yaml"
-        path.write_text(yaml.safe_dump(feed.model_dump(mode="json")))
-        return str(path)
-
-    return write

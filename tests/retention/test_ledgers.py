@@ -269,7 +269,7 @@ def test_nothing_is_compacted_in_a_rehearsal(tmp_path: Path) -> None:
     [(p, n) for p in LEDGER_CHECKPOINTS for n in (1, 2, 4) if n == 1 or p == "receipt removed"],
 )
 def test_a_killed_compaction_loses_no_receipt(
-    tmp_path: Path, file_of: Callable[[Feed], str], point: str, times: int, grown: bool
+    tmp_path: Path, written: Callable[[Feed], str], point: str, times: int, grown: bool
 ) -> None:
     """After a kill at any write each receipt reads as before, and the next call ends the work."""
     feed = sample_histories.feed_at(tmp_path / "feed")
@@ -281,7 +281,7 @@ def test_a_killed_compaction_loses_no_receipt(
     texts_before = {**files_of_receipts(feed), **(texts(feed) if grown else {})}
 
     worker = start_command(
-        ["prune", file_of(feed), "--older-than", "0m"], tmp_path / "log", point, times
+        ["prune", written(feed), "--older-than", "0m"], tmp_path / "log", point, times
     )
     worker.join(60)
 

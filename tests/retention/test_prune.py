@@ -118,10 +118,10 @@ def test_what_is_young_stays(old_feed: Feed) -> None:
 
 
 def test_a_rehearsal_changes_nothing(
-    old_feed: Feed, file_of: Callable[[Feed], str], capsys: pytest.CaptureFixture[str]
+    old_feed: Feed, written: Callable[[Feed], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """--dry-run prints what would be done, as a table and as JSON."""
-    file, before = file_of(old_feed), everything_below(Path(old_feed.root))
+    file, before = written(old_feed), everything_below(Path(old_feed.root))
     command = ["prune", file, "--older-than", "0m", "--predictions", "--dry-run"]
 
     code, out, err = run(capsys, *command)
@@ -214,10 +214,10 @@ def test_durations_have_a_unit(text: str, hours: float) -> None:
 
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_killed_prune_leaves_no_half_folder(
-    old_feed: Feed, file_of: Callable[[Feed], str], tmp_path: Path, times: int
+    old_feed: Feed, written: Callable[[Feed], str], tmp_path: Path, times: int
 ) -> None:
     """A folder goes at once; what a kill leaves of it in staging the next run clears."""
-    file, flags = file_of(old_feed), [f"--{kind}" for kind in KINDS]
+    file, flags = written(old_feed), [f"--{kind}" for kind in KINDS]
     whole = {
         name: set(everything_below(old_feed.quarantined(name))) for name in entry_names(old_feed)
     }

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+import yaml
 
 from signature_gate.tasks.feed.feed import Feed
 
@@ -77,6 +78,18 @@ def everything_below(folder: Path) -> set[str]:
     """List all files below a folder, but for the marks of receipts that nobody was told of."""
     files = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     return {str(path) for path in files if ".untold" not in path.parts}
+
+
+@pytest.fixture(name="written")
+def feed_writer(tmp_path: Path) -> Callable[[Feed], str]:
+    """Write a feed as YAML, for the command line."""
+
+    def write(feed: Feed) -> str:
+        path = tmp_path / f"{feed.name}.yaml"
+        path.write_text(yaml.safe_dump(feed.model_dump(mode="json")))
+        return str(path)
+
+    return write
 
 
 @pytest.fixture(name="make_feed")
