@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from commands import run
+from live_platform import wait_for
 from live_prefect import server, speaking_to  # noqa: F401 - a fixture
 
 from signature_gate.expectations.errors import InvalidFeed
@@ -100,6 +101,34 @@ def test_without_a_server_deploy_says_how_to_name_one(
 
     assert code == 2
     assert "set PREFECT_API_URL" in error
+
+
+def test_a_worker_scores_a_deployed_feed_at_an_event(
+    live_server: Platform, tmp_path: Path, capsys: CaptureFixture[str]
+) -> None:
+    """The deployment names no folder of code: the worker imports the flow and finds the feed."""
+    import mlflow
+    import pandas as pd
+    from mlflow.models import infer_signature
+    from prefect.events import emit_event
+    from sklearn.linear_model import LinearRegression
+
+    frame, outcome = pd.DataFrame({"a": [0.0, 1.0]}), pd.DataFrame({"outcome": [0.0, 2.0]})
+    fitted, signature = LinearRegression().fit(frame, outcome), infer_signature(frame, outcome)
+    mlflow.sklearn.save_model(
+        fitted, tmp_path / "m", signature=signature, serialization_format="cloudpickle"
+    )
+    model, never = str(tmp_path / "m"), "0 0 1 1 *"
+    write_feed(tmp_path / "feeds", "at_once", model=model, settle_seconds=0, schedule=never)
+    inbox = tmp_path / "feeds" / "at_once" / "inbox"
+    inbox.mkdir(parents=True)
+    (inbox / "day.csv").write_text("a\n1.5\n")
+    with speaking_to(live_server):
+        assert run(capsys, "deploy", str(tmp_path / "feeds"))[0] == 0
+        live_server.start("prefect worker start --pool signature-gate")
+        emit_event("batch.arrived", resource={"prefect.resource.id": "signature-gate.feed.at_once"})
+        scored = inbox.parent / "scored"
+        wait_for(lambda: list(scored.rglob("day-*.parquet")), "the predictions", seconds=120)
 
 
 @pytest.mark.parametrize(
