@@ -18,7 +18,7 @@ export GX_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 
-.PHONY: help demo test fresh prove chaos bench table faults schema site screenshot lint format lock clean
+.PHONY: help demo test fresh prove chaos bench table faults schema reference site screenshot lint format lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ faults: .venv/installed  ## write docs/faults.md anew, from the table of faults
 
 schema: .venv/installed  ## write deployments/feeds/feed.schema.json anew, from the models
 	@$(TOOL)/feed_schema.py > deployments/feeds/feed.schema.json
+
+reference: .venv/installed  ## write docs/reference/ anew, from the models and commands
+	@$(TOOL)/reference.py
 
 site: .venv/installed  ## build the pages of docs/ into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

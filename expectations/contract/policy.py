@@ -31,8 +31,9 @@ class CsvDialect(BaseModel):
     """How a CSV batch is written; nothing is guessed from its first rows.
 
     Attributes:
-        delimiter: What stands between fields.
+        delimiter: What stands between fields; a comma, and a tab where the name ends in ``.tsv``.
         quote: What stands around fields that contain delimiters or line ends; empty for none.
+        escape: What makes a quote, or itself, mean that character literally; empty for none.
         encoding: The encoding of the text, by Python's name.
         header: Whether the first record names the columns.
         decimal: What stands before the fraction of a number.
@@ -45,10 +46,8 @@ class CsvDialect(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # None: a comma, and a tab where the file's name ends in .tsv.
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     quote: Annotated[str, Field(max_length=1)] = '"'
-    # Before a quote or before itself: the next character is meant literally.
     escape: Annotated[str, Field(max_length=1)] = ""
     encoding: str = "utf-8"
     header: bool = True

@@ -141,7 +141,13 @@ class RuleResult(BaseModel):
 
 
 class Conversion(BaseModel):
-    """A column that arrived in another type and is converted, losslessly, to the model's."""
+    """A column that arrived in another type and is converted, losslessly, to the model's.
+
+    Attributes:
+        column: The column's name as the contract has it.
+        arrived: The type in which it arrived.
+        becomes: The model's type.
+    """
 
     model_config = ConfigDict(frozen=True)
 
