@@ -21,7 +21,7 @@ from ..expectations.errors import (
 )
 from ..expectations.verdict.verdict import BatchRejected
 from ..tasks.feed.feed import Feed
-from ..tasks.prefect_tasks.events import announce, announcing
+from ..tasks.prefect_tasks.events import announce, announce_silence, announcing
 from ..tasks.prefect_tasks.run_artifacts import log_in_mlflow, publish_run
 from ..tasks.prefect_tasks.run_names import run_name
 from ..tasks.prefect_tasks.scoring import fetch_intent, list_batches, score_batch
@@ -72,6 +72,7 @@ def score_batches(feed: Feed | Path, again: bool = False) -> Any:
     with announcing(feed) as announced:
         summary = _run(feed, again)
         announced.extend(summary.receipts)
+    announce_silence(feed, summary.silent_since)
     return final_state(summary, feed)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ...tasks.alerts.notifier import Recipient
     from ...tasks.feed.feed import Feed
     from ...tasks.feed.receipt import Receipt
+    from ...tasks.feed.run_summary import RunSummary
     from ...tasks.monitoring.drift_report import DriftReport
 
 app = typer.Typer(
@@ -133,6 +134,14 @@ def notify_of_drift_in(feed: Feed, drift: DriftReport, recipients: list[Recipien
         from ...tasks.alerts.notifier import notify_of_drift
 
         _notify(lambda: notify_of_drift(feed, drift, recipients))
+
+
+def notify_of_silence_in(feed: Feed, summary: RunSummary, recipients: list[Recipient]) -> None:
+    """Send alerts about a silence of the feed and its end; likewise."""
+    if recipients and feed.expect_every:
+        from ...tasks.alerts.notifier import notify_of_silence
+
+        _notify(lambda: notify_of_silence(feed, summary.silent_since, recipients))
 
 
 def _notify(send: Callable[[], list[str]]) -> bool:

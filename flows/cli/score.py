@@ -11,7 +11,7 @@ import typer
 from ...expectations.credentials import mask_uri
 from ...expectations.errors import GateError
 from .. import console as terminal
-from .alerts import Notify, recipients, reporting
+from .alerts import Notify, notify_of_silence_in, recipients, reporting
 from .options import (
     BROKEN,
     NOT_PASSED,
@@ -96,6 +96,7 @@ def _score(
         receipts.extend(summary.receipts)
         if not as_json:
             terminal.show_summary(summary, feed)
+    notify_of_silence_in(feed, summary, notified)
     return _code_of(summary), summary.model_dump_json(indent=2)
 
 

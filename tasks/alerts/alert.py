@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from ...expectations.credentials import mask_uri
 from ...expectations.drift.change import fingerprint_of
 from ...expectations.escaping import visible
 from ..scoring.evidence import REPORT
@@ -121,6 +122,32 @@ def alert_of_drift(drift: DriftReport, news: News, ended: str = "") -> Alert:
         body=_lines(drift.message().splitlines(), datetime.now(UTC)),
         payload=_drift_payload(drift, changes, breaking=breaking),
     )
+
+
+def alerts_of_silence(
+    feed: Feed, since: datetime | None, told: datetime | None
+) -> tuple[Alert, ...]:
+    """Report a silence, or the end of the one that was told; nothing where that is no news."""
+    if feed.expect_every is None or since == told:
+        return ()
+    title = "batches arrive again" if since is None else "no batch arrives"
+    what = "was silent" if since is None else "no new batch has arrived"
+    began = since or told
+    severity: Severity = "info" if since is None else "critical"
+    fingerprint = f"silent-since-{began:%Y%m%dT%H%M%S}"
+    body = [
+        f"{what} since {began:%Y-%m-%d %H:%M} UTC; the feed expects one every {feed.expect_every}",
+        f"inbox: {feed.inbox}",
+    ]
+    alert = Alert(
+        event="feed.resumed" if since is None else "feed.silent",
+        resource=_feed_labels(feed.name, fingerprint, mask_uri(feed.model)),
+        fingerprint=fingerprint,
+        severity=severity,
+        title=f"[{severity}] {feed.name}: {title}",
+        body=_lines(body, datetime.now(UTC)),
+    )
+    return (alert,)
 
 
 def _drift_payload(

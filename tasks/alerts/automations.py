@@ -90,6 +90,16 @@ _ALERTS: dict[str, tuple[str, _Source, tuple[str, ...]]] = {
         _FEED,
         tuple(f"signature-gate.batch.{outcome}" for outcome in TROUBLED),
     ),
+    "signature-gate: feed is silent": (
+        "Alerts when no new batch has arrived in a feed for longer than it expects.",
+        _FEED,
+        ("signature-gate.feed.silent",),
+    ),
+    "signature-gate: feed is no longer silent": (
+        "Alerts when batches arrive again in a feed that was silent.",
+        _FEED,
+        ("signature-gate.feed.resumed",),
+    ),
     "signature-gate: runs failed or late": (
         "Alerts when a run of a feed has failed, has crashed, or has not begun in time.",
         _RUN,

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ...expectations.errors import Misuse
 from ..monitoring.announced import AnnouncedState, new_events
 from ..storage.atomic import atomic_write, locked
-from .alert import TROUBLED, Alert, alert_of_batch, alert_of_drift
+from .alert import TROUBLED, Alert, alert_of_batch, alert_of_drift, alerts_of_silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -55,7 +55,7 @@ class RecipientState(BaseModel):
     """What one recipient has received.
 
     Attributes:
-        drift: The state of drift that was last reported, or is due.
+        drift: The state of drift and silence that was last reported, or is due.
         faults: When batches with a fault were reported, by fingerprint.
         due: What is still to be delivered, the oldest first.
     """
@@ -114,6 +114,20 @@ def notify_of_drift(feed: Feed, drift: DriftReport, recipients: Sequence[Recipie
     return _notify(feed, recipients, lambda state: _with_drift(state, drift))
 
 
+def notify_of_silence(
+    feed: Feed, since: datetime | None, recipients: Sequence[Recipient]
+) -> list[str]:
+    """Report once that a feed is silent, and once that it is no more; deliver what is due.
+
+    Returns:
+        One sentence for each recipient that could not be reached; the next run tries again.
+
+    Raises:
+        OSError: The state cannot be recorded; then nothing more is sent.
+    """
+    return _notify(feed, recipients, lambda state: _with_silence(state, feed, since))
+
+
 # ----- what is new to a recipient -----
 
 
@@ -137,6 +151,12 @@ def _with_drift(state: RecipientState, drift: DriftReport) -> RecipientState:
     events, announced = new_events(drift, state.drift)
     alerts = [alert_of_drift(drift, event, state.drift.schema_drift) for event in events]
     return state.model_copy(update={"drift": announced, "due": (*state.due, *alerts)})
+
+
+def _with_silence(state: RecipientState, feed: Feed, since: datetime | None) -> RecipientState:
+    alerts = alerts_of_silence(feed, since, state.drift.silent_since)
+    told = state.drift.model_copy(update={"silent_since": since}) if alerts else state.drift
+    return state.model_copy(update={"drift": told, "due": (*state.due, *alerts)})
 
 
 # ----- delivery -----

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(r"(\d{1,6})\s*([mhdw])")
@@ -16,3 +19,13 @@ def parse_duration(text: str) -> timedelta:
         msg = f"{text!r} is no duration: write a number and a unit, such as 30m, 12h, 90d or 4w"
         raise ValueError(msg)
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _lasting(text: str) -> str:
+    if not parse_duration(text):
+        msg = f"{text!r} is no time at all; write one such as 1d"
+        raise ValueError(msg)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_lasting)]

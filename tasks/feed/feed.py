@@ -22,6 +22,7 @@ from ...expectations.contract.policy import Policy
 from ...expectations.documents import DocumentError, read_yaml
 from ...expectations.errors import InvalidFeed
 from ...expectations.escaping import slug
+from .duration import Duration
 from .safe_folders import refuse_unsafe_folders
 
 
@@ -118,6 +119,9 @@ class Feed(BaseModel):
     )
     timezone: Annotated[str, AfterValidator(_zone)] = Field(
         "UTC", description="Time zone of both, such as `Europe/Berlin`."
+    )
+    expect_every: Duration | None = Field(
+        None, description="An alert is due if no new batch arrives for so long, such as `1d`."
     )
     quarantine_state: Literal["completed", "failed"] = Field(
         "completed",

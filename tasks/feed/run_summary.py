@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -23,6 +24,7 @@ class RunSummary(BaseModel):
         left: What was left alone, with the reason.
         done: How many batches of the inbox had been settled before.
         no_contract: Why the model cannot judge at all, so that every batch stayed where it was.
+        silent_since: Since when no new batch has arrived, if that is longer than ``expect_every``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -33,6 +35,7 @@ class RunSummary(BaseModel):
     left: tuple[SkippedBatch, ...] = ()
     done: int = 0
     no_contract: str | None = None
+    silent_since: datetime | None = None
 
     def of(self, *dispositions: Outcome) -> tuple[Receipt, ...]:
         """The receipts with one of these dispositions."""
@@ -72,9 +75,9 @@ class RunSummary(BaseModel):
         if self.no_contract:
             return f"nothing is scored: {self.no_contract}"
         if not total:
-            return f"no batch to score{self._left_over()}"
+            return f"no batch to score{self._silence()}{self._left_over()}"
         parts = [self._fared(outcome, total) for outcome in _WORST_FIRST if self.of(outcome)]
-        return "; ".join(parts) + self._left_over()
+        return "; ".join(parts) + self._silence() + self._left_over()
 
     def notes(self) -> list[tuple[str, str]]:
         """Say in words and sentences what was left alone, and what batches repeat or supersede."""
@@ -102,6 +105,11 @@ class RunSummary(BaseModel):
         if not example:
             return text
         return f"{text}: {visible(receipts[0].batch.name)}: {visible(example, limit=300)}"
+
+    def _silence(self) -> str:
+        if self.silent_since is None:
+            return ""
+        return f"; no new one has arrived since {self.silent_since:%Y-%m-%d %H:%M} UTC"
 
     def _left_over(self) -> str:
         counts: dict[str, int] = defaultdict(int)

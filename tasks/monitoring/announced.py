@@ -1,4 +1,4 @@
-"""Which drift of a feed was announced, so that each is announced once.
+"""Which drift and which silence of a feed were announced, so that each is announced once.
 
 The state is a small file beside the receipts, which one process at a time locks. It is written
 after the announcement: a process that dies in between announces twice, never not at all.
@@ -6,7 +6,8 @@ after the announcement: a process that dies in between announces twice, never no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -31,12 +32,14 @@ class AnnouncedState(BaseModel):
     Attributes:
         schema_drift: Fingerprint of the noticeable changes of the arriving schema; empty for none.
         contract: Fingerprint of the contract of the version that the feed's model URI meant.
+        silent_since: Since when the feed was silent; None if it was not.
     """
 
     model_config = ConfigDict(frozen=True)
 
     schema_drift: str = ""
     contract: str | None = None
+    silent_since: datetime | None = None
 
 
 def new_events(
@@ -55,7 +58,8 @@ def new_events(
         news.append("schema.drifted" if schema else "schema.recovered")
     if (announced.contract or drift.previous_contract or drift.contract) != drift.contract:
         news.append("contract.changed")
-    return tuple(news), AnnouncedState(schema_drift=schema, contract=drift.contract)
+    update = {"schema_drift": schema, "contract": drift.contract}
+    return tuple(news), announced.model_copy(update=update)
 
 
 def announce_once(
@@ -66,14 +70,27 @@ def announce_once(
     ``announce`` receives the drift, the event, and the fingerprint of the drift announced before.
     A state that another process has locked for two minutes raises OSError.
     """
+    return record_once(
+        feed,
+        lambda before: new_events(drift, before),
+        lambda event, before: announce(drift, event, before.schema_drift),
+    )
+
+
+def record_once(
+    feed: Feed,
+    news_of: Callable[[AnnouncedState], tuple[tuple[Any, ...], AnnouncedState]],
+    announce: Callable[[Any, AnnouncedState], None],
+) -> tuple[Any, ...]:
+    """Announce what is new since the last state, and record the state after it, likewise."""
     announced = _announced(feed)
-    if new_events(drift, announced)[1] == announced:
+    if news_of(announced)[1] == announced:
         return ()
     with locked(_path(feed)):
         announced = _announced(feed)
-        news, after = new_events(drift, announced)
+        news, after = news_of(announced)
         for event in news:
-            announce(drift, event, announced.schema_drift)
+            announce(event, announced)
         if after != announced:
             atomic_write(_path(feed), after.model_dump_json(indent=2))
     return news

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 from prefect.events import emit_event
 
 from ...expectations.escaping import slug, visible
-from ..alerts.alert import alert_of_batch, violations_of
+from ..alerts.alert import alert_of_batch, alerts_of_silence, violations_of
 from ..feed.untold import mark_told, untold
+from ..monitoring.announced import record_once
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from datetime import datetime
 
     from ...expectations.verdict.verdict import Verdict
     from ..alerts.alert import Alert
     from ..feed.feed import Feed
     from ..feed.receipt import Receipt
+    from ..monitoring.announced import AnnouncedState
 
 _LONGEST = 300
 
@@ -54,6 +57,16 @@ def announcing(feed: Feed) -> Generator[list[Receipt]]:
         yield announced
     finally:
         mark_told(feed, announced)
+
+
+def announce_silence(feed: Feed, since: datetime | None) -> None:
+    """Emit ``signature-gate.feed.silent`` once for a silence, ``feed.resumed`` at its end."""
+
+    def news_of(before: AnnouncedState) -> tuple[tuple[Alert, ...], AnnouncedState]:
+        alerts = alerts_of_silence(feed, since, before.silent_since)
+        return alerts, before.model_copy(update={"silent_since": since}) if alerts else before
+
+    record_once(feed, news_of, lambda alert, _: emit(alert))
 
 
 def announce_verdict(verdict: Verdict, model: str) -> None:

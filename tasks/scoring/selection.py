@@ -22,6 +22,7 @@ from ..storage.intent import read_intent
 from ..storage.journal import is_planned
 from ..storage.transaction import Attempt, abort, prepare, recover
 from .outcome import errored
+from .silence import silent_since
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -68,12 +69,14 @@ class Selection(BaseModel):
     ) -> RunSummary:
         """Close the run, under the version that was current, with what became of the candidates."""
         ended = list(outcomes)
+        left = (*self.left, *(o for o in ended if isinstance(o, SkippedBatch)))
         return RunSummary(
             feed=feed.name,
             model=model,
             receipts=(*self.recovered, *(o for o in ended if isinstance(o, Receipt))),
-            left=(*self.left, *(o for o in ended if isinstance(o, SkippedBatch))),
+            left=left,
             done=self.done,
+            silent_since=silent_since(feed, left),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -13,12 +14,14 @@ from commands import run
 from drifted_batches import DRIFTED, OTHERWISE, hundred_batches  # noqa: F401 - a fixture
 from feeds import (
     PLANTED,
+    age,
     deliver,
     rows,
 )
 from killed_process import score_and_die
 from webhook import receiver  # noqa: F401 - a fixture
 
+from signature_gate.expectations.errors import InvalidFeed
 from signature_gate.tasks.alerts.alert import alert_of_batch
 from signature_gate.tasks.alerts.notifier import notify_of_batches, parse_recipients
 from signature_gate.tasks.scoring.feed_run import score_feed
@@ -241,6 +244,104 @@ def test_drift_and_its_end_are_told_once_each(
     assert "since batch: 2.parquet" in drifted["message"]
     assert "report.html" in drifted["message"]
     assert (over["title"], over["type"]) == ("[info] line: the drift is over", "success")
+
+
+# ----- silence -----
+
+
+def test_a_silent_feed_is_told_once_and_so_is_its_end(
+    make_feed: FeedMaker, line: str, webhook: Webhook, capsys: CaptureFixture[str]
+) -> None:
+    """Runs that find nothing say since when; neither retries nor releases count as arrivals."""
+    feed = make_feed(expect_every="1d")
+    options = ("--notify", f"json://{webhook.host}/quiet")
+    deliver(feed, "1.parquet", OTHERWISE)
+    score(capsys, feed)
+    assert "arrived since" not in score(capsys, feed, *options)[1]
+    age(feed, days=2)
+    assert run(capsys, "quarantine", "release", saved(feed), "1.parquet")[0] == 1
+
+    for _ in range(2):
+        code, out, err = score(capsys, feed, *options)
+        assert (code, err) == (0, "")
+        assert "no batch to score; no new one has arrived since " in out
+    deliver(feed, "2.parquet", rows(3))
+    for _ in range(2):
+        assert "arrived since" not in score(capsys, feed, *options)[1]
+
+    silent, over = webhook.got("/quiet")
+    assert (silent["title"], silent["type"]) == ("[critical] line: no batch arrives", "failure")
+    assert "UTC; the feed expects one every 1d\ninbox: " in silent["message"]
+    assert (over["title"], over["type"]) == ("[info] line: batches arrive again", "success")
+    assert "was silent since" in over["message"]
+    age(feed, days=2)
+    score(capsys, feed, *options)
+    assert len(webhook.got("/quiet")) == 3
+
+
+def test_a_feed_that_never_received_a_batch_counts_from_its_first_run(
+    make_feed: FeedMaker, line: str, webhook: Webhook, capsys: CaptureFixture[str]
+) -> None:
+    """What no format claims is no batch."""
+    feed = make_feed(expect_every="12h")
+    options = ("--notify", f"json://{webhook.host}/never")
+    deliver(feed, "notes.docx", b"not a batch")
+    score(capsys, feed, *options)
+    assert webhook.got("/never") == []
+    age(feed, days=0.6)
+
+    assert "(1 ignored)" in score(capsys, feed, *options)[1]
+
+    assert [told["title"] for told in webhook.got("/never")] == [
+        "[critical] line: no batch arrives"
+    ]
+
+
+def test_what_lies_in_the_inbox_and_has_no_receipt_has_arrived(
+    make_feed: FeedMaker, line: str, capsys: CaptureFixture[str]
+) -> None:
+    """A batch that still grows, and one that repeats another, with the times of their originals."""
+    feed = make_feed(expect_every="1d", on_duplicate="skip")
+    os.utime(deliver(feed, "1.parquet", rows(3)), (0, 0))
+    score(capsys, feed)
+    age(feed, days=2)
+    twin = deliver(feed, "2.parquet", rows(3))
+    os.utime(twin, (0, 0))
+    assert "(1 duplicate)" in (told := score(capsys, feed)[1])
+    assert "arrived since" not in told
+
+    twin.unlink()
+    deliver(feed, "3.parquet", rows(4))
+    growing = feed.model_copy(update={"settle_seconds": 60})
+    assert "(1 unsettled)" in (told := score(capsys, growing)[1])
+    assert "arrived since" not in told
+
+
+def test_a_registry_that_is_away_makes_no_silence(
+    make_feed: FeedMaker,
+    line: str,
+    webhook: Webhook,
+    capsys: CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Batches that cannot be scored have arrived all the same: the run fails, and tells no more."""
+    feed = make_feed(expect_every="1d")
+    options = ("--notify", f"json://{webhook.host}/away")
+    score(capsys, feed, *options)
+    age(feed, days=2)
+    deliver(feed, "1.parquet", rows(3))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+
+    code, out, _ = score(capsys, feed, *options, "--registry-timeout", "1")
+
+    assert (code, out, webhook.got("/away")) == (3, "", [])
+
+
+@pytest.mark.parametrize("text", ["0d", "daily", "1", "-1d"])
+def test_what_is_no_duration_is_refused(make_feed: FeedMaker, text: str) -> None:
+    """With the field's name, and a duration that would do."""
+    with pytest.raises(InvalidFeed, match=r"expect_every.*such as"):
+        make_feed(expect_every=text)
 
 
 # ----- what outlives a worker -----

@@ -15,6 +15,7 @@ from drifted_batches import (
 )
 from feeds import (
     PLANTED,
+    age,
     deliver,
     rows,
 )
@@ -43,6 +44,8 @@ ALERTS = [
     "signature-gate: drift is over",
     "signature-gate: contract changed",
     "signature-gate: batches not passed",
+    "signature-gate: feed is silent",
+    "signature-gate: feed is no longer silent",
     "signature-gate: runs failed or late",
 ]
 
@@ -176,6 +179,42 @@ def test_the_server_tells_of_drift_and_its_end(
         "[info] watched: the drift is over",
     ]
     assert "breaking: column 'a' removed" in str(webhook.got("/ops"))
+
+
+def test_the_server_tells_of_a_silent_feed_and_of_its_end(
+    on_server: Platform,
+    blocks: tuple[str, str],
+    make_feed: FeedMaker,
+    line: str,
+    webhook: Webhook,
+    capsys: CaptureFixture[str],
+) -> None:
+    """Runs that find nothing tell it once, by their state too; the next batch ends it, once."""
+    from signature_gate.flows.scoring import score_batches
+
+    feed = make_feed("quiet", expect_every="1d")
+    install(capsys, "--block", blocks[0], "--block", blocks[1])
+    deliver(feed, "1.parquet", rows(3))
+    score_batches(feed)
+    age(feed, days=2)
+
+    found = [score_batches(feed, return_state=True) for _ in range(2)]
+    deliver(feed, "2.parquet", rows(4))
+    score_batches(feed)
+    score_batches(feed)
+
+    assert all("no new one has arrived since" in str(state.message) for state in found)
+    wait_for(lambda: len(webhook.got("/ops")) > 1, "both messages")
+    silent = {"event": {"name": ["signature-gate.feed.silent", "signature-gate.feed.resumed"]}}
+    assert len(on_server.ask("events/filter", filter=silent)["events"]) == 2
+    told = {message["title"]: message["message"] for message in webhook.got("/ops")}
+    assert set(told) == {
+        "[critical] quiet: no batch arrives",
+        "[info] quiet: batches arrive again",
+    }
+    assert "the feed expects one every 1d" in told["[critical] quiet: no batch arrives"]
+    wait_for(lambda: len(webhook.got("/plain")) > 1, "both calls")
+    assert {called["feed"] for called in webhook.got("/plain")} == {"quiet"}
 
 
 def test_a_receiver_that_is_down_is_an_event_of_the_servers(

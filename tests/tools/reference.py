@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, get_args
@@ -31,7 +32,7 @@ from signature_gate.expectations.verdict.verdict import (
 )
 from signature_gate.flows.cli.main import _EXIT_CODES, app
 from signature_gate.flows.cli.options import INTERRUPTED
-from signature_gate.tasks.alerts.alert import alert_of_drift
+from signature_gate.tasks.alerts.alert import alert_of_drift, alerts_of_silence
 from signature_gate.tasks.alerts.automations import _ALERTS
 from signature_gate.tasks.feed.feed import Feed, Folders
 from signature_gate.tasks.feed.receipt import Outcome
@@ -192,6 +193,8 @@ def events() -> str:
         f"Once per change of state: {_listed(news)}.\n",
         _labels(of_drift),
         _payload(of_drift),
+        f"With `severity`, `subject` and `message` alone, once per silence and at its end, where "
+        f"`expect_every` is set: {_listed(_of_silence())}.\n",
         "## Automations that react\n",
         "`alerts install` makes the first ones, `deploy` the last.\n",
         table(("automation", "does", "events"), _automations()),
@@ -211,6 +214,13 @@ def _announce_batch() -> None:
 
 def _drift() -> DriftReport:
     return DriftReport(feed="flights", model=_MODEL, version="3", contract="c")
+
+
+def _of_silence() -> list[str]:
+    now, model = datetime.now(UTC), str(_MODEL)
+    feed = Feed.parse({"name": "flights", "model": model, "expect_every": "1d"})
+    news = (*alerts_of_silence(feed, now, None), *alerts_of_silence(feed, None, now))
+    return [f"signature-gate.{alert.event}" for alert in news]
 
 
 def _labels(event: dict[str, Any]) -> str:
