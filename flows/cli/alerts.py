@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import console as terminal
+from ..terminal import console as terminal
 from .options import AsJson  # noqa: TC001 - Typer resolves it when the command runs
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ...tasks.monitoring.drift_report import DriftReport
 
 app = typer.Typer(
-    help="Have a Prefect server alert people to faults of feeds, once per fault and window. "
+    help="Have a Prefect server alert people to faults of feeds. Each once per window. "
     "Without a server, `score` and `drift` send alerts themselves: --notify.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -55,7 +55,7 @@ def install(
     window: Window = ONE_HOUR,
     as_json: AsJson = False,
 ) -> None:
-    """Create or update the automations that send alerts; each exists once."""
+    """Create or update the automations that send alerts."""
     from ...tasks.alerts.automations import install_alerts
 
     with terminal.spinner("installing alerts"):

@@ -11,7 +11,8 @@ import typer
 from ...expectations.batch.formats import formats_in_words
 from ...expectations.credentials import mask_uri
 from ...expectations.errors import Misuse, NoContract
-from .. import console as terminal
+from ..terminal import console as terminal
+from ..terminal.verdict import show_contract, show_verdict
 from .options import NOT_PASSED, PASSED, AsJson, Model, PolicyFile, Timeout
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _deliver(verdict: Verdict, report: Path | None, *, as_json: bool) -> None:
     if as_json:
         terminal.print_json(verdict.to_json())
         return
-    terminal.show_verdict(verdict)
+    show_verdict(verdict)
     if report:
         terminal.print_blank()
         terminal.print_line(f"report     {report}")
@@ -89,7 +90,7 @@ def contract(
     as_json: AsJson = False,
     timeout: Timeout = None,
 ) -> None:
-    """Show what a model expects, or save it as a Great Expectations suite."""
+    """Show what a model expects, or save it as a GX suite."""
     from ...expectations.contract.policy import Policy
     from ...expectations.suite import to_suite
 
@@ -100,7 +101,7 @@ def contract(
     if as_json:
         typer.echo(json.dumps(suite, indent=2))
         return
-    terminal.show_contract(loaded)
+    show_contract(loaded)
     if out:
         terminal.print_blank()
         terminal.print_line(f"suite      {out}")
@@ -119,7 +120,7 @@ def docs(
         Path, typer.Option(help="Folder of a GX project; a new one is created there if needed.")
     ],
 ) -> None:
-    """Add a verdict to a Great Expectations project, and update its data docs."""
+    """Add a verdict to a GX project, and update its data docs."""
     from ...expectations.report.gx_docs import publish_docs
 
     with terminal.spinner(f"publishing {verdict}"):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .. import console as terminal
+from ..terminal import console as terminal
 from .alerts import ONE_HOUR, Window, show_installed
 from .options import AsJson, FeedFiles  # noqa: TC001 - Typer resolves them when the command runs
 
@@ -24,7 +24,7 @@ def deploy(
     window: Window = ONE_HOUR,
     as_json: AsJson = False,
 ) -> None:
-    """Register feeds on the Prefect server: schedules, event, alerts.
+    """Register feeds on the Prefect server.
 
     For each feed: scoring at its `schedule` and at an event `batch.arrived`, drift at its
     `watch_schedule`. Once: release and discard by hand, and the automations. Do it again after any

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from ...expectations.credentials import mask_uri
-from .. import console as terminal
-from ..console import table_of_changes
+from ..terminal import console as terminal
+from ..terminal.changes import table_of_changes
 from .options import NOT_PASSED, PASSED, AsJson, PolicyFile, Timeout
 
 _SIDE = (
@@ -24,9 +24,9 @@ def diff(
     as_json: AsJson = False,
     timeout: Timeout = None,
 ) -> None:
-    """Report what changed from A to B, and whether a batch that fits A may not fit B.
+    """Report what changed from A to B, and whether it breaks.
 
-    Exits with 1 if a change is breaking.
+    Exits with 1 if a change is breaking: a batch that fits A may not fit B.
     """
     from ...expectations.contract.policy import Policy
     from ...expectations.drift.compare import Comparison, compare

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import typer
 from packaging.version import Version
 
-from .. import console as terminal
+from ..terminal import console as terminal
 from .options import BROKEN, PASSED, AsJson, Timeout
 
 if TYPE_CHECKING:
@@ -61,7 +61,10 @@ _LATE = timedelta(minutes=2)
 
 
 def doctor(as_json: AsJson = False, timeout: Timeout = None) -> None:
-    """Check what commonly breaks: versions, registry, Prefect server, deployments, disk."""
+    """Check what commonly breaks.
+
+    Versions, the registry, the Prefect server, deployments and the disk.
+    """
     with terminal.spinner("checking"):
         findings = diagnose(timeout)
     if as_json:

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from ...expectations.errors import GateError, Misuse, NoContract
-from .. import console as terminal
+from ..terminal import console as terminal
 from .alerts import app as alerts
 from .check import check, contract, docs
 from .deploy import deploy
@@ -85,7 +85,7 @@ app.command()(deploy)
 def demo(
     folder: Annotated[Path, typer.Option(help="Where all files of the demo go.")] = Path(".demo"),
 ) -> None:
-    """Gate and score a month of real flights, and account for every row."""
+    """Gate and score a month of flights; account for every row."""
     from ..demo.demo import run_demo
 
     run_demo(folder)

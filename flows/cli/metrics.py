@@ -17,9 +17,10 @@ def metrics(
         typer.Option(help="File to write, such as one that node_exporter collects; *.prom."),
     ] = None,
 ) -> None:
-    """Print what feeds did and what waits in them, in the text format of Prometheus.
+    """Print figures of feeds for Prometheus.
 
-    All figures come from receipts and names: no batch is read. A file is replaced at once.
+    What feeds did and what waits in them, in its text format. All figures come from receipts and
+    names: no batch is read. A file is replaced at once.
     """
     from ...tasks.feed.feed_files import load_feeds
     from ...tasks.monitoring.metrics import write_metrics

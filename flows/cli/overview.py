@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .. import console as terminal
+from ..terminal import console as terminal
 from .options import FeedFiles  # noqa: TC001 - Typer resolves it when the command runs
 
 
@@ -17,7 +17,10 @@ def overview(
         Path, typer.Option(help="Folder for the pages; pages of an earlier run are replaced.")
     ],
 ) -> None:
-    """Write pages about the state of feeds; no server is needed, open index.html."""
+    """Write pages about the state of feeds.
+
+    No server is needed: open index.html.
+    """
     from ...tasks.feed.feed_files import load_feeds
     from ...tasks.monitoring.pages import write_overview
 

@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from rich.progress import Progress
 
 from ...expectations.wording import counted
-from .. import console as terminal
+from ..terminal import console as terminal
 from .options import BROKEN, PASSED, AsJson, FeedFile, duration
 
 if TYPE_CHECKING:
@@ -56,9 +56,10 @@ def prune(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compact old receipts into a ledger a month; remove or move what else is old, if named.
+    """Compact old receipts; remove or move what else is old.
 
-    No receipt is ever removed: each one's exact text is in its ledger, which all commands read.
+    Receipts go into a ledger for each month; other files are touched only if named. No receipt is
+    ever removed: each one's exact text is in its ledger, which all commands read.
     """
     from ...tasks.feed.feed import Feed
     from ...tasks.retention.prune import KINDS, Kind, PrunePolicy, prune_feed
@@ -83,7 +84,7 @@ def prune(
 @contextmanager
 def _bar() -> Generator[Callable[[str, int, int], None]]:
     err = terminal.err
-    with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
+    with Progress(console=err, transient=True, disable=not err.watched) as bar:
         task = bar.add_task("", total=None)
         yield lambda what, n, of: bar.update(task, description=what, completed=n, total=of)
 

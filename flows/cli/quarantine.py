@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .. import console as terminal
+from ..terminal import console as terminal
+from ..terminal.quarantine import show_discard, show_entries, show_entry, show_release
 from .options import NOT_PASSED, PASSED, AsJson, FeedFile, PolicyFile, Timeout, stdout_to_stderr
-from .quarantine_console import show_discard, show_entries, show_entry, show_release
 
 if TYPE_CHECKING:
     from ...tasks.feed.feed import Feed
@@ -52,7 +52,7 @@ def list_quarantined(
 
 @app.command()
 def show(feed: FeedFile, batch: Batch, as_json: AsJson = False) -> None:
-    """Show the verdict on a quarantined batch, its history, and what can be done next."""
+    """Show the verdict on a batch, its history, and what can be done."""
     from ...tasks.feed.feed import Feed
     from ...tasks.quarantine.entries import find_entry, history, read_entry, receipts_about
     from ...tasks.quarantine.row_counts import count_rows
@@ -92,7 +92,7 @@ def release(
     as_json: AsJson = False,
     timeout: Timeout = None,
 ) -> None:
-    """Judge a quarantined batch again, and score what fits; the rest stays in quarantine."""
+    """Judge a batch again, and score what fits; the rest stays."""
     from ...tasks.feed.feed import Feed
     from ...tasks.feed.untold import mark_told
     from ...tasks.quarantine.release import ReleaseOptions, release_batch

@@ -10,7 +10,10 @@ import typer
 
 from ...expectations.credentials import mask_uri
 from ...expectations.errors import GateError
-from .. import console as terminal
+from ..terminal import console as terminal
+from ..terminal.preflight import show_preflight
+from ..terminal.progress import progress
+from ..terminal.run import show_summary
 from .alerts import Notify, notify_of_silence_in, recipients, reporting
 from .options import (
     BROKEN,
@@ -43,10 +46,10 @@ def score(
     as_json: AsJson = False,
     timeout: Timeout = None,
 ) -> None:
-    """Judge and score every batch of feeds that is ready; no Prefect server is needed.
+    """Judge and score every batch of feeds that is ready.
 
-    Several feeds are scored one after the other. One that cannot be does not stop the others; the
-    exit code is the highest of all.
+    No Prefect server is needed. Several feeds are scored one after the other. One that cannot be
+    does not stop the others; the exit code is the highest of all.
     """
     from ...tasks.feed.feed_files import load_feeds
 
@@ -91,11 +94,11 @@ def _score(
             _show_rehearsal(rehearsal)
         return PASSED, rehearsal.model_dump_json(indent=2)
     with reporting(feed, notified) as receipts:
-        with terminal.progress() as show, stdout_to_stderr():
+        with progress() as show, stdout_to_stderr():
             summary = score_feed(feed, on_progress=show, **options)
         receipts.extend(summary.receipts)
         if not as_json:
-            terminal.show_summary(summary, feed)
+            show_summary(summary, feed)
     notify_of_silence_in(feed, summary, notified)
     return _code_of(summary), summary.model_dump_json(indent=2)
 
@@ -145,5 +148,5 @@ def preflight(
     if as_json:
         terminal.print_json(report.model_dump_json(indent=2))
     else:
-        terminal.show_preflight(report)
+        show_preflight(report)
     raise typer.Exit(PASSED if report.passed else NOT_PASSED)

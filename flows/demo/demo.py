@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ...expectations.errors import GateError
-from .. import console as terminal
+from ..terminal import console as terminal
+from ..terminal.run import show_summary
 from .drift import alert_once, foresee, near
 from .flights import (
     ALIAS,
@@ -60,7 +61,7 @@ def run_demo(folder: Path) -> None:
     summary = _step("score_batches, as a Prefect flow", lambda: _score(feed_file))
     again = _step("the same again", lambda: _score(feed_file))
     terminal.print_blank()
-    terminal.show_summary(summary)
+    show_summary(summary)
     _check_counts(summary, again)
     _show_places(summary, feed_file)
     challenger = _step(

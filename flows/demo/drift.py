@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...expectations.errors import GateError
-from .. import console as terminal
-from ..console import table_of_changes
+from ..terminal import console as terminal
+from ..terminal.changes import table_of_changes
 from .webhook import webhook
 
 if TYPE_CHECKING:

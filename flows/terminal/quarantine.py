@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ...expectations.escaping import for_terminal
-from .. import console as terminal
+from . import console as terminal
+from .verdict import show_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,7 @@ def show_entry(
 ) -> None:
     """Print the verdict on an entry, its history, and the commands that go on from there."""
     if verdict := entry.verdict:
-        terminal.show_verdict(verdict)
+        show_verdict(verdict)
     else:
         terminal.print_line(f"{entry.name}: its verdict cannot be read")
     terminal.print_blank()
@@ -79,7 +80,7 @@ def show_entry(
 def show_release(feed: Feed, receipt: Receipt) -> None:
     """Print the result of a release, and where its outputs are."""
     if receipt.verdict:
-        terminal.show_verdict(receipt.verdict)
+        show_verdict(receipt.verdict)
     terminal.print_blank()
     outputs = receipt.outputs
     if outputs.predictions:
