@@ -13,13 +13,14 @@ from ..verdict.explain import (
     EVIDENCE_IN_WORDS,
     KINDS_IN_WORDS,
     column_findings,
-    ranked,
     why,
 )
 from .templating import pictures_of, render_page, write_page
+from .violation_groups import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from ..verdict.verdict import Conversion, Verdict
@@ -54,6 +55,27 @@ class Destination:
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """What a report tells beside the verdict, as far as it is known.
+
+    Attributes:
+        judged: When the batch was judged, in UTC.
+        feed: The feed's name; empty for a batch of none.
+        links: Pages about it, such as that of the Prefect run.
+        commands: How to go on from quarantine: each in words, and as it is typed in a shell.
+        past: The feed's last batches, this one last.
+        overlaps: Which violations fall on the same rows.
+    """
+
+    judged: datetime | None = None
+    feed: str = ""
+    links: tuple[Destination, ...] = ()
+    commands: tuple[tuple[str, str], ...] = ()
+    past: FeedHistory | None = None
+    overlaps: Overlaps | None = None
+
+
+@dataclass(frozen=True)
 class _Choice:
     """One policy field with its value."""
 
@@ -70,30 +92,25 @@ class _Choice:
 def render_report(
     verdict: Verdict,
     destinations: Sequence[Destination] = (),
-    past: FeedHistory | None = None,
-    overlaps: Overlaps | None = None,
+    around: Surroundings = Surroundings(),
 ) -> str:
-    """Render a verdict as an HTML document; under ``redact`` it shows no sample.
-
-    ``past`` has the feed's last batches, this one last.
-    """
-    violations = ranked(verdict.violations)
+    """Render a verdict as an HTML document; under ``redact`` it shows no sample."""
     findings = column_findings(verdict)
+    past = around.past
     return render_page(
         "report.html.jinja",
         verdict=verdict,
         why=why(verdict),
-        violations=violations,
-        blocking=[v for v in violations if v.severity == "critical"],
+        groups=grouped(verdict),
         at_fault=[f for f in findings if f.kinds],
         faultless=[f for f in findings if not f.kinds],
-        conversions=_grouped(verdict.conversions),
+        conversions=_by_types(verdict.conversions),
         choices=_choices(verdict.policy),
         destinations=destinations,
         kinds=KINDS_IN_WORDS,
         evidence=EVIDENCE_IN_WORDS,
+        around=around,
         past=past,
-        overlaps=overlaps,
         pictures=pictures_of(past) if past and past.batches else None,
     )
 
@@ -102,14 +119,13 @@ def write_report(
     path: str | Path,
     verdict: Verdict,
     destinations: Sequence[Destination] = (),
-    past: FeedHistory | None = None,
-    overlaps: Overlaps | None = None,
+    around: Surroundings = Surroundings(),
 ) -> Path:
     """Write a verdict as a page, atomically; an older page at the path is replaced."""
-    return write_page(path, render_report(verdict, destinations, past, overlaps))
+    return write_page(path, render_report(verdict, destinations, around))
 
 
-def _grouped(conversions: tuple[Conversion, ...]) -> dict[tuple[str, str], list[str]]:
+def _by_types(conversions: tuple[Conversion, ...]) -> dict[tuple[str, str], list[str]]:
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for conversion in conversions:
         groups[conversion.arrived, conversion.becomes].append(conversion.column)

@@ -95,8 +95,8 @@ def _href(path: str) -> Markup:
     return escape(f"./{quote(path, errors='replace')}")
 
 
-def _stamp(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+def _stamp(moment: datetime, *, seconds: bool = False) -> str:
+    return f"{moment.astimezone(UTC):{'%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M'}}"
 
 
 def _size(count: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003 - Typer resolves it when the command runs
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -69,9 +70,9 @@ def _with_rules(policy: Policy, rules: Path) -> Policy:
 
 def _deliver(verdict: Verdict, report: Path | None, *, as_json: bool) -> None:
     if report:
-        from ...expectations.report.batch_report import write_report
+        from ...expectations.report.batch_report import Surroundings, write_report
 
-        write_report(report, verdict)
+        write_report(report, verdict, (), Surroundings(judged=datetime.now(UTC)))
     if as_json:
         terminal.print_json(verdict.to_json())
         return

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ...expectations.escaping import for_terminal
+from ...tasks.scoring.evidence import desk_command
 from . import console as terminal
 from .verdict import show_verdict
 
@@ -74,7 +75,7 @@ def show_entry(
     _show_history(receipts)
     terminal.print_blank()
     for label, command in _choices(feed_file, entry):
-        terminal.print_line(f"{label:<10} signature-gate quarantine {command}")
+        terminal.print_line(f"{label:<10} {command}")
 
 
 def show_release(feed: Feed, receipt: Receipt) -> None:
@@ -169,10 +170,10 @@ def _what(receipt: Receipt) -> str:
 
 
 def _choices(feed_file: str, entry: QuarantineEntry) -> list[tuple[str, str]]:
-    named = f"{feed_file} {entry.name}"
+    release, discard = (desk_command(v, feed_file, entry.name) for v in ("release", "discard"))
     listed = [
-        ("again", f"release {named} --policy POLICY.yaml"),
-        ("repaired", f"release {named} --file REPAIRED"),
-        ("discard", f"discard {named} --reason TEXT"),
+        ("again", f"{release} --policy POLICY.yaml"),
+        ("repaired", f"{release} --file REPAIRED"),
+        ("discard", f"{discard} --reason TEXT"),
     ]
     return listed if entry.content else listed[1:]

@@ -12,7 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StringConstraints,
+    PrivateAttr,
     ValidationError,
     model_validator,
 )
@@ -23,14 +23,7 @@ from ...expectations.documents import DocumentError, read_yaml
 from ...expectations.errors import InvalidFeed
 from ...expectations.escaping import slug
 from .duration import Duration
-from .safe_folders import refuse_unsafe_folders
-
-
-def _local(path: str) -> str:
-    if "://" in path:
-        msg = f"{path} is a URL; the folders of a feed lie on a local or mounted disk"
-        raise ValueError(msg)
-    return path
+from .safe_folders import Folders, LocalFolder, refuse_unsafe_folders
 
 
 def _zone(name: str) -> str:
@@ -40,34 +33,6 @@ def _zone(name: str) -> str:
         msg = f"{name!r} is no time zone; write one such as Europe/Berlin"
         raise ValueError(msg) from error
     return name
-
-
-LocalFolder = Annotated[str, StringConstraints(min_length=1), AfterValidator(_local)]
-
-
-class Folders(BaseModel):
-    """The folders of a feed; each stands below ``root`` under its own name unless said otherwise.
-
-    A relative path counts from the folder of the feed's YAML file.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    inbox: LocalFolder | None = Field(default=None, description="Where batches arrive.")
-    scored: LocalFolder | None = Field(default=None, description="Where predictions are published.")
-    quarantine: LocalFolder | None = Field(
-        default=None,
-        description="Where batches and rows that do not fit are kept, each with its report.",
-    )
-    archive: LocalFolder | None = Field(
-        default=None, description="Where scored batches are kept if `archive` is true."
-    )
-    receipts: LocalFolder | None = Field(default=None, description="What became of each batch.")
-    claims: LocalFolder | None = Field(default=None, description="Who is at work on which batch.")
-    staging: LocalFolder | None = Field(
-        default=None,
-        description="Unfinished outputs, never read by others; `.staging` below `root`.",
-    )
 
 
 class Feed(BaseModel):
@@ -151,6 +116,8 @@ class Feed(BaseModel):
         description="MLflow experiment in which each run that did something is logged.",
     )
 
+    _source: str | None = PrivateAttr(None)
+
     @model_validator(mode="after")
     def _tell_folders_apart(self) -> Self:
         homes: dict[Path, str] = {}
@@ -184,6 +151,7 @@ class Feed(BaseModel):
             raise InvalidFeed(msg) from error
         feed = cls.parse(fields, str(source)).resolved_from(source.resolve().parent)
         refuse_unsafe_folders(feed.name, feed.folder_paths())
+        feed._source = str(source.resolve())  # noqa: SLF001 - our own
         return feed
 
     @classmethod
@@ -216,6 +184,11 @@ class Feed(BaseModel):
                 "policy": self.policy.model_copy(update={"rules": rules}),
             }
         )
+
+    @property
+    def source(self) -> str | None:
+        """The YAML file that it was read from; None if it was made in Python."""
+        return self._source
 
     # ----- where things lie -----
 

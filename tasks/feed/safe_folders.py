@@ -1,11 +1,13 @@
-"""Which folders a feed may move files from and into, and which it must never touch."""
+"""The folders of a feed: which it may move files from and into, and which it must never touch."""
 
 from __future__ import annotations
 
 import pwd
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from ...expectations.errors import InvalidFeed
 
@@ -15,6 +17,41 @@ if TYPE_CHECKING:
 # Folders between which batches are moved.
 _BATCH_FOLDERS = ("inbox", "scored", "quarantine", "archive")
 _REMEDY = "Give each folder of a feed a place of its own."
+
+
+def _local(path: str) -> str:
+    if "://" in path:
+        msg = f"{path} is a URL; the folders of a feed lie on a local or mounted disk"
+        raise ValueError(msg)
+    return path
+
+
+LocalFolder = Annotated[str, StringConstraints(min_length=1), AfterValidator(_local)]
+
+
+class Folders(BaseModel):
+    """The folders of a feed; each stands below ``root`` under its own name unless said otherwise.
+
+    A relative path counts from the folder of the feed's YAML file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inbox: LocalFolder | None = Field(default=None, description="Where batches arrive.")
+    scored: LocalFolder | None = Field(default=None, description="Where predictions are published.")
+    quarantine: LocalFolder | None = Field(
+        default=None,
+        description="Where batches and rows that do not fit are kept, each with its report.",
+    )
+    archive: LocalFolder | None = Field(
+        default=None, description="Where scored batches are kept if `archive` is true."
+    )
+    receipts: LocalFolder | None = Field(default=None, description="What became of each batch.")
+    claims: LocalFolder | None = Field(default=None, description="Who is at work on which batch.")
+    staging: LocalFolder | None = Field(
+        default=None,
+        description="Unfinished outputs, never read by others; `.staging` below `root`.",
+    )
 
 
 def refuse_unsafe_folders(feed: str, folders: Mapping[str, Path]) -> None:

@@ -9,8 +9,10 @@ from prefect import get_run_logger, task
 from ..quarantine.discard import discard_batch
 from ..quarantine.release import AS_THE_FEED_SAYS, ReleaseOptions, release_batch
 from ..quarantine.standalone import quarantine
+from ..scoring.evidence import RUN_PAGE
 from .events import announce
 from .options import TASK
+from .run_names import run_page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +45,7 @@ def quarantine_batch(batch: str | Path, verdict: Verdict, folder: str | Path) ->
 @task(**TASK)
 def release_entry(feed: Feed, batch: str, options: ReleaseOptions = AS_THE_FEED_SAYS) -> Receipt:
     """Judge a quarantined batch again and score what fits; the rest stays in quarantine."""
+    RUN_PAGE.set(run_page())
     receipt = release_batch(feed, batch, options)
     announce(feed, receipt)
     get_run_logger().info("%s: released, %s", receipt.batch.id, receipt.disposition)

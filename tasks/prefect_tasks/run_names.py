@@ -1,4 +1,4 @@
-"""Names of flow runs: the feed, and when the run was due."""
+"""Names of flow runs: the feed, and when the run was due; and where a run is shown."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ def run_name() -> str:
 def review_name() -> str:
     """Name a run about one quarantine entry by its feed and the entry."""
     return f"{_feed_name()} {_parameter('batch')}"
+
+
+def run_page() -> str | None:
+    """Find the page of the current flow run; None where Prefect serves none."""
+    page = str(flow_run.ui_url)
+    return page if page.startswith("http") else None
 
 
 def _feed_name() -> str:

@@ -19,10 +19,12 @@ from prefect.states import Completed
 from ...expectations.credentials import mask_uri
 from ..feed.inbox import SkippedBatch
 from ..feed.receipt import Receipt
+from ..scoring.evidence import RUN_PAGE
 from ..scoring.feed_run import current_intent, score_one
 from ..scoring.selection import Candidate, Selection, select_candidates
 from .events import announce
 from .options import TASK
+from .run_names import run_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +72,7 @@ def score_batch(feed: Feed, intent: Intent, candidate: Candidate, again: bool = 
         OSError: A file or disk failed, retries included.
         RegistryUnavailable: The model cannot be fetched, retries included.
     """
+    RUN_PAGE.set(run_page())
     updates = ProgressUpdates(ProgressArtifact(f"Scoring {candidate.batch.id}").show, SECONDS_APART)
     outcome = score_one(feed, intent, candidate, again=again, watch=updates.report)
     if isinstance(outcome, Receipt):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..feed.receipt import Outputs
-from ..scoring.evidence import REJECTED, REPORT, VERDICT, explain
+from ..scoring.evidence import REJECTED, REPORT, VERDICT, explain, surroundings_of
 from ..storage.atomic import lexists
 from ..storage.transaction import PREDICTIONS, QUARANTINE
 from .entries import report_names
@@ -76,7 +76,7 @@ def _stays(job: ReleaseJob, verdict: Verdict) -> tuple[Moves, Outputs]:
     feed, entry = job.attempt.feed, job.taken.entry
     staged = job.attempt.staging / QUARANTINE
     content = [Destination("Still in quarantine", entry.content.name)] if entry.content else []
-    explain(staged, verdict, content)
+    explain(staged, verdict, content, surroundings_of(feed, entry.name))
     reports = report_names(job.taken.number, repaired=job.file is not None)
     moves = [
         (staged / name, entry.path / numbered)
@@ -131,4 +131,5 @@ def _explain(job: ReleaseJob, verdict: Verdict, scored: Scored, published: Path)
         Destination("Predictions", str(published), scored.rows),
         Destination("Rejected rows", REJECTED, verdict.rejected),
     ]
-    explain(job.attempt.staging / QUARANTINE, verdict, destinations)
+    around = surroundings_of(job.attempt.feed, job.name)
+    explain(job.attempt.staging / QUARANTINE, verdict, destinations, around)

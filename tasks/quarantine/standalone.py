@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def quarantine(batch: str | Path, verdict: Verdict, folder: str | Path) -> Path:
     """Move a batch into its own folder in quarantine; after a crash the same call completes it."""
-    from ...expectations.report.batch_report import Destination
+    from ...expectations.report.batch_report import Destination, Surroundings
 
     source, home = Path(batch), Path(folder)
     known = identify(source, source.name)
@@ -23,7 +24,8 @@ def quarantine(batch: str | Path, verdict: Verdict, folder: str | Path) -> Path:
     if not lexists(place):
         remove(staged)
         make_folder(home)
-        explain(staged, verdict, [Destination("The batch", known.file, verdict.rows)])
+        became = [Destination("The batch", known.file, verdict.rows)]
+        explain(staged, verdict, became, Surroundings(judged=datetime.now(UTC)))
         staged.rename(place)
         flush(home)
     # Last of all, so that the batch is never out of sight.

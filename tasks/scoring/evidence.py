@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..storage.atomic import flush_tree, make_folder
@@ -10,22 +13,41 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ...expectations.report.batch_report import Destination
-    from ...expectations.report.cooccurrence import Overlaps
-    from ...expectations.report.feed_history import FeedHistory
+    from ...expectations.report.batch_report import Destination, Surroundings
     from ...expectations.verdict.verdict import Verdict
+    from ..feed.feed import Feed
 
 VERDICT = "verdict.json"
 REPORT = "report.html"
 REJECTED = "rejected.parquet"  # rows of a batch that was split
+# The page of the Prefect run at work. Its task sets it: no attempt has to know of Prefect.
+RUN_PAGE: ContextVar[str | None] = ContextVar("RUN_PAGE", default=None)
+_ANY_FILE = "FEED.yaml"  # of a feed that was made in Python
+
+
+def desk_command(verb: str, feed_file: str | None, entry: str) -> str:
+    """Write a command of the quarantine desk as a shell takes it."""
+    return shlex.join(["signature-gate", "quarantine", verb, feed_file or _ANY_FILE, entry])
+
+
+def surroundings_of(feed: Feed, entry: str) -> Surroundings:
+    """Say what a report on an entry of a feed's quarantine tells beside the verdict."""
+    from ...expectations.report.batch_report import Destination, Surroundings
+
+    run = RUN_PAGE.get()
+    return Surroundings(
+        judged=datetime.now(UTC),
+        feed=feed.name,
+        links=(Destination("Prefect run", run),) if run else (),
+        commands=(
+            ("Judge it again", desk_command("release", feed.source, entry)),
+            ("Discard it", desk_command("discard", feed.source, entry)),
+        ),
+    )
 
 
 def explain(
-    folder: Path,
-    verdict: Verdict,
-    became: Sequence[Destination],
-    past: FeedHistory | None = None,
-    overlaps: Overlaps | None = None,
+    folder: Path, verdict: Verdict, became: Sequence[Destination], around: Surroundings
 ) -> None:
     """Write ``verdict.json`` and ``report.html``, and flush the folder with all that is in it.
 
@@ -33,8 +55,7 @@ def explain(
         folder: The folder; it is made if it does not exist.
         verdict: The verdict.
         became: Where the batch and its rows are now.
-        past: The feed's last batches, this one last.
-        overlaps: Which violations fall on the same rows.
+        around: What the report tells beside them.
 
     Raises:
         OSError: They cannot be written there.
@@ -43,5 +64,5 @@ def explain(
 
     make_folder(folder)
     (folder / VERDICT).write_text(verdict.to_json(), "utf-8")
-    write_report(folder / REPORT, verdict, became, past, overlaps)
+    write_report(folder / REPORT, verdict, became, around)
     flush_tree(folder)

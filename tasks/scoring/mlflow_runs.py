@@ -143,13 +143,14 @@ def _dataset(receipt: Receipt) -> Any:
 
 
 def _log_reports(client: MlflowClient, run_id: str, summary: RunSummary) -> None:
-    from ...expectations.report.batch_report import write_report
+    from ...expectations.report.batch_report import Surroundings, write_report
 
     ranked = sorted(summary.receipts, key=_rank)
     with TemporaryDirectory() as folder:
         for receipt in [r for r in ranked if r.verdict][:_REPORTS]:
             if receipt.verdict:
-                write_report(Path(folder) / f"{receipt.batch.id}.html", receipt.verdict)
+                around = Surroundings(judged=receipt.finished, feed=receipt.feed)
+                write_report(Path(folder) / f"{receipt.batch.id}.html", receipt.verdict, (), around)
         client.log_artifacts(run_id, folder, "reports")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from ..feed.receipt import Failure, Outputs, Receipt, ScoredBatch
 from ..storage.atomic import lexists
 from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt
 from .column_statistics import Profile, profile
-from .evidence import REJECTED, explain
+from .evidence import REJECTED, explain, surroundings_of
 from .feed_history import past_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ...expectations.judge.result import CheckResult
-    from ...expectations.report.batch_report import Destination
+    from ...expectations.report.batch_report import Destination, Surroundings
     from ...expectations.verdict.verdict import Verdict
     from .predictions import Scored
 
@@ -63,7 +64,9 @@ def stage_outputs(
         if not scored:
             place = folder / file
             moves.append((attempt.path, attempt.staging / QUARANTINE / file))
-        _explain(attempt, verdict, _became(attempt, verdict, scored, published), judged)
+        became = _became(attempt, verdict, scored, published)
+        around = _surroundings(attempt, verdict, folder.name, judged)
+        explain(attempt.staging / QUARANTINE, verdict, became, around)
         moves.append((attempt.staging / QUARANTINE, folder))
     if scored and feed.archive and attempt.path.is_relative_to(feed.inbox):
         place = feed.archived(file)
@@ -105,14 +108,17 @@ def _became(
     ]
 
 
-def _explain(
-    attempt: Attempt, verdict: Verdict, became: list[Destination], judged: CheckResult | None
-) -> None:
+def _surroundings(
+    attempt: Attempt, verdict: Verdict, entry: str, judged: CheckResult | None
+) -> Surroundings:
     from ...expectations.report.cooccurrence import overlaps_in
 
-    folder = attempt.staging / QUARANTINE
-    past = past_of(attempt.feed, receipt_for(attempt, verdict, Outputs()))
-    explain(folder, verdict, became, past, overlaps_in(_rejected(folder, judged), verdict))
+    rejected = _rejected(attempt.staging / QUARANTINE, judged)
+    return replace(
+        surroundings_of(attempt.feed, entry),
+        past=past_of(attempt.feed, receipt_for(attempt, verdict, Outputs())),
+        overlaps=overlaps_in(rejected, verdict),
+    )
 
 
 def _rejected(folder: Path, judged: CheckResult | None) -> pl.LazyFrame | None:

@@ -16,7 +16,7 @@ from commands import run
 
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.errors import Misuse
-from signature_gate.expectations.report.batch_report import render_report
+from signature_gate.expectations.report.batch_report import Surroundings, render_report
 from signature_gate.expectations.report.charts import nulls_of, shares_of, strip_of
 from signature_gate.expectations.report.column_timeline import lifelines_of
 from signature_gate.expectations.report.cooccurrence import overlaps_in
@@ -246,7 +246,7 @@ def test_a_thousand_restless_columns_stay_a_page() -> None:
     ]
     past = sample_histories.past(batches, total=10_000)
     lines = lifelines_of(past)
-    history = render_report(sample_verdicts.split(), past=past)
+    history = render_report(sample_verdicts.split(), (), Surroundings(past=past))
 
     assert len(history) - len(render_report(sample_verdicts.split())) < _LARGEST - 150_000
     assert (len(lines.lanes), lines.more, lines.alike) == (40, 960, 0)
@@ -586,7 +586,7 @@ def test_names_from_data_act_nowhere() -> None:
         )
         for n, attack in enumerate(attacks)
     )
-    page = render_report(sample_verdicts.hostile(), past=past)
+    page = render_report(sample_verdicts.hostile(), (), Surroundings(past=past))
     outline = _Page(page)
 
     assert not {"script", "img", "iframe"} & set(outline.tags)

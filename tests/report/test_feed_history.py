@@ -1,11 +1,16 @@
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+import shlex
+from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sample_histories
 import sample_verdicts
+import yaml
+from commands import run
 from feeds import (
     PLANTED,
     deliver,
@@ -14,6 +19,7 @@ from feeds import (
 )
 
 from signature_gate.tasks.feed import history
+from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.feed.history import look_back, recent_receipts
 from signature_gate.tasks.feed.receipt import Discard, Release
 from signature_gate.tasks.scoring import feed_history as timelines
@@ -23,8 +29,6 @@ from signature_gate.tasks.scoring.feed_run import score_feed
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from signature_gate.tasks.feed.feed import Feed
 
 
 @pytest.fixture
@@ -243,3 +247,47 @@ def test_a_report_tells_which_violations_share_rows(
 
     assert "2 of 4 rejected rows have more than one reason." in page
     assert "reasons 1 and 2, in 2 rows" in page
+
+
+def _command(page: str, verb: str) -> list[str]:
+    """Take a command out of a page, and split it as a shell does."""
+    found = re.search(rf"<code>(signature-gate quarantine {verb} .*?)</code>", page)
+    return shlex.split(unescape(found[1]))[1:] if found else []
+
+
+def test_the_commands_of_a_report_do_what_they_say_when_they_are_pasted(
+    make_feed: Callable[..., Feed], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From another folder, with blanks in the path: released rows stay, or are put away."""
+    file = tmp_path / "feeds of ours" / "line.yaml"
+    file.parent.mkdir()
+    made = make_feed(policy={"on_mismatch": "split", "max_rejected": 0.5})
+    file.write_text(yaml.safe_dump(made.model_dump(mode="json")))
+    feed = Feed.load(file)
+    deliver(feed, "a.parquet", gaps(10, 2))
+    (receipt,) = score_feed(feed).receipts
+    folder = feed.resolve(receipt.outputs.quarantine or "")
+    page = (folder / "report.html").read_text("utf-8")
+
+    released = run(capsys, *_command(page, "release"))
+    again = (folder / "report.release-1.html").read_text("utf-8")
+    discarded = run(capsys, *_command(again, "discard"))
+
+    assert released[0] == 1
+    assert discarded[0] == 0, discarded
+    assert not folder.exists()
+    assert f'Judged</dt> <dd><time datetime="{datetime.now(UTC):%Y-%m-%d}' in page
+    assert "Feed</dt> <dd><bdi>line</bdi>" in page
+
+
+def test_a_feed_made_in_python_has_commands_with_a_file_to_name(
+    make_feed: Callable[..., Feed], line: str
+) -> None:
+    """Nobody knows its file: the command says so instead of naming another."""
+    feed = make_feed()
+    deliver(feed, "a.parquet", gaps(10, 2))
+
+    (receipt,) = score_feed(feed).receipts
+    page = (feed.resolve(receipt.outputs.quarantine or "") / "report.html").read_text("utf-8")
+
+    assert _command(page, "release")[2:] == ["FEED.yaml", receipt.batch.id]

@@ -8,7 +8,7 @@ import sample_verdicts
 from browser import sticking_out
 
 from signature_gate.expectations.escaping import visible
-from signature_gate.expectations.report.batch_report import write_report
+from signature_gate.expectations.report.batch_report import Destination, Surroundings, write_report
 from signature_gate.expectations.report.cooccurrence import Overlaps, Reason
 from signature_gate.expectations.report.feed_pages import DriftNote
 from signature_gate.tasks.monitoring.pages import write_overview
@@ -61,6 +61,18 @@ def _eventful(newest: Any) -> FeedHistory:
     )
 
 
+def _around(past: FeedHistory, overlaps: Overlaps) -> Surroundings:
+    """Everything that a report can tell beside the verdict."""
+    return Surroundings(
+        judged=sample_histories.BEGIN,
+        feed="flights",
+        links=(Destination("Prefect run", "http://localhost:4200/runs/flow-run/1"),),
+        commands=(("Judge it again", "signature-gate quarantine release 'a b.yaml' x"),),
+        past=past,
+        overlaps=overlaps,
+    )
+
+
 _JUDGED = {
     "passed": sample_verdicts.passed,
     "split": sample_verdicts.split,
@@ -83,7 +95,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     made = {
         name: write_report(
-            folder / f"{name}.html", make(), (), _eventful(make().disposition), _OVERLAPS
+            folder / f"{name}.html", make(), (), _around(_eventful(make().disposition), _OVERLAPS)
         )
         for name, make in _JUDGED.items()
     }
@@ -179,8 +191,7 @@ def test_names_from_data_run_nothing(visit: Visitor, tmp_path: Path) -> None:
         tmp_path / "report.html",
         sample_verdicts.hostile(),
         (),
-        sample_histories.past(hostile),
-        overlaps,
+        _around(sample_histories.past(hostile), overlaps),
     )
 
     with visit(path, width=360) as opened:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,12 @@ from signature_gate import check
 from signature_gate.expectations.contract.contract import Contract
 from signature_gate.expectations.contract.policy import Policy
 from signature_gate.expectations.escaping import visible
-from signature_gate.expectations.report.batch_report import Destination, render_report, write_report
+from signature_gate.expectations.report.batch_report import (
+    Destination,
+    Surroundings,
+    render_report,
+    write_report,
+)
 from signature_gate.expectations.verdict.verdict import BatchInfo, Verdict
 
 if TYPE_CHECKING:
@@ -55,7 +61,7 @@ def test_a_thousand_columns_stay_usable() -> None:
     assert len(page) < 1_000_000
     assert all(f"sensor_{i:04}" in page for i in range(1_000))
     assert opened.count("sensor_") <= 60
-    assert "20 more violations" in page
+    assert "28 more columns with the same violation" in page
     assert "960 columns without a violation" in page
 
 
@@ -99,7 +105,7 @@ def test_the_page_names_model_contract_conversions_policy_and_gate() -> None:
     assert f"3 of {len(Policy.model_fields)} set" in text
     assert all(field in text for field in Policy.model_fields)
     assert "61.5 kB" in text
-    assert "First remedy" in text
+    assert "Remedy 1 of 2" in text
 
 
 @pytest.mark.parametrize(
@@ -245,6 +251,78 @@ def test_a_hostile_batch_adds_no_markup() -> None:
     assert not [link for link in outline.valued("href") if "javascript" in link.lower()[:13]]
     assert all(visible(attack, limit=600) in outline.text for attack in sample_verdicts.ATTACKS)
     assert all(c.isprintable() or c == "\n" for c in outline.text)
+
+
+@pytest.mark.parametrize("columns", [2, 200])
+def test_equal_violations_of_many_columns_are_one_block(columns: int) -> None:
+    """Two hundred columns missing are one violation to read, which names all of them."""
+    names = [f"sensor_{i:03}" for i in range(columns)]
+    missing = [
+        sample_verdicts.MISSING_CARRIER.model_copy(
+            update={"column": name, "remedy": f"Deliver {name!r}."}
+        )
+        for name in names
+    ]
+    page = render_report(sample_verdicts.flights(*missing, sample_verdicts.TEXT_DISTANCE))
+    text = " ".join(_Outline(page).text.split())
+
+    assert page.count('<tr class="facts"') == 2
+    assert f"Remedy 1 of 2 for missing_column in {columns} columns" in text
+    assert "Remedy 1 of 2: Deliver each of these columns." in text
+    assert "Remedy 2 of 2: Deliver 'distance' as long" in text
+    assert all(name in text for name in names)
+
+
+def test_each_column_of_a_block_keeps_its_own_rows_and_values() -> None:
+    """What differs between columns of one block is said of each."""
+    other = sample_verdicts.FRACTIONS.model_copy(
+        update={
+            "column": "dep_time",
+            "remedy": sample_verdicts.FRACTIONS.remedy.replace("arr_time", "dep_time"),
+            "count": 7,
+            "rows": (5, 6),
+            "sample": ("0.5",),
+        }
+    )
+    page = render_report(sample_verdicts.flights(sample_verdicts.FRACTIONS, other))
+    text = " ".join(_Outline(page).text.split())
+
+    assert page.count('<tr class="facts"') == 1
+    assert "dep_time 7 (0.7%), first: 5, 6 0.5" in text
+    assert "arr_time 3 (0.3%), first: 17, 401, 402 1103.5 1427.25" in text
+
+
+def test_violations_that_ask_for_different_things_stay_apart() -> None:
+    """Another type, another file or another severity is another violation."""
+    base = sample_verdicts.MISSING_CARRIER.model_copy(update={"remedy": "Deliver it."})
+    others = [{"expected": "a column of type long"}, {"files": ("a.csv",)}, {"severity": "warning"}]
+    found = [base, *(base.model_copy(update=other | {"column": "x"}) for other in others)]
+
+    page = render_report(sample_verdicts.flights(*found))
+
+    assert page.count('<tr class="facts"') == 4
+
+
+def test_the_top_says_when_and_for_whom_it_was_judged_and_what_can_be_done() -> None:
+    """Date and time in UTC, feed, the run's page, and commands that stand whole in the page."""
+    outline = _Outline(
+        render_report(
+            sample_verdicts.quarantined(),
+            (),
+            Surroundings(
+                judged=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=2))),
+                feed="flights",
+                links=(Destination("Prefect run", "http://host/runs/flow-run/1"),),
+                commands=(("Judge it again", "signature-gate quarantine release 'a b.yaml' x"),),
+            ),
+        )
+    )
+    top = " ".join(outline.text.partition("Blocking violations first")[0].split())
+
+    assert "Judged 2026-01-02 01:04:05 UTC" in top
+    assert "Feed flights" in top
+    assert "signature-gate quarantine release 'a b.yaml' x" in top
+    assert "http://host/runs/flow-run/1" in outline.valued("href")
 
 
 def test_the_same_verdict_gives_the_same_page() -> None:

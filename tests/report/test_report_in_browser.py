@@ -199,7 +199,7 @@ def test_the_keyboard_reaches_every_link_and_fold(visit: Visitor, tmp_path: Path
             assert opened.page.evaluate(outline) == "solid"
 
     assert reached == expected
-    assert len(reached) == 9
+    assert len(reached) == 10
 
 
 def test_warnings_and_blocking_violations_differ_without_colour(

@@ -34,8 +34,9 @@ from signature_gate.flows.cli.main import _EXIT_CODES, app
 from signature_gate.flows.cli.options import INTERRUPTED
 from signature_gate.tasks.alerts.alert import alert_of_drift, alerts_of_silence
 from signature_gate.tasks.alerts.automations import _ALERTS
-from signature_gate.tasks.feed.feed import Feed, Folders
+from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.feed.receipt import Outcome
+from signature_gate.tasks.feed.safe_folders import Folders
 from signature_gate.tasks.monitoring.announced import News
 from signature_gate.tasks.monitoring.drift_report import DriftReport
 from signature_gate.tasks.prefect_tasks import events as emitted
