@@ -18,7 +18,7 @@ export GX_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 
-.PHONY: help demo test fresh prove chaos bench table faults schema reference site screenshot lint format lock clean
+.PHONY: help demo test fresh prove chaos bench table faults schema reference site sizes screenshot lint format lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -64,6 +64,9 @@ reference: .venv/installed  ## write docs/reference/ anew, from the models and c
 site: .venv/installed  ## build the pages of docs/ into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo 'build/site/index.html; its search needs a server: python3 -m http.server -d build/site'
+
+sizes: .venv/installed  ## measure what each library takes on disk and to import
+	@$(TOOL)/installed_sizes.py
 
 lint: .venv/installed  ## ruff, the direction of imports, and pyright strict
 	@$(BIN)/ruff check .

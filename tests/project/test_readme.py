@@ -14,7 +14,7 @@ from repository import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tutorial_models import Tutorial
+pytest_plugins = ["page_workplace"]
 
 README = (ROOT / "README.md").read_text("utf-8")
 
@@ -24,32 +24,15 @@ def _snippets(language: str) -> list[str]:
 
 
 @pytest.fixture
-def workplace(
-    house_price: Tutorial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registry: str
-) -> Path:
-    """A folder with the feed, the batch and the model that the README names."""
-    import mlflow
-
-    client = mlflow.MlflowClient()
-    try:
-        client.get_model_version_by_alias("flights", "champion")
-    except mlflow.MlflowException:
-        client.create_registered_model("flights")
-        client.create_model_version("flights", f"models:/{house_price.model_id}")
-        client.create_model_version("flights", f"models:/{house_price.model_id}")
-        client.set_registered_model_alias("flights", "champion", "1")
-        client.set_registered_model_alias("flights", "challenger", "2")
-    frame = house_price.batch.assign(carrier="UA", flight=1)
-    frame.to_csv(tmp_path / "2013-07-12.csv", index=False)
-    (tmp_path / "feeds" / "inbox").mkdir(parents=True)
-    frame.to_csv(tmp_path / "feeds" / "inbox" / "2013-07-12.csv", index=False)
+def as_printed(workplace: Path) -> Path:
+    """The workplace, with the feed file as the README prints it: its folders lie beside it."""
     fields = yaml.safe_load(_snippets("yaml")[0]) | {"settle_seconds": 0}
-    (tmp_path / "feeds" / "flights.yaml").write_text(yaml.safe_dump(fields), "utf-8")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    (workplace / "feeds" / "flights.yaml").write_text(yaml.safe_dump(fields), "utf-8")
+    (workplace / "feeds" / "flights" / "inbox").rename(workplace / "feeds" / "inbox")
+    return workplace
 
 
-def test_the_snippets_run(workplace: Path, prefect_server: None) -> None:
+def test_the_snippets_run(as_printed: Path, prefect_server: None) -> None:
     """Each Python snippet runs as it is printed, the flow included."""
     for snippet in _snippets("python"):
         names: dict[str, Any] = {}
@@ -57,10 +40,10 @@ def test_the_snippets_run(workplace: Path, prefect_server: None) -> None:
         if "nightly" in names:
             names["nightly"]()
 
-    assert list((workplace / "feeds" / "scored").rglob("*.parquet"))
+    assert list((as_printed / "feeds" / "scored").rglob("*.parquet"))
 
 
-def test_the_commands_run(workplace: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_run(as_printed: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each command line runs as it is printed and exits 0 on a batch that fits."""
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     lines = [line for block in _snippets("bash") for line in block.splitlines()]

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from commands import run
 from feeds import deliver, gaps, rows
 from killed_process import score_and_die
-from repository import ROOT
+from page_commands import DOCS, commands_in
 
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.feed.receipt_store import ReceiptStore
@@ -25,16 +19,9 @@ from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-_BLOCK = re.compile(r"^( *)```bash\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
-
-
-def commands_in(page: str, heading: str) -> list[str]:
-    """List the commands of a section that are for bash."""
-    text = (ROOT / "docs" / page).read_text("utf-8")
-    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    blocks = (block.group(2) for block in _BLOCK.finditer(section))
-    return [line.strip() for block in blocks for line in block.splitlines()]
+pytest_plugins = ["page_commands"]
 
 
 @pytest.fixture
@@ -46,30 +33,6 @@ def feed(tmp_path: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> Feed:
     file.write_text(yaml.safe_dump({**fields, "archive": True}))
     monkeypatch.chdir(tmp_path)
     return Feed.load(file)
-
-
-@pytest.fixture
-def execute(capsys: pytest.CaptureFixture[str]) -> Callable[[str], str]:
-    """Run a command of a page and return what it printed."""
-
-    def act(command: str) -> str:
-        program, *arguments = shlex.split(command)
-        if program == "signature-gate":
-            code, out, err = run(capsys, *arguments)
-        else:
-            path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-            done = subprocess.run(
-                ["bash", "-c", command],
-                env={**os.environ, "PATH": path},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            code, out, err = done.returncode, done.stdout, done.stderr
-        assert code == 0, f"{command}: {err}"
-        return out
-
-    return act
 
 
 def receipts(feed: Feed) -> dict[str, list[str]]:
@@ -151,5 +114,5 @@ def test_the_page_lists_every_metric(feed: Feed, execute: Callable[[str], str]) 
     text = execute("signature-gate metrics feeds/flights.yaml")
     printed = set(re.findall(r"^(signature_gate_\w+)\{", text, re.MULTILINE))
 
-    page = (ROOT / "docs" / "years.md").read_text("utf-8")
+    page = (DOCS / "years.md").read_text("utf-8")
     assert set(re.findall(r"^\| `(signature_gate_\w+)`", page, re.MULTILINE)) == printed

@@ -1,0 +1,132 @@
+"""The pages of docs/how-to/ do what they say, and no command in docs/ is left without a test."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from installed_sizes import LIBRARIES
+from page_commands import DOCS, blocks_in, commands_in, follow
+from repository import ROOT
+
+from signature_gate.tasks.feed.feed import Feed
+from signature_gate.tasks.feed.receipt_store import ReceiptStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Execute = Callable[[str], str]
+
+pytest_plugins = ["page_commands", "page_workplace"]
+OLD_RECEIPTS = ROOT / "tests" / "support" / "feeds" / "receipts_0_1"
+# Each page of docs/ that has commands or snippets, and the file of tests that runs them.
+RUN_BY = {
+    "how-to/ci.md": "project/test_how_to.py",
+    "how-to/etl.md": "project/test_how_to.py",
+    "how-to/nfs.md": "project/test_how_to.py",
+    "how-to/upgrade.md": "project/test_how_to.py",
+    "install.md": "project/test_how_to.py",
+    "platform.md": "project/test_deployments.py",
+    "restore.md": "retention/test_pages.py",
+    "years.md": "retention/test_pages.py",
+}
+
+
+def test_each_page_with_commands_is_run_by_a_test() -> None:
+    """A page that is added with commands or snippets needs a test that runs them."""
+    pages = {
+        str(page.relative_to(DOCS))
+        for page in DOCS.rglob("*.md")
+        if any(b.language in {"bash", "python"} for b in blocks_in(str(page.relative_to(DOCS))))
+    }
+
+    assert pages == RUN_BY.keys()
+    for page, tests in RUN_BY.items():
+        assert page.rpartition("/")[2] in (ROOT / "tests" / tests).read_text("utf-8")
+
+
+def test_the_installation_can_be_looked_at(workplace: Path, execute: Execute) -> None:
+    """install.md: what is installed has a version and finds what it needs."""
+    assert "registry" in follow("install.md", execute)
+
+
+def test_the_page_says_what_each_library_is_for() -> None:
+    """install.md: the table is the one of make sizes, but for figures of another machine."""
+    rows = re.findall(r"^\| `(.+)` \| (.+) \| \d+ \| \d+\.\d \|$", _install(), re.MULTILINE)
+
+    assert rows == [(library.name, library.use) for library in LIBRARIES]
+
+
+def _install() -> str:
+    return (DOCS / "install.md").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_batch_is_gated_in_a_pipeline(workplace: Path, execute: Execute) -> None:
+    """etl.md: the snippets run, the flow's included, and the command passes the batch."""
+    printed = follow("how-to/etl.md", execute)
+
+    assert printed.startswith("passed  2013-07-12.csv")
+    assert (workplace / "report.html").is_file()
+
+
+def test_a_sample_and_a_model_are_checked_in_ci(workplace: Path, execute: Execute) -> None:
+    """ci.md: the commands succeed for what fits; the workflow names a command of the page."""
+    execute("signature-gate score feeds/flights.yaml")
+
+    follow("how-to/ci.md", execute)
+
+    workflow = yaml.safe_load((workplace / ".github/workflows/contract.yaml").read_text("utf-8"))
+    steps = [step.get("run", "") for step in workflow["jobs"]["sample"]["steps"]]
+    sample = "signature-gate check suite.json 2013-07-12.csv --report report.html"
+    assert sample in commands_in("how-to/ci.md")
+    assert sample.replace("2013-07-12.csv", "samples/flights.csv") in steps
+
+
+def test_a_shared_disk_is_probed_for_locks(workplace: Path, execute: Execute) -> None:
+    """nfs.md: of the two commands, the second finds what the first one holds."""
+    follow("how-to/nfs.md", execute)
+    (workplace / "probe").touch()
+    hold, ask = (
+        block.text.removeprefix("$ ").replace("/mnt/feeds", str(workplace)).strip()
+        for block in blocks_in("how-to/nfs.md")
+        if block.language == "console"
+    )
+    assert execute(ask) == ""
+
+    # The shell would leave flock and its command behind when it is killed.
+    with subprocess.Popen(["bash", "-c", f"exec {hold}"], start_new_session=True) as holder:
+        try:
+            _until_locked(ask, execute)
+        finally:
+            os.killpg(holder.pid, signal.SIGKILL)
+
+
+def _until_locked(ask: str, execute: Execute) -> None:
+    for _ in range(100):
+        if execute(ask) == "held by the other machine\n":
+            return
+        execute("sleep 0.1")
+    pytest.fail("the lock is not seen")
+
+
+def test_what_an_earlier_version_did_stays_done(workplace: Path, execute: Execute) -> None:
+    """upgrade.md: receipts of 0.1 lie in the feed, and the commands of the page succeed."""
+    feed = Feed.load(workplace / "feeds" / "flights.yaml")
+    shutil.copytree(OLD_RECEIPTS, feed.receipts)
+
+    printed = follow("how-to/upgrade.md", execute)
+
+    assert "2013-07-12.csv" in printed
+    assert {
+        one.file
+        for batch in ReceiptStore(feed).batches()
+        for one in ReceiptStore(feed).for_batch(batch)
+    } == {path.name for path in OLD_RECEIPTS.iterdir()}
