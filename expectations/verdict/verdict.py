@@ -141,19 +141,13 @@ class RuleResult(BaseModel):
 
 
 class Conversion(BaseModel):
-    """A column that arrived in another type and is converted, losslessly, to the model's.
-
-    Attributes:
-        column: The column's name as the contract has it.
-        arrived: The type in which it arrived.
-        becomes: The model's type.
-    """
+    """A column that arrived in another type and is converted, losslessly, to the model's."""
 
     model_config = ConfigDict(frozen=True)
 
-    column: str
-    arrived: str
-    becomes: str
+    column: str = Field(description="The column's name as the contract has it.")
+    arrived: str = Field(description="The type in which it arrived.")
+    becomes: str = Field(description="The model's type.")
 
 
 class BatchInfo(BaseModel):
