@@ -46,7 +46,7 @@ def check(
 
     chosen = Policy.load(policy) if policy else None
     try:
-        contract = _load(model, timeout)
+        contract = load_contract(model, timeout)
         if rules:
             chosen = _with_rules(chosen or contract.policy or Policy(), rules)
         with terminal.spinner(f"judging {batch}"):
@@ -57,7 +57,8 @@ def check(
     raise typer.Exit(PASSED if verdict.passed else NOT_PASSED)
 
 
-def _load(model: str, timeout: float | None) -> Contract:
+def load_contract(model: str, timeout: float | None) -> Contract:
+    """Load the contract of a model, and say so while it takes time."""
     from ...expectations.contract.contract import Contract
 
     with terminal.spinner(f"reading the contract of {mask_uri(model)}"):
@@ -95,7 +96,7 @@ def contract(
     from ...expectations.contract.policy import Policy
     from ...expectations.suite import to_suite
 
-    loaded = _load(model, timeout)
+    loaded = load_contract(model, timeout)
     suite = to_suite(loaded, Policy.load(policy) if policy else loaded.policy)
     if out:
         _write_new(out, json.dumps(suite, indent=2) + "\n")

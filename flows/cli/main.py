@@ -18,9 +18,9 @@ from .deploy import deploy
 from .diff import diff
 from .doctor import doctor
 from .drift import drift
-from .metrics import metrics
+from .init import init
 from .options import BROKEN, INTERRUPTED, NOT_PASSED, PASSED, WRONG_USAGE
-from .overview import overview
+from .overview import metrics, overview
 from .prune import prune
 from .quarantine import app as quarantine
 from .score import preflight, score
@@ -72,6 +72,7 @@ def _options(
 ) -> None: ...
 
 
+app.command()(init)
 app.command()(check)
 app.command()(contract)
 app.command()(preflight)

@@ -1,4 +1,4 @@
-"""``signature-gate overview``: static pages about feeds."""
+"""What feeds did and how they are: ``overview`` and ``metrics``."""
 
 from __future__ import annotations
 
@@ -27,3 +27,23 @@ def overview(
     with terminal.spinner("writing the pages"):
         index = write_overview(list(load_feeds(feeds).values()), out)
     terminal.print_line(f"overview   {index}")
+
+
+def metrics(
+    feeds: FeedFiles,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write, such as one that node_exporter collects; *.prom."),
+    ] = None,
+) -> None:
+    """Print figures of feeds for Prometheus.
+
+    What feeds did and what waits in them, in its text format. All figures come from receipts and
+    names: no batch is read. A file is replaced at once.
+    """
+    from ...tasks.feed.feed_files import load_feeds
+    from ...tasks.monitoring.metrics import write_metrics
+
+    text = write_metrics(list(load_feeds(feeds).values()), out)
+    if out is None:
+        typer.echo(text, nl=False)

@@ -61,7 +61,7 @@ IMPORTERS = {
         "flows.watching",
     ],
     "apprise": ["tasks.alerts.notifier"],
-    "jinja2": ["expectations.report.templating"],
+    "jinja2": ["expectations.report.templating", "tasks.setup.new_feed"],
     "sklearn": ["flows.demo.flights"],
 }
 # The only imports that run upwards, and so close a cycle.
