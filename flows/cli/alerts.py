@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...expectations.errors import Misuse
 from ..terminal import console as terminal
-from .options import AsJson  # noqa: TC001 - Typer resolves it when the command runs
+from .options import BROKEN, PASSED, AsJson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from ...tasks.alerts.automations import Installed
     from ...tasks.alerts.notifier import Recipient
+    from ...tasks.alerts.trial import Trial
     from ...tasks.feed.feed import Feed
     from ...tasks.feed.receipt import Receipt
     from ...tasks.feed.run_summary import RunSummary
@@ -77,6 +79,55 @@ def remove(as_json: AsJson = False) -> None:
     from ...tasks.alerts.automations import remove_alerts
 
     show_installed(remove_alerts(), as_json=as_json)
+
+
+@app.command(name="test")
+def try_out(
+    block: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TYPE/NAME",
+            help="Notification block of the Prefect server; those that `install` named by default.",
+        ),
+    ] = None,
+    notify: Notify = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a test alert to each receiver, from this machine, and say who could not be reached."""
+    from ...tasks.alerts.trial import try_blocks, try_recipients
+
+    addresses = recipients(notify)
+    with terminal.spinner("sending"):
+        tried = [*try_blocks(_blocks_to_try(block, notify)), *try_recipients(addresses)]
+    if as_json:
+        typer.echo(json.dumps([entry._asdict() for entry in tried], indent=2))
+    else:
+        _show_tried(tried)
+    raise typer.Exit(PASSED if all(entry.state == "sent" for entry in tried) else BROKEN)
+
+
+def _blocks_to_try(named: list[str] | None, notify: list[str] | None) -> list[str]:
+    from ...tasks.alerts.automations import installed_blocks
+    from ...tasks.alerts.server_blocks import is_server_named
+
+    if named or (notify and not is_server_named()):
+        return named or []
+    found = installed_blocks()
+    if not found and not notify:
+        msg = "there is nobody to send to: no alerts are installed. Name --block or --notify."
+        raise Misuse(msg)
+    return found
+
+
+def _show_tried(tried: list[Trial]) -> None:
+    table = terminal.table_of("", "receiver", "reason")
+    for entry in tried:
+        mark = terminal.plain(entry.state, "green" if entry.state == "sent" else "bold red")
+        table.add_row(mark, terminal.plain(entry.receiver), terminal.plain(entry.reason))
+    terminal.out.print(table)
+    for entry in tried:
+        if entry.remedy:
+            terminal.print_line(f"{entry.receiver}: {entry.remedy}")
 
 
 # ----- without a server -----

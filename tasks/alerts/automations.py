@@ -16,7 +16,7 @@ import yaml
 from prefect.events.schemas.automations import AutomationCore
 
 from .alert import TROUBLED
-from .server_blocks import WEBHOOK, find_block, prefect_server
+from .server_blocks import WEBHOOK, find_block, label_of, prefect_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,6 +167,14 @@ def list_alerts() -> list[Installed]:
             for name in _ALERTS
             for found in client.read_automations_by_name(name)
         ]
+
+
+def installed_blocks() -> list[str]:
+    """Name the blocks that our automations tell; errors as for ``list_alerts``."""
+    with prefect_server() as client:
+        found = [a for name in _ALERTS for a in client.read_automations_by_name(name)]
+        ids = [getattr(act, "block_document_id", None) for each in found for act in each.actions]
+        return [label_of(client.read_block_document(id_)) for id_ in dict.fromkeys(ids) if id_]
 
 
 def remove_alerts() -> list[Installed]:

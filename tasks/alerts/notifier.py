@@ -12,6 +12,7 @@ import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -191,16 +192,20 @@ def _send(recipient: Recipient, due: tuple[Alert, ...]) -> tuple[Alert, ...]:
 
 
 def _is_delivered(recipient: Recipient, alert: Alert) -> bool:
+    return deliver(recipient, alert) is None
+
+
+def deliver(recipient: Recipient, alert: Alert) -> str | None:
+    """Send an alert; None if it is delivered, else what Apprise said, secrets included."""
     kind = _TYPES[alert.severity]
-    with _apprise_silenced():
+    with _apprise_overheard() as said:
         try:
-            return bool(
-                recipient.client.notify(
-                    title=alert.title, body=alert.body, notify_type=kind, body_format="text"
-                )
+            sent = recipient.client.notify(
+                title=alert.title, body=alert.body, notify_type=kind, body_format="text"
             )
-        except Exception:  # noqa: BLE001 - whatever a service raises, batches are scored all the same
-            return False
+        except Exception as error:  # noqa: BLE001 - whatever a service raises, batches are scored all the same
+            return type(error).__name__
+    return None if sent else said.getvalue()
 
 
 def _undelivered(recipient: Recipient, count: int) -> str:
@@ -215,7 +220,7 @@ def _recipient(address: str, number: int) -> Recipient:
     from apprise import Apprise
 
     client = Apprise()
-    with _apprise_silenced():
+    with _apprise_overheard():
         known = client.add(address)
     if not known or not len(client):
         msg = (
@@ -229,15 +234,17 @@ def _recipient(address: str, number: int) -> Recipient:
 
 
 @contextmanager
-def _apprise_silenced() -> Generator[None]:
-    """Keep Apprise's log, which names addresses, from every handler."""
-    log = logging.getLogger("apprise")
-    before = log.disabled
-    log.disabled = True
+def _apprise_overheard() -> Generator[StringIO]:
+    """Keep Apprise's log, which names addresses, from every handler, and hand it over."""
+    log, said = logging.getLogger("apprise"), StringIO()
+    before, level = (log.handlers, log.propagate), log.level
+    log.handlers, log.propagate = [logging.StreamHandler(said)], False
+    log.setLevel(logging.WARNING)
     try:
-        yield
+        yield said
     finally:
-        log.disabled = before
+        log.handlers, log.propagate = before
+        log.setLevel(level)
 
 
 # ----- the record -----

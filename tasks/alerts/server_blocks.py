@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
+from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 WEBHOOK = "webhook"  # the one type of block that can be called and is no notification
 _PAGE = 200
+
+
+def is_server_named() -> bool:
+    """Whether a variable or profile of Prefect's names a server."""
+    return bool(get_current_settings().api.url)
 
 
 @contextmanager
@@ -63,8 +69,13 @@ def find_block(client: SyncPrefectClient, named: str) -> BlockDocument:
     return block
 
 
+def load_block(named: str) -> Any:
+    """Load a block by ``TYPE/NAME``, with its secrets."""
+    return Block.load(named)
+
+
 def _those_there(client: SyncPrefectClient) -> str:
-    there = sorted(_label(block) for block in _blocks(client) if _can_tell(block))
+    there = sorted(label_of(block) for block in _blocks(client) if _can_tell(block))
     if there:
         return f" Those that can tell somebody: {', '.join(there)}."
     return (
@@ -80,7 +91,8 @@ def _blocks(client: SyncPrefectClient) -> Generator[BlockDocument]:
         offset += len(page)
 
 
-def _label(block: BlockDocument) -> str:
+def label_of(block: BlockDocument) -> str:
+    """Name a block as ``TYPE/NAME``."""
     return f"{block.block_type.slug if block.block_type else '?'}/{block.name}"
 
 

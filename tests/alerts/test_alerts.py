@@ -246,6 +246,60 @@ def test_drift_and_its_end_are_told_once_each(
     assert (over["title"], over["type"]) == ("[info] line: the drift is over", "success")
 
 
+# ----- on trial -----
+
+
+def test_a_test_alert_goes_to_each_address(
+    webhook: Webhook, capsys: CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One marked message each; exit code 0 if all are sent, and no feed is needed."""
+    monkeypatch.setenv(
+        "SIGNATURE_GATE_NOTIFY",
+        " ".join(f"json://{webhook.host}/{path}" for path in ("one", "other")),
+    )
+
+    code, out, err = run(capsys, "alerts", "test")
+
+    assert (code, err, out.count("sent ")) == (0, "", 2)
+    for path in ("/one", "/other"):
+        (told,) = webhook.got(path)
+        assert told["title"] == "[test] signature-gate: this is a test alert"
+        assert "Nothing has happened" in told["message"]
+
+
+def test_a_test_alert_that_fails_is_told_with_its_reason_and_without_secrets(
+    webhook: Webhook, capsys: CaptureFixture[str]
+) -> None:
+    """One that answers with an error, and one that does not answer: exit code 3, and what to do."""
+    webhook.answers = HTTPStatus.SERVICE_UNAVAILABLE
+    refusing = f"json://anna:s3cret@{webhook.host}/t0ken"
+    options = ("--notify", refusing, "--notify", "json://127.0.0.1:1/s3cret")
+
+    code, out, err = run(capsys, "alerts", "test", *options)
+    entries = json.loads(run(capsys, "alerts", "test", "--json", *options)[1])
+
+    assert code == 3
+    assert [entry["state"] for entry in entries] == ["failed", "failed"]
+    assert "503" in entries[0]["reason"]
+    assert "onnection error" in entries[1]["reason"]
+    assert "(address 2)" in entries[1]["receiver"]
+    assert out.count("Check that the receiver is up, and this address") == 2
+    said = out + err + json.dumps(entries)
+    assert not any(secret in said for secret in ("s3cret", "t0ken", "anna", "127.0.0.1"))
+
+
+def test_without_anybody_to_send_to_nothing_is_tested(capsys: CaptureFixture[str]) -> None:
+    """Neither address nor server: wrong usage, and what to name."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: None}):
+        code, out, err = run(capsys, "alerts", "test")
+
+    assert (code, out) == (2, "")
+    assert "PREFECT_API_URL" in err
+    assert "--notify" in err
+
+
 # ----- silence -----
 
 

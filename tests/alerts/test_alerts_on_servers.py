@@ -249,6 +249,36 @@ def test_a_receiver_that_is_down_is_an_event_of_the_servers(
     wait_for(lambda: webhook.got(f"/hooks/{'t' * 26}"), "the next fault's message")
 
 
+def test_a_test_alert_goes_through_the_installed_blocks_and_named_ones(
+    on_server: Platform, blocks: tuple[str, str], webhook: Webhook, capsys: CaptureFixture[str]
+) -> None:
+    """Of two kinds, each once; one that fails is told with its reason, without secrets."""
+    from prefect.blocks.notifications import MattermostWebhook
+
+    install(capsys, "--block", blocks[0], "--block", blocks[1])
+    code, out, err = run(capsys, "alerts", "test")
+    assert (code, err, out.count("sent ")) == (0, "", 2)
+    (told,), (called,) = webhook.got("/ops"), webhook.got("/plain")
+    assert told["title"] == called["subject"] == "[test] signature-gate: this is a test alert"
+    assert called["event"] == "signature-gate.alerts.test"
+
+    host, port = webhook.host.split(":")
+    mattermost: Any = MattermostWebhook(hostname=host, port=int(port), token="t" * 26)
+    mattermost.save("chat", overwrite=True)
+    webhook.answers = HTTPStatus.SERVICE_UNAVAILABLE
+    named = ("mattermost-webhook/chat", *blocks)
+    options = (part for name in named for part in ("--block", name))
+    code, out, err = run(capsys, "alerts", "test", "--json", *options)
+
+    entries = json.loads(out)
+    assert code == 3
+    assert [entry["receiver"] for entry in entries] == list(named)
+    assert all("503" in entry["reason"] for entry in entries), entries
+    assert all("page Blocks" in entry["remedy"] for entry in entries)
+    assert "t" * 26 not in out + err
+    assert run(capsys, "alerts", "test", "--block", "slack-webhook/none")[0] == 2
+
+
 def test_what_cannot_be_installed_is_said_with_its_remedy(
     on_server: Platform,
     blocks: tuple[str, str],
