@@ -31,7 +31,7 @@ def read_bytes(path: str | Path) -> bytes:
         OSError: The file cannot be read.
         DocumentError: It is no regular file, or larger.
     """
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+    with os.fdopen(os.open(_named(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             msg = "it is no regular file"
             raise DocumentError(msg)
@@ -40,6 +40,13 @@ def read_bytes(path: str | Path) -> bytes:
         msg = f"it is larger than {_LARGEST // 2**20} MiB"
         raise DocumentError(msg)
     return content
+
+
+def _named(path: object) -> str | os.PathLike[str]:
+    if isinstance(path, str | os.PathLike):
+        return path
+    msg = f"a file is named by a path, not by an object of type {type(path).__name__}"
+    raise DocumentError(msg)
 
 
 def read_json(path: str | Path) -> Any:

@@ -56,6 +56,13 @@ class Misuse(GateError):
     """An argument, name or file is invalid."""
 
 
+def require(given: object, kinds: type | tuple[type, ...], accepted: str) -> None:
+    """Refuse an argument of another type, and say what is accepted."""
+    if not isinstance(given, kinds):
+        msg = f"{accepted}, not an object of type {type(given).__name__}."
+        raise Misuse(msg)
+
+
 class BatchNotFound(Misuse):
     """No such file or folder."""
 

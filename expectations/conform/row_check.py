@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from ..batch.statistics import ColumnStatistics
     from ..contract.types import ScalarName, Type
-    from ..verdict.verdict import Engine, Kind, Severity
+    from ..verdict.rule_result import Engine
+    from ..verdict.verdict import Kind, Severity
     from .source import SourceColumn
 
 

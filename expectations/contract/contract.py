@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
+from ..errors import require
 from .signature import Column, parsed, read_signature
 from .types import Tensor
 
@@ -58,6 +60,7 @@ class Contract:
         """
         from ..registry.client import load_contract
 
+        require(uri, (str, PathLike), "a contract is loaded from a model URI or a path")
         return load_contract(str(uri), timeout)
 
     @classmethod

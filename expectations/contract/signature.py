@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from ..documents import parse_json
-from ..errors import NoContract
+from ..errors import NoContract, require
 from .types import Anything, Tensor, Type, parse_type, required
 
 # What a tensor may hold for its values to be judged: see ``tensors.TENSOR_DTYPES``.
@@ -75,7 +75,8 @@ def _stored(signature: Any, where: str) -> dict[str, str | None]:
     if signature is None:
         reason = "it was logged without a signature"
         raise NoContract(reason, f"{_RELOG}.", where)
-    stored = signature if isinstance(signature, dict) else signature.to_dict()
+    stored = signature.to_dict() if hasattr(signature, "to_dict") else signature
+    require(stored, dict, "a signature is a ModelSignature of MLflow or its dictionary")
     if stored.get("is_signature_from_type_hint"):
         reason = "its signature comes from a type hint, which MLflow does not enforce"
         raise NoContract(reason, f"{_RELOG} instead of a type hint.", where)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from ..rules.schema_rules import SHAPE_RULES
-from ..verdict.verdict import Evidence, RuleResult, Violation
+from ..verdict.verdict import Evidence, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ..conform.row_check import RowCheck
     from ..rules.row_checks import RuleState
     from ..rules.rule import Rule
-    from ..verdict.verdict import Conversion
+    from ..verdict.conversion import Conversion
+    from ..verdict.rule_result import RuleResult
     from .file_result import FileResult
 
 _STAGES: tuple[Evidence, ...] = get_args(Evidence)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from ..batch.batch import OpenedBatch
     from ..contract.contract import Contract
     from ..errors import NoContract
-    from ..verdict.verdict import BatchInfo, Engine
+    from ..verdict.rule_result import Engine
+    from ..verdict.verdict import BatchInfo
     from .request import CheckRequest
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from ..batch.batch import Batch, UnreadableError
     from ..conform.plan import BatchPlan
-    from ..verdict.verdict import Conversion, Evidence, Violation
+    from ..verdict.conversion import Conversion
+    from ..verdict.verdict import Evidence, Violation
 
 
 class RuleCounts(NamedTuple):

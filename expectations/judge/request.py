@@ -12,7 +12,7 @@ from ..contract.policy import Policy
 from ..errors import InvalidPolicy, Misuse
 from ..similarity import closest
 from ..suite import rules_of
-from ..verdict.verdict import Engine
+from ..verdict.rule_result import Engine
 from ..wording import listed
 
 if TYPE_CHECKING:
@@ -44,8 +44,9 @@ def check_request(contract: Any, policy: Any, engine: Any) -> CheckRequest:
         Misuse: An object of another type, no such engine, or a rule that cannot be meant.
         InvalidPolicy: A policy that names columns which the model does not have.
     """
-    if engine not in get_args(Engine):
-        msg = f"no such engine: {engine!r}. Choose one of {', '.join(get_args(Engine))}."
+    if str(engine) not in get_args(Engine):
+        given = repr(engine) if isinstance(engine, str) else f"a {type(engine).__name__}"
+        msg = f"no such engine: {given}. Choose one of {', '.join(get_args(Engine))}."
         raise Misuse(msg)
     contract = _contract(contract)
     policy = _policy(policy, contract)
@@ -65,9 +66,9 @@ def _contract(given: Any) -> Contract:
     if isinstance(given, str | os.PathLike):
         return Contract.load(os.fspath(given))  # pyright: ignore[reportUnknownArgumentType]
     msg = (
-        f"a batch is checked by a contract or a model URI, not by an object of type "
-        f"{type(given).__name__}. Load one with Contract.load(uri), or make one with "
-        "Contract.from_signature(signature)."
+        "a batch is checked by a Contract, a model URI, or the path of a model or suite, not by an "
+        f"object of type {type(given).__name__}. check(batch, contract) takes the batch first; "
+        "Contract.from_signature(signature) makes a contract."
     )
     raise Misuse(msg)
 
@@ -82,7 +83,7 @@ def _policy(given: Any, contract: Contract) -> Policy:
     if isinstance(given, str | os.PathLike):
         return Policy.load(Path(given))  # pyright: ignore[reportUnknownArgumentType]
     msg = (
-        f"a policy is a Policy, a dictionary of its fields, or the path of a YAML file, not an "
+        "a policy is a Policy, a dictionary of its fields, or the path of a YAML file, not an "
         f"object of type {type(given).__name__}."
     )
     raise Misuse(msg)

@@ -18,6 +18,7 @@ from .rejected_rows import rejected_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from ..conform.model_input import ModelInput
     from ..conform.plan import BatchPlan
@@ -42,7 +43,7 @@ class Chunk:
     model_input: ModelInput
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CheckResult:
     """The verdict on a batch, with its accepted and rejected rows.
 
@@ -69,6 +70,20 @@ class CheckResult:
     def violations(self) -> tuple[Violation, ...]:
         """All violations, blocking or not."""
         return self.verdict.violations
+
+    def report(self, path: str | Path) -> Path:
+        """Write the report, one HTML page; an older page at the path is replaced."""
+        from ..report.batch_report import write_report
+
+        return write_report(path, self.verdict)
+
+    def __repr__(self) -> str:
+        return repr(self.verdict).replace("<Verdict", "<CheckResult", 1)
+
+    def _repr_html_(self) -> str:
+        from ..report.batch_report import render_head
+
+        return render_head(self.verdict)
 
     @property
     def accepted(self) -> pl.LazyFrame | None:

@@ -18,7 +18,8 @@ from ..conform.source import SourceColumn
 from ..conform.stacked_tensor import stack_columns
 from ..conform.text_columns import with_values
 from ..contract.types import Anything, Scalar
-from ..verdict.verdict import Conversion, Violation
+from ..verdict.conversion import Conversion
+from ..verdict.verdict import Violation
 from .column_matching import match_columns
 from .file_result import FileResult
 

@@ -78,8 +78,8 @@ def open_frame(frame: Any, contract: Contract, policy: Policy) -> Batch:
         columns = _of_pandas(frame, contract, policy)
         return _batch("pandas", columns, pl.DataFrame(height=len(frame)), contract, policy)
     msg = (
-        f"cannot read a {type(frame).__module__}.{type(frame).__qualname__} as a batch. "
-        "Hand over a path, or a pandas, Polars or Arrow frame."
+        f"cannot read a {type(frame).__module__}.{type(frame).__qualname__} as a batch. Hand over "
+        "a path, a pandas, Polars or Arrow frame, an ndarray, or a dictionary of ndarrays."
     )
     raise UnsupportedBatch(msg)
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from ..verdict.verdict import Conversion, Verdict
+    from ..verdict.conversion import Conversion
+    from ..verdict.verdict import Verdict
     from .cooccurrence import Overlaps
     from .feed_history import FeedHistory
 
@@ -112,6 +113,13 @@ def render_report(
         around=around,
         past=past,
         pictures=pictures_of(past) if past and past.batches else None,
+    )
+
+
+def render_head(verdict: Verdict) -> str:
+    """Render the head of the report for a notebook, as HTML that brings its own style."""
+    return render_page(
+        "head.html.jinja", verdict=verdict, why=why(verdict), groups=grouped(verdict)
     )
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..gx.results import Expectation
-    from ..verdict.verdict import RuleResult, Verdict, Violation
+    from ..verdict.rule_result import RuleResult
+    from ..verdict.verdict import Verdict, Violation
 
 _OF_COLUMNS = ("expect_table_columns_to_match_set", "expect_table_columns_to_match_ordered_list")
 _OF_TYPE = ("expect_column_type_to_be", "expect_column_to_exist")

@@ -36,7 +36,30 @@ class ViolationGroup:
     @property
     def remedy(self) -> str:
         """What to do about all of them."""
-        return _said_of(self.first, self.first.remedy, _EACH if self.violations[1:] else None)
+        return self.said(self.first.remedy)
+
+    def said(self, text: str) -> str:
+        """Make a text of the first of them one about all."""
+        return _said_of(self.first, text, _EACH if self.violations[1:] else None)
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """The sample, if all have the same."""
+        alike = len({v.sample for v in self.violations}) == 1
+        return (self.first.samples if not self.violations[1:] else self.first.sample) * alike
+
+    @property
+    def rows(self) -> str:
+        """How many rows have it, and the first of them if all have the same."""
+        counts = [v.count for v in self.violations if v.count is not None]
+        if not counts:
+            return ""
+        least, most = min(counts), max(counts)
+        many = f"{most:,}" if least == most else f"{least:,} to {most:,}"
+        each = " in each" if self.violations[1:] else ""
+        alike = len({v.rows for v in self.violations}) == 1
+        first = ", ".join(map(str, self.first.rows)) if alike else ""
+        return f"{many}{each}{f' (first {first})' if first else ''}"
 
     @property
     def cause(self) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ..batch.query import collect
-from ..verdict.verdict import RuleResult, Violation
+from ..verdict.rule_result import RuleResult
+from ..verdict.verdict import Violation
 from .aggregate_rules import TABLE_RULES
 from .pattern_timer import SLOW, are_slow
 from .row_checks import RuleState, masks

@@ -12,7 +12,8 @@ from .row_rules import ROW_RULES
 from .rule import applies_to
 
 if TYPE_CHECKING:
-    from ..verdict.verdict import RuleResult, Violation
+    from ..verdict.rule_result import RuleResult
+    from ..verdict.verdict import Violation
     from .conformed_batch import ConformedBatch, RowLocations
     from .operands import RuleOperands
     from .rule import Rule

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from ..wording import counted
 
@@ -84,46 +84,6 @@ def ranked(violations: tuple[Violation, ...]) -> list[Violation]:
     return sorted(
         violations, key=lambda v: (v.severity == "warning", v.level == "row", -(v.count or 0))
     )
-
-
-class Alike(NamedTuple):
-    """Violations that differ in their column and rows only.
-
-    Attributes:
-        violation: The only one; or what all say, with ``'COLUMN'`` for the column's name and those
-            rows that all have.
-        columns: The columns.
-        counts: The rows of each, for row-level violations.
-    """
-
-    violation: Violation
-    columns: tuple[str, ...]
-    counts: tuple[int, ...]
-
-
-def alike(violations: tuple[Violation, ...]) -> list[Alike]:
-    """Group violations that differ in their column and rows only, the worst first."""
-    groups: dict[Violation, list[Violation]] = defaultdict(list)
-    for violation in ranked(violations):
-        groups[_without_column(violation)].append(violation)
-    return [_group(common, members) for common, members in groups.items()]
-
-
-def _without_column(violation: Violation) -> Violation:
-    name = repr(violation.column)
-    texts = ("expected", "observed", "remedy", "because")
-    said = {field: getattr(violation, field).replace(name, "'COLUMN'") for field in texts}
-    apart = {"column": None, "rows": (), "sample_counts": (), "expectation": None}
-    count = None if violation.count is None else 0
-    return violation.model_copy(update={**said, **apart, "count": count})
-
-
-def _group(common: Violation, members: list[Violation]) -> Alike:
-    columns = tuple(v.column for v in members if v.column is not None)
-    counts = tuple(v.count for v in members if v.count is not None)
-    rows = {v.rows for v in members}
-    shared = common.model_copy(update={"rows": rows.pop() if len(rows) == 1 else ()})
-    return Alike(members[0] if len(members) == 1 else shared, columns, counts)
 
 
 def why(verdict: Verdict) -> str:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from ..contract.model_version import ModelVersion
 from ..contract.policy import Policy
 from ..errors import GateError
+from ..escaping import visible
 from ..wording import counted, listed
+from .conversion import Conversion
+from .rule_result import Engine, RuleResult
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Kind = Literal[
     "missing_column",
@@ -36,7 +42,6 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 Disposition = Literal["passed", "split", "quarantined", "failed"]
 Evidence = Literal["schema", "footer", "scan"]
 Severity = Literal["critical", "warning"]
-Engine = Literal["polars", "gx"]
 # Read once: it is looked up on disk, which takes longer than a small batch.
 GATE_VERSION = version("signature-gate")
 _FILES_NAMED = 5
@@ -113,41 +118,6 @@ class Violation(BaseModel):
         first = ", ".join(map(str, self.rows))
         rows = f" in {counted(self.count, 'row')}"
         return f"{rows} (first: {first})" if first else rows
-
-
-class RuleResult(BaseModel):
-    """The result of one of the user's rules.
-
-    Attributes:
-        expectation: The rule, as GX writes it.
-        success: Whether it is kept; None where it was not judged, because the batch was stopped
-            before, or an optional column that it is about did not arrive.
-        element_count: Rows that it looked at, for rules about rows.
-        unexpected_count: Rows that break it.
-        observed: What was measured, for rules about the whole; empty under ``redact``.
-        scope: ``row`` if each row is judged by itself, ``batch`` if the whole had to be looked at.
-        engine: What judged it.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    expectation: dict[str, Any]
-    success: bool | None = None
-    element_count: int | None = None
-    unexpected_count: int | None = None
-    observed: Any = None
-    scope: Literal["row", "batch"] = "batch"
-    engine: Engine = "polars"
-
-
-class Conversion(BaseModel):
-    """A column that arrived in another type and is converted, losslessly, to the model's."""
-
-    model_config = ConfigDict(frozen=True)
-
-    column: str = Field(description="The column's name as the contract has it.")
-    arrived: str = Field(description="The type in which it arrived.")
-    becomes: str = Field(description="The model's type.")
 
 
 class BatchInfo(BaseModel):
@@ -260,14 +230,36 @@ class Verdict(BaseModel):
 
     def summary(self) -> str:
         """Describe the outcome in one line, then up to twenty violations, the worst first."""
-        of = "" if self.rows is None else f" of {self.rows:,} rows"
-        head = f"{self.batch.name}{of}: {self.disposition}"
-        if self.rejected:
-            head += f", {self.rejected:,} rejected"
-        worst = sorted(self.violations, key=lambda v: v.severity != "critical")
+        worst = self._worst_first
         more = len(worst) - _LISTED
         rest = [f" - and {more:,} more, all of them in the verdict"] if more > 0 else []
-        return "\n".join([head, *(f" - {v.message}" for v in worst[:_LISTED]), *rest])
+        return "\n".join([self._headline, *(f" - {v.message}" for v in worst[:_LISTED]), *rest])
+
+    @property
+    def _headline(self) -> str:
+        of = "" if self.rows is None else f" of {self.rows:,} rows"
+        rejected = f", {self.rejected:,} rejected" if self.rejected else ""
+        return f"{self.batch.name}{of}: {self.disposition}{rejected}"
+
+    @property
+    def _worst_first(self) -> list[Violation]:
+        return sorted(self.violations, key=lambda v: v.severity != "critical")
+
+    def __repr__(self) -> str:
+        worst = self._worst_first
+        first = listed([v.message.partition(": ")[0] for v in worst[:1]], 1, len(worst))
+        return f"<Verdict {visible('; '.join(filter(None, (self._headline, first))))}>"
+
+    def _repr_html_(self) -> str:
+        from ..report.batch_report import render_head
+
+        return render_head(self)
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return the violations as a frame, a row each; its columns and types never change."""
+        from .frames import violations_frame
+
+        return violations_frame([v.model_dump() for v in self.violations])
 
     def to_json(self) -> str:
         """Return the verdict as one JSON document that ``from_json`` reads back."""

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from ...expectations.verdict.explain import alike
-from ...expectations.wording import counted
+from ...expectations.report.violation_groups import grouped
 from .console import (
     disposition,
     names,
@@ -24,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ...expectations.contract.contract import Contract
-    from ...expectations.verdict.explain import Alike
-    from ...expectations.verdict.verdict import Conversion, Verdict, Violation
+    from ...expectations.report.violation_groups import ViolationGroup
+    from ...expectations.verdict.conversion import Conversion
+    from ...expectations.verdict.verdict import Verdict, Violation
 
 _SEVERITY_STYLES = {"critical": "red", "warning": "yellow"}
 
@@ -36,9 +36,9 @@ def show_verdict(verdict: Verdict) -> None:
     model = f"{verdict.model}  (signature {verdict.contract})" if verdict.model else ""
     evidence = _count_each(verdict.evidence.values())
     print_fields([("model", model), ("evidence", evidence), *_conversions(verdict.conversions)])
-    for group in alike(verdict.violations):
+    for group in grouped(verdict):
         print_blank()
-        _show_violation(group)
+        _show_group(group)
 
 
 def _headline(verdict: Verdict) -> Text:
@@ -62,19 +62,18 @@ def _conversions(conversions: Sequence[Conversion]) -> Iterator[tuple[str, Text]
         yield "converted", names(converted) + plain(change)
 
 
-def _show_violation(group: Alike) -> None:
-    violation, columns = group.violation, group.columns
-    where = counted(len(columns), "column") if len(columns) > 1 else "".join(columns)
-    title = f"{violation.kind}{f' in {where}' if where else ''}"
-    out.print(plain(title, _SEVERITY_STYLES[violation.severity]))
+def _show_group(group: ViolationGroup) -> None:
+    violation = group.first
+    columns = [each.column for each in group.violations if each.column is not None]
+    out.print(plain(group.cause, _SEVERITY_STYLES[violation.severity]))
     fields: list[tuple[str, str | Text]] = [
-        ("columns", names(columns) if len(columns) > 1 else ""),
-        ("expected", violation.expected),
-        ("observed", violation.observed),
-        ("rows", _rows(group)),
-        ("values", ", ".join(violation.samples)),
-        ("because", violation.because),
-        ("remedy", violation.remedy),
+        ("columns", names(columns) if columns[1:] else ""),
+        ("expected", group.said(violation.expected)),
+        ("observed", group.said(violation.observed)),
+        ("rows", group.rows),
+        ("values", ", ".join(group.samples)),
+        ("because", group.said(violation.because)),
+        ("remedy", group.remedy),
     ]
     print_fields(fields, indent=2)
 
@@ -84,16 +83,6 @@ def kind_and_column(violation: Violation | None) -> str:
     if violation is None:
         return ""
     return f"{violation.kind}{f' in {violation.column}' if violation.column else ''}"
-
-
-def _rows(group: Alike) -> str:
-    if not group.counts:
-        return ""
-    least, most = min(group.counts), max(group.counts)
-    each = " in each" if len(group.counts) > 1 else ""
-    positions = ", ".join(map(str, group.violation.rows))
-    first = f" (first {positions})" if positions else ""
-    return f"{f'{least:,}' if least == most else f'{least:,} to {most:,}'}{each}{first}"
 
 
 def show_contract(contract: Contract) -> None:

@@ -143,11 +143,10 @@ class Feed(BaseModel):
         Raises:
             InvalidFeed: No such file, not YAML, or an unknown field or value; the text lists all.
         """
-        source = Path(path)
         try:
-            fields = read_yaml(source)
+            fields, source = read_yaml(path), Path(path)
         except (OSError, DocumentError) as error:
-            msg = f"cannot read the feed {source}: {error}"
+            msg = f"cannot read the feed {path}: {error}"
             raise InvalidFeed(msg) from error
         feed = cls.parse(fields, str(source)).resolved_from(source.resolve().parent)
         refuse_unsafe_folders(feed.name, feed.folder_paths())

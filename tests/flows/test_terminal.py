@@ -78,8 +78,8 @@ null in 4 columns
   rows     2 to 10 in each
   values   null
   because  long cannot carry null to the model
-  remedy   Fill 'COLUMN' before delivery, or log the model again with it as an
-           optional double, which can hold null.
+  remedy   Fill each of these columns before delivery, or log the model again
+           with it as an optional double, which can hold null.
 
 extra_column
   expected only columns that the model knows

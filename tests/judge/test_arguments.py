@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 from small_checks import contract
 
-from signature_gate import Policy, check
+from signature_gate import Contract, Policy, check
 from signature_gate.expectations.errors import InvalidPolicy, Misuse
 from signature_gate.expectations.suite import to_suite
+from signature_gate.tasks.feed.feed import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,3 +70,29 @@ def test_a_policy_about_columns_that_do_not_exist_is_invalid(policy: Any, named:
         check(BATCH, contract(a="long", bill_length="double"), policy)
 
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "accepted"),
+    [
+        (lambda: check(3, CONTRACT), "a path, a pandas, Polars or Arrow frame, an ndarray"),
+        (lambda: check(CONTRACT, BATCH), "check(batch, contract) takes the batch first"),
+        (
+            lambda: check(BATCH, Policy()),
+            "a Contract, a model URI, or the path of a model",
+        ),
+        (lambda: check(BATCH, CONTRACT, CONTRACT), "a Policy, a dictionary of its fields"),
+        (lambda: check(BATCH, CONTRACT, None, Policy()), "Choose one of polars, gx."),
+        (lambda: Contract.load(CONTRACT), "from a model URI or a path"),
+        (lambda: Contract.from_signature("models:/x/1"), "a ModelSignature of MLflow or its dict"),
+        (lambda: Policy.load(3), "a file is named by a path, not by an object of type int"),
+        (lambda: Feed.load(3), "a file is named by a path, not by an object of type int"),
+    ],
+)
+def test_misuse_says_what_is_accepted(call: Callable[[], Any], accepted: str) -> None:
+    """An object of a type that is none of the accepted ones is named by its type, not shown."""
+    with pytest.raises(Misuse) as caught:
+        call()
+
+    assert accepted in str(caught.value)
+    assert len(str(caught.value)) < 300

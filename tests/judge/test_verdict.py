@@ -15,13 +15,8 @@ from small_checks import contract, split
 
 from signature_gate import BatchRejected, Policy, check
 from signature_gate.expectations.contract.model_version import ModelVersion
-from signature_gate.expectations.verdict.verdict import (
-    KINDS,
-    BatchInfo,
-    Conversion,
-    Verdict,
-    Violation,
-)
+from signature_gate.expectations.verdict.conversion import Conversion
+from signature_gate.expectations.verdict.verdict import KINDS, BatchInfo, Verdict, Violation
 
 WHERE = BatchInfo(name="day.parquet", format="parquet")
 

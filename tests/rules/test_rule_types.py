@@ -12,7 +12,7 @@ from stock_gx import Answer, ask
 from signature_gate import Policy, check
 
 if TYPE_CHECKING:
-    from signature_gate.expectations.verdict.verdict import RuleResult
+    from signature_gate.expectations.verdict.rule_result import RuleResult
 
 ALL = list(TYPES)
 

@@ -22,14 +22,10 @@ from repository import ROOT
 from signature_gate.expectations import errors
 from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.contract.policy import CsvDialect, Policy
+from signature_gate.expectations.verdict.conversion import Conversion
 from signature_gate.expectations.verdict.explain import KINDS_IN_WORDS
-from signature_gate.expectations.verdict.verdict import (
-    BatchInfo,
-    Conversion,
-    RuleResult,
-    Verdict,
-    Violation,
-)
+from signature_gate.expectations.verdict.rule_result import RuleResult
+from signature_gate.expectations.verdict.verdict import BatchInfo, Verdict, Violation
 from signature_gate.flows.cli.main import _EXIT_CODES, app
 from signature_gate.flows.cli.options import INTERRUPTED
 from signature_gate.tasks.alerts.alert import alert_of_drift, alerts_of_silence

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stock_gx import Answer
 
     from signature_gate import Contract
-    from signature_gate.expectations.verdict.verdict import RuleResult
+    from signature_gate.expectations.verdict.rule_result import RuleResult
 
 Rule = dict[str, Any]
 

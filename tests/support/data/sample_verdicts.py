@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.contract.policy import Policy
-from signature_gate.expectations.verdict.verdict import BatchInfo, Conversion, Verdict, Violation
+from signature_gate.expectations.verdict.conversion import Conversion
+from signature_gate.expectations.verdict.verdict import BatchInfo, Verdict, Violation
 
 _ARRIVING = {
     "year": "int32",
