@@ -93,7 +93,10 @@ def try_out(
     notify: Notify = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a test alert to each receiver, from this machine, and say who could not be reached."""
+    """Send a test alert to each receiver, and say who got none.
+
+    It is sent from this machine.
+    """
     from ...tasks.alerts.trial import try_blocks, try_recipients
 
     addresses = recipients(notify)
