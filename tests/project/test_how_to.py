@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    Execute = Callable[[str], str]
+    Execute = Callable[..., str]
 
 pytest_plugins = ["page_commands", "page_workplace"]
 OLD_RECEIPTS = ROOT / "tests" / "support" / "feeds" / "receipts_0_1"
@@ -30,7 +30,9 @@ OLD_RECEIPTS = ROOT / "tests" / "support" / "feeds" / "receipts_0_1"
 RUN_BY = {
     "how-to/ci.md": "project/test_how_to.py",
     "how-to/etl.md": "project/test_how_to.py",
+    "how-to/events.md": "project/test_how_to_on_servers.py",
     "how-to/nfs.md": "project/test_how_to.py",
+    "how-to/notifications.md": "project/test_how_to_on_servers.py",
     "how-to/upgrade.md": "project/test_how_to.py",
     "install.md": "project/test_how_to.py",
     "platform.md": "project/test_deployments.py",
