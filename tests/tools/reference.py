@@ -179,7 +179,7 @@ def events() -> str:
     return _page(
         "Events",
         "`tasks/prefect_tasks/events.py` and `tasks/alerts/automations.py`",
-        "What flows emit to the Prefect server. [Work with events](../how-to/events.md) uses them.\n",
+        "What flows emit on a server. [Work with events](../how-to/events.md) uses them.\n",
         "## Of a batch\n",
         f"Each is named `signature-gate.batch.<outcome>`, of {_listed(outcomes)}.\n",
         _labels(of_batch),
