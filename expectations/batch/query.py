@@ -43,6 +43,17 @@ def collect(frame: pl.LazyFrame) -> pl.DataFrame:
         raise _judged(error) from error
 
 
+def pieces_of(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Run a query piece by piece, in order; whoever stops taking pieces ends it.
+
+    Raises what ``collect`` raises.
+    """
+    try:
+        yield from frame.collect_batches(maintain_order=True, engine="streaming")
+    except READ_ERRORS as error:
+        raise _judged(error) from error
+
+
 def count_rows(batch: Batch) -> int:
     """Count the rows of a file, by reading it where nothing else says how many there are."""
     return batch.rows if batch.rows is not None else collect(batch.scan().select(pl.len())).item()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..batch.batch import UnreadableError
-from ..batch.columns import ROW, exact_col
-from ..batch.query import collect, count_rows
+from ..batch.columns import ROW, exact_col, unused_prefix
+from ..batch.query import collect, count_rows, pieces_of
 from ..conform.objects.kinds import code_of
 from ..verdict.verdict import Evidence, Violation
 from ..wording import cut
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _LONGEST_SAMPLE = 80
 # Failing rows in which equal values are counted: more would be a second pass over the data.
 _SAMPLED_ROWS = 100
-# Each sample is a query of its own: where thousands of columns fail, those of the first must do.
+# Where thousands of columns fail, the samples of the first must do.
 _MOST_SAMPLES = 200
 # Days around 1970 for which Python has dates, whatever the zone.
 _CALENDAR = (-719_161, 2_932_895)
@@ -81,7 +81,7 @@ def _scan_file(file: FileResult, policy: Policy) -> FileResult:
         for check, count in zip(undecided, counts, strict=True)
         if count.unexpected_count
     ]
-    samples = _samples(batch, [check for check, _ in failing], policy)
+    samples = _samples(batch, failing, policy)
     return replace(
         file,
         row_count=rows,
@@ -162,15 +162,47 @@ def _count(
     return int(row["rows"]), int(row["rejected"]), counts
 
 
-def _samples(batch: Batch, failing: Sequence[RowCheck], policy: Policy) -> list[pl.DataFrame]:
-    def first(check: RowCheck) -> pl.LazyFrame:
-        shown = [] if policy.redact or check.sample is None else [check.sample.alias("value")]
-        rows = batch.scan().filter(check.mask).select(pl.col(ROW), *shown)
-        return rows.head(_SAMPLED_ROWS if shown else policy.sample_rows)
+def _samples(
+    batch: Batch, failing: Sequence[tuple[RowCheck, int]], policy: Policy
+) -> list[pl.DataFrame]:
+    """Collect the first failing rows of each check, in one pass that ends with the last of them."""
+    mark = unused_prefix((*batch.sources, ROW), "fails")
+    found = [
+        _Sample(f"{mark}{i}", check, count, policy) for i, (check, count) in enumerate(failing)
+    ]
+    wanted = [sample for sample in found[:_MOST_SAMPLES] if sample.missing]
+    if wanted:
+        fails = [sample.fails for sample in wanted]
+        marked = batch.scan().with_columns(sample.mask for sample in wanted)
+        values = [value for sample in wanted for value in sample.values]
+        rows = marked.filter(pl.any_horizontal(fails)).select(pl.col(ROW), *fails, *values)
+        for piece in pieces_of(rows):
+            wanted = [sample for sample in wanted if sample.take(piece)]
+            if not wanted:
+                break
+    return [sample.rows for sample in found]
 
-    none = pl.DataFrame(schema={ROW: pl.Int64})
-    rest = [none for _ in failing[_MOST_SAMPLES:]]
-    return [*(collect(first(check)) for check in failing[:_MOST_SAMPLES]), *rest]
+
+class _Sample:
+    """The first rows that fail a check, as far as they are found."""
+
+    def __init__(self, name: str, check: RowCheck, count: int, policy: Policy) -> None:
+        shown = None if policy.redact else check.sample
+        self.name = f"value of {name}"
+        self.fails = exact_col(name)
+        self.mask = check.mask.alias(name)
+        self.values = [] if shown is None else [shown.alias(self.name)]
+        self.missing = min(count, policy.sample_rows if shown is None else _SAMPLED_ROWS)
+        self.rows = pl.DataFrame(schema={ROW: pl.Int64})
+
+    def take(self, piece: pl.DataFrame) -> int:
+        """Take what is missing from the next rows that fail any check; give what is missing yet."""
+        values = [pl.col(self.name).alias("value") for _ in self.values]
+        failing = piece.filter(self.fails).select(pl.col(ROW), *values).head(self.missing)
+        if failing.height:
+            self.rows = pl.concat([self.rows, failing]) if self.rows.height else failing
+            self.missing -= failing.height
+        return self.missing
 
 
 def _violation(check: RowCheck, count: int, sample: pl.DataFrame, shown: int) -> Violation:
