@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003 - Typer resolves it when the command runs
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from ...expectations.contract.contract import Contract
     from ...expectations.contract.policy import Policy
     from ...expectations.verdict.verdict import Verdict
+
+_FORMATS = (
+    "text, json or, for CI, github (annotations), junit (XML) or markdown (a summary). The exit "
+    "code is the same."
+)
 
 
 def check(
@@ -36,7 +41,11 @@ def check(
     engine: Annotated[
         str, typer.Option(metavar="polars|gx", help="gx is slow; tests compare polars with it.")
     ] = "polars",
-    as_json: AsJson = False,
+    written_as: Annotated[
+        Literal["text", "json", "github", "junit", "markdown"],
+        typer.Option("--format", metavar="FORMAT", help=_FORMATS),
+    ] = "text",
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     timeout: Timeout = None,
 ) -> None:
     """Judge one batch. The model is never loaded, and no file is moved."""
@@ -44,6 +53,9 @@ def check(
     from ...expectations.judge.checking import check as judge
     from ...expectations.judge.checking import refuse
 
+    if as_json and written_as not in ("text", "json"):
+        msg = f"--json and --format {written_as} exclude each other"
+        raise typer.BadParameter(msg)
     chosen = Policy.load(policy) if policy else None
     try:
         contract = load_contract(model, timeout)
@@ -53,7 +65,7 @@ def check(
             verdict = judge(batch, contract, chosen, cast("Any", engine)).verdict
     except NoContract as error:
         verdict = refuse(batch, error, chosen).verdict
-    _deliver(verdict, report, as_json=as_json)
+    _deliver(verdict, report, "json" if as_json else written_as)
     raise typer.Exit(PASSED if verdict.passed else NOT_PASSED)
 
 
@@ -69,18 +81,22 @@ def _with_rules(policy: Policy, rules: Path) -> Policy:
     return policy.model_copy(update={"rules": str(rules)})
 
 
-def _deliver(verdict: Verdict, report: Path | None, *, as_json: bool) -> None:
+def _deliver(verdict: Verdict, report: Path | None, written_as: str) -> None:
+    from ...expectations.report.ci_formats import FORMATS
+
     if report:
         from ...expectations.report.batch_report import Surroundings, write_report
 
         write_report(report, verdict, (), Surroundings(judged=datetime.now(UTC)))
-    if as_json:
+    if written_as == "json":
         terminal.print_json(verdict.to_json())
-        return
-    show_verdict(verdict)
-    if report:
-        terminal.print_blank()
-        terminal.print_line(f"report     {report}")
+    elif written_as in FORMATS:
+        typer.echo(FORMATS[written_as](verdict))
+    else:
+        show_verdict(verdict)
+        if report:
+            terminal.print_blank()
+            terminal.print_line(f"report     {report}")
 
 
 def contract(

@@ -89,7 +89,8 @@ def test_a_sample_and_a_model_are_checked_in_ci(workplace: Path, execute: Execut
     steps = [step.get("run", "") for step in workflow["jobs"]["sample"]["steps"]]
     sample = "signature-gate check suite.json 2013-07-12.csv --report report.html"
     assert sample in commands_in("how-to/ci.md")
-    assert sample.replace("2013-07-12.csv", "samples/flights.csv") in steps
+    in_ci = sample.replace("2013-07-12.csv", "samples/flights.csv")
+    assert f"{in_ci} --format github" in steps
 
 
 def test_a_shared_disk_is_probed_for_locks(workplace: Path, execute: Execute) -> None:
