@@ -1,13 +1,20 @@
-"""What a Parquet footer proves about a column without reading it."""
+"""What is known of a column's values: from a Parquet footer, or from a scan of the batch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     import pyarrow.parquet as pq
+
+_LONGEST_TEXT = 100
 
 
 @dataclass(frozen=True)
@@ -64,3 +71,92 @@ def _bounds(filled: list[Any]) -> tuple[Any, Any] | None:
     except (ValueError, OverflowError):
         # Instants for which Python has no date.
         return None
+
+
+# ----- what reports and receipts tell -----
+
+
+class ColumnValues(NamedTuple):
+    """What is known of a column's values; None where it is not.
+
+    Attributes:
+        nulls: Null cells.
+        range: Smallest and largest value, as JSON has them; of scanned numbers the finite ones.
+        nans: Cells that are NaN.
+        infinities: Cells that are infinite.
+    """
+
+    nulls: int | None = None
+    range: tuple[Any, Any] | None = None
+    nans: int | None = None
+    infinities: int | None = None
+
+
+def values_in(known: ColumnStatistics) -> ColumnValues:
+    """Say what a footer knows of a column."""
+    return ColumnValues(known.nulls, _as_range(*known.bounds) if known.bounds else None)
+
+
+def merged_values(files: Sequence[ColumnValues]) -> ColumnValues:
+    """Merge what is known of a column in each file of a batch."""
+    if len(files) == 1:
+        return files[0]
+    ranges: list[Any] = [values.range for values in files]
+    whole = None
+    if all(ranges):
+        lows, highs = zip(*ranges, strict=True)
+        whole = (min(lows), max(highs))
+    counts = ([getattr(v, name) for v in files] for name in ("nulls", "nans", "infinities"))
+    nulls, nans, infinities = (None if None in c else sum(c) for c in counts)
+    return ColumnValues(nulls, whole, nans, infinities)
+
+
+@dataclass(frozen=True)
+class ScannedColumn:
+    """A column that a scan parses anyway, which costs far more than to look at its values.
+
+    Attributes:
+        name: Its arriving name.
+        cells: Its cells.
+        values: What they stand for.
+        dtype: The type of these values.
+    """
+
+    name: str
+    cells: pl.Expr
+    values: pl.Expr
+    dtype: pl.DataType
+
+    def columns(self) -> Iterator[pl.Expr]:
+        """Select what the aggregates are made of."""
+        yield self.cells.is_null().alias(f"null {self.name}")
+        yield self.values.alias(f"value {self.name}")
+
+    def aggregates(self) -> Iterator[pl.Expr]:
+        """Aggregate it."""
+        value = finite = pl.col(f"value {self.name}")
+        yield pl.col(f"null {self.name}").sum()
+        if self.dtype.is_float():
+            finite = pl.when(value.is_finite()).then(value)
+            yield value.is_nan().sum().alias(f"nan {self.name}")
+            yield value.is_infinite().sum().alias(f"infinite {self.name}")
+        if self.dtype.is_numeric() or self.dtype == pl.Datetime("ns"):
+            yield finite.min().alias(f"low {self.name}")
+            yield finite.max().alias(f"high {self.name}")
+
+    def read(self, row: Mapping[str, Any]) -> ColumnValues:
+        """Read its aggregates."""
+        names = ("null", "low", "high", "nan", "infinite")
+        nulls, low, high, nans, infinities = (row.get(f"{name} {self.name}") for name in names)
+        return ColumnValues(nulls, _as_range(low, high), nans, infinities)
+
+
+def _as_range(low: Any, high: Any) -> tuple[Any, Any] | None:
+    known = isinstance(low, bool | int | float | str | date | datetime)
+    return (_as_cell(low), _as_cell(high)) if known else None
+
+
+def _as_cell(value: Any) -> Any:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    return value[:_LONGEST_TEXT] if isinstance(value, str) else value

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from ..batch.columns import ROW
+from ..batch.statistics import ColumnValues, values_in
 from ..batch.streaming import ReadInPieces
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class FileResult:
         row_violations: One for each check that rows break.
         evidence: For each column, the stage that decided it.
         rule_counts: By key, the users' rules that the scan judged.
+        scanned: What the scan saw of the values of columns, by arriving name.
         unreadable: Why its rows could not be read to the end.
     """
 
@@ -54,12 +56,21 @@ class FileResult:
     row_violations: tuple[Violation, ...] = ()
     evidence: Mapping[str, Evidence] = field(default_factory=dict[str, "Evidence"])
     rule_counts: Mapping[int, RuleCounts] = field(default_factory=dict[int, RuleCounts])
+    scanned: Mapping[str, ColumnValues] = field(default_factory=dict[str, ColumnValues])
     unreadable: UnreadableError | None = None
 
     @property
     def name(self) -> str:
         """The file's name, or the kind of object."""
         return self.batch.info.name
+
+    def values(self) -> dict[str, ColumnValues]:
+        """Say what is known of columns without reading them once more, by arriving name."""
+        batch, values = self.batch, dict(self.scanned)
+        for source, name in zip(batch.sources, batch.schema.names, strict=True):
+            if batch.footer and (known := batch.footer.statistics(source)):
+                values[name] = values_in(known)
+        return values
 
     def rows(self) -> pl.LazyFrame:
         """Scan it, with ``_row`` as the position within the whole batch."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import polars as pl
 
 from ..batch.columns import ROW, exact_col
 from ..batch.query import READ_ERRORS, collect, handed_over, raise_if_changed
+from ..batch.statistics import merged_values
 from ..conform.model_input import concat_model_input, to_model_input
 from ..conform.objects.checks import objects_to_hand_over, with_objects
 from ..errors import BatchChanged
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from ..batch.statistics import ColumnValues
     from ..conform.model_input import ModelInput
     from ..conform.plan import BatchPlan
     from ..contract.contract import Contract
@@ -73,9 +76,9 @@ class CheckResult:
 
     def report(self, path: str | Path) -> Path:
         """Write the report, one HTML page; an older page at the path is replaced."""
-        from ..report.batch_report import write_report
+        from ..report.batch_report import Surroundings, write_report
 
-        return write_report(path, self.verdict)
+        return write_report(path, self.verdict, (), Surroundings(values=self.values))
 
     def __repr__(self) -> str:
         return repr(self.verdict).replace("<Verdict", "<CheckResult", 1)
@@ -84,6 +87,23 @@ class CheckResult:
         from ..report.batch_report import render_head
 
         return render_head(self.verdict)
+
+    @cached_property
+    def values(self) -> dict[str, ColumnValues]:
+        """What is known of the columns without reading them once more, by arriving name.
+
+        That is what a Parquet footer states, and what the scan of CSV and JSON lines saw. Under
+        ``redact`` ranges are left out; if a file cannot be read, everything is.
+        """
+        if self.verdict.rows is None:
+            return {}
+        files = [file.values() for file in self._files]
+        arrived = [name for name, _ in self.verdict.batch.columns]
+        everywhere = [name for name in arrived if all(name in file for file in files)]
+        known = {name: merged_values([file[name] for file in files]) for name in everywhere}
+        if not self.verdict.policy.redact:
+            return known
+        return {name: values._replace(range=None) for name, values in known.items()}
 
     @property
     def accepted(self) -> pl.LazyFrame | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from ..batch.batch import UnreadableError
 from ..batch.columns import ROW, exact_col, unused_prefix
 from ..batch.query import collect, count_rows, pieces_of
+from ..batch.statistics import ScannedColumn
 from ..conform.objects.kinds import code_of
 from ..verdict.verdict import Evidence, Violation
 from ..wording import cut
@@ -75,7 +76,12 @@ def _scan_file(file: FileResult, policy: Policy) -> FileResult:
     unproven = _unproven(batch, plan, policy)
     if not undecided and not unproven and batch.rows is not None:
         return replace(file, row_count=batch.rows)
-    rows, rejected, counts = _count(batch, undecided, unproven)
+    columns = _parsed_columns(batch, plan)
+    row = _totals(batch, undecided, unproven, columns)
+    counts = [
+        RuleCounts(int(row.get(f"applies {i}", 0)), int(row[f"fails {i}"]))
+        for i in range(len(undecided))
+    ]
     failing = [
         (check, count.unexpected_count)
         for check, count in zip(undecided, counts, strict=True)
@@ -84,8 +90,9 @@ def _scan_file(file: FileResult, policy: Policy) -> FileResult:
     samples = _samples(batch, failing, policy)
     return replace(
         file,
-        row_count=rows,
-        rejected=rejected,
+        row_count=int(row["rows"]),
+        rejected=int(row["rejected"]),
+        scanned={column.name: column.read(row) for column in columns},
         row_violations=tuple(
             _violation(*pair, sample, policy.sample_rows)
             for pair, sample in zip(failing, samples, strict=True)
@@ -130,9 +137,27 @@ def _evidence(plan: BatchPlan, undecided: list[RowCheck]) -> dict[str, Evidence]
     }
 
 
-def _count(
-    batch: Batch, undecided: Sequence[RowCheck], unproven: Sequence[str]
-) -> tuple[int, int, list[RuleCounts]]:
+def _parsed_columns(batch: Batch, plan: BatchPlan) -> list[ScannedColumn]:
+    """List the columns that a scan parses: in Arrow's own formats a look at values costs more."""
+    if not (batch.text or "json" in batch.info.format):
+        return []
+    names = dict(zip(batch.sources, batch.schema.names, strict=True))
+    return [
+        ScannedColumn(names[column.source_name], parsed.cell, parsed.value, column.dtype)
+        if (parsed := column.source.parsed)
+        else ScannedColumn(
+            names[column.source_name], column.source.expr, column.source.expr, column.source.dtype
+        )
+        for column in plan.columns
+    ]
+
+
+def _totals(
+    batch: Batch,
+    undecided: Sequence[RowCheck],
+    unproven: Sequence[str],
+    columns: Sequence[ScannedColumn],
+) -> dict[str, Any]:
     blocking = [pl.col(f"fails {i}") for i, check in enumerate(undecided) if check.blocks]
     rejected = pl.any_horizontal(blocking) if blocking else pl.lit(value=False)
     nulls = [exact_col(name).is_null() for name in unproven]
@@ -144,6 +169,7 @@ def _count(
             pl.col(ROW),
             *(check.mask.alias(f"fails {i}") for i, check in enumerate(undecided)),
             *(expr.alias(f"applies {i}") for i, expr in applies.items()),
+            *(expr for column in columns for expr in column.columns()),
             decoded.alias("decoded"),
         )
         .select(
@@ -151,15 +177,11 @@ def _count(
             pl.when(rejected).then(1).otherwise(0).sum().alias("rejected"),
             *(pl.col(f"fails {i}").sum() for i in range(len(undecided))),
             *(pl.col(f"applies {i}").sum() for i in applies),
+            *(expr for column in columns for expr in column.aggregates()),
             pl.col("decoded").sum(),
         )
     )
-    row = collect(totals).row(0, named=True)
-    counts = [
-        RuleCounts(int(row.get(f"applies {i}", 0)), int(row[f"fails {i}"]))
-        for i in range(len(undecided))
-    ]
-    return int(row["rows"]), int(row["rejected"]), counts
+    return collect(totals).row(0, named=True)
 
 
 def _samples(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from ..batch.statistics import ColumnValues
 from ..contract.policy import Policy
+from ..contract.types import parse_type, required
 from ..verdict.explain import (
     EVIDENCE_IN_WORDS,
     KINDS_IN_WORDS,
@@ -19,7 +21,7 @@ from .templating import pictures_of, render_page, write_page
 from .violation_groups import grouped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -66,6 +68,7 @@ class Surroundings:
         commands: How to go on from quarantine: each in words, and as it is typed in a shell.
         past: The feed's last batches, this one last.
         overlaps: Which violations fall on the same rows.
+        values: What is known of the values of columns, by arriving name.
     """
 
     judged: datetime | None = None
@@ -74,6 +77,7 @@ class Surroundings:
     commands: tuple[tuple[str, str], ...] = ()
     past: FeedHistory | None = None
     overlaps: Overlaps | None = None
+    values: Mapping[str, ColumnValues] = field(default_factory=dict[str, ColumnValues])
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,8 @@ def render_report(
         groups=grouped(verdict),
         at_fault=[f for f in findings if f.kinds],
         faultless=[f for f in findings if not f.kinds],
+        expected=_expected(verdict),
+        unknown=ColumnValues(),
         conversions=_by_types(verdict.conversions),
         choices=_choices(verdict.policy),
         destinations=destinations,
@@ -131,6 +137,11 @@ def write_report(
 ) -> Path:
     """Write a verdict as a page, atomically; an older page at the path is replaced."""
     return write_page(path, render_report(verdict, destinations, around))
+
+
+def _expected(verdict: Verdict) -> dict[str, tuple[str, bool]]:
+    specs = json.loads(verdict.signature.get("inputs") or "[]")
+    return {str(s.get("name", "")): (str(parse_type(s)), required(s)) for s in specs}
 
 
 def _by_types(conversions: tuple[Conversion, ...]) -> dict[tuple[str, str], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC
 from itertools import groupby
 from statistics import median
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ _NEWEST: dict[Fare, str] = {
     "discarded": "was discarded",
 }
 _NULL_LANES = 12
+_TICKS = 6
 _SCALES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -179,6 +181,20 @@ def nulls_of(past: FeedHistory) -> Nulls:
         top=top,
         more=len(with_null) - len(lanes),
         full=len(names) - len(with_null),
+    )
+
+
+def ticks_of(past: FeedHistory) -> tuple[Band, ...]:
+    """Say when the batches were judged, at a few of them: by day, month or minute."""
+    moments = [batch.when.astimezone(UTC) for batch in past.batches]
+    first, last = moments[0], moments[-1]
+    form = "%H:%M" if first.date() == last.date() else "%-d %b"
+    if first.year != last.year:
+        form = "%b %Y"
+    step = -(-len(moments) // _TICKS)
+    return tuple(
+        Band(start + 1, min(step, len(moments) - start), f"{moments[start]:{form}}")
+        for start in range(0, len(moments), step)
     )
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # How long ago, from the coarsest unit to the finest.
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+# A batch that fared so needs somebody.
+_STOPPED = ("failed", "quarantined", "errored")
 _TWICE = 2  # a unit is used from two on: 30 hours are more exact than one day
 
 
@@ -43,10 +45,20 @@ class Held:
     Attributes:
         name: Its folder's name.
         report: Its report, as a path relative to the page; None if there is none.
+        since: When it was quarantined, in UTC.
+        reason: Why, in a few words.
+        rejected: Rows that do not fit; None if unknown.
+        rows: Rows that arrived, likewise.
+        commands: How to go on: each in words, and as it is typed in a shell.
     """
 
     name: str
     report: str | None
+    since: datetime
+    reason: str = ""
+    rejected: int | None = None
+    rows: int | None = None
+    commands: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,11 +88,14 @@ class FeedOverview:
         name: Its name.
         model: The URI of its model.
         past: Its last batches.
-        held: Its quarantine entries, the newest first as far as names show.
+        held: Its quarantine entries, the oldest first.
         page: Its own page, as a path relative to the page that lists the feeds.
         earlier: The pages of its earlier batches, relative to its own page, the newest first.
         drift: What drifted.
         ignored: Names in its inbox that are no batches: no format claims them.
+        inbox: Where its batches arrive.
+        command: What judges and scores them, as it is typed in a shell.
+        expect_every: How often a batch is expected; None if the feed does not say.
     """
 
     name: str
@@ -91,6 +106,9 @@ class FeedOverview:
     earlier: tuple[str, ...] = ()
     drift: tuple[DriftNote, ...] = ()
     ignored: tuple[str, ...] = ()
+    inbox: str = ""
+    command: str = ""
+    expect_every: timedelta | None = None
 
     @property
     def rows(self) -> int:
@@ -105,12 +123,26 @@ class FeedOverview:
             for batch in self.past.batches
         )
 
+    def is_late(self, as_of: datetime) -> bool:
+        """Whether the next batch should have arrived by now."""
+        newest = self.past.batches[-1:]
+        if not newest or self.expect_every is None:
+            return False
+        return as_of - newest[0].when > self.expect_every
+
+    def urgency(self, as_of: datetime) -> tuple[object, ...]:
+        """Sort what did not go through first, then what waits longest, then the others."""
+        stopped = any(batch.fare in _STOPPED for batch in self.past.batches[-1:])
+        waiting = self.held[0].since if self.held else as_of
+        return (not stopped, not self.is_late(as_of), waiting, self.name)
+
 
 def render_feeds(feeds: Sequence[FeedOverview], as_of: datetime) -> str:
-    """Render the page that lists all feeds, in this order; ``as_of`` is in UTC."""
+    """Render the page that lists all feeds, the most urgent first; ``as_of`` is in UTC."""
+    urgent_first = sorted(feeds, key=lambda feed: feed.urgency(as_of))
     return render_page(
         "feeds.html.jinja",
-        feeds=[(feed, pictures_of(feed.past) if feed.past.batches else None) for feed in feeds],
+        feeds=[(f, pictures_of(f.past) if f.past.batches else None) for f in urgent_first],
         as_of=as_of,
         ago=ago,
     )

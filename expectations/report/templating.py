@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from datetime import UTC
 from functools import cache
@@ -16,32 +17,35 @@ from markupsafe import Markup, escape
 from ..escaping import visible
 from ..verdict.explain import percent
 from ..wording import counted
-from .charts import FARES_IN_WORDS, batches, nulls_of, shares_of, strip_of
+from .charts import FARES_IN_WORDS, batches, nulls_of, shares_of, strip_of, ticks_of
 from .column_timeline import lifelines_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from .charts import Nulls, Shares, Strip
+    from .charts import Band, Nulls, Shares, Strip
     from .column_timeline import Lifelines
     from .feed_history import FeedHistory
 
 _LONGEST_TEXT = 600  # characters of any one text from data; the page counts the rest
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:").match
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 class Pictures(NamedTuple):
-    """The four charts of a feed's history, one above the other over the same batches."""
+    """The four charts of a feed's history, one above the other, and the dates below each."""
 
     strip: Strip
     shares: Shares
     nulls: Nulls
     lifelines: Lifelines
+    ticks: tuple[Band, ...]
 
 
 def pictures_of(past: FeedHistory) -> Pictures:
     """Make the charts of a history with at least one batch."""
-    return Pictures(strip_of(past), shares_of(past), nulls_of(past), lifelines_of(past))
+    charts = strip_of(past), shares_of(past), nulls_of(past), lifelines_of(past)
+    return Pictures(*charts, ticks_of(past))
 
 
 def render_page(template: str, **facts: object) -> str:
@@ -80,7 +84,7 @@ def _templates() -> Environment:
     )
     filters = cast("dict[str, object]", templates.filters)
     filters |= {"percent": percent, "counted": counted, "batches": batches}
-    filters |= {"size": _size, "href": _href, "stamp": _stamp}
+    filters |= {"size": _size, "href": _href, "stamp": _stamp, "repr": repr, "number": _number}
     cast("dict[str, object]", templates.globals)["fares"] = FARES_IN_WORDS
     return templates
 
@@ -97,6 +101,15 @@ def _href(path: str) -> Markup:
 
 def _stamp(moment: datetime, *, seconds: bool = False) -> str:
     return f"{moment.astimezone(UTC):{'%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M'}}"
+
+
+def _number(value: object) -> object:
+    """Write a number for people; instants break between date and time."""
+    if isinstance(value, float):
+        return f"{value:,.7g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return value.replace("T", " ", 1) if isinstance(value, str) and _INSTANT(value) else value
 
 
 def _size(count: int) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..verdict.verdict import Verdict, Violation
 
 _EACH = "each of these columns"
+_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,11 @@ class ViolationGroup:
 
     def said(self, text: str) -> str:
         """Make a text of the first of them one about all."""
-        return _said_of(self.first, text, _EACH if self.violations[1:] else None)
+        names = [violation.column or "" for violation in self.violations]
+        if len(names) == 1:
+            return text
+        listed = ", ".join(names) if len(names) <= _LISTED else "all of them"
+        return _without_name(self.first, text, listed)
 
     @property
     def samples(self) -> tuple[str, ...]:
@@ -82,14 +87,18 @@ def grouped(verdict: Verdict) -> list[ViolationGroup]:
 
 
 def _shape(violation: Violation) -> tuple[str, ...]:
-    texts = (violation.expected, violation.observed, violation.remedy, violation.because)
+    others = [violation.expected, violation.observed, violation.because]
+    named = violation.column is not None
+    texts = [_without_name(violation, text, _EACH) for text in (violation.remedy, *others)]
     type_ = (violation.expectation or {}).get("type", "")
-    named = "" if violation.column is None else "of a column"
-    marks = (violation.kind, violation.severity, violation.level, named, str(type_))
-    return (*marks, *(_said_of(violation, text, _EACH) for text in texts), *violation.files)
+    marks = (violation.kind, violation.severity, violation.level, f"{named} {type_}")
+    return (*marks, *texts, *violation.files)
 
 
-def _said_of(violation: Violation, text: str, others: str | None) -> str:
-    if violation.column is None or others is None:
+def _without_name(violation: Violation, text: str, listed: str) -> str:
+    """Say of many columns what is said of one, as text names it: quoted, or in a list of YAML."""
+    if violation.column is None:
         return text
-    return text.replace(repr(violation.column), others)
+    return text.replace(repr(violation.column), _EACH).replace(
+        f"[{violation.column}]", f"[{listed}]"
+    )

@@ -19,7 +19,7 @@ from .options import NOT_PASSED, PASSED, AsJson, Model, PolicyFile, Timeout
 if TYPE_CHECKING:
     from ...expectations.contract.contract import Contract
     from ...expectations.contract.policy import Policy
-    from ...expectations.verdict.verdict import Verdict
+    from ...expectations.judge.result import CheckResult
 
 _FORMATS = (
     "text, json or, for CI, github (annotations), junit (XML) or markdown (a summary). The exit "
@@ -62,11 +62,11 @@ def check(
         if rules:
             chosen = _with_rules(chosen or contract.policy or Policy(), rules)
         with terminal.spinner(f"judging {batch}"):
-            verdict = judge(batch, contract, chosen, cast("Any", engine)).verdict
+            result = judge(batch, contract, chosen, cast("Any", engine))
     except NoContract as error:
-        verdict = refuse(batch, error, chosen).verdict
-    _deliver(verdict, report, "json" if as_json else written_as)
-    raise typer.Exit(PASSED if verdict.passed else NOT_PASSED)
+        result = refuse(batch, error, chosen)
+    _deliver(result, report, "json" if as_json else written_as)
+    raise typer.Exit(PASSED if result.passed else NOT_PASSED)
 
 
 def load_contract(model: str, timeout: float | None) -> Contract:
@@ -81,13 +81,15 @@ def _with_rules(policy: Policy, rules: Path) -> Policy:
     return policy.model_copy(update={"rules": str(rules)})
 
 
-def _deliver(verdict: Verdict, report: Path | None, written_as: str) -> None:
+def _deliver(result: CheckResult, report: Path | None, written_as: str) -> None:
     from ...expectations.report.ci_formats import FORMATS
 
+    verdict = result.verdict
     if report:
         from ...expectations.report.batch_report import Surroundings, write_report
 
-        write_report(report, verdict, (), Surroundings(judged=datetime.now(UTC)))
+        around = Surroundings(judged=datetime.now(UTC), values=result.values)
+        write_report(report, verdict, (), around)
     if written_as == "json":
         terminal.print_json(verdict.to_json())
     elif written_as in FORMATS:

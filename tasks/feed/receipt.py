@@ -26,8 +26,10 @@ class ScoredBatch(BatchInfo):
         arrow_schema: The arriving Arrow schema, serialized, in base64; receipts of version 0.1 have
             the printed types alone.
         rows: Rows that arrived; None if it could not be read.
-        null_counts: Null cells by arriving column, as far as they are known without reading.
+        null_counts: Null cells by arriving column, as far as judging the batch told.
         ranges: Smallest and largest value by arriving column, likewise; empty under ``redact``.
+        nan_counts: Cells that are NaN, likewise.
+        infinity_counts: Infinite cells, likewise.
     """
 
     id: str
@@ -36,6 +38,8 @@ class ScoredBatch(BatchInfo):
     rows: int | None = None
     null_counts: dict[str, int] = Field(default_factory=dict)
     ranges: dict[str, tuple[Cell, Cell]] = Field(default_factory=dict)
+    nan_counts: dict[str, int] = Field(default_factory=dict)
+    infinity_counts: dict[str, int] = Field(default_factory=dict)
 
 
 class Outputs(BaseModel):

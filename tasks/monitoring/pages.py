@@ -20,17 +20,19 @@ from ...expectations.report.feed_pages import (
 )
 from ...expectations.report.templating import write_page
 from ...expectations.wording import listed
+from ..feed.duration import parse_duration
 from ..feed.history import look_back
 from ..feed.inbox import ignored_in
-from ..quarantine.entries import batch_of, entry_names
-from ..scoring.evidence import REPORT
-from ..scoring.feed_history import linked_past
+from ..quarantine.entries import entries
+from ..scoring.evidence import desk_commands, shell_command
+from ..scoring.feed_history import link_to, linked_past
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..feed.feed import Feed
     from ..feed.history import History, Trace
+    from ..quarantine.entries import QuarantineEntry
 
 _INDEX = "index.html"
 _ON_A_PAGE = 500  # earlier batches
@@ -83,23 +85,38 @@ def _write_feed(
     page = home / f"feed-{feed.name}"
     history = look_back(feed)
     older = _older(history)
-    names = entry_names(feed)
+    held = entries(feed)
     seen = FeedOverview(
         name=feed.name,
         model=mask_uri(feed.model),
         past=linked_past(feed, history, page),
-        held=tuple(Held(name, _report(feed, name, page)) for name in names),
+        held=tuple(_held(feed, entry, page) for entry in held),
         page=f"{page.name}/{_INDEX}",
         earlier=tuple(f"earlier-{number}.html" for number in range(1, len(older) + 1)),
         drift=drift,
         ignored=ignored_in(feed),
+        inbox=str(feed.inbox),
+        command=shell_command("score", feed.source),
+        expect_every=parse_duration(feed.expect_every) if feed.expect_every else None,
     )
-    kept = {batch_of(name): name for name in names}
+    kept = {entry.batch: entry for entry in held}
     for number, (name, traces) in enumerate(zip(seen.earlier, older, strict=True)):
-        batches = [_before(feed, trace, kept.get(trace.batch), page) for trace in traces]
+        batches = [_before(trace, kept.get(trace.batch), page) for trace in traces]
         write_page(page / name, render_earlier(seen, number, batches, as_of))
     write_page(page / _INDEX, render_feed(seen, as_of))
     return seen
+
+
+def _held(feed: Feed, entry: QuarantineEntry, page: Path) -> Held:
+    return Held(
+        name=entry.name,
+        report=link_to(entry.report, page),
+        since=entry.since,
+        reason=", ".join(entry.kinds),
+        rejected=entry.rejected,
+        rows=entry.rows,
+        commands=desk_commands(feed, entry.name),
+    )
 
 
 def _older(history: History) -> list[list[Trace]]:
@@ -109,18 +126,14 @@ def _older(history: History) -> list[list[Trace]]:
     return [traces[start : start + _ON_A_PAGE] for start in range(0, len(traces), _ON_A_PAGE)]
 
 
-def _before(feed: Feed, trace: Trace, kept: str | None, page: Path) -> Before:
+def _before(trace: Trace, kept: QuarantineEntry | None, page: Path) -> Before:
     return Before(
         batch=trace.batch,
         when=trace.when,
         version=trace.version,
         receipt=_relative(trace.place, page),
-        report=_report(feed, kept, page) if kept else None,
+        report=_relative(kept.report, page) if kept else None,
     )
-
-
-def _report(feed: Feed, entry: str, page: Path) -> str:
-    return _relative(feed.quarantined(entry) / REPORT, page)
 
 
 def _relative(path: Path, page: Path) -> str:

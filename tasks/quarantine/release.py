@@ -30,8 +30,6 @@ from .release_outputs import ReleaseJob, stage_release
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...expectations.verdict.verdict import Verdict
-    from ..feed.receipt import Outputs
     from ..storage.intent import Intent
 
 
@@ -120,8 +118,11 @@ def _release(job: ReleaseJob, watch: Callable[[int, int], None] | None) -> Recei
     # A split scores at least one row.
     fits = checked.passed or checked.verdict.accepted > 0
     result = score_accepted(job.attempt, checked, watch) if fits else AttemptResult(checked.verdict)
-    moves, outputs = stage_release(job, result)
-    return commit(job.attempt, moves, _receipt(job, result.verdict, outputs))
+    moves, outputs = stage_release(job, result, checked)
+    # Drift is not read from a part of the rows of a batch.
+    whole = None if job.of_rows else checked
+    receipt = receipt_for(job.attempt, result.verdict, outputs, whole)
+    return commit(job.attempt, moves, _released(job, receipt))
 
 
 def _failed_release(taken: CheckedOut, error: Exception, *, redact: bool) -> Exception:
@@ -172,20 +173,18 @@ def _copied(file: Path, staging: Path) -> Path:
     return copy
 
 
-def _receipt(job: ReleaseJob, verdict: Verdict, outputs: Outputs) -> Receipt:
-    receipt = receipt_for(job.attempt, verdict, outputs)
+def _released(job: ReleaseJob, receipt: Receipt) -> Receipt:
     entry = job.taken.entry
+    published = receipt.outputs.predictions
     record = Release(
         entry=entry.name,
         holds=entry.holds,
         number=job.taken.number,
         receipt=job.taken.latest.file,
-        archive=job.attempt.feed.relative(job.archive) if outputs.predictions else None,
+        archive=job.attempt.feed.relative(job.archive) if published else None,
         file=job.file.name if job.file else None,
     )
-    # Drift is not read from a part of the rows of a batch.
-    batch = receipt.batch.model_copy(update={"null_counts": {}, "ranges": {}})
-    changed: dict[str, Any] = {"batch": batch} if job.of_rows else {}
-    if receipt.disposition == "split" and not outputs.predictions:
+    changed: dict[str, Any] = {}
+    if receipt.disposition == "split" and not published:
         changed["disposition"] = "quarantined"
     return receipt.model_copy(update={"release": record, **changed})

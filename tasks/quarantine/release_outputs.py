@@ -20,6 +20,7 @@ from .entries import report_names
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ...expectations.judge.result import CheckResult
     from ...expectations.verdict.verdict import Verdict
     from ..scoring.attempt import AttemptResult
     from ..scoring.predictions import Scored
@@ -59,24 +60,31 @@ class ReleaseJob:
         return f"{self.attempt.batch.id}.release-{self.taken.number}"
 
 
-def stage_release(job: ReleaseJob, result: AttemptResult) -> tuple[Moves, Outputs]:
+def stage_release(
+    job: ReleaseJob, result: AttemptResult, checked: CheckResult
+) -> tuple[Moves, Outputs]:
     """Write the reports into the staging folder, and list the moves that publish all of it.
+
+    Args:
+        job: The release.
+        result: What was found and scored.
+        checked: What was judged.
 
     Returns:
         Pairs of a path and its new, free place, in order; and the outputs once all are moved.
     """
     if result.scored is None:
-        return _stays(job, result.verdict)
-    return _publishes(job, result.verdict, result.scored)
+        return _stays(job, result.verdict, checked)
+    return _publishes(job, result.verdict, result.scored, checked)
 
 
-def _stays(job: ReleaseJob, verdict: Verdict) -> tuple[Moves, Outputs]:
+def _stays(job: ReleaseJob, verdict: Verdict, checked: CheckResult) -> tuple[Moves, Outputs]:
     from ...expectations.report.batch_report import Destination
 
     feed, entry = job.attempt.feed, job.taken.entry
     staged = job.attempt.staging / QUARANTINE
     content = [Destination("Still in quarantine", entry.content.name)] if entry.content else []
-    explain(staged, verdict, content, surroundings_of(feed, entry.name))
+    explain(staged, verdict, content, surroundings_of(feed, entry.name, checked))
     reports = report_names(job.taken.number, repaired=job.file is not None)
     moves = [
         (staged / name, entry.path / numbered)
@@ -90,13 +98,22 @@ def _stays(job: ReleaseJob, verdict: Verdict) -> tuple[Moves, Outputs]:
     return moves, outputs
 
 
-def _publishes(job: ReleaseJob, verdict: Verdict, scored: Scored) -> tuple[Moves, Outputs]:
+def _publishes(
+    job: ReleaseJob, verdict: Verdict, scored: Scored, checked: CheckResult
+) -> tuple[Moves, Outputs]:
+    from ...expectations.report.batch_report import Destination
+
     feed, entry, attempt = job.attempt.feed, job.taken.entry, job.attempt
     published, archive = _published(job), job.archive
     moves, quarantine = [(attempt.staging / PREDICTIONS, published)], None
     if verdict.disposition == "split":
         quarantine = feed.quarantined(job.name)
-        _explain(job, verdict, scored, published)
+        became = [
+            Destination("Predictions", str(published), scored.rows),
+            Destination("Rejected rows", REJECTED, verdict.rejected),
+        ]
+        around = surroundings_of(feed, job.name, checked)
+        explain(attempt.staging / QUARANTINE, verdict, became, around)
         moves.append((attempt.staging / QUARANTINE, quarantine))
     if job.file:
         moves.append((attempt.path, entry.path / attempt.path.name))
@@ -122,14 +139,3 @@ def _published(job: ReleaseJob) -> Path:
     if job.of_rows or lexists(first):
         return attempt.feed.predictions(job.name, model, attempt.intent.version)
     return first
-
-
-def _explain(job: ReleaseJob, verdict: Verdict, scored: Scored, published: Path) -> None:
-    from ...expectations.report.batch_report import Destination
-
-    destinations = [
-        Destination("Predictions", str(published), scored.rows),
-        Destination("Rejected rows", REJECTED, verdict.rejected),
-    ]
-    around = surroundings_of(job.attempt.feed, job.name)
-    explain(job.attempt.staging / QUARANTINE, verdict, destinations, around)

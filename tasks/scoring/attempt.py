@@ -66,7 +66,7 @@ def run_attempt(attempt: Attempt, watch: Callable[[int, int], None] | None = Non
         judged = judge_batch(attempt, attempt.path)
         finding = score_accepted(attempt, judged, watch)
     moves, outputs = stage_outputs(attempt, *finding, judged)
-    return commit(attempt, moves, receipt_for(attempt, finding.verdict, outputs))
+    return commit(attempt, moves, receipt_for(attempt, finding.verdict, outputs, judged))
 
 
 def _read_through(path: Path) -> None:

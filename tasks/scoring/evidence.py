@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ...expectations.judge.result import CheckResult
     from ...expectations.report.batch_report import Destination, Surroundings
     from ...expectations.verdict.verdict import Verdict
     from ..feed.feed import Feed
@@ -25,12 +26,26 @@ RUN_PAGE: ContextVar[str | None] = ContextVar("RUN_PAGE", default=None)
 _ANY_FILE = "FEED.yaml"  # of a feed that was made in Python
 
 
+def shell_command(command: str, feed_file: str | None, *arguments: str) -> str:
+    """Write a command about a feed as a shell takes it."""
+    words = ["signature-gate", *command.split(), feed_file or _ANY_FILE, *arguments]
+    return shlex.join(words)
+
+
 def desk_command(verb: str, feed_file: str | None, entry: str) -> str:
     """Write a command of the quarantine desk as a shell takes it."""
-    return shlex.join(["signature-gate", "quarantine", verb, feed_file or _ANY_FILE, entry])
+    return shell_command(f"quarantine {verb}", feed_file, entry)
 
 
-def surroundings_of(feed: Feed, entry: str) -> Surroundings:
+def desk_commands(feed: Feed, entry: str) -> tuple[tuple[str, str], ...]:
+    """List how to go on from an entry of a feed's quarantine, each in words and as a command."""
+    return (
+        ("Judge it again", desk_command("release", feed.source, entry)),
+        ("Discard it", desk_command("discard", feed.source, entry)),
+    )
+
+
+def surroundings_of(feed: Feed, entry: str, judged: CheckResult | None) -> Surroundings:
     """Say what a report on an entry of a feed's quarantine tells beside the verdict."""
     from ...expectations.report.batch_report import Destination, Surroundings
 
@@ -39,10 +54,8 @@ def surroundings_of(feed: Feed, entry: str) -> Surroundings:
         judged=datetime.now(UTC),
         feed=feed.name,
         links=(Destination("Prefect run", run),) if run else (),
-        commands=(
-            ("Judge it again", desk_command("release", feed.source, entry)),
-            ("Discard it", desk_command("discard", feed.source, entry)),
-        ),
+        commands=desk_commands(feed, entry),
+        values=judged.values if judged else {},
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...expectations.credentials import masked
 from ...expectations.errors import (
@@ -21,15 +21,16 @@ from ...expectations.verdict.verdict import BatchInfo
 from ..feed.receipt import Failure, Outputs, Receipt, ScoredBatch
 from ..storage.atomic import lexists
 from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt
-from .column_statistics import Profile, profile
 from .evidence import REJECTED, explain, surroundings_of
 from .feed_history import past_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import polars as pl
 
+    from ...expectations.batch.statistics import ColumnValues
     from ...expectations.judge.result import CheckResult
     from ...expectations.report.batch_report import Destination, Surroundings
     from ...expectations.verdict.verdict import Verdict
@@ -37,6 +38,13 @@ if TYPE_CHECKING:
 
 # Not the batch's fault, however often it happens: these never park a batch.
 _MACHINERY = (OSError, BatchUnavailable, RegistryUnavailable, ModelNotFound, ContractChanged)
+# What receipts keep of the values of columns, by their own names for it.
+_KEPT_VALUES = {
+    "null_counts": "nulls",
+    "ranges": "range",
+    "nan_counts": "nans",
+    "infinity_counts": "infinities",
+}
 
 
 def stage_outputs(
@@ -115,8 +123,8 @@ def _surroundings(
 
     rejected = _rejected(attempt.staging / QUARANTINE, judged)
     return replace(
-        surroundings_of(attempt.feed, entry),
-        past=past_of(attempt.feed, receipt_for(attempt, verdict, Outputs())),
+        surroundings_of(attempt.feed, entry, judged),
+        past=past_of(attempt.feed, receipt_for(attempt, verdict, Outputs(), judged)),
         overlaps=overlaps_in(rejected, verdict),
     )
 
@@ -134,12 +142,17 @@ def _rejected(folder: Path, judged: CheckResult | None) -> pl.LazyFrame | None:
 # ----- the receipt -----
 
 
-def receipt_for(attempt: Attempt, verdict: Verdict | None, outputs: Outputs) -> Receipt:
-    """Make the receipt of an attempt, which is final if there is a verdict."""
+def receipt_for(
+    attempt: Attempt, verdict: Verdict | None, outputs: Outputs, judged: CheckResult | None = None
+) -> Receipt:
+    """Make the receipt of an attempt, which is final if there is a verdict.
+
+    ``judged`` is what the verdict was made from: it knows more of the columns.
+    """
     intent = attempt.intent
     return Receipt(
         feed=attempt.feed.name,
-        batch=_scored_batch(attempt, verdict),
+        batch=_scored_batch(attempt, verdict, judged),
         model=intent.model,
         contract=intent.contract.fingerprint,
         policy=intent.policy_fingerprint,
@@ -182,11 +195,12 @@ def errored(attempt: Attempt, error: BaseException) -> Receipt:
     )
 
 
-def _scored_batch(attempt: Attempt, verdict: Verdict | None) -> ScoredBatch:
+def _scored_batch(
+    attempt: Attempt, verdict: Verdict | None, judged: CheckResult | None
+) -> ScoredBatch:
     facts = verdict.batch if verdict else facts_of(attempt)
-    known = Profile({}, {})
-    if verdict:
-        known = profile(attempt.path, facts.format, redact=attempt.intent.policy.redact)
+    values = judged.values if judged else {}
+    told: dict[str, Any] = {field: _known(values, what) for field, what in _KEPT_VALUES.items()}
     return ScoredBatch(
         **facts.model_dump(exclude={"name"}),
         name=attempt.batch.path,
@@ -194,9 +208,13 @@ def _scored_batch(attempt: Attempt, verdict: Verdict | None) -> ScoredBatch:
         identity=attempt.batch,
         arrow_schema=facts.arrow_schema,
         rows=verdict.rows if verdict else None,
-        null_counts=known.null_counts,
-        ranges=known.ranges,
+        **told,
     )
+
+
+def _known(values: Mapping[str, ColumnValues], what: str) -> dict[str, Any]:
+    found = ((column, getattr(known, what)) for column, known in values.items())
+    return {column: fact for column, fact in found if fact is not None}
 
 
 def facts_of(attempt: Attempt) -> BatchInfo:

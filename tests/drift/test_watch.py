@@ -77,11 +77,11 @@ def point(shifting: str) -> Callable[[int], str]:
     return to
 
 
-def score(feed: Feed, *batches: pl.DataFrame) -> None:
+def score(feed: Feed, *batches: pl.DataFrame, ending: str = "parquet") -> None:
     """Deliver batches as ``1.parquet`` and so on, and score them one after the other."""
     done = len(everything_below(feed.receipts)) if feed.receipts.is_dir() else 0
     for number, batch in enumerate(batches, done + 1):
-        deliver(feed, f"{number}.parquet", batch)
+        deliver(feed, f"{number}.{ending}", batch)
     score_feed(feed)
 
 
@@ -327,13 +327,14 @@ def test_params_break_only_feeds_that_state_them(
 # ----- what no schema shows -----
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_a_jump_of_nulls_and_numbers_is_noted(
-    make_feed: FeedMaker, point: Callable[[int], str]
+    ending: str, make_feed: FeedMaker, point: Callable[[int], str]
 ) -> None:
     """Ten points more nulls, or a range beyond the earlier ones by more than their width."""
     feed = make_feed(model=point(1), policy={"nulls": "allow"})
     wild = gaps(10, 4).with_columns(n=pl.lit(-500, pl.Int64))
-    score(feed, rows(10), gaps(10, 1), rows(10), wild)
+    score(feed, rows(10), gaps(10, 1), rows(10), wild, ending=ending)
 
     found = watch_feed(feed)
 

@@ -3,8 +3,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from html import unescape
 from html.parser import HTMLParser
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -17,12 +20,13 @@ from commands import run
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.errors import Misuse
 from signature_gate.expectations.report.batch_report import Surroundings, render_report
-from signature_gate.expectations.report.charts import nulls_of, shares_of, strip_of
+from signature_gate.expectations.report.charts import nulls_of, shares_of, strip_of, ticks_of
 from signature_gate.expectations.report.column_timeline import lifelines_of
 from signature_gate.expectations.report.cooccurrence import overlaps_in
 from signature_gate.expectations.report.feed_history import EntryFacts, known_from
 from signature_gate.expectations.report.feed_pages import DriftNote, ago
 from signature_gate.tasks.feed import history
+from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.monitoring.pages import write_overview
 
 if TYPE_CHECKING:
@@ -79,6 +83,32 @@ def test_a_strip_shows_when_the_model_changed() -> None:
         (3, 1, "2", "t1"),
         (4, 1, "1", "t0"),
     ]
+
+
+# ----- dates -----
+
+
+@pytest.mark.parametrize(
+    ("apart", "count", "labels"),
+    [
+        (timedelta(days=1), 60, ["1 Jan", "11 Jan", "21 Jan", "31 Jan", "10 Feb", "20 Feb"]),
+        (timedelta(minutes=20), 3, ["06:00", "06:20", "06:40"]),
+        (timedelta(days=200), 4, ["Jan 2026", "Jul 2026", "Feb 2027", "Aug 2027"]),
+        (timedelta(0), 1, ["06:00"]),
+    ],
+)
+def test_an_axis_has_at_most_six_dates(apart: timedelta, count: int, labels: list[str]) -> None:
+    """Days, or minutes within one day, or months over years; together they span all batches."""
+    made = [
+        replace(sample_histories.batch(1), when=sample_histories.BEGIN + n * apart)
+        for n in range(count)
+    ]
+    ticks = ticks_of(sample_histories.past(made))
+
+    assert [tick.label for tick in ticks] == labels
+    starts = accumulate((tick.span for tick in ticks[:-1]), initial=1)
+    assert [tick.start for tick in ticks] == list(starts)
+    assert sum(tick.span for tick in ticks) == count
 
 
 # ----- shares -----
@@ -457,7 +487,72 @@ def test_the_list_of_feeds_tells_their_health(tmp_path: Path) -> None:
         r"flights models:/flights@champion 1 passed, 1 quarantined 3 quarantined", text
     )
     assert "50% of 1,942 rows" in text
-    assert re.search(r"brand-new models:/flights@champion no batch yet . . nothing .", text)
+    assert "brand-new models:/flights@champion no batch yet: deliver one to" in text
+
+
+def _shown(page: Path) -> str:
+    text = page.read_text("utf-8").partition("<main>")[2]
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text)))
+
+
+def test_what_needs_somebody_comes_first(tmp_path: Path) -> None:
+    """A newest batch that did not go through, then a late feed, then the oldest in quarantine."""
+    hours = sample_histories.BEGIN + timedelta(hours=1)
+    feeds = dict[str, Feed]()
+    for name in ("a-calm", "b-held", "c-held-longer", "d-late", "e-stopped"):
+        verdict = sample_verdicts.quarantined() if name == "e-stopped" else None
+        feeds[name] = sample_histories.feed_at(tmp_path / name, name)
+        sample_histories.keep(feeds[name], sample_histories.receipt(1, verdict))
+    feeds["d-late"] = feeds["d-late"].model_copy(update={"expect_every": "1h"})
+    for name, since in (("b-held", hours), ("c-held-longer", sample_histories.BEGIN)):
+        entry = feeds[name].quarantined("day-0123456789ab")
+        entry.mkdir()
+        sample_histories.stamp(entry, since)
+
+    index = write_overview(list(feeds.values()), tmp_path / "pages")
+    order = re.findall(r'href="\./feed-([a-e]-[a-z-]+)/', index.read_text("utf-8"))
+
+    assert order == ["e-stopped", "d-late", "c-held-longer", "b-held", "a-calm"]
+    assert "late : expected every 60 minutes" in _shown(index)
+    assert "late" in _shown(tmp_path / "pages/feed-d-late/index.html")
+
+
+def test_an_entry_of_the_quarantine_has_reason_age_and_commands(tmp_path: Path) -> None:
+    """The longest waiting first; what is typed names the feed's own file."""
+    file = tmp_path / "my feeds" / "flights.yaml"
+    sample_histories.feed_at(file.parent / "flights")
+    file.write_text("{name: flights, model: 'models:/flights@champion', root: flights}")
+    feed = Feed.load(file)
+    for number in range(12):
+        entry = feed.quarantined(f"day-{number:02}-0123456789ab")
+        entry.mkdir()
+        written = entry / "verdict.json"
+        written.write_text(sample_verdicts.quarantined().to_json())
+        sample_histories.stamp(written, datetime.now(UTC) - timedelta(days=3 * number))
+
+    write_overview([feed], tmp_path / "pages")
+    text = _shown(tmp_path / "pages/feed-flights/index.html")
+
+    oldest = "day-11-0123456789ab"
+    assert f"{oldest} 33 days since" in text
+    assert "null, not_representable 35 of 971 rows" in text
+    assert f"signature-gate quarantine release '{file}' {oldest}" in text
+    assert f"signature-gate quarantine discard '{file}' {oldest}" in text
+    assert text.index(oldest) < text.index("day-02-") < text.index("day-00-")
+    assert "2 more folders" in text
+
+
+def test_a_feed_without_a_batch_says_what_to_do(tmp_path: Path) -> None:
+    """Where to deliver one, and what judges it; and so do pages of no feed at all."""
+    feed = sample_histories.feed_at(tmp_path / "flights")
+
+    index = write_overview([feed], tmp_path / "pages")
+    text = _shown(tmp_path / "pages/feed-flights/index.html")
+
+    assert f"Deliver one to {feed.inbox} ," in text
+    assert "signature-gate score FEED.yaml" in text
+    assert f"no batch yet: deliver one to {feed.inbox}" in _shown(index)
+    assert "overview FEED.yaml --out pages" in _shown(write_overview([], tmp_path / "none"))
 
 
 def test_drift_has_a_place_on_the_page_of_a_feed(tmp_path: Path) -> None:

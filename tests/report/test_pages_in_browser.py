@@ -275,6 +275,25 @@ def test_assistive_technology_gets_words_and_tables(pages: dict[str, Path], visi
     assert rows == 61
 
 
+def test_a_long_name_stands_whole_where_the_reader_looks(visit: Visitor, tmp_path: Path) -> None:
+    """The pointer shows the name of its lane, the keyboard those of a whole picture."""
+    name = "the_temperature_of_the_third_sensor_behind_the_second_boiler"
+    batches = [sample_histories.batch(n, null_shares={name: 0.5, "a": 0.1}) for n in range(3)]
+    around = _around(sample_histories.past(batches), _OVERLAPS)
+    path = write_report(tmp_path / "report.html", sample_verdicts.passed(), (), around)
+    is_cut = "e => e.scrollWidth > e.clientWidth"
+
+    with visit(path) as opened:
+        shown = opened.page.locator(".spark .lane-name", has_text=name)
+        assert shown.evaluate(is_cut)
+        shown.hover()
+        assert not shown.evaluate(is_cut)
+        opened.page.mouse.move(0, 0)
+        assert shown.evaluate(is_cut)
+        opened.page.locator("figure", has_text="Share of null").focus()
+        assert not shown.evaluate(is_cut)
+
+
 def test_the_keyboard_goes_from_the_list_to_a_feed_and_to_earlier_batches(
     pages: dict[str, Path], visit: Visitor
 ) -> None:

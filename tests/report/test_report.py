@@ -12,6 +12,7 @@ import pytest
 import sample_verdicts
 
 from signature_gate import check
+from signature_gate.expectations.batch.statistics import ColumnValues
 from signature_gate.expectations.contract.contract import Contract
 from signature_gate.expectations.contract.policy import Policy
 from signature_gate.expectations.escaping import visible
@@ -215,7 +216,8 @@ def test_what_became_of_the_batch_is_listed_with_links() -> None:
     assert "Rejected rows (1 row)" in outline.text
     assert "s3://feeds/receipts/x.json" in outline.text
     links = [link for link in outline.valued("href") if not link.startswith("#")]
-    assert links == ["file:///data/scored/a%20b.parquet", "./rejected.parquet"]
+    # Once more beside the violation whose rows they are.
+    assert links[1:] == ["file:///data/scored/a%20b.parquet", "./rejected.parquet"]
 
 
 @pytest.mark.parametrize(
@@ -273,6 +275,17 @@ def test_equal_violations_of_many_columns_are_one_block(columns: int) -> None:
     assert all(name in text for name in names)
 
 
+def test_a_remedy_that_lists_a_column_lists_all_of_a_block() -> None:
+    """An entry of the policy can be taken over as it stands."""
+    said = "Accept null by policy nullable: [{}]."
+    found = [
+        sample_verdicts.LATE_DEPARTURES.model_copy(update={"column": n, "remedy": said.format(n)})
+        for n in ("a", "b")
+    ]
+
+    assert said.format("a, b") in render_report(sample_verdicts.flights(*found))
+
+
 def test_each_column_of_a_block_keeps_its_own_rows_and_values() -> None:
     """What differs between columns of one block is said of each."""
     other = sample_verdicts.FRACTIONS.model_copy(
@@ -323,6 +336,54 @@ def test_the_top_says_when_and_for_whom_it_was_judged_and_what_can_be_done() -> 
     assert "Feed flights" in top
     assert "signature-gate quarantine release 'a b.yaml' x" in top
     assert "http://host/runs/flow-run/1" in outline.valued("href")
+
+
+_INPUTS = (
+    '[{"name": "dep_time", "type": "long", "required": true},'
+    ' {"name": "arr_time", "type": "double", "required": false}]'
+)
+_VALUES = {
+    "dep_time": ColumnValues(nulls=32, range=(517, 2356)),
+    "arr_time": ColumnValues(nulls=0, range=(1.5, 123456.789), nans=7, infinities=2),
+    "time_hour": ColumnValues(range=("2013-01-02T05:00:00", "2013-01-02T23:00:00")),
+}
+
+
+def test_columns_tell_what_was_expected_and_what_is_known_of_their_values() -> None:
+    """Type, whether it is required, nulls, smallest, largest, NaN."""
+    verdict = sample_verdicts.flights(sample_verdicts.FRACTIONS, signature={"inputs": _INPUTS})
+    text = " ".join(_Outline(render_report(verdict, (), Surroundings(values=_VALUES))).text.split())
+
+    assert "dep_time long required double by scan 32 3.3% 517 2,356 all 971 good" in text
+    assert "arr_time double optional double by scan 0 7 NaN 2 infinite 1.5 123,456.8 3 bad" in text
+    assert "2013-01-02 05:00:00 2013-01-02 23:00:00" in text
+
+
+def test_redacted_columns_tell_no_smallest_or_largest_value() -> None:
+    """Even where a caller knows them: counts are told, values are not."""
+    verdict = sample_verdicts.flights(policy=sample_verdicts.policy(redact=True))
+    page = render_report(verdict, (), Surroundings(values=_VALUES))
+
+    assert "2,356" not in page
+    assert "Maximum" not in page
+    assert "Nulls" in page
+
+
+def test_a_page_without_known_values_has_no_columns_for_them() -> None:
+    """Nothing but dashes would stand there."""
+    page = render_report(sample_verdicts.split())
+
+    assert "Maximum" not in page
+    assert "Nulls" not in page
+
+
+def test_the_rows_of_a_violation_can_be_found_among_the_rejected() -> None:
+    """Where rows were set apart, the file is linked with what its reasons begin with."""
+    apart = [Destination("Rejected rows", "rejected.parquet", 32)]
+    text = " ".join(_Outline(render_report(sample_verdicts.split(), apart)).text.split())
+
+    assert "rejected rows in whose _violations a text begins with null in 'dep_time'." in text
+    assert "a text begins with" not in render_report(sample_verdicts.quarantined())
 
 
 def test_the_same_verdict_gives_the_same_page() -> None:

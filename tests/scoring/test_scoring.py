@@ -141,6 +141,18 @@ def test_what_is_set_apart_explains_itself(feed: Feed) -> None:
     assert feed.resolve(whole.outputs.batch or "") == kept / f"{whole.batch.id}.csv.gz"
 
 
+def test_a_receipt_tells_of_the_values_of_a_csv_file(make_feed: FeedMaker, line: str) -> None:
+    """What the scan saw is kept: nulls, ranges, NaN and infinity."""
+    feed = make_feed(policy={"non_finite": "forbid"})
+    deliver(feed, "gaps.csv", rows(4, a=[1.0, float("nan"), float("inf"), -3.0]))
+
+    batch = only(feed).batch
+
+    assert batch.null_counts == {"a": 0, "n": 0}
+    assert batch.ranges == {"a": (-3.0, 1.0), "n": (0, 3)}
+    assert (batch.nan_counts, batch.infinity_counts) == ({"a": 1}, {"a": 1})
+
+
 def test_a_receipt_tells_what_arrived(feed: Feed) -> None:
     """Arriving schema, null counts and ranges are kept: drift is read from receipts alone."""
     deliver(feed, "gaps.parquet", gaps(10, 3))
