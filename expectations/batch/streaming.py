@@ -34,7 +34,8 @@ def lazy_stream(
     def read(
         columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, _: int | None
     ) -> Iterator[pl.DataFrame]:
-        wanted = [name for name in schema if columns is None or name in columns]
+        asked = set(schema if columns is None else columns)
+        wanted = [name for name in schema if name in asked]
         # Polars counts on the limit to be in force before the predicate.
         found = _first(rows, pieces(wanted))
         if predicate is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
@@ -82,6 +83,11 @@ class Contract:
         where = str(model) if model else "the signature"
         columns, named, stored = read_signature(signature, where)
         return cls(columns, named, stored, model)
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """The columns, each under its name."""
+        return {column.name: column for column in self.columns}
 
     @property
     def tensors(self) -> bool:

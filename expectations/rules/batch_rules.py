@@ -58,7 +58,7 @@ def settle(
     judgeable = {
         number: rule
         for number, rule in enumerate(rules)
-        if set(rule.columns) <= set(whole.operands)
+        if set(rule.columns) <= whole.operands.keys()
     }
     outcomes |= {n: unjudged(rule) for n, rule in enumerate(rules) if n not in judgeable}
     to_gx = {n: rule for n, rule in judgeable.items() if by_gx or rule.engine == "gx"}

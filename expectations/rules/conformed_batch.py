@@ -15,7 +15,6 @@ import polars as pl
 from ..batch.columns import ROW, unused_prefix
 from ..batch.query import collect
 from ..conform.model_input import to_pandas
-from ..contract.types import Scalar
 from .conditions import columns_of, mask_of
 from .operands import Operand
 
@@ -93,14 +92,14 @@ class ConformedBatch:
     @cached_property
     def operands(self) -> dict[str, Operand]:
         """These columns, as rules see them."""
-        return {column.name: self._operand(column) for column in self.columns}
+        return {column.name: Operand.of(column, self._name(column)) for column in self.columns}
 
-    def _operand(self, column: Column) -> Operand:
-        kind = column.type.name if isinstance(column.type, Scalar) else ""
-        return Operand(column.name, kind, pl.col(self._name(column)))
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {column.name: number for number, column in enumerate(self.contract)}
 
     def _name(self, column: Column) -> str:
-        return f"{self._mark}{self.contract.index(column)}"
+        return f"{self._mark}{self._numbers[column.name]}"
 
     def with_conformed(self, number: int) -> Batch:
         """Lay out one file.
@@ -129,7 +128,8 @@ class ConformedBatch:
         Returns:
             The columns of these ``operands``, ``good``, ``row``, and the number of the file.
         """
-        wanted = [column for column in self.columns if column.name in set(names)]
+        named = set(names)
+        wanted = [column for column in self.columns if column.name in named]
         files = [self._good_rows(number, wanted) for number in range(len(self.files))]
         return pl.concat(files, how="diagonal_relaxed") if len(files) > 1 else files[0]
 
@@ -162,7 +162,8 @@ class ConformedBatch:
         else:
             valid = self.valid_rows([*names, *columns_of(condition)])
             rows = collect(valid.filter(mask_of(condition, self.operands)))
-        chosen = [column for column in self.columns if column.name in set(names)]
+        named = set(names)
+        chosen = [column for column in self.columns if column.name in named]
         labels = {self._name(column): column.name for column in chosen}
         frame: Any = to_pandas(rows.rename(labels), chosen)
         frame.columns = [column.name for column in chosen]

@@ -10,16 +10,17 @@ import math
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import polars as pl
 
 from ..conform.conversions import NEVER_NULL
-from ..contract.types import SCALARS
+from ..contract.types import SCALARS, Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..contract.signature import Column
     from ..contract.types import ScalarName
 
 INTEGERS = ("integer", "long")
@@ -46,6 +47,12 @@ class Operand:
     name: str
     kind: ScalarName | str
     value: pl.Expr = field(compare=False)
+
+    @classmethod
+    def of(cls, column: Column, source: str) -> Self:
+        """Speak of a column of the contract, whose conformed values lie under some name."""
+        kind = column.type.name if isinstance(column.type, Scalar) else ""
+        return cls(column.name, kind, pl.col(source))
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 from .condition_parser import InvalidConditionError, parse_condition
 from .conditions import columns_of, mask_of
 from .operands import instant, is_number
-from .rule import SEVERITIES, SUBJECTS, Rule, placeholder, polars_knows, refused
+from .rule import SEVERITIES, SUBJECTS, Rule, placeholders, polars_knows, refused
 from .schema_rules import SHAPE_RULES
 from .trial import why_unjudgeable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..contract.contract import Column, Contract
+    from ..contract.contract import Contract
     from ..gx.results import Expectation
     from .condition_parser import Condition
 
@@ -98,7 +98,7 @@ def parse_rule(stated: Any, contract: Contract, origin: str) -> Rule:
     except _MALFORMED as error:
         reason = f"its arguments cannot be read: {error}"
         raise refused(origin, repr(stated), reason, "Write rules as GX does") from error
-    if reason := why_unjudgeable(rule, contract.columns):
+    if reason := why_unjudgeable(rule, contract.by_name):
         remedy = "Correct the rule, or drop it"
         raise refused(origin, f"{rule.type} {rule.kwargs}", reason, remedy)
     return rule
@@ -120,14 +120,13 @@ def _parsed(expectation: Expectation, contract: Contract, origin: str) -> Rule:
         condition, as_mapping = _condition(expectation, contract, origin)
         kwargs = {k: v for k, v in kwargs.items() if k != "condition_parser"}
         kwargs["row_condition"] = as_mapping
-    kinds = {column.name: column for column in contract.columns}
     subjects = tuple(_subjects(expectation))
-    expectation = {**expectation, "kwargs": _with_midnights(kwargs, kinds, subjects)}
+    expectation = {**expectation, "kwargs": _with_midnights(kwargs, contract, subjects)}
     needed = tuple(dict.fromkeys((*subjects, *(columns_of(condition) if condition else ()))))
     if expectation["type"] in _ABOUT_ABSENCE:
         needed = ()
     rule = Rule(expectation, subjects, needed, "polars", origin, condition)
-    if polars_knows(rule, kinds):
+    if polars_knows(rule, contract.by_name):
         return rule
     _refuse_unknown(expectation, origin)
     return replace(rule, engine="gx")
@@ -135,14 +134,14 @@ def _parsed(expectation: Expectation, contract: Contract, origin: str) -> Rule:
 
 def _refuse_impossible(expectation: Expectation, contract: Contract, origin: str) -> None:
     kwargs: dict[str, Any] = expectation["kwargs"]
-    names = [column.name for column in contract.columns]
 
     def refuse(reason: str, remedy: str) -> None:
         raise refused(origin, f"{expectation['type']} {kwargs}", reason, remedy)
 
-    foreign = [n for n in _all_columns(expectation) if n not in names]
+    foreign = [n for n in _all_columns(expectation) if n not in contract.by_name]
     if foreign:
-        known = f"The contract's columns are {', '.join(names)}: name one of them, or drop the rule"
+        columns = ", ".join(contract.by_name)
+        known = f"The contract's columns are {columns}: name one of them, or drop the rule"
         refuse(f"the contract has no column {', '.join(map(repr, foreign))}", known)
     if parameter := next(_parameters(kwargs), None):
         refuse(f"it leaves {parameter!r} open", "Write the value itself into the rule")
@@ -202,13 +201,13 @@ def _condition(
         reason = f"its row_condition {text!r} cannot be read: {error}"
         remedy = 'Write it as GX does: Column("a") > 5, or a > 5 with condition_parser "pandas"'
         raise refused(origin, rule, reason, remedy) from error
-    operands = {column.name: placeholder(column) for column in contract.columns}
-    foreign = [name for name in columns_of(condition) if name not in operands]
+    named = dict.fromkeys(columns_of(condition))
+    foreign = [name for name in named if name not in contract.by_name]
     if foreign:
         reason = f"the contract has no column {', '.join(map(repr, foreign))}"
         raise refused(origin, rule, reason, "Name one of the contract's columns, or drop the rule")
     try:
-        mask_of(condition, operands)
+        mask_of(condition, placeholders(contract.by_name[name] for name in named))
     except InvalidConditionError as error:
         remedy = "Compare the column with values of its own type"
         raise refused(origin, rule, f"in its row_condition, {error}", remedy) from error
@@ -216,10 +215,10 @@ def _condition(
 
 
 def _with_midnights(
-    kwargs: dict[str, Any], kinds: dict[str, Column], subjects: tuple[str, ...]
+    kwargs: dict[str, Any], contract: Contract, subjects: tuple[str, ...]
 ) -> dict[str, Any]:
     """Dates as limits of datetimes: GX reads them as dates, which pandas does not compare."""
-    if not any(str(kinds[name].type) == "datetime" for name in subjects):
+    if not any(str(contract.by_name[name].type) == "datetime" for name in subjects):
         return kwargs
     dates = {
         key: f"{kwargs[key]}T00:00:00"

@@ -23,7 +23,7 @@ from .row_rules import ROW_RULES
 from .schema_rules import SHAPE_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ..contract.contract import Column
     from ..gx.results import Expectation
@@ -170,12 +170,13 @@ def _named(value: Any, names: list[str]) -> Iterator[str]:
         yield value
 
 
-def polars_knows(rule: Rule, columns: dict[str, Column]) -> bool:
+def polars_knows(rule: Rule, columns: Mapping[str, Column]) -> bool:
     """Tell whether Polars can judge a rule, with the meaning that it has in GX on pandas."""
+    about = [columns[name] for name in rule.columns]
     own = set(rule.kwargs) - set(SUBJECTS if rule.type in SHAPE_RULES else _domain(rule.type))
     if rule.type in SHAPE_RULES:
         shape = SHAPE_RULES[rule.type]
-        return own <= shape.kwargs and shape.fits(rule.kwargs, pandas_types(columns.values()))
+        return own <= shape.kwargs and shape.fits(rule.kwargs, pandas_types(about))
     if not _has_subjects(rule):
         return False
     if rule.type in TABLE_RULES:
@@ -184,10 +185,9 @@ def polars_knows(rule: Rule, columns: dict[str, Column]) -> bool:
         known, own = ROW_RULES[rule.type], own - {*_CONDITION, "mostly", *_ignoring(rule)}
     else:
         return False
-    operands = {name: placeholder(column) for name, column in columns.items()}
     if own - known.kwargs:
         return False
-    return known.fits(rule.about(operands, pl.lit(value=True)))
+    return known.fits(rule.about(placeholders(about), pl.lit(value=True)))
 
 
 def _ignoring(rule: Rule) -> set[str]:
@@ -210,10 +210,9 @@ def _has_subjects(rule: Rule) -> bool:
     return domain != _LIST or len(rule.subjects) > 1
 
 
-def placeholder(column: Column) -> Operand:
-    """State a column's type to what compares it, without a batch."""
-    kind = column.type.name if isinstance(column.type, Scalar) else ""
-    return Operand(column.name, kind, pl.col(column.name))
+def placeholders(columns: Iterable[Column]) -> dict[str, Operand]:
+    """State the types of columns to what compares them, without a batch."""
+    return {column.name: Operand.of(column, column.name) for column in columns}
 
 
 def _pandas_type(column: Column) -> str:

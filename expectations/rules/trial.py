@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from ..conform.conversions import PANDAS_DTYPES
+from ..contract.types import Scalar
 from .aggregate_rules import TABLE_RULES
 from .pattern_timer import SLOW, are_slow
 from .row_checks import masks
 from .row_rules import ROW_RULES
-from .rule import pandas_types, placeholder
+from .rule import pandas_types, placeholders
 from .schema_rules import SHAPE_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
 
     from ..contract.contract import Column
     from .rule import Rule
@@ -53,15 +54,14 @@ _DTYPES: dict[str, pl.DataType] = {
 }
 
 
-def why_unjudgeable(rule: Rule, columns: Iterable[Column]) -> str | None:
+def why_unjudgeable(rule: Rule, columns: Mapping[str, Column]) -> str | None:
     """Say why no batch could be judged by a rule; None if it can be."""
     if rule.type in _NEEDS_SQL:
         return "it needs a database, and a batch is none"
     if foreign := next(_foreign_references(rule.kwargs), None):
         return f"its schema refers to {foreign!r}, which is outside of it"
-    kinds = tuple((column.name, placeholder(column).kind) for column in columns)
     try:
-        return _try_polars(rule, columns) if rule.engine == "polars" else _try_gx(rule, kinds)
+        return _try_polars(rule, columns) if rule.engine == "polars" else _try_gx(rule, columns)
     except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - whatever it raises
         return " ".join(str(error).split()) or type(error).__name__
 
@@ -78,14 +78,14 @@ def _foreign_references(value: Any) -> Iterator[str]:
             yield from _foreign_references(inner)
 
 
-def _try_polars(rule: Rule, columns: Iterable[Column]) -> None:
+def _try_polars(rule: Rule, columns: Mapping[str, Column]) -> None:
+    # Of a wide contract only what the rule is about: each of its rules is tried.
     if rule.type in SHAPE_RULES:
-        SHAPE_RULES[rule.type].conclude(rule.kwargs, pandas_types(columns))
+        about = [columns[name] for name in rule.subjects]
+        SHAPE_RULES[rule.type].conclude(rule.kwargs, pandas_types(about))
         return
-    operands = {column.name: placeholder(column) for column in columns}
-    frame = pl.DataFrame(
-        {n: pl.Series(_sample(o.kind), dtype=_DTYPES.get(o.kind)) for n, o in operands.items()}
-    )
+    operands = placeholders(columns[name] for name in rule.columns)
+    frame = pl.DataFrame({name: _typical(operand.kind) for name, operand in operands.items()})
     subject = rule.about(operands, pl.lit(value=True))
     if rule.type in ROW_RULES:
         frame.select(*(mask.alias(str(n)) for n, mask in enumerate(masks(rule, subject))))
@@ -95,16 +95,21 @@ def _try_polars(rule: Rule, columns: Iterable[Column]) -> None:
     known.conclude(subject, list(frame.select(measures).row(0)))
 
 
+@cache
+def _typical(kind: str) -> pl.Series:
+    return pl.Series(_sample(kind), dtype=_DTYPES.get(kind))
+
+
 def _sample(kind: str) -> list[Any]:
     return _SAMPLES.get(kind, _NUMBERS) if kind else [None] * len(_NUMBERS)
 
 
-def _try_gx(rule: Rule, kinds: tuple[tuple[str, str], ...]) -> str | None:
-    named = dict(kinds)
-    if not all(named[name] for name in rule.subjects):
+def _try_gx(rule: Rule, columns: Mapping[str, Column]) -> str | None:
+    if not all(isinstance(columns[name].type, Scalar) for name in rule.subjects):
         return None  # of nested values there is no typical one
+    kinds = ((name, str(c.type)) for name, c in columns.items() if isinstance(c.type, Scalar))
     stated = json.dumps(rule.without_condition, default=str)
-    return _gx_error(stated, tuple(k for k in kinds if k[1]))
+    return _gx_error(stated, tuple(kinds))
 
 
 @lru_cache(maxsize=1_024)

@@ -1,0 +1,58 @@
+"""What it costs to plan a judgement, counted in calls of functions: no clock says it as surely."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from rule_cases import rule, under
+from small_checks import contract
+
+from signature_gate import check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def calls_in(work: Callable[[], Any]) -> int:
+    """Count the calls of functions, of Python's and of libraries', that some work makes."""
+    count = 0
+
+    def seen(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(seen)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def wide(columns: int, *kinds: str) -> tuple[pl.DataFrame, Any]:
+    """Make one row of so many doubles, and their contract with a rule of each kind a column."""
+    names = [f"c{i}" for i in range(columns)]
+    limits = {"min_value": 0, "max_value": 9}
+    rules = [rule(kind, column=name, **limits) for kind in kinds for name in names]
+    frame = pl.DataFrame({name: [1.0] for name in names})
+    return frame, under(contract(**dict.fromkeys(names, "double")), *rules)
+
+
+def growth(*kinds: str) -> float:
+    """Tell how many times the calls of a judgement are those of one with half the columns."""
+    few, many = wide(50, *kinds), wide(100, *kinds)
+    check(*few)  # what is imported and remembered once
+    return calls_in(lambda: check(*many)) / calls_in(lambda: check(*few))
+
+
+def test_twice_the_columns_cost_twice_the_calls() -> None:
+    """Nothing is done for each pair of columns."""
+    assert growth() < 2.1
+
+
+def test_twice_the_rules_cost_twice_the_calls() -> None:
+    """A rule costs what its own columns do, however wide the contract is."""
+    assert growth("column_values_to_be_between") < 2.1
+    assert growth("column_max_to_be_between") < 2.1
