@@ -69,6 +69,23 @@ def test_a_run_shows_in_prefect_what_became_of_each_batch(
     assert split["payload"]["violations"][0]["column"] == "a"
 
 
+def test_each_parameter_of_each_flow_is_described() -> None:
+    """Forms of deployments say what each parameter means: they are made of this schema."""
+    from importlib import import_module
+
+    from prefect import Flow
+    from repository import ROOT
+
+    modules = [import_module(f"signature_gate.flows.{p.stem}") for p in ROOT.glob("flows/*.py")]
+    flows = {id(x): x for m in modules for x in vars(m).values() if isinstance(x, Flow)}
+
+    assert len(flows) == 5
+    for flow in flows.values():
+        stated = flow.parameters.properties
+        assert stated, flow.name
+        assert all(field.get("description") for field in stated.values()), flow.name
+
+
 @pytest.mark.parametrize("kind", ["completed", "failed"])
 def test_a_feed_says_of_which_type_a_run_with_a_quarantine_is(
     kind: str, make_feed: FeedMaker, line: str

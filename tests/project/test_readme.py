@@ -43,6 +43,27 @@ def test_the_snippets_run(as_printed: Path, prefect_server: None) -> None:
     assert list((as_printed / "feeds" / "scored").rglob("*.parquet"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"), [("completed", None), ("failed", "BatchRejected: 2013-07-12.csv of 1 rows")]
+)
+def test_a_quarantine_fails_the_flow_where_the_feed_says_so(
+    as_printed: Path, prefect_server: None, kind: str, said: str | None
+) -> None:
+    """The user's own flow ends in a state of the type that the feed's run has, with the reason."""
+    file = as_printed / "feeds" / "flights.yaml"
+    fields = yaml.safe_load(file.read_text("utf-8")) | {"quarantine_state": kind}
+    file.write_text(yaml.safe_dump(fields), "utf-8")
+    (as_printed / "feeds" / "inbox" / "2013-07-12.csv").write_text("a,b\n1,2\n", "utf-8")
+    (snippet,) = (text for text in _snippets("python") if "def nightly" in text)
+    names: dict[str, Any] = {}
+    exec(compile(snippet, "README.md", "exec"), names)  # noqa: S102 - our own README
+
+    state = names["nightly"](return_state=True)
+
+    assert state.type.value == kind.upper()
+    assert said is None or said in state.message
+
+
 def test_the_commands_run(as_printed: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each command line runs as it is printed and exits 0 on a batch that fits."""
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
