@@ -11,6 +11,7 @@ from ..expectations.contract.policy import Policy  # noqa: TC001 - Prefect resol
 from ..tasks.feed.feed import Feed
 from ..tasks.feed.run_summary import RunSummary
 from ..tasks.feed.untold import mark_told
+from ..tasks.prefect_tasks.assets import record_asset
 from ..tasks.prefect_tasks.quarantine import discard_entry, release_entry
 from ..tasks.prefect_tasks.run_artifacts import publish_run
 from ..tasks.prefect_tasks.run_names import review_name
@@ -72,5 +73,6 @@ def discard_quarantined(feed: Feed | Path, batch: str, reason: str = "") -> Any:
 def _publish(feed: Feed, receipt: Receipt) -> Any:
     summary = RunSummary(feed=receipt.feed, model=receipt.model, receipts=(receipt,))
     publish_run(summary)
+    record_asset(feed, summary)
     mark_told(feed, [receipt])
     return final_state(summary, feed)

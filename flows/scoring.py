@@ -21,6 +21,7 @@ from ..expectations.errors import (
 )
 from ..expectations.verdict.verdict import BatchRejected
 from ..tasks.feed.feed import Feed
+from ..tasks.prefect_tasks.assets import record_asset
 from ..tasks.prefect_tasks.events import announce, announce_silence, announcing
 from ..tasks.prefect_tasks.run_artifacts import log_in_mlflow, publish_run
 from ..tasks.prefect_tasks.run_names import run_name
@@ -90,6 +91,7 @@ def _run(feed: Feed, again: bool) -> RunSummary:
     summary = due.summary(feed, intent.model, outcomes)
     publish_run(summary)
     log_in_mlflow(feed, summary)
+    record_asset(feed, summary)
     return summary
 
 

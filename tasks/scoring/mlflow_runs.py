@@ -32,6 +32,8 @@ _log = logging.getLogger("signature_gate.tracking")
 # A run page with more of them helps nobody; all of them are in the receipts.
 _DATASETS = 100
 _REPORTS = 20
+# Without it MLflow's pages guess whether an experiment is about language models.
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
 _WORST_FIRST = ("errored", "failed", "quarantined", "split", "passed")
 
 
@@ -74,7 +76,7 @@ def _logged(experiment: str, summary: RunSummary) -> str:
 
     client = MlflowClient()
     known = client.get_experiment_by_name(experiment)
-    home = known.experiment_id if known else client.create_experiment(experiment)
+    home = known.experiment_id if known else client.create_experiment(experiment, tags=_KIND)
     started = min(receipt.started for receipt in summary.receipts)
     run = client.create_run(home, int(started.timestamp() * 1000), _tags(summary), summary.feed)
     run_id = str(run.info.run_id)

@@ -86,6 +86,57 @@ def test_each_parameter_of_each_flow_is_described() -> None:
         assert all(field.get("description") for field in stated.values()), flow.name
 
 
+MATERIALIZED = "prefect.asset.materialization."
+
+
+def test_a_run_materializes_its_predictions_as_an_asset(
+    make_feed: FeedMaker, line: str, tmp_path: Path
+) -> None:
+    """Made of the inbox and of the model's version, with counts; no sign of a path is refused."""
+    from signature_gate.flows.scoring import score_batches
+
+    feed = make_feed("assets", policy=SPLIT, root=str(tmp_path / "line [a] #1, 100%"))
+    feed.inbox.mkdir(parents=True)
+    deliver(feed, "good.parquet", rows(5))
+    deliver(feed, "gaps.parquet", gaps(10, 3))
+
+    score_batches(feed)
+    score_batches(feed)
+
+    (made,) = events(f"file://{tmp_path}/line__a___1,_100_/scored", 1, MATERIALIZED)
+    assert made["event"] == "prefect.asset.materialization.succeeded"
+    assert made["resource"]["prefect.resource.name"] == "predictions of assets"
+    assert made["payload"] == {
+        "batches": 2,
+        "rows": 15,
+        "scored": 12,
+        "rejected": 3,
+        "rejected_share": 0.2,
+    }
+    related = {(r["prefect.resource.role"], r["prefect.resource.id"]) for r in made["related"]}
+    assert {
+        ("asset", f"file://{tmp_path}/line__a___1,_100_/inbox"),
+        ("asset", "mlflow://models/line/1"),
+        ("asset-materialized-by", "signature-gate"),
+    } < related
+
+
+def test_a_path_too_long_for_an_asset_fails_no_run(
+    make_feed: FeedMaker, line: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The batch is scored, and the run completed; the log says that no asset is recorded."""
+    from signature_gate.flows.scoring import score_batches
+
+    feed = make_feed("long", root=str(tmp_path.joinpath(*["deep" * 50] * 3)))
+    feed.inbox.mkdir(parents=True)
+    deliver(feed, "good.parquet", rows(5))
+
+    state = score_batches(feed, return_state=True)
+
+    assert (state.name, state.result().rows_scored) == ("Completed", 5)
+    assert "no asset is recorded: ValidationError" in caplog.text
+
+
 @pytest.mark.parametrize("kind", ["completed", "failed"])
 def test_a_feed_says_of_which_type_a_run_with_a_quarantine_is(
     kind: str, make_feed: FeedMaker, line: str

@@ -51,6 +51,8 @@ class Shown(NamedTuple):
 @pytest.fixture(scope="module")
 def shown(live_server: Platform, line: str, tmp_path_factory: pytest.TempPathFactory) -> Shown:
     """Score a good, a split, a broken and a hostile batch, on a server of the test's own."""
+    from prefect import tags
+
     from signature_gate.flows.scoring import score_batches
 
     root = tmp_path_factory.mktemp("seen")
@@ -66,7 +68,8 @@ def shown(live_server: Platform, line: str, tmp_path_factory: pytest.TempPathFac
     with pytest.MonkeyPatch.context() as patch, speaking_to(live_server):
         patch.setenv("SIGNATURE_GATE_REPORTS_URL", REPORTS)
         patch.setattr("signature_gate.tasks.prefect_tasks.scoring.SECONDS_APART", 0)
-        state = score_batches(feed, return_state=True)
+        with tags("signature-gate", "feed:seen"):
+            state = score_batches(feed, return_state=True)
     run = str(state.state_details.flow_run_id)
     wanted = {"flow_run_id": {"any_": [run]}}
     found = live_server.ask("artifacts/filter", artifacts=wanted)
@@ -152,6 +155,23 @@ def test_the_run_names_its_state_and_artifacts(
         "signature-gate-seen-batches",
         "signature-gate-seen-report",
     ]
+
+
+@PAGES
+def test_a_quarantine_stands_in_the_list_of_runs(
+    shown: Shown, look: Callable[[str, str], Page], ui: str
+) -> None:
+    """By state, feed and tags; the run's own page says why, and of which batches."""
+    page = look(f"{ui}/runs", "Quarantined")
+
+    for text in ("seen 20", "feed:seen", "signature-gate", "Quarantined"):
+        expect(page.get_by_text(text).locator("visible=true").first).to_be_visible()
+    expect(page.get_by_text("1 run").or_(page.get_by_text("1 Flow run"))).to_be_visible()
+
+    page = look(f"{ui}/runs/flow-run/{shown.run}", "Quarantined")
+    page.get_by_role("tab", name="Details").or_(page.get_by_text("Details")).last.click()
+    message = page.get_by_text("2 of 4 batches quarantined: cut|<b>x<i>[l](javascript:alert(1))")
+    expect(message.locator("visible=true").first).to_be_visible()
 
 
 @PAGES

@@ -95,6 +95,27 @@ def test_nothing_is_logged_unless_the_feed_asks_for_it(make_feed: FeedMaker, lin
     assert {e.name for e in mlflow.MlflowClient().search_experiments()} == before
 
 
+def test_an_experiment_of_ours_says_that_it_is_about_a_model(
+    make_feed: FeedMaker,
+    make_tracked: FeedMaker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """MLflow's pages then show models and metrics; one that was there keeps what its owner says."""
+    import mlflow
+
+    monkeypatch.chdir(tmp_path)
+    kinds = dict[str, str | None]()
+    for feed in (make_feed("ours", experiment="scoring ours"), make_tracked(name="theirs")):
+        deliver(feed, "good.parquet", rows(3))
+        score_feed(feed)
+        (run,) = runs_of(feed)
+        tags = mlflow.MlflowClient().get_experiment(run.info.experiment_id).tags
+        kinds[feed.name] = tags.get("mlflow.experimentKind")
+
+    assert kinds == {"ours": "custom_model_development", "theirs": None}
+
+
 def test_an_idle_run_is_not_logged(make_tracked: FeedMaker) -> None:
     """A run that attempted nothing leaves no empty run in the experiment."""
     feed = make_tracked()

@@ -20,13 +20,13 @@ def artifact(key: str) -> Any:
     return found[0].data
 
 
-def events(resource: str, count: int) -> list[dict[str, Any]]:
-    """Wait until the server has so many of the gate's events on a resource, and fetch them."""
+def events(resource: str, count: int, prefix: str = "signature-gate.") -> list[dict[str, Any]]:
+    """Wait until the server has so many events of a kind on a resource, and fetch them."""
     from prefect.client.orchestration import get_client
 
     wanted = {
         "filter": {
-            "event": {"prefix": ["signature-gate."]},
+            "event": {"prefix": [prefix]},
             "resource": {"id": [resource]},
         }
     }
