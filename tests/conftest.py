@@ -63,6 +63,7 @@ _LONGEST = (
     "test_demo",
     "test_prefect_ui",
     "test_alerts_on_servers",
+    "test_how_to_run_servers",
     "test_chaos",
     "test_zoo",
 )

@@ -15,7 +15,7 @@ from commands import run
 from repository import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 DOCS = ROOT / "docs"
 _BLOCK = re.compile(r'^( *)```(\w+)(?: title="([^"]+)")?\n(.*?)^ *```', re.MULTILINE | re.DOTALL)
@@ -50,6 +50,15 @@ def commands_in(page: str, heading: str = "") -> list[str]:
     """List the commands for bash of a page, or of one of its sections."""
     blocks = (block.text for block in blocks_in(page, heading) if block.language == "bash")
     return [line for block in blocks for line in block.splitlines()]
+
+
+def exported(page: str, environment: Mapping[str, str], heading: str = "") -> dict[str, str]:
+    """Return an environment as the ``export`` lines of a page, or of a section, leave it."""
+    lines = [line for line in commands_in(page, heading) if line.startswith("export ")]
+    script = "\n".join([*lines, "env -0"])
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, check=True)
+    pairs = (entry.partition("=") for entry in done.stdout.decode().split("\0") if entry)
+    return {name: value for name, _, value in pairs}
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ MLFLOW_SERVER = (
     "mlflow server --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./artifacts"
 )
 DOCTOR = "signature-gate doctor"
+REGISTER = "python register.py"
+CONTRACT = "signature-gate contract models:/flights@champion"
 INBOX = 'mkdir -p "$SIGNATURE_GATE_HOME/feeds/flights/inbox"'
 POOL = "prefect work-pool create signature-gate --type process"
 DEPLOY = "prefect --no-prompt deploy --all --prefect-file deployments/prefect.yaml"
@@ -19,6 +21,8 @@ COMMANDS = (
     PREFECT_SERVER,
     MLFLOW_SERVER,
     DOCTOR,
+    REGISTER,
+    CONTRACT,
     INBOX,
     POOL,
     DEPLOY,
