@@ -91,7 +91,8 @@ def _loaded(folder: Path, model: ModelVersion, fingerprint: str) -> Any:
 
     try:
         with mlflow_silenced:
-            return mlflow.pyfunc.load_model(str(folder))
+            # Its check of installed packages takes a second, and its words would not be shown.
+            return mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
     except Exception as error:
         msg = (
             f"{model} cannot be loaded: {describe_error(error)}. Install what its requirements.txt "

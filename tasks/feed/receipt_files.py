@@ -95,12 +95,12 @@ def is_filed(path: Path) -> bool:
     return lexists(path) or ledger_with(path.parent, path.name) is not None
 
 
-def own_files(folder: Path) -> list[str]:
-    """List the names of the receipts that are files of their own."""
+def own_files(folder: Path, start: str = "") -> list[str]:
+    """List the names of the receipts that are files of their own, and begin so."""
     # A feed gathers tens of thousands of receipts: bare names cost next to nothing.
-    entries = os.scandir(folder) if folder.is_dir() else ()
-    names = (entry.name for entry in entries)
-    return [name for name in names if name.endswith(".json") and not name.startswith(".")]
+    names = os.listdir(folder) if folder.is_dir() else ()  # noqa: PTH208
+    wanted = [name for name in names if name.startswith(start)]
+    return [name for name in wanted if name.endswith(".json") and not name.startswith(".")]
 
 
 def _holding(path: Path) -> Ledger:

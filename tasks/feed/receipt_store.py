@@ -39,13 +39,22 @@ class ReceiptStore:
 
     def __init__(self, feed: Feed) -> None:
         """Look nowhere yet: names are matched when somebody asks for a batch."""
+        self.feed = feed
         self._folder = feed.receipts
+        self._start = ""
         self._names: list[NameIndex] | None = None
         self._heads: dict[str, ReceiptFacts] = {}
 
     def indexed(self) -> Self:
         """List all names once, as they are now, for whoever asks about many batches."""
-        self._names = self._listed()
+        self._start, self._names = "", self._listed()
+        return self
+
+    def near(self, path: str) -> Self:
+        """List once the names of all batches that arrived under a path, for who asks about one."""
+        start = f"{stem_of(path)}-"
+        if self._names is None or self._start != start:
+            self._start, self._names = start, self._listed(start)
         return self
 
     def batches(self) -> list[str]:
@@ -128,13 +137,14 @@ class ReceiptStore:
         return dict.fromkeys(batch for names in listed for batch in names.of_stem.get(stem, ()))
 
     def _names_of(self, batch: str) -> list[str]:
-        listed = self._names or self._listed(f"{batch}@")
+        is_known = self._names is not None and batch.startswith(self._start)
+        listed = self._names if is_known and self._names else self._listed(f"{batch}@")
         return list(dict.fromkeys(n for names in listed for n in names.of_batch.get(batch, ())))
 
     def _listed(self, start: str = "") -> list[NameIndex]:
         # First the files: what is compacted meanwhile is in a ledger before its file goes.
-        own = [name for name in own_files(self._folder) if name.startswith(start)]
-        return [NameIndex(own), *(ledger.names for ledger in ledgers_in(self._folder))]
+        own = NameIndex(own_files(self._folder, start))
+        return [own, *(ledger.names for ledger in ledgers_in(self._folder))]
 
 
 def _marks_in(folder: Path) -> list[tuple[int, str]]:

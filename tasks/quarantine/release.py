@@ -17,6 +17,7 @@ from ...expectations.errors import BatchNotFound, GateError, Misuse
 from ..feed.feed import Feed
 from ..feed.identity import Identity, identify, is_same
 from ..feed.receipt import Receipt, Release
+from ..feed.receipt_store import ReceiptStore
 from ..scoring.attempt import AttemptResult, score_accepted
 from ..scoring.feed_run import current_intent
 from ..scoring.outcome import receipt_for
@@ -149,7 +150,8 @@ def _begin(taken: CheckedOut, intent: Intent, file: Path | None) -> ReleaseJob:
         raise Misuse(msg)
     if content and entry.holds == "batch" and not file:
         _refuse_altered(content, batch)
-    attempt = begin_attempt(taken.feed, batch, content or entry.path, intent, datetime.now(UTC))
+    store = ReceiptStore(taken.feed)
+    attempt = begin_attempt(store, batch, content or entry.path, intent, datetime.now(UTC))
     if file:
         attempt = replace(attempt, path=_copied(file, attempt.staging))
     judged = identify(attempt.path, batch.path)

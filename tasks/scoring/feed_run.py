@@ -148,14 +148,15 @@ def score_one(
         GateError: The feed's own records cannot be read.
     """
     with claimed(feed, candidate.batch.id) as won:
-        left = _overtaken(feed, intent, candidate, again) if won else "claimed"
+        store = ReceiptStore(feed)
+        left = _overtaken(store, intent, candidate, again) if won else "claimed"
         if left:
             return _left_alone(candidate, left)
-        same = ReceiptStore(feed).same_content(candidate.batch)
+        same = store.same_content(candidate.batch)
         if same and feed.on_duplicate == "skip" and not again:
             return duplicate_of(candidate.batch, same)
         path = feed.resolve(candidate.place)
-        attempt = begin_attempt(feed, candidate.batch, path, intent, datetime.now(UTC))
+        attempt = begin_attempt(store, candidate.batch, path, intent, datetime.now(UTC))
         try:
             return run_attempt(attempt, watch)
         except (*TRANSIENT, *ENDS_RUN):
@@ -179,7 +180,8 @@ def record_failure(
     try:
         with claimed(feed, candidate.batch.id) as won:
             if won and not is_planned(feed, candidate.batch.id):
-                attempt = begin_attempt(feed, candidate.batch, path, intent, attempt.started)
+                store = ReceiptStore(feed)
+                attempt = begin_attempt(store, candidate.batch, path, intent, attempt.started)
                 return abort(attempt, errored(attempt, error))
     except (OSError, GateError) as further:
         _log.warning("no receipt for %s: %s", candidate.batch.id, type(further).__name__)
@@ -198,15 +200,17 @@ def _score_in_any_case(
 
 
 def _overtaken(
-    feed: Feed, intent: Intent, candidate: Candidate, again: bool
+    store: ReceiptStore, intent: Intent, candidate: Candidate, again: bool
 ) -> Literal["claimed", "changed", "unfinished"] | None:
     """Look once more, now that nobody else may: other workers, and producers, were not idle."""
-    batch, path = candidate.batch, feed.resolve(candidate.place)
+    feed, batch = store.feed, candidate.batch
+    path = feed.resolve(candidate.place)
     if is_planned(feed, batch.id):
         return "unfinished"
     begun = read_intent(feed, batch.id)
     version = (begun or intent).version
-    finals = [r for r in ReceiptStore(feed).for_batch(batch.id) if r.is_final_for_batch]
+    receipts = store.near(batch.path).for_batch(batch.id)
+    finals = [receipt for receipt in receipts if receipt.is_final_for_batch]
     if any(r.version == version for r in finals) or (finals and not again and not begun):
         return "claimed"
     if not path.exists() or not is_same(path, batch):

@@ -82,17 +82,20 @@ def prepare(feed: Feed) -> None:
 
 
 def begin_attempt(
-    feed: Feed, batch: Identity, path: Path, intent: Intent, started: datetime
+    store: ReceiptStore, batch: Identity, path: Path, intent: Intent, started: datetime
 ) -> Attempt:
-    """Clear what an earlier attempt left in staging, and bind a claimed batch to an intent."""
+    """Clear what an earlier attempt left in staging, and bind a claimed batch to an intent.
+
+    ``store`` is the feed's, and looked up what it knows of the batch after the claim.
+    """
+    feed = store.feed
     log_checkpoint(batch.id, "claimed")
     # First of all: what fills the disk may be the batch's own leftovers.
     remove(feed.staged(batch.id))
     binding = bind_intent(feed, batch.id, intent)
     log_checkpoint(batch.id, "bound")
     make_folder(feed.staged(batch.id))
-    store = ReceiptStore(feed).indexed()
-    receipts = store.for_batch(batch.id)
+    receipts = store.near(batch.path).for_batch(batch.id)
     return Attempt(
         feed=feed,
         batch=batch,

@@ -64,7 +64,7 @@ def started(feed: Feed, intent: Intent, name: str = "a.parquet") -> Any:
     path = feed.inbox / name
     if not path.exists():
         deliver(feed, name, rows(2))
-    return begin_attempt(feed, identify(path, name), path, intent, datetime.now(UTC))
+    return begin_attempt(ReceiptStore(feed), identify(path, name), path, intent, datetime.now(UTC))
 
 
 def receipt_of(attempt: Any, *, final: bool = True) -> Receipt:
