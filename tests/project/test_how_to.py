@@ -36,6 +36,7 @@ RUN_BY = {
     "how-to/notifications.md": "project/test_how_to_on_servers.py",
     "how-to/postgres.md": "project/test_how_to_run_servers.py",
     "how-to/upgrade.md": "project/test_how_to.py",
+    "index.md": "project/test_how_to.py",
     "install.md": "project/test_how_to.py",
     "platform.md": "flows/test_end_to_end.py",
     "restore.md": "retention/test_pages.py",
@@ -54,6 +55,18 @@ def test_each_page_with_commands_is_run_by_a_test() -> None:
     assert pages == RUN_BY.keys()
     for page, tests in RUN_BY.items():
         assert page.rpartition("/")[2] in (ROOT / "tests" / tests).read_text("utf-8")
+
+
+def test_the_first_page_judges_and_scores(workplace: Path, execute: Execute) -> None:
+    """index.md: both commands do what it says of them, and a second run does nothing."""
+    follow("index.md", execute)
+    scored = set((workplace / "feeds" / "flights" / "scored").rglob("*.parquet"))
+    receipts = set((workplace / "feeds" / "flights" / "receipts").glob("*.json"))
+
+    follow("index.md", execute)
+
+    assert len(scored) == len(receipts) == 1
+    assert set((workplace / "feeds" / "flights" / "receipts").glob("*.json")) == receipts
 
 
 def test_the_installation_can_be_looked_at(workplace: Path, execute: Execute) -> None:
