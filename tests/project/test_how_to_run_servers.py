@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import subprocess
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from live_platform import Platform, wait_for
 from live_postgres import postgres
-from page_commands import blocks_in, commands_in, exported
+from page_commands import DOCS, blocks_in, commands_in, exported
 from platform_commands import CONTRACT, REGISTER
 
+from signature_gate import Contract, RegistryUnavailable
 from signature_gate.flows.cli.options import BROKEN
 
 if TYPE_CHECKING:
@@ -90,6 +94,39 @@ def test_the_gate_reaches_mlflow_behind_a_password_and_tls(platform: Platform) -
     code, printed = platform.end(CONTRACT)
     assert code == BROKEN
     assert "401" in printed
+
+
+def test_every_variable_of_the_page_is_one_of_mlflows() -> None:
+    """mlflow-auth.md: no name is misspelt."""
+    import mlflow.environment_variables as known
+
+    named = set(re.findall(r"MLFLOW_[A-Z_]+", (DOCS / AUTH).read_text("utf-8")))
+
+    assert len(named) > 6
+    assert named <= set(dir(known))
+
+
+def test_a_token_is_sent_as_bearer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """mlflow-auth.md: MLFLOW_TRACKING_TOKEN reaches the registry with each request."""
+    sent = list[str | None]()
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            sent.append(self.headers["Authorization"])
+            self.send_error(403)
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as registry:
+        Thread(target=registry.serve_forever, args=(0.05,)).start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{registry.server_port}")
+        monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
+        with pytest.raises(RegistryUnavailable):
+            Contract.load("models:/flights@champion", timeout=10)
+        registry.shutdown()
+
+    assert set(sent) == {"Bearer secret"}
 
 
 def _commands(page: str) -> list[str]:
