@@ -52,7 +52,9 @@ def score_batches(feed: Feed | Path, again: bool = False) -> Any:
 
     The model's alias is resolved once; each batch is one mapped task under that pinned version,
     and the error of one never stops the others. Other task runners are the caller's choice:
-    ``score_batches.with_options(task_runner=…)``.
+    ``score_batches.with_options(task_runner=…)``. From a coroutine, ``await
+    asyncio.to_thread(score_batches, feed)``: the event loop goes on, and the run belongs to the
+    flow that awaits it.
 
     Args:
         feed: The feed, or the path of its YAML file.

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from polars.io.plugins import register_io_source
 
+from .reading import Reading, tell
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import polars as pl
 
@@ -27,9 +30,15 @@ class ReadInPieces(Protocol):
 
 
 def lazy_stream(
-    pieces: Callable[[list[str]], Iterator[pl.DataFrame]], schema: pl.Schema
+    pieces: Callable[[list[str]], Iterator[pl.DataFrame]],
+    schema: pl.Schema,
+    path: Path | None = None,
+    height: int | None = None,
 ) -> pl.LazyFrame:
-    """Make a lazy frame that reads no more pieces and no more columns than a query needs."""
+    """Make a lazy frame that reads no more pieces and no more columns than a query needs.
+
+    Whoever watches is told of the rows that were read of the file.
+    """
 
     def read(
         columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, _: int | None
@@ -37,12 +46,21 @@ def lazy_stream(
         asked = set(schema if columns is None else columns)
         wanted = [name for name in schema if name in asked]
         # Polars counts on the limit to be in force before the predicate.
-        found = _first(rows, pieces(wanted))
+        found = pieces(wanted)
+        found = _first(rows, _told(found, path, height) if path else found)
         if predicate is not None:
             found = (piece.filter(predicate) for piece in found)
         return _READERS.supervised(found)
 
     return register_io_source(read, schema=schema)
+
+
+def _told(pieces: Iterator[pl.DataFrame], path: Path, height: int | None) -> Iterator[pl.DataFrame]:
+    done = 0
+    for piece in pieces:
+        done += piece.height
+        tell(Reading(path, done, height))
+        yield piece
 
 
 def _first(rows: int | None, pieces: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:

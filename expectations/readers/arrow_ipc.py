@@ -72,7 +72,7 @@ def open_arrow(path: Path, contract: Contract, policy: Policy) -> Batch:
         for source, kind, column in zip(sources, arriving.types, targets, strict=True)
         if column and isinstance(column.type, Anything) and not is_readable(kind)
     }
-    reader = _Reader(stored, arriving, dict(zip(sources, positions, strict=True)), objects)
+    reader = _Reader(stored, arriving, rows, dict(zip(sources, positions, strict=True)), objects)
     return Batch(
         info=file_facts(path, "arrow", arriving),
         schema=arriving,
@@ -189,6 +189,7 @@ def _only(positions: Sequence[int]) -> Any:
 class _Reader:
     stored: _Stored
     schema: pa.Schema
+    rows: int
     positions: dict[str, int]
     objects: dict[str, ObjectColumn] = field(default_factory=dict[str, ObjectColumn])
 
@@ -197,7 +198,8 @@ class _Reader:
         empty = pa.Table.from_batches([], schema=self.schema).rename_columns(names)
         dtypes = pl.DataFrame(self._typed(empty)).schema
         objects = {n: t for column in self.objects.values() for n, t in column.dtypes.items()}
-        return lazy_stream(self._frames, pl.Schema({ROW: pl.Int64(), **dtypes, **objects}))
+        schema = pl.Schema({ROW: pl.Int64(), **dtypes, **objects})
+        return lazy_stream(self._frames, schema, self.stored.path, self.rows)
 
     def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
         owners = {n: s for s, column in self.objects.items() for n in column.dtypes}

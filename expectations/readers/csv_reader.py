@@ -156,7 +156,7 @@ class _Reader:
     def scan(self) -> pl.LazyFrame:
         texts = dict.fromkeys(self.positions, pl.String())
         schema = pl.Schema({ROW: pl.Int64(), **texts, self.fault: pl.String()})
-        return lazy_stream(self._frames, schema)
+        return lazy_stream(self._frames, schema, self.path)
 
     def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
         row, in_header = 0, self.dialect.header

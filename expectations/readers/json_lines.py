@@ -188,7 +188,7 @@ class _Lines:
     def scan(self) -> pl.LazyFrame:
         dtypes = {name: dtype for field in self.fields for name, dtype in field.dtypes.items()}
         schema = pl.Schema({ROW: pl.Int64(), **dtypes, self.fault: pl.String()})
-        return lazy_stream(self._frames, schema)
+        return lazy_stream(self._frames, schema, self.path)
 
     def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
         first, wanted = 0, frozenset(columns)

@@ -92,7 +92,8 @@ class _Scan:
 
     def __call__(self) -> pl.LazyFrame:
         dtypes = self._arrow_dtypes if self._needs_arrow else self._polars_dtypes
-        return lazy_stream(self._frames, pl.Schema({ROW: pl.Int64(), **dtypes}))
+        schema = pl.Schema({ROW: pl.Int64(), **dtypes})
+        return lazy_stream(self._frames, schema, self.path, self.metadata.num_rows)
 
     def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
         """Read piece by piece through Arrow, if that gives the very types that Polars' scan does.

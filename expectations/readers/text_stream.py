@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from ..batch.batch import UnreadableError
 from ..batch.query import unreadable
+from ..batch.reading import Reading, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -55,8 +56,8 @@ def pieces_of(path: Path, dialect: CsvDialect, first: int | None = None) -> Iter
     Raises:
         UnreadableError: The content breaks off, or is not text in the stated encoding.
     """
-    with _opened(path) as stream:
-        pieces = _unpacked(stream, first or CHUNK)
+    with _opened(path) as (stream, position):
+        pieces = _told(path, _unpacked(stream, first or CHUNK), position)
         if codecs.lookup(dialect.encoding).name in _UTF8:
             pieces = _without_mark(pieces)
         else:
@@ -65,14 +66,20 @@ def pieces_of(path: Path, dialect: CsvDialect, first: int | None = None) -> Iter
 
 
 @contextmanager
-def _opened(path: Path) -> Generator[BinaryIO]:
+def _opened(path: Path) -> Generator[tuple[BinaryIO, Callable[[], int]]]:
     with path.open("rb") as file:
         start = file.read(_LONGEST_MAGIC)
         file.seek(0)
         unpack = next((u for magic, u in _UNPACKERS.items() if re.match(magic, start)), None)
         with _content_errors():
             stream = unpack(file) if unpack else file
-        yield stream
+        yield stream, file.tell
+
+
+def _told(path: Path, pieces: Iterator[bytes], position: Callable[[], int]) -> Iterator[bytes]:
+    for piece in pieces:
+        tell(Reading(path, position=position()))
+        yield piece
 
 
 def _unpacked(stream: BinaryIO, size: int) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from ...expectations.batch.formats import formats_in_words
 from ...expectations.credentials import mask_uri
 from ...expectations.errors import Misuse, NoContract
 from ..terminal import console as terminal
+from ..terminal.progress import reading
 from ..terminal.verdict import show_contract, show_verdict
 from .options import NOT_PASSED, PASSED, AsJson, Model, PolicyFile, Timeout
 
@@ -61,7 +62,7 @@ def check(
         contract = load_contract(model, timeout)
         if rules:
             chosen = _with_rules(chosen or contract.policy or Policy(), rules)
-        with terminal.spinner(f"judging {batch}"):
+        with reading(batch):
             result = judge(batch, contract, chosen, cast("Any", engine))
     except NoContract as error:
         result = refuse(batch, error, chosen)

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.progress import Progress as Bar
 
+from ...expectations.batch.reading import watched
 from ...expectations.escaping import for_terminal
+from ...expectations.wording import cut
 from .console import err
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from ...expectations.batch.reading import Reading
     from ...tasks.scoring.feed_run import Progress
 
 _PROGRESS = (
@@ -23,6 +34,15 @@ _PROGRESS = (
     MofNCompleteColumn(),
     TextColumn("{task.fields[rows]}", markup=False),
 )
+_READING = (
+    SpinnerColumn(),
+    TextColumn("{task.description}", markup=False),
+    BarColumn(bar_width=12),
+    TextColumn("{task.fields[rows]}", markup=False),
+    TransferSpeedColumn(),
+    TimeRemainingColumn(compact=True),
+)
+_LONGEST_NAME = 18
 
 
 @contextmanager
@@ -38,3 +58,60 @@ def progress() -> Generator[Callable[[Progress], None]]:
             bar.update(task, total=step.batches, completed=done, description=batch, rows=rows)
 
         yield show
+
+
+# ----- the reading of one batch -----
+
+
+@contextmanager
+def reading(batch: str) -> Generator[None]:
+    """Show how much of a batch has been read, how fast, and how long the rest will take."""
+    if not err.watched:
+        yield
+        return
+    with Bar(*_READING, console=err, transient=True) as bar, watched(_Gauge(bar, batch).show):
+        yield
+
+
+class _Gauge:
+    """Adds up what is told of the files of a batch; what is read again begins anew."""
+
+    def __init__(self, bar: Bar, batch: str) -> None:
+        self._bar, self._sizes = bar, _sizes(batch)
+        self._rows, self._bytes = dict[Path, int](), dict[Path, int]()
+        self._total, self._done = sum(self._sizes.values()), 0
+        self._name = cut(for_terminal(Path(batch).name), _LONGEST_NAME)
+        self._task = bar.add_task(f"judging {self._name}", total=self._total or None, rows="")
+
+    def show(self, now: Reading) -> None:
+        size = self._sizes.get(now.path, 0)
+        if self._total and self._done >= self._total and _begins(now, size):
+            self._done = 0
+            self._rows.clear()
+            self._bytes.clear()
+            self._bar.reset(self._task, description=f"{self._name} again")
+        before = self._bytes.get(now.path, 0)
+        self._bytes[now.path] = max(before, _position(now, size))
+        self._done += self._bytes[now.path] - before
+        if now.rows:
+            self._rows[now.path] = max(now.rows, self._rows.get(now.path, 0))
+        rows = f"{sum(self._rows.values()):,} rows" if self._rows else ""
+        self._bar.update(self._task, completed=self._done, rows=rows)
+
+
+def _position(now: Reading, size: int) -> int:
+    by_rows = size * (now.rows or 0) // now.height if now.height else 0
+    return by_rows if now.position is None else now.position
+
+
+def _begins(now: Reading, size: int) -> bool:
+    # Rows alone tell of a reading that goes on: its last bytes were counted before.
+    return (now.position is not None or bool(now.height)) and _position(now, size) < size
+
+
+def _sizes(batch: str) -> dict[Path, int]:
+    from ...expectations.readers.open import local_path
+
+    path = local_path(batch)
+    files = path.rglob("*") if path.is_dir() else [path]
+    return {file: file.stat().st_size for file in files if file.is_file()}

@@ -10,12 +10,15 @@ import polars as pl
 import pytest
 import yaml
 from commands import run
+from rich.progress import Progress as Bar
 from terminals import on_terminal
 from typer.main import get_command
 
+from signature_gate.expectations.batch.reading import Reading
 from signature_gate.expectations.drift.change import Change
 from signature_gate.flows.cli.main import app
 from signature_gate.flows.terminal.changes import show_drift
+from signature_gate.flows.terminal.progress import _Gauge
 from signature_gate.tasks.monitoring.drift_report import DriftReport, Forecast
 
 if TYPE_CHECKING:
@@ -131,6 +134,49 @@ def test_a_table_in_a_pipe_cuts_no_name(model: str, capsys: Any) -> None:
     out = run(capsys, "contract", model)[1]
 
     assert [line.split() for line in out.splitlines() if LONG in line] == [[LONG, "long", "yes"]]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_long_judgement_shows_rows_speed_and_time_left(ending: str, tmp_path: Path) -> None:
+    """On a terminal, in one line of 80 columns that is gone at the end; stdout is untouched."""
+    model, path = tmp_path / "model", tmp_path / f"{'july' * 30}.{ending}"
+    model.mkdir()
+    inputs = '[{"type": "double", "name": "a", "required": true}]'
+    (model / "MLmodel").write_text(f"flavors: {{}}\nsignature: {{inputs: '{inputs}'}}")
+    frame = pl.DataFrame({"a": range(600_000)})
+    write = {"csv": frame.write_csv, "jsonl": frame.write_ndjson}
+    write.get(ending, lambda to: frame.write_parquet(to, statistics=False))(path)
+
+    shown = on_terminal("check", str(model), str(path), watching="stderr")
+
+    assert shown.code == 0
+    assert shown.piped.startswith("passed  july")
+    lines = shown.text.splitlines()
+    assert any(re.search(r"july.*600,000 rows +[\d.]+ [kMG]B/s +\d+:\d\d", line) for line in lines)
+    assert [line for line in lines if len(line) > 80] == []
+    assert shown.terminal.rstrip().endswith("\x1b[2K")
+
+
+def test_what_is_read_again_begins_anew(tmp_path: Path) -> None:
+    """The bar of a second reading is not full from the first; rows are not counted twice."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"x" * 1000)
+    with Bar(disable=True) as bar:
+        gauge = _Gauge(bar, str(path))
+        told = [(None, 600), (5, None), (None, 1000), (9, None), (None, 300), (2, None)]
+        seen = []
+        for rows, position in told:
+            gauge.show(Reading(path, rows=rows, position=position))
+            seen.append((bar.tasks[0].completed, bar.tasks[0].fields["rows"]))
+
+    assert seen == [
+        (600, ""),
+        (600, "5 rows"),
+        (1000, "5 rows"),
+        (1000, "9 rows"),
+        (300, ""),
+        (300, "2 rows"),
+    ]
 
 
 def _forecast(name: str, reason: str, would_be: Disposition = "quarantined") -> Forecast:
