@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
@@ -39,12 +40,14 @@ class Shown(NamedTuple):
         run: The flow run's id.
         artifacts: The run's artifacts' ids by their keys.
         progress: Ids of the progress artifacts.
+        reports: The run's reports, as HTML.
     """
 
     site: str
     run: str
     artifacts: dict[str, str]
     progress: dict[str, str]
+    reports: list[str]
 
 
 # Flows cannot run beside the browser's event loop: the run ends before the browser starts.
@@ -75,7 +78,8 @@ def shown(live_server: Platform, line: str, tmp_path_factory: pytest.TempPathFac
     found = live_server.ask("artifacts/filter", artifacts=wanted)
     artifacts = {a["key"]: a["id"] for a in found if a["key"]}
     progress = {a["description"]: a["id"] for a in found if a["type"] == "progress"}
-    return Shown(live_server.api.removesuffix("/api"), run, artifacts, progress)
+    reports = [path.read_text("utf-8") for path in root.glob("quarantine/*/report.html")]
+    return Shown(live_server.api.removesuffix("/api"), run, artifacts, progress, reports)
 
 
 @pytest.fixture
@@ -116,6 +120,19 @@ def test_the_markdown_report_looks_like_one(
     links = reports.evaluate_all("all => all.map(a => a.href)")
     assert all(link.startswith(f"{REPORTS}/seen/quarantine/") for link in links)
     assert page.locator("li img, li b, h2 b").count() == 0
+
+
+def test_every_report_links_the_run_that_made_it(
+    shown: Shown, look: Callable[[str, str], Page]
+) -> None:
+    """The link leads to the flow run's page on the same server."""
+    links = [re.search(r'Prefect run</dt> <dd><a href="([^"]+)"', page) for page in shown.reports]
+
+    (link,) = {found[1] for found in links if found}
+    assert len(links) == 3
+    assert link.startswith(shown.site)
+    assert shown.run in link
+    look(link.removeprefix(shown.site), "score gaps")
 
 
 @PAGES
