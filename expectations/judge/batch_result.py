@@ -169,6 +169,10 @@ def _sum(one: Violation, other: Violation, sample_rows: int) -> Violation:
             "rows": (*one.rows, *other.rows)[:sample_rows],
             "sample": tuple(samples)[:sample_rows],
             "sample_counts": tuple(samples.values())[:sample_rows],
+            "kept": {
+                name: (*one.kept.get(name, ()), *other.kept.get(name, ()))[:sample_rows]
+                for name in {**one.kept, **other.kept}
+            },
             "files": (*one.files, *other.files),
         }
     )

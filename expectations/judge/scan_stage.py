@@ -33,6 +33,7 @@ _SAMPLED_ROWS = 100
 _MOST_SAMPLES = 200
 # Days around 1970 for which Python has dates, whatever the zone.
 _CALENDAR = (-719_161, 2_932_895)
+_KEY = "\x1fkey "
 _A_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
@@ -87,15 +88,14 @@ def _scan_file(file: FileResult, policy: Policy) -> FileResult:
         for check, count in zip(undecided, counts, strict=True)
         if count.unexpected_count
     ]
-    samples = _samples(batch, failing, policy)
+    samples = _samples(batch, plan, failing, policy)
     return replace(
         file,
         row_count=int(row["rows"]),
         rejected=int(row["rejected"]),
         scanned={column.name: column.read(row) for column in columns},
         row_violations=tuple(
-            _violation(*pair, sample, policy.sample_rows)
-            for pair, sample in zip(failing, samples, strict=True)
+            _violation(*pair, sample, policy) for pair, sample in zip(failing, samples, strict=True)
         ),
         rule_counts={
             check.rule: count
@@ -185,7 +185,7 @@ def _totals(
 
 
 def _samples(
-    batch: Batch, failing: Sequence[tuple[RowCheck, int]], policy: Policy
+    batch: Batch, plan: BatchPlan, failing: Sequence[tuple[RowCheck, int]], policy: Policy
 ) -> list[pl.DataFrame]:
     """Collect the first failing rows of each check, in one pass that ends with the last of them."""
     mark = unused_prefix((*batch.sources, ROW), "fails")
@@ -197,6 +197,8 @@ def _samples(
         fails = [sample.fails for sample in wanted]
         marked = batch.scan().with_columns(sample.mask for sample in wanted)
         values = [value for sample in wanted for value in sample.values]
+        kept = () if policy.redact else plan.kept
+        values += [cells.alias(f"{_KEY}{name}") for name, cells in kept]
         rows = marked.filter(pl.any_horizontal(fails)).select(pl.col(ROW), *fails, *values)
         for piece in pieces_of(rows):
             wanted = [sample for sample in wanted if sample.take(piece)]
@@ -220,14 +222,16 @@ class _Sample:
     def take(self, piece: pl.DataFrame) -> int:
         """Take what is missing from the next rows that fail any check; give what is missing yet."""
         values = [pl.col(self.name).alias("value") for _ in self.values]
-        failing = piece.filter(self.fails).select(pl.col(ROW), *values).head(self.missing)
+        keys = [exact_col(name) for name in piece.columns if name.startswith(_KEY)]
+        failing = piece.filter(self.fails).select(pl.col(ROW), *values, *keys).head(self.missing)
         if failing.height:
             self.rows = pl.concat([self.rows, failing]) if self.rows.height else failing
             self.missing -= failing.height
         return self.missing
 
 
-def _violation(check: RowCheck, count: int, sample: pl.DataFrame, shown: int) -> Violation:
+def _violation(check: RowCheck, count: int, sample: pl.DataFrame, policy: Policy) -> Violation:
+    shown = policy.sample_rows
     values = _listed(sample["value"]) if "value" in sample.columns else []
     distinct = Counter(map(_shown, values))
     return Violation(
@@ -241,6 +245,11 @@ def _violation(check: RowCheck, count: int, sample: pl.DataFrame, shown: int) ->
         rows=tuple(sample[ROW][:shown].to_list()),
         sample=tuple(distinct)[:shown],
         sample_counts=tuple(distinct.values())[:shown],
+        kept={
+            column.name.removeprefix(_KEY): tuple(map(_shown, _listed(column.head(shown))))
+            for column in sample
+            if column.name.startswith(_KEY)
+        },
         severity=check.severity,
         expectation=check.expectation,
         engine=check.engine,

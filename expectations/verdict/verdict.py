@@ -63,6 +63,7 @@ class Violation(BaseModel):
         rows: Positions, from 0, of the first such rows.
         sample: Distinct values in the first hundred of them, as text; empty under ``redact``.
         sample_counts: How many of these hundred rows of each file have each of them.
+        kept: Cells of the columns of policy ``keep`` in ``rows``, as text; empty under ``redact``.
         severity: ``critical`` blocks, ``warning`` is only reported.
         expectation: The GX expectation that failed: its ``type`` and ``kwargs``.
         files: The files of a folder that have it; empty for a batch of one file.
@@ -81,6 +82,7 @@ class Violation(BaseModel):
     rows: tuple[int, ...] = ()
     sample: tuple[str, ...] = ()
     sample_counts: tuple[int, ...] = ()
+    kept: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     severity: Severity = "critical"
     expectation: dict[str, Any] | None = None
     files: tuple[str, ...] = ()

@@ -368,6 +368,19 @@ def test_a_sample_counts_distinct_values(tmp_path: Path) -> None:
     assert "('x' \N{MULTIPLICATION SIGN}4, 'y' \N{MULTIPLICATION SIGN}101)" in violation.message
 
 
+@pytest.mark.parametrize("redact", [False, True])
+def test_a_violation_names_the_keys_of_its_first_rows(redact: bool, tmp_path: Path) -> None:
+    """The kept columns beside each row that is named, over all files; redacted, nothing of them."""
+    for part, keys in enumerate(("k1\nx,k2\ny,k3", "k4\nz,")):
+        (tmp_path / f"{part}.csv").write_text(f"a,key\n1,{keys}\n")
+    policy = Policy(sample_rows=3, keep=("key",), redact=redact)
+
+    (violation,) = check(tmp_path, contract(a="long"), policy).violations
+
+    assert violation.rows == (1, 2, 4)
+    assert violation.kept == ({} if redact else {"key": ("'k2'", "'k3'", "null")})
+
+
 @pytest.mark.parametrize(("batch", "judged_by", "policy", "remedy"), SAID.values(), ids=SAID)
 def test_every_violation_says_where_what_and_what_to_do(
     request: pytest.FixtureRequest, batch: Any, judged_by: Contract, policy: Policy, remedy: str

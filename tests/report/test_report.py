@@ -369,6 +369,18 @@ def test_redacted_columns_tell_no_smallest_or_largest_value() -> None:
     assert "Nulls" in page
 
 
+def test_the_keys_of_failing_rows_stand_beside_them() -> None:
+    """Where the policy keeps columns; under ``redact`` not even what a verdict has of them."""
+    kept = {"tailnum": ("'N14228'", "null")}
+    late = sample_verdicts.LATE_DEPARTURES.model_copy(update={"kept": kept})
+    redacted = sample_verdicts.policy(redact=True)
+
+    text = " ".join(_Outline(render_report(sample_verdicts.flights(late))).text.split())
+
+    assert "Keys of these rows: tailnum 'N14228', null" in text
+    assert "N14228" not in render_report(sample_verdicts.flights(late, policy=redacted))
+
+
 def test_a_page_without_known_values_has_no_columns_for_them() -> None:
     """Nothing but dashes would stand there."""
     page = render_report(sample_verdicts.split())
