@@ -21,6 +21,7 @@ _SCHEMA: dict[str, Any] = {
     "because": pl.String,
     "remedy": pl.String,
     "rows": pl.List(pl.Int64),
+    "kept": pl.String,
     "sample": pl.List(pl.String),
     "sample_counts": pl.List(pl.Int64),
     "files": pl.List(pl.String),
@@ -30,10 +31,14 @@ _SCHEMA: dict[str, Any] = {
 }
 
 
+# Their shape differs from one violation to the next.
+_AS_JSON = ("kept", "expectation")
+
+
 def violations_frame(violations: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
-    """Make a row of each violation's fields; the expectation is JSON text."""
+    """Make a row of each violation's fields; kept cells and the expectation are JSON text."""
     rows = [
-        {**fields, "expectation": fields["expectation"] and json.dumps(fields["expectation"])}
-        for fields in violations
+        fields | {name: json.dumps(fields[name]) if fields[name] else None for name in _AS_JSON}
+        for fields in map(dict, violations)
     ]
     return pl.DataFrame(rows, schema=_SCHEMA)
