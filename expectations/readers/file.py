@@ -55,7 +55,7 @@ def _unsupported(path: Path) -> UnsupportedBatch:
 def _openers(path: Path, contract: Contract, policy: Policy) -> dict[Format, Callable[[], Batch]]:
     from .arrow_ipc import open_arrow
     from .csv_reader import open_csv
-    from .json_lines import open_json_lines
+    from .json_lines.reader import open_json_lines
     from .numpy_arrays import open_npy
     from .parquet import open_parquet
 

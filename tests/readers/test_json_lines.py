@@ -383,7 +383,7 @@ def test_a_file_without_line_ends_is_given_up_in_time(
     judge: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No more than one piece and the longest line are ever in memory."""
-    from signature_gate.expectations.readers import json_parser as json_records
+    from signature_gate.expectations.readers.json_lines import parser as json_records
 
     monkeypatch.setattr(csv_bytes, "CHUNK", 1_000)
     monkeypatch.setattr(json_records, "_LONGEST_LINE", 10_000)
@@ -395,9 +395,9 @@ def test_more_keys_than_columns_can_be_are_unreadable(
     judge: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that is one object spread over lines has a key for each of them."""
-    from signature_gate.expectations.readers import json_lines
+    from signature_gate.expectations.readers.json_lines import survey
 
-    monkeypatch.setattr(json_lines, "_MOST_KEYS", 99)
+    monkeypatch.setattr(survey, "_MOST_KEYS", 99)
 
     assert violations_in(judge("".join(f'{{"k{i}": 1}}\n' for i in range(100)))) == [
         ("unreadable", None, None)

@@ -11,10 +11,10 @@ from signature_gate.expectations.batch import arrow_types as arrivals
 from signature_gate.expectations.contract import signature
 from signature_gate.expectations.readers import arrow_ipc as arrow_files
 from signature_gate.expectations.readers import csv_reader as csv_records
-from signature_gate.expectations.readers import json_parser as json_records
 from signature_gate.expectations.readers import npy_files as array_files
 from signature_gate.expectations.readers import parquet
 from signature_gate.expectations.readers import parquet_footer as footer_bytes
+from signature_gate.expectations.readers.json_lines import parser as json_records
 from signature_gate.expectations.rules import condition_parser, pattern_timer
 from signature_gate.expectations.verdict import verdict
 

@@ -18,7 +18,7 @@ _PRELOADED = [
     "pyarrow.parquet",
     "signature_gate.expectations.judge.checking",
     "signature_gate.expectations.readers.csv_reader",
-    "signature_gate.expectations.readers.json_lines",
+    "signature_gate.expectations.readers.json_lines.reader",
     "signature_gate.expectations.readers.parquet",
 ]
 # Arrow types -> what a contract takes them for.

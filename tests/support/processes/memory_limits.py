@@ -27,7 +27,7 @@ _SLOW = [
     "signature_gate.expectations.judge.checking",
     "signature_gate.expectations.readers.csv_reader",
     "signature_gate.expectations.readers.folder",
-    "signature_gate.expectations.readers.json_lines",
+    "signature_gate.expectations.readers.json_lines.reader",
     "signature_gate.expectations.readers.parquet",
 ]
 _PAGE = resource.getpagesize()

@@ -12,14 +12,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import polars as pl
 
-from ..batch.batch import UnreadableError
-from ..contract.policy import CsvDialect
-from .text_stream import pieces_of
+from ...batch.batch import UnreadableError
+from ...contract.policy import CsvDialect
+from ..text_stream import pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 # As Python objects some lines take thirty times their bytes, so neither may a line be very long nor
 # very many lines be turned into objects at once: a small gzip file would take all memory.
@@ -28,6 +31,7 @@ _LINES = 65_536
 # Python's own limit depends on how deep the caller stands already; this one is always the same.
 _DEEPEST = 200
 _RETURN, _NEWLINE = "\r", 10
+_BLANK = list(b" \t\r\n")
 _BLANK_LINES = re.compile(rb"\n[ \t\r\n]*\n")
 _REMEDY = "Have the producer write it again, one JSON object in each line, in UTF-8."
 _JSON = re.compile(r"\.json(\.|$)", re.IGNORECASE)
@@ -66,15 +70,23 @@ class Records:
         columns = zip(*map(dict[str, Any].values, self.values), strict=True)
         return dict(zip(*self.shapes, columns, strict=True))
 
+    def __len__(self) -> int:
+        """Count the lines."""
+        return len(self.values)
+
     def column(self, key: str) -> list[Any]:
         """Return the values of one key, None where a line lacks it."""
         if self._columns is not None and key in self._columns:
             return list(self._columns[key])
         return [value.get(key) for value in self.values]
 
+    def series(self, key: str, name: str, dtype: pl.DataType) -> pl.Series:
+        """Return the values of one key in the type that they have in the whole file."""
+        return pl.Series(name, self.column(key), dtype, strict=dtype != pl.Float64)
 
-def records_in(path: Path) -> Iterator[Records]:
-    """Read a file, plain or compressed, never more than a piece at once."""
+
+def portions_in(path: Path) -> Iterator[bytes]:
+    """Read lines of a file, plain or compressed, never more than a piece at once."""
     rest = b""
     for piece in _pieces(path):
         lines, newline, tail = (rest + piece).rpartition(b"\n")
@@ -83,9 +95,9 @@ def records_in(path: Path) -> Iterator[Records]:
             observed = f"no line end within {_LONGEST_LINE >> 20} MiB"
             raise UnreadableError(observed, _REMEDY, kind="malformed_row")
         if newline:
-            yield from map(_parsed, _portions(lines))
+            yield from _portions(lines)
     if rest:
-        yield from map(_parsed, _portions(rest))
+        yield from _portions(rest)
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
@@ -104,15 +116,23 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 def _portions(lines: bytes) -> Iterator[bytes]:
     """Cut lines into portions of no more than so many; blank ones in a row count as one."""
-    filled = _BLANK_LINES.sub(b"\n", lines)
-    ends = np.flatnonzero(np.frombuffer(filled, np.uint8) == _NEWLINE)[_LINES - 1 :: _LINES]
+    ends = _ends_of(lines)
+    # A blank line begins with a blank, which few lines do.
+    if np.isin(np.frombuffer(lines, np.uint8)[ends[:-1] + 1], _BLANK).any():
+        lines = _BLANK_LINES.sub(b"\n", lines)
+        ends = _ends_of(lines)
     start = 0
-    for end in (*ends.tolist(), len(filled)):
-        yield filled[start:end]
+    for end in (*ends[_LINES - 1 :: _LINES].tolist(), len(lines)):
+        yield lines[start:end]
         start = end + 1
 
 
-def _parsed(lines: bytes) -> Records:
+def _ends_of(lines: bytes) -> NDArray[np.intp]:
+    return np.flatnonzero(np.frombuffer(lines, np.uint8) == _NEWLINE)
+
+
+def parsed(lines: bytes) -> Records:
+    """Read lines one by one, whatever they hold."""
     records = Records()
     try:
         text = lines.decode()
