@@ -142,7 +142,8 @@ class _Fit:
         if not missing:
             return
         for name, rename in self._likely_renames(missing).items():
-            proposal = Proposal({"rename": {rename.extra[0]: name}}, f"{name!r} did not arrive")
+            reason = f"nearly the name of {name!r}, which did not arrive"
+            proposal = Proposal({"rename": {rename.extra[0]: name}}, reason)
             if rename.is_likely and len(rename.extra) == 1 and not rename.rivals:
                 self.taken.append(proposal)
             else:

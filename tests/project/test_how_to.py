@@ -40,6 +40,7 @@ RUN_BY = {
     "install.md": "project/test_how_to.py",
     "platform.md": "flows/test_end_to_end.py",
     "restore.md": "retention/test_pages.py",
+    "tutorial.md": "flows/test_own_data.py",
     "years.md": "retention/test_pages.py",
 }
 
