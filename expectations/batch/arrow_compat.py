@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -20,6 +21,7 @@ pc: Any = pyarrow.compute
 _LAST_SECOND = (2**63 - 1) // 1000
 
 
+@lru_cache(maxsize=1_024)
 def is_readable(kind: pa.DataType) -> bool:
     """Tell whether Polars reads a type as it is."""
     if isinstance(kind, pa.ExtensionType):

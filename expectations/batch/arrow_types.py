@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -33,6 +34,7 @@ WIDEST_DECIMAL = 38
 DEEPEST = 100
 
 
+@lru_cache(maxsize=1_024)
 def source_kind(kind: pa.DataType) -> str:
     """Name an Arrow type as the conversion table does.
 

@@ -52,11 +52,13 @@ def scan_names(schema: pa.Schema) -> tuple[str, ...]:
 def exact_col(name: str) -> pl.Expr:
     """Mean the column of this very name: Polars takes some, such as ``*``, for patterns."""
     import polars as pl
-    import polars.selectors as cs
 
     # Selectors look at every column each time: with hundreds of columns that takes minutes.
-    is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
-    return cs.by_name(name).as_expr() if is_pattern else pl.col(name)
+    if name != "*" and not (name.startswith("^") and name.endswith("$")):
+        return pl.col(name)
+    import polars.selectors as cs
+
+    return cs.by_name(name).as_expr()
 
 
 def without_reserved(schema: pa.Schema) -> pa.Schema:

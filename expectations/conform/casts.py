@@ -62,8 +62,7 @@ def plan_scalar(
         return Incompatible()
     plan = _CASTS[how](source, target, policy)
     checks = (replace(check, fails=check.fails & source.present) for check in plan.checks)
-    value = plan.value.cast(POLARS_DTYPES[target], strict=False)
-    return CastPlan(value, plan.dtype, tuple(checks))
+    return CastPlan(plan.value, plan.dtype, tuple(checks))
 
 
 # ----- text and bytes that stand for values -----
@@ -126,7 +125,9 @@ _DECODED: dict[ScalarName, tuple[str, str]] = {
 
 
 def _as_is(source: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:
-    return CastPlan(source.expr.cast(POLARS_DTYPES[target], strict=False), POLARS_DTYPES[target])
+    dtype = POLARS_DTYPES[target]
+    same = source.dtype == dtype
+    return CastPlan(source.expr if same else source.expr.cast(dtype, strict=False), dtype)
 
 
 def _in_range(source: SourceColumn, target: ScalarName, _: Policy) -> CastPlan:

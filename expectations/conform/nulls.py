@@ -11,12 +11,13 @@ import polars as pl
 
 from ..contract.types import Anything, Scalar, Tensor
 from .conversions import NEVER_NULL
-from .row_check import null_check
+from .row_check import never_ruled_out, null_check
 from .source import FLOATING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..batch.statistics import ColumnStatistics
     from ..contract.contract import Column
     from ..contract.policy import Policy
     from ..contract.types import ScalarName
@@ -44,8 +45,12 @@ def null_checks(
             missing, provable = missing | source.expr.is_nan(), False
         elif source.text and isinstance(target, Scalar) and target.name in WITH_NAN:
             missing |= value.is_nan().fill_null(value=False)
-    check = null_check(column.name, target, missing, why)
-    return (replace(check, ruled_out_by=lambda known: provable and known.nulls == 0),)
+    proof = _has_no_null if provable else never_ruled_out
+    return (null_check(column.name, target, missing, why, proof),)
+
+
+def _has_no_null(known: ColumnStatistics) -> bool:
+    return known.nulls == 0
 
 
 def why_null_is_forbidden(column: Column, policy: Policy) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -43,19 +44,20 @@ class BatchPlan:
     record_fault: str | None = None
     rule_checks: tuple[RowCheck, ...] = ()
 
-    def row_checks(self) -> list[RowCheck]:
-        """List every check of the file, those of records first, the user's rules last."""
+    @cached_property
+    def row_checks(self) -> tuple[RowCheck, ...]:
+        """Every check of the file, those of records first, the user's rules last."""
         fault = pl.col(self.record_fault) if self.record_fault else None
         of_columns = [
             replace(check, column=plan.column.name, sample=self._cell(plan.source_name))
             for plan in self.columns
             for check in plan.checks
         ]
-        return [
+        return (
             *(replace(check, sample=fault) for check in self.record_checks),
             *_without_repeats(of_columns),
             *self.rule_checks,
-        ]
+        )
 
     def _cell(self, source_name: str) -> pl.Expr:
         objects = self.objects.get(source_name)
@@ -63,7 +65,7 @@ class BatchPlan:
 
     def is_rejected(self) -> pl.Expr:
         """True in rows that fail a blocking check."""
-        masks = [check.mask for check in self.row_checks() if check.blocks]
+        masks = [check.mask for check in self.row_checks if check.blocks]
         return pl.any_horizontal(masks) if masks else pl.lit(value=False)
 
     def select_exprs(self) -> list[pl.Expr]:

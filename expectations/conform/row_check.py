@@ -99,7 +99,13 @@ def value_check(
     )
 
 
-def null_check(name: str, target: Type, fails: pl.Expr, because: str) -> RowCheck:
+def null_check(
+    name: str,
+    target: Type,
+    fails: pl.Expr,
+    because: str,
+    ruled_out_by: Callable[[ColumnStatistics], bool] = never_ruled_out,
+) -> RowCheck:
     """Check for null in a column that may not have it."""
     return RowCheck(
         kind="null",
@@ -108,6 +114,7 @@ def null_check(name: str, target: Type, fails: pl.Expr, because: str) -> RowChec
         observed="null",
         remedy=null_remedy(name, target, because),
         because=because,
+        ruled_out_by=ruled_out_by,
         expectation=not_null(name),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -54,7 +55,7 @@ class SourceColumn:
     nullable: bool = True
     parsed: ParsedText | None = None
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """Their type, as the conversion table names it."""
         return source_kind(self.arrow)

@@ -94,7 +94,7 @@ class Contract:
         """Whether the model takes arrays instead of a frame."""
         return isinstance(self.columns[0].type, Tensor)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that stay the same as long as the signature means the same."""
         parts = {part: parsed(text) for part, text in self.signature.items()}

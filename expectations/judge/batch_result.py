@@ -124,8 +124,10 @@ class BatchResult:
     def row_violations(self, sample_rows: int) -> tuple[Violation, ...]:
         """Merge the violations of rows, in the order of the checks of a single file."""
         found = [(file, v) for file in self.files for v in file.row_violations]
+        if not found:
+            return ()
         plans = [file.plan for file in self.files if file.plan]
-        keys = dict.fromkeys(_check_key(check) for plan in plans for check in plan.row_checks())
+        keys = dict.fromkeys(_check_key(check) for plan in plans for check in plan.row_checks)
         order = {key: position for position, key in enumerate(keys)}
         merged = self._merged(found, sample_rows)
         return tuple(sorted(merged, key=lambda v: order.get(_check_key(v), -1)))

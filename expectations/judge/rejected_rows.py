@@ -53,7 +53,7 @@ def _reasons(verdict: Verdict, plan: BatchPlan | None) -> pl.Expr:
     found = {(v.kind, v.column) for v in verdict.blocking}
     reasons += [
         pl.when(check.mask).then(_reason(check, plan))
-        for check in (plan.row_checks() if plan else ())
+        for check in (plan.row_checks if plan else ())
         if check.blocks and (check.kind, check.column) in found
     ]
     none = pl.lit([], dtype=pl.List(pl.String))

@@ -13,6 +13,7 @@ from ..batch.columns import ROW, exact_col, unused_prefix
 from ..batch.query import collect, count_rows, pieces_of
 from ..batch.statistics import ScannedColumn
 from ..conform.objects.kinds import code_of
+from ..conform.row_check import never_ruled_out
 from ..verdict.verdict import Evidence, Violation
 from ..wording import cut
 from .file_result import FileResult, RuleCounts
@@ -106,16 +107,18 @@ def _scan_file(file: FileResult, policy: Policy) -> FileResult:
 
 
 def _undecided(batch: Batch, plan: BatchPlan, policy: Policy) -> list[RowCheck]:
-    if batch.footer is None or not policy.trust_statistics:
-        return plan.row_checks()
+    footer = batch.footer if policy.trust_statistics else None
+    if footer is None:
+        return [*plan.row_checks]
     sources = {column.column.name: column.source_name for column in plan.columns}
-    known = {name: batch.footer.statistics(source) for name, source in sources.items()}
 
     def proven(check: RowCheck) -> bool:
-        statistics = known.get(check.column or "")
+        if check.ruled_out_by is never_ruled_out or check.column not in sources:
+            return False
+        statistics = footer.statistics(sources[check.column])
         return statistics is not None and check.ruled_out_by(statistics)
 
-    return [check for check in plan.row_checks() if not proven(check)]
+    return [check for check in plan.row_checks if not proven(check)]
 
 
 def _unproven(batch: Batch, plan: BatchPlan, policy: Policy) -> list[str]:

@@ -91,9 +91,12 @@ class _Scan:
     polars_schema: pl.Schema | None
 
     def __call__(self) -> pl.LazyFrame:
+        return lazy_stream(self._frames, self._dtypes, self.path, self.metadata.num_rows)
+
+    @cached_property
+    def _dtypes(self) -> pl.Schema:
         dtypes = self._arrow_dtypes if self._needs_arrow else self._polars_dtypes
-        schema = pl.Schema({ROW: pl.Int64(), **dtypes})
-        return lazy_stream(self._frames, schema, self.path, self.metadata.num_rows)
+        return pl.Schema({ROW: pl.Int64(), **dtypes})
 
     def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
         """Read piece by piece through Arrow, if that gives the very types that Polars' scan does.
@@ -159,7 +162,7 @@ class _Scan:
 
     # ----- by Polars -----
 
-    @property
+    @cached_property
     def _polars_dtypes(self) -> dict[str, pl.DataType]:
         dtypes = self.polars_schema or {}
         return {name: dtype for name, dtype in dtypes.items() if name not in RESERVED}
