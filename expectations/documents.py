@@ -121,7 +121,7 @@ def _measure(value: Any, known: dict[int, tuple[int, int] | None]) -> tuple[int,
         return measured
     known[id(value)] = None
     inner: Any = cast("Any", value).values() if isinstance(value, dict) else value
-    parts = [_measure(part, known) for part in inner]
+    parts = [_measure(p, known) if isinstance(p, dict | list) else (1, 0) for p in inner]
     measured = (1 + sum(size for size, _ in parts), 1 + max((d for _, d in parts), default=0))
     if measured[1] > _DEEPEST:
         raise DocumentError(_too_deep())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..verdict.verdict import BatchInfo
@@ -89,6 +90,11 @@ class Batch:
     nullable: bool = True
     objects: Mapping[str, ObjectCells] = field(default_factory=dict[str, ObjectCells])
     parsed: Mapping[str, ParsedText] = field(default_factory=dict[str, "ParsedText"])
+
+    @cached_property
+    def dtypes(self) -> pl.Schema:
+        """The Polars type of each column of ``scan``."""
+        return self.scan().collect_schema()
 
     def is_text(self, source: str) -> bool:
         """Tell whether the cells of a column are text that stands for values."""

@@ -22,12 +22,28 @@ class ColumnStatistics:
     """What the statistics of all row groups together say of one column.
 
     Attributes:
-        nulls: How many cells are null; None where a row group does not say.
-        bounds: Smallest and largest value; None where a row group with values does not say.
+        groups: The statistics of each row group.
     """
 
-    nulls: int | None
-    bounds: tuple[Any, Any] | None
+    groups: tuple[Any, ...]
+
+    @cached_property
+    def nulls(self) -> int | None:
+        """How many cells are null; None where a row group does not say."""
+        counted = all(group.has_null_count for group in self.groups)
+        return sum(group.null_count for group in self.groups) if counted else None
+
+    @cached_property
+    def bounds(self) -> tuple[Any, Any] | None:
+        """Smallest and largest value; None where a row group with values does not say."""
+        filled = [group for group in self.groups if group.num_values]
+        if not filled or not all(group.has_min_max for group in filled):
+            return None
+        try:
+            return min(group.min for group in filled), max(group.max for group in filled)
+        except (ValueError, OverflowError):
+            # Instants for which Python has no date.
+            return None
 
 
 @dataclass(frozen=True)
@@ -43,34 +59,17 @@ class Footer:
             places.setdefault(self.metadata.schema.column(place).path, []).append(place)
         return places
 
+    @cached_property
+    def _row_groups(self) -> list[Any]:
+        return [self.metadata.row_group(g) for g in range(self.metadata.num_row_groups)]
+
     def statistics(self, name: str) -> ColumnStatistics | None:
         """Merge a flat column's statistics over the row groups."""
         leaves = self._leaves.get(name, [])
         if len(leaves) != 1:
             return None
-        groups = [
-            self.metadata.row_group(g).column(leaves[0]).statistics
-            for g in range(self.metadata.num_row_groups)
-        ]
-        return None if any(group is None for group in groups) else _merged(groups)
-
-
-def _merged(groups: list[Any]) -> ColumnStatistics:
-    counted = all(group.has_null_count for group in groups)
-    return ColumnStatistics(
-        nulls=sum(group.null_count for group in groups) if counted else None,
-        bounds=_bounds([group for group in groups if group.num_values]),
-    )
-
-
-def _bounds(filled: list[Any]) -> tuple[Any, Any] | None:
-    if not filled or not all(group.has_min_max for group in filled):
-        return None
-    try:
-        return min(group.min for group in filled), max(group.max for group in filled)
-    except (ValueError, OverflowError):
-        # Instants for which Python has no date.
-        return None
+        groups = tuple(group.column(leaves[0]).statistics for group in self._row_groups)
+        return None if any(group is None for group in groups) else ColumnStatistics(groups)
 
 
 # ----- what reports and receipts tell -----

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .conversions import PANDAS_DTYPES
@@ -61,7 +62,7 @@ class RowCheck:
     sample: pl.Expr | None = field(default=None, compare=False)
     rule: int | None = None
 
-    @property
+    @cached_property
     def mask(self) -> pl.Expr:
         """The failing rows, with no third truth value: what cannot be compared does not fail."""
         return self.fails.fill_null(value=False)

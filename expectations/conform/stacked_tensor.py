@@ -30,13 +30,13 @@ def stack_columns(
     """Stack all columns but the kept ones, or say why not; None if the contract is another."""
     column, names = contract.columns[0], batch.schema.names
     tensor = column.type
+    if not isinstance(tensor, Tensor) or len(tensor.shape) != _DIMENSIONS:
+        return None
     kinds = {
         i: source_kind(batch.schema.field(i).type)
         for i, name in enumerate(names)
         if name not in policy.keep
     }
-    if not isinstance(tensor, Tensor) or len(tensor.shape) != _DIMENSIONS:
-        return None
     # An array has dimensions of its own, which say what is a row.
     if not batch.nullable or len(contract.columns) > 1 or not kinds:
         return None

@@ -53,6 +53,13 @@ def with_values(batch: Batch, pairs: Iterable[tuple[Column, int]], policy: Polic
     return replace(batch, scan=_Staged(batch.scan, stages), parsed=parsed) if parsed else batch
 
 
+def with_values_like(batch: Batch, other: Batch) -> Batch:
+    """Let the scan of a file parse text as that of another file of the same columns does."""
+    if not isinstance(other.scan, _Staged):
+        return batch
+    return replace(batch, scan=replace(other.scan, scan=batch.scan), parsed=other.parsed)
+
+
 @dataclass(frozen=True)
 class _Staged:
     scan: Callable[[], pl.LazyFrame]

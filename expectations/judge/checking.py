@@ -17,7 +17,7 @@ from .request import check_request
 from .result import CheckResult
 from .rule_stage import apply_rules, unjudged_rules
 from .scan_stage import scan_files
-from .schema_stage import plan_file
+from .schema_stage import plan_files
 from .tensor_shapes import shape_violations
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _judge(opened: OpenedBatch, request: CheckRequest) -> BatchResult:
     Each file of a folder is judged on its own, and the results are merged, so that any partition of
     the same rows into files gives the same verdict.
     """
-    files = tuple(plan_file(batch, request.contract, request.policy) for batch in opened.files)
+    files = tuple(plan_files(opened.files, request.contract, request.policy))
     planned = BatchResult(files, opened.unreadable, unjudged_rules(request))
     if not planned.planned:
         return scan_files(planned, request.policy)

@@ -125,7 +125,8 @@ def _unproven(batch: Batch, plan: BatchPlan, policy: Policy) -> list[str]:
     """Name the columns of a file that have to be decoded, whether or not a rule looks at them."""
     if policy.trust_statistics or batch.info.uri is None:
         return []
-    return [column.source_name for column in plan.columns if column.source_name in batch.sources]
+    sources = set(batch.sources)
+    return [column.source_name for column in plan.columns if column.source_name in sources]
 
 
 def _evidence(plan: BatchPlan, undecided: list[RowCheck]) -> dict[str, Evidence]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -16,7 +16,7 @@ from ..conform.remedies import type_remedy
 from ..conform.row_check import RowCheck
 from ..conform.source import SourceColumn
 from ..conform.stacked_tensor import stack_columns
-from ..conform.text_columns import with_values
+from ..conform.text_columns import with_values, with_values_like
 from ..contract.types import Anything, Scalar
 from ..verdict.conversion import Conversion
 from ..verdict.verdict import Violation
@@ -24,9 +24,32 @@ from .column_matching import match_columns
 from .file_result import FileResult
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from ..batch.batch import Batch
     from ..contract.contract import Column, Contract
     from ..contract.policy import Policy
+
+
+def plan_files(files: Iterable[Batch], contract: Contract, policy: Policy) -> Iterator[FileResult]:
+    """Judge names and types of files, and plan those of the same columns once."""
+    planned = dict[Any, "tuple[Batch, FileResult]"]()
+    for batch in files:
+        facts = (batch.info.format, batch.info.columns, batch.sources, batch.faults)
+        key = (*facts, batch.text, batch.texts, batch.nullable)
+        first, result = planned.get(key) or (batch, None)
+        if result is None or not _has_types_of(first, batch):
+            result = plan_file(batch, contract, policy)
+            planned.setdefault(key, (batch, result))
+            yield result
+        else:
+            yield replace(result, batch=with_values_like(batch, result.batch))
+
+
+def _has_types_of(one: Batch, other: Batch) -> bool:
+    if one.objects or other.objects or not one.schema.equals(other.schema):
+        return False
+    return one.dtypes == other.dtypes
 
 
 def plan_file(batch: Batch, contract: Contract, policy: Policy) -> FileResult:
@@ -35,8 +58,8 @@ def plan_file(batch: Batch, contract: Contract, policy: Policy) -> FileResult:
     if stacked is not None:
         return _of_stack(stacked, batch, policy)
     matching = match_columns(batch, contract, policy)
+    dtypes = batch.dtypes
     batch = with_values(batch, matching.pairs, policy)
-    dtypes = batch.scan().collect_schema()
     plans, violations = list[ColumnPlan](), list(matching.violations)
     for column, position in matching.pairs:
         source = _source(batch, column, position, dtypes, policy)

@@ -228,7 +228,12 @@ def _completed(files: Sequence[Batch], contract: Contract, policy: Policy) -> It
     """Add to each file, as nulls, the optional columns that only others have."""
     names = [{policy.rename.get(name, name) for name in file.schema.names} for file in files]
     anywhere = set[str]().union(*names)
-    optional = [c.name for c in contract.columns if contract.named and not c.required]
+    optional = [
+        column.name
+        for column in contract.columns
+        if contract.named and not column.required and column.name in anywhere
+        if column.name not in policy.rename
+    ]
     for file, present in zip(files, names, strict=True):
-        absent = [n for n in optional if n in anywhere - present and n not in policy.rename]
+        absent = [n for n in optional if n not in present]
         yield _with_constants(file, dict.fromkeys(absent), pa.null()) if absent else file

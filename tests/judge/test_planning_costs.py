@@ -6,13 +6,19 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pytest
 from rule_cases import rule, under
-from small_checks import contract
+from small_checks import SPLIT, accepted, contract
 
 from signature_gate import check
+from signature_gate.expectations.judge import schema_stage
+from signature_gate.expectations.judge.schema_stage import plan_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from signature_gate.expectations.batch.batch import Batch
 
 
 def calls_in(work: Callable[[], Any]) -> int:
@@ -43,7 +49,7 @@ def wide(columns: int, *kinds: str) -> tuple[pl.DataFrame, Any]:
 def growth(*kinds: str) -> float:
     """Tell how many times the calls of a judgement are those of one with half the columns."""
     few, many = wide(50, *kinds), wide(100, *kinds)
-    check(*few)  # what is imported and remembered once
+    check(*wide(50, *kinds))  # what is imported and remembered once
     return calls_in(lambda: check(*many)) / calls_in(lambda: check(*few))
 
 
@@ -56,3 +62,34 @@ def test_twice_the_rules_cost_twice_the_calls() -> None:
     """A rule costs what its own columns do, however wide the contract is."""
     assert growth("column_values_to_be_between") < 2.1
     assert growth("column_max_to_be_between") < 2.1
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_files_of_the_same_columns_are_planned_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """A folder's files share a plan where names and types are equal; each keeps its own rows."""
+    planned = list[str]()
+
+    def seen(batch: Batch, *given: Any) -> Any:
+        planned.append(batch.info.name)
+        return plan_file(batch, *given)
+
+    monkeypatch.setattr(schema_stage, "plan_file", seen)
+    for part in range(4):
+        rows = pl.DataFrame({"a": [part, None], "b": [f"{part}", "x"]})
+        write(rows, tmp_path / f"{part}.{ending}")
+    write(pl.DataFrame({"b": ["y"], "a": [9]}), tmp_path / f"4.{ending}")
+
+    result = check(tmp_path, contract(a="long", b="string"), SPLIT)
+
+    assert planned == [f"0.{ending}", f"4.{ending}"]
+    assert [(v.kind, v.count, v.rows) for v in result.violations] == [("null", 4, (1, 3, 5, 7))]
+    assert [row["a"] for row in accepted(result)] == [0, 1, 2, 3, 9]
+
+
+def write(rows: pl.DataFrame, path: Path) -> None:
+    """Write rows in the format of a file's ending."""
+    {".parquet": rows.write_parquet, ".csv": rows.write_csv, ".jsonl": rows.write_ndjson}[
+        path.suffix
+    ](path)
