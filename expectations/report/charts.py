@@ -192,9 +192,11 @@ def ticks_of(past: FeedHistory) -> tuple[Band, ...]:
     if first.year != last.year:
         form = "%b %Y"
     step = -(-len(moments) // _TICKS)
+    # The last one is written only where half of its room is left.
+    starts = [start for start in range(0, len(moments), step) if len(moments) - start > step // 2]
     return tuple(
         Band(start + 1, min(step, len(moments) - start), f"{moments[start]:{form}}")
-        for start in range(0, len(moments), step)
+        for start in starts
     )
 
 
