@@ -1,5 +1,6 @@
 """JSON lines read as typed columns: what the slow parser would have read, cell by cell."""
 
+# ruff: noqa: SLF001 - bounds are private to their modules
 from __future__ import annotations
 
 import json
@@ -12,7 +13,7 @@ from small_checks import contract, kinds, split
 
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.readers import text_stream
-from signature_gate.expectations.readers.json_lines import columns, parser, reader, survey
+from signature_gate.expectations.readers.json_lines import columns, kept, parser, reader, survey
 from signature_gate.expectations.readers.json_lines.reader import open_json_lines
 
 if TYPE_CHECKING:
@@ -142,14 +143,15 @@ in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixt
     piece=st.sampled_from([30, 100, 300, 9_999]),
     part=st.sampled_from([20, 60, 9_999]),
     targets=st.tuples(*[st.sampled_from(TYPES)] * len(KEYS)),
+    most=st.sampled_from([0, 1 << 20]),
     fields=st.sampled_from([{}, {"nan": "value"}, {"parse_text": "allow", "nulls": "allow"}]),
 )
-@example(b'{"a": 0.5}\n{"a": 1}\n{"a": -0}\n{"a": 1e20}\n', 9, 20, ("float", "any", "any"), {})
-@example(b'{"": 1}\n{}', 9, 20, ("double", "any", "any"), {})
-@example(b'{"a": 0.5}\n{"a": 9007199254740993}\n', 9, 20, ("double", "any", "any"), {})
-@example(b'{"a": 1}\n{"a": 1}{"b": [{}\n{}]}\n', 9, 20, ("double", "any", "any"), {})
+@example(b'{"a": 0.5}\n{"a": 1}\n{"a": -0}\n{"a": 1e20}\n', 9, 20, 0, ("float", "any", "any"), {})
+@example(b'{"": 1}\n{}', 9, 20, 0, ("double", "any", "any"), {})
+@example(b'{"a": 0.5}\n{"a": 9007199254740993}\n', 9, 20, 0, ("double", "any", "any"), {})
+@example(b'{"a": 1}\n{"a": 1}{"b": [{}\n{}]}\n', 9, 20, 0, ("double", "any", "any"), {})
 def test_typed_columns_are_what_the_slow_parser_reads(
-    tmp_path: Path, data: bytes, piece: int, part: int, targets: Any, fields: Any
+    tmp_path: Path, data: bytes, piece: int, part: int, most: int, targets: Any, fields: Any
 ) -> None:
     """Schema, cells, faults, verdict, accepted and rejected rows are the same, whoever read."""
     path = tmp_path / "b.jsonl"
@@ -162,6 +164,7 @@ def test_typed_columns_are_what_the_slow_parser_reads(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(text_stream, "CHUNK", piece)
             patch.setattr(survey, "_SMALLEST_PART", part)
+            patch.setattr(kept, "_MOST_KEPT", most)
             Spy(patch, slow=slow)
             read.append((_opened(path, judged_by, policy), _judged(path, judged_by, policy)))
 
@@ -197,7 +200,7 @@ def test_only_parts_that_are_odd_take_the_slow_parser(
 
     rows = open_json_lines(path, MADE, Policy()).rows
 
-    assert rows == ROWS == spy.typed + spy.slow
+    assert rows == ROWS
     assert spy.slow < ROWS / 15 * (1 + bool(odd))
 
 
@@ -206,6 +209,7 @@ def test_nothing_is_tried_that_was_found_not_to_work(
 ) -> None:
     """The scan reads as columns what the survey could, and attempts no more."""
     path = _written(tmp_path / "b.jsonl", ROWS, a="x")
+    monkeypatch.setattr(kept, "_MOST_KEPT", 0)
     opened = open_json_lines(path, MADE, Policy())
     failed = []
 
@@ -219,6 +223,50 @@ def test_nothing_is_tried_that_was_found_not_to_work(
     assert opened.scan().collect().height == ROWS
     assert failed
     assert not any(failed)
+
+
+@pytest.mark.parametrize(("most", "readings"), [(0, 3), (kept._MOST_KEPT, 1)])
+def test_a_clean_file_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, readings: int
+) -> None:
+    """Its columns stay in memory, if they are small, for whatever is asked of them later."""
+    path = _written(tmp_path / "b.jsonl", ROWS, b=None)
+    monkeypatch.setattr(kept, "_MOST_KEPT", most)
+    begun = []
+
+    def portions_in(path: Path) -> Any:
+        begun.append(path)
+        return parser.portions_in(path)
+
+    monkeypatch.setattr(reader, "portions_in", portions_in)
+
+    result = check(path, MADE, Policy())
+
+    assert set(kinds(result)) == {"null"}
+    assert len(begun) == readings
+
+
+def test_what_is_kept_of_open_files_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many files the first are kept; the room of one that is no longer open is free again."""
+    path = _written(tmp_path / "b.jsonl", ROWS)
+    first = open_json_lines(path, MADE, Policy()).scan.__self__
+    monkeypatch.setattr(kept, "_MOST_KEPT", kept._Room.taken + first.kept.size // 2)
+
+    assert first.kept.pieces()
+    assert not open_json_lines(path, MADE, Policy()).scan.__self__.kept.pieces()
+    del first
+    assert open_json_lines(path, MADE, Policy()).scan.__self__.kept.pieces()
+
+
+def test_a_file_that_is_written_again_is_read_again(tmp_path: Path) -> None:
+    """What was kept of it is no longer what it holds."""
+    path = _written(tmp_path / "b.jsonl", ROWS)
+    opened = open_json_lines(path, MADE, Policy())
+    _written(path, ROWS, a=-1)
+
+    assert opened.scan().collect()["a"].min() == -1
 
 
 def test_keys_that_few_lines_have_make_no_table_of_nulls(

@@ -14,6 +14,7 @@ from signature_gate.expectations.readers import csv_reader as csv_records
 from signature_gate.expectations.readers import npy_files as array_files
 from signature_gate.expectations.readers import parquet
 from signature_gate.expectations.readers import parquet_footer as footer_bytes
+from signature_gate.expectations.readers.json_lines import kept
 from signature_gate.expectations.readers.json_lines import parser as json_records
 from signature_gate.expectations.rules import condition_parser, pattern_timer
 from signature_gate.expectations.verdict import verdict
@@ -25,6 +26,10 @@ LIMITS = {
     "one CSV record, one JSON line": (
         {csv_records.LONGEST_RECORD, json_records._LONGEST_LINE},
         lambda bound: f"{bound >> MIB} MiB",
+    ),
+    "JSON lines of all open files that are kept for the next reading": (
+        {kept._MOST_KEPT},
+        lambda bound: f"{bound >> MIB} MiB of columns",
     ),
     "columns of a CSV file, of a signature": (
         {csv_records.MOST_COLUMNS, signature._MOST_COLUMNS},

@@ -39,28 +39,30 @@ class TypedRecords:
     """Some lines of a file as columns; stands where ``Records`` of the slow parser could.
 
     Attributes:
-        columns: The values of each key that was expected.
-        rows: Number of lines.
+        table: A row for each line, a column for each key that was expected.
         faults: None of the lines is malformed.
     """
 
-    columns: Mapping[str, pl.Series]
-    rows: int
+    table: pa.Table
     faults: Mapping[int, str] = field(default_factory=dict[int, str])
 
     def __len__(self) -> int:
         """Count the lines."""
-        return self.rows
+        return self.table.num_rows
 
     def column(self, key: str) -> list[Any]:
         """Return the values of one key, None where a line lacks it."""
-        return self.columns[key].to_list() if key in self.columns else [None] * self.rows
+        return self.cells(key).to_list()
+
+    def cells(self, key: str) -> pl.Series:
+        """Return the values of one key in the type in which they were read."""
+        if key not in self.table.column_names:
+            return pl.repeat(None, len(self), dtype=pl.Null, eager=True)
+        return pl.Series(self.table[key])
 
     def series(self, key: str, name: str, dtype: pl.DataType) -> pl.Series:
         """Return the values of one key in the type that they have in the whole file."""
-        if key not in self.columns:
-            return pl.repeat(None, self.rows, dtype=dtype, eager=True).alias(name)
-        cells = self.columns[key].alias(name)
+        cells = self.cells(key).alias(name)
         is_number = cells.dtype == pl.Int64 and dtype == pl.Float64
         if not is_number and cells.dtype not in (dtype, pl.Null):
             raise TypeError(str(cells.dtype))
@@ -80,13 +82,15 @@ def typed_records(lines: bytes, expected: pa.Schema | None) -> TypedRecords | No
         table.validate(full=True)
     except pa.ArrowException:
         return None
-    columns = {
-        name: pl.Series(cells)
-        for name, cells in zip(table.column_names, table.columns, strict=True)
-    }
-    floats = (cells for cells in columns.values() if cells.dtype == pl.Float64)
-    is_same = table.num_rows == rows and all(_is_said(cells, lines) for cells in floats)
-    return TypedRecords(columns, rows) if is_same else None
+    records = TypedRecords(table)
+    floats = (records.cells(key) for key in floats_of(table.schema))
+    is_same = len(records) == rows and all(_is_said(cells, lines) for cells in floats)
+    return records if is_same else None
+
+
+def floats_of(schema: pa.Schema) -> set[str]:
+    """Name the columns in which integers and floats can no longer be told apart."""
+    return {field.name for field in schema if pa.types.is_floating(field.type)}
 
 
 def _objects(lines: bytes) -> int:

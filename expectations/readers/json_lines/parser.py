@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -171,11 +170,13 @@ def _add(records: Records, line: str, decoder: json.JSONDecoder) -> None:
 
 
 def _decoded(line: str, decoder: json.JSONDecoder) -> Any:
-    with suppress(StopIteration):
-        scan: Any = getattr(decoder, "scan_once")  # noqa: B009 - the stubs do not know it
+    scan: Any = getattr(decoder, "scan_once")  # noqa: B009 - the stubs do not know it
+    try:
         value, end = scan(line, 0)
-        if end == len(line):
-            return value
+    except StopIteration:
+        value = end = None
+    if end == len(line):
+        return value
     # Spaces around it, or an error that the slower way names.
     return decoder.decode(line)
 

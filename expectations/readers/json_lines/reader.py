@@ -21,7 +21,8 @@ import pyarrow as pa
 from ...batch.batch import Batch, UnreadableError, file_facts
 from ...batch.columns import FAULT, RESERVED, ROW, exact_col, scan_names, unused_prefix
 from ...batch.streaming import lazy_stream
-from .columns import parts_of, typed_records
+from .columns import floats_of, parts_of, typed_records
+from .kept import Kept
 from .parser import parsed, portions_in
 from .survey import Survey
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 def open_json_lines(path: Path, contract: Contract, policy: Policy) -> Batch:
     """Open a file of JSON lines by one reading of it; columns in the order of their first line."""
-    survey = Survey(contract, policy)
+    survey = Survey(contract, policy, Kept(path))
     for lines in portions_in(path):
         survey.read(lines)
     if survey.rows == survey.malformed:
@@ -54,7 +55,7 @@ def open_json_lines(path: Path, contract: Contract, policy: Policy) -> Batch:
         info=file_facts(path, "json lines", schema).model_copy(update={"columns": types}),
         schema=schema,
         sources=sources,
-        scan=_Lines(path, tuple(fields), fault, tuple(survey.plans)).scan,
+        scan=_Lines(path, tuple(fields), fault, tuple(survey.plans), survey.kept).scan,
         rows=survey.rows,
         faults=fault,
         objects={f.column.source: f.probe.cells for f in fields if f.dtype is None},
@@ -67,6 +68,7 @@ class _Lines:
     fields: tuple[Field, ...]
     fault: str
     plans: tuple[Plan, ...]
+    kept: Kept
 
     def scan(self) -> pl.LazyFrame:
         dtypes = {name: dtype for field in self.fields for name, dtype in field.dtypes.items()}
@@ -86,16 +88,16 @@ class _Lines:
     def _records(self, fields: Iterable[Field]) -> Iterator[Records | TypedRecords]:
         # Judged cell by cell, 1.0 is not what 1 is.
         as_said = {field.key for field in fields if field.dtype is None}
+        kept = self.kept.pieces()
+        if kept is not None and not any(as_said & floats_of(one.table.schema) for one in kept):
+            yield from kept
+            return
         # A file that has grown is read on, to be refused by its number of rows.
         plans = chain(self.plans, repeat((None,)))
         for lines, plan in zip(portions_in(self.path), plans, strict=False):
             for part, expected in zip(parts_of(lines, len(plan)), plan, strict=False):
-                usable = expected and not as_said & _floats_of(expected)
+                usable = expected and not as_said & floats_of(expected)
                 yield (typed_records(part, expected) if usable else None) or parsed(part)
-
-
-def _floats_of(schema: pa.Schema) -> set[str]:
-    return {field.name for field in schema if pa.types.is_floating(field.type)}
 
 
 def _faults(records: Records | TypedRecords) -> pl.Series:

@@ -18,7 +18,7 @@ from ...batch.arrow_types import type_name
 from ...batch.batch import UnreadableError
 from ...batch.columns import RESERVED
 from ...conform.objects.column import ColumnProbe, ObjectColumn, arrow_type, target_columns
-from ...conform.objects.kinds import kind_of
+from ...conform.objects.kinds import kind_of, kinds_of
 from ...conform.objects.scalars import ParseOptions
 from ...contract.types import Anything, Scalar
 from .columns import EXACT_IN_DOUBLE, EXPECTED, parts_of, typed_records
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ...contract.contract import Contract
     from ...contract.policy import Policy
     from .columns import TypedRecords
+    from .kept import Kept
     from .parser import Records
 
     # The types in which each part of some lines can be read; None where only the slow parser can.
@@ -57,8 +58,9 @@ _IN_JSON = {
 class Survey:
     """The keys of a file, of what kind their values are, and how its pieces are best read."""
 
-    def __init__(self, contract: Contract, policy: Policy) -> None:
+    def __init__(self, contract: Contract, policy: Policy, kept: Kept) -> None:
         """Survey for this contract, whose types say what becomes of a column."""
+        self.kept = kept
         self._contract, self._policy = contract, policy
         self.keys: dict[str, _Key] = {}
         self.rows = self.malformed = 0
@@ -76,23 +78,30 @@ class Survey:
     def _read_part(self, lines: bytes) -> pa.Schema | None:
         if self._are_typed(lines):
             return self._expected
-        records = parsed(lines)
+        before, records = self._expected, parsed(lines)
         self._look(records)
+        self._expect(records, lines)
+        # What they teach may hold for themselves.
+        typed = typed_records(lines, self._expected) if self._expected is not before else None
+        self.kept.add(typed)
+        return self._expected if typed else None
+
+    def _expect(self, records: Records, lines: bytes) -> None:
         # Of many keys that few lines have no table is made; nor are they gone through each time.
         keys = self.keys.items() if len(self.keys) * len(records) <= len(lines) else ()
         types = {name: key.expected for name, key in keys if key.expected}
         expected = pa.schema(types) if len(types) == len(self.keys) else None
         if expected != self._expected:
             self._expected = expected
-        return None
 
     def _are_typed(self, lines: bytes) -> bool:
         records = typed_records(lines, self._expected)
         if records is None:
             return False
         self.rows += len(records)
-        for name, cells in records.columns.items():
-            self.keys[name].look_typed(cells)
+        self.kept.add(records)
+        for name in records.table.column_names:
+            self.keys[name].look_typed(records.cells(name))
         return True
 
     def _look(self, records: Records) -> None:
@@ -148,7 +157,9 @@ class _Key:
 
     def _expect(self, values: list[Any]) -> None:
         """Expect of the next lines what most of these have."""
-        kinds = Counter(map(kind_of, values))
+        kinds = Counter(kinds_of(values))
+        if len(kinds) > 1:
+            kinds = Counter(map(kind_of, values))
         del kinds["null"]
         # Not each float of a column has a fraction.
         if kinds["float64"] or self.expected == pa.float64():
