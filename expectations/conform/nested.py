@@ -85,7 +85,9 @@ def _null_elements(element: SourceColumn, items: Type) -> tuple[RowCheck, ...]:
 def _ends_in_nul(element: SourceColumn, items: Type) -> tuple[RowCheck, ...]:
     if not isinstance(items, Scalar) or items.name not in ("string", "binary"):
         return ()
-    nul = element.expr.cast(pl.Binary).bin.ends_with(b"\0")
+    # Polars casts a categorical cell to bytes only by way of its text.
+    cells = element.expr.cast(pl.String) if element.kind == "string" else element.expr
+    nul = cells.cast(pl.Binary).bin.ends_with(b"\0")
     words = (f"{items} that does not end in NUL, which MLflow strips", f"{items} that does")
     return (value_check(element, items.name, "not_representable", nul, words),)
 

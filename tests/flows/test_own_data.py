@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,16 +32,16 @@ def test_the_tutorial_ends_in_predictions_on_a_schedule(
     """tutorial.md: its commands do what it shows, and the worker scores the second month."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PREFECT_HOME", live_server.environment["PREFECT_HOME"])
-    registry = f"sqlite:///{tmp_path}/mlflow.db"
-    monkeypatch.setitem(live_server.environment, "MLFLOW_TRACKING_URI", registry)
+    monkeypatch.setenv("PWD", str(tmp_path))
 
     def act(command: str) -> str:
         command = command.replace("http://127.0.0.1:4200/api", live_server.api)
-        command = command.replace("sqlite:///mlflow.db", registry)
         return execute(command, *((NOT_PASSED,) if " score " in command else ()))
 
     with speaking_to(live_server):
         printed = follow("tutorial.md", act)
+        registry = os.environ["MLFLOW_TRACKING_URI"]
+        monkeypatch.setitem(live_server.environment, "MLFLOW_TRACKING_URI", registry)
         live_server.start("prefect worker start --pool signature-gate")
         feed = Feed.load("feeds/weather.yaml")
         wait_for(lambda: len(ReceiptStore(feed).batches()) > 1, "the second month")

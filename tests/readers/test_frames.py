@@ -11,6 +11,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from mlflow.models import ModelSignature
+from mlflow.types.schema import Array, ColSpec, DataType, Map, Schema
 from small_checks import (
     SPLIT,
     check_column,
@@ -22,7 +24,7 @@ from small_checks import (
     violations_in,
 )
 
-from signature_gate import Policy, check
+from signature_gate import Contract, Policy, check
 from signature_gate.expectations.errors import UnsupportedBatch
 
 NAN, NAT = float("nan"), pd.NaT
@@ -250,3 +252,16 @@ def test_what_is_no_batch_is_misuse(batch: Any) -> None:
 
     assert type(batch).__qualname__ in str(caught.value)
     assert "pandas" in str(caught.value)
+
+
+def test_categories_within_nested_values_are_text() -> None:
+    """Polars casts no category to bytes: text that ends in NUL is looked for by way of its text."""
+    schema = Schema([ColSpec(Array(Map(Array(DataType.string))), "tags")])
+    contract = Contract.from_signature(ModelSignature(schema))
+    kind = pl.List(pl.Struct({"k": pl.List(pl.Categorical)}))
+    tags = [[{"k": ["a", "b"]}], [{"k": ["a\0"]}], [{"k": []}]]
+    frame = pl.DataFrame({"tags": pl.Series(tags).cast(kind)})
+
+    (violation,) = check(frame, contract).violations
+
+    assert (violation.kind, violation.rows) == ("not_representable", (1,))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,9 +57,14 @@ class TypedRecords:
 
     def cells(self, key: str) -> pl.Series:
         """Return the values of one key in the type in which they were read."""
-        if key not in self.table.column_names:
+        position = self._positions.get(key)
+        if position is None:
             return pl.repeat(None, len(self), dtype=pl.Null, eager=True)
-        return pl.Series(self.table[key])
+        return pl.Series(key, self.table.column(position))
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.table.column_names)}
 
     def series(self, key: str, name: str, dtype: pl.DataType) -> pl.Series:
         """Return the values of one key in the type that they have in the whole file."""

@@ -70,6 +70,7 @@ def execute(
     ``export`` holds for the commands after it.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    monkeypatch.delenv("COLUMNS", raising=False)  # a width would bind what is piped
 
     def act(command: str, *codes: int) -> str:
         program, *arguments = shlex.split(command)
