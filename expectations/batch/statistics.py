@@ -102,12 +102,17 @@ def merged_values(files: Sequence[ColumnValues]) -> ColumnValues:
         return files[0]
     ranges: list[Any] = [values.range for values in files]
     whole = None
-    if all(ranges):
+    # Files of other types have no order among each other.
+    if all(ranges) and len({_order_of(value) for pair in ranges for value in pair}) == 1:
         lows, highs = zip(*ranges, strict=True)
         whole = (min(lows), max(highs))
     counts = ([getattr(v, name) for v in files] for name in ("nulls", "nans", "infinities"))
     nulls, nans, infinities = (None if None in c else sum(c) for c in counts)
     return ColumnValues(nulls, whole, nans, infinities)
+
+
+def _order_of(value: Any) -> type:
+    return str if isinstance(value, str) else float
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def match_columns(batch: Batch, contract: Contract, policy: Policy) -> Matching:
         pairs = [(c, positions[c.name]) for c in contract.columns if c.name in positions]
     else:
         pairs = list(zip(contract.columns, range(len(arrived)), strict=False))
-    kept = [(name, positions[name]) for name in policy.keep if name in positions]
+    kept = [(name, positions[name]) for name in dict.fromkeys(policy.keep) if name in positions]
     used = {position for _, position in pairs} | {position for _, position in kept}
     extra = [position for position in range(len(arrived)) if position not in used]
     present = {column.name for column, _ in pairs}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -53,11 +54,13 @@ class CheckResult:
     Attributes:
         verdict: What was found.
         contract: What it was judged by; None if there was no contract.
+        judged: When, in UTC.
     """
 
     verdict: Verdict
     contract: Contract | None = None
     _files: tuple[FileResult, ...] = ()
+    judged: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
 
     @property
     def passed(self) -> bool:
@@ -78,7 +81,8 @@ class CheckResult:
         """Write the report, one HTML page; an older page at the path is replaced."""
         from ..report.batch_report import Surroundings, write_report
 
-        return write_report(path, self.verdict, (), Surroundings(values=self.values))
+        around = Surroundings(judged=self.judged, values=self.values)
+        return write_report(path, self.verdict, (), around)
 
     def __repr__(self) -> str:
         return repr(self.verdict).replace("<Verdict", "<CheckResult", 1)

@@ -145,7 +145,9 @@ def _parsed_columns(batch: Batch, plan: BatchPlan) -> list[ScannedColumn]:
     """List the columns that a scan parses: in Arrow's own formats a look at values costs more."""
     if not (batch.text or "json" in batch.info.format):
         return []
-    names = dict(zip(batch.sources, batch.schema.names, strict=True))
+    # Of names that are repeated, nothing could be told apart.
+    once = {name for name, times in Counter(batch.schema.names).items() if times == 1}
+    names = {s: n for s, n in zip(batch.sources, batch.schema.names, strict=True) if n in once}
     return [
         ScannedColumn(names[column.source_name], parsed.cell, parsed.value, column.dtype)
         if (parsed := column.source.parsed)
@@ -153,6 +155,7 @@ def _parsed_columns(batch: Batch, plan: BatchPlan) -> list[ScannedColumn]:
             names[column.source_name], column.source.expr, column.source.expr, column.source.dtype
         )
         for column in plan.columns
+        if column.source_name in names
     ]
 
 

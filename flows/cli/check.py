@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003 - Typer resolves it when the command runs
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -83,23 +82,19 @@ def _with_rules(policy: Policy, rules: Path) -> Policy:
 
 
 def _deliver(result: CheckResult, report: Path | None, written_as: str) -> None:
-    from ...expectations.report.ci_formats import FORMATS
-
-    verdict = result.verdict
     if report:
-        from ...expectations.report.batch_report import Surroundings, write_report
-
-        around = Surroundings(judged=datetime.now(UTC), values=result.values)
-        write_report(report, verdict, (), around)
+        result.report(report)
     if written_as == "json":
-        terminal.print_json(verdict.to_json())
-    elif written_as in FORMATS:
-        typer.echo(FORMATS[written_as](verdict))
-    else:
-        show_verdict(verdict)
+        terminal.print_json(result.verdict.to_json())
+    elif written_as == "text":
+        show_verdict(result.verdict)
         if report:
             terminal.print_blank()
             terminal.print_line(f"report     {report}")
+    else:
+        from ...expectations.report.ci_formats import FORMATS
+
+        typer.echo(FORMATS[written_as](result.verdict))
 
 
 def contract(

@@ -51,6 +51,8 @@ def init(
 
     asked = model is None
     uri = model or typer.prompt("Model (an MLflow URI such as models:/flights@champion)")
+    # Runs work in folders of their own.
+    uri = str(Path(uri).absolute()) if Path(uri).exists() else uri
     contract, proposed = _load(uri, timeout)
     chosen = name or proposed
     if asked:

@@ -59,9 +59,7 @@ class ReceiptStore:
 
     def batches(self) -> list[str]:
         """List the ids of all batches that have a receipt."""
-        return sorted(
-            {batch for names in self._names or self._listed() for batch in names.of_batch}
-        )
+        return sorted({batch for names in self._beginning("") for batch in names.of_batch})
 
     def for_batch(self, batch: str) -> list[Receipt]:
         """Read a batch's receipts, the oldest first; GateError if one of them cannot be read."""
@@ -133,13 +131,17 @@ class ReceiptStore:
         return self._heads[name]
 
     def _ids_like(self, stem: str) -> Iterable[str]:
-        listed = self._names or self._listed()
+        listed = self._beginning(f"{stem}-")
         return dict.fromkeys(batch for names in listed for batch in names.of_stem.get(stem, ()))
 
     def _names_of(self, batch: str) -> list[str]:
-        is_known = self._names is not None and batch.startswith(self._start)
-        listed = self._names if is_known and self._names else self._listed(f"{batch}@")
+        listed = self._beginning(f"{batch}@")
         return list(dict.fromkeys(n for names in listed for n in names.of_batch.get(batch, ())))
+
+    def _beginning(self, start: str) -> list[NameIndex]:
+        """Take the names that were listed, if those that begin so are all among them."""
+        is_known = self._names is not None and start.startswith(self._start)
+        return self._names if is_known and self._names else self._listed(start)
 
     def _listed(self, start: str = "") -> list[NameIndex]:
         # First the files: what is compacted meanwhile is in a ledger before its file goes.

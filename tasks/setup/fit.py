@@ -43,11 +43,6 @@ class FittedPolicy(NamedTuple):
     before: Verdict
     after: Verdict
 
-    @property
-    def policy(self) -> Policy:
-        """The policy with all that was set."""
-        return Policy.parse(fields_of(self.taken))
-
 
 def fit_policy(sample: str, contract: Contract) -> FittedPolicy:
     """Find the policy under which a sample fits a contract best; the sample is only read.

@@ -88,7 +88,6 @@ def _rendered(new: NewFeed, contract: Contract, fitted: FittedPolicy | None) -> 
         inbox=in_yaml(str(new.inbox.absolute())) if new.inbox else None,
         schedule=in_yaml(new.schedule),
         timezone=in_yaml(new.timezone),
-        on_mismatch="quarantine",
         policy=list(policy_lines(fitted.taken, fitted.left_open)) if fitted else [],
     )
 

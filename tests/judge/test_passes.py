@@ -67,3 +67,45 @@ def test_failing_columns_cost_one_more_pass_over_text(
         opens.append(len(opened))
     assert opens[0] > 0
     assert opens[1] == opens[2] <= opens[0] + 1
+
+
+# ----- what the one pass tells of values -----
+
+
+def test_repeated_names_in_a_header_stop_no_batch(tmp_path: Path) -> None:
+    """A contract by position takes columns of one name; their values cannot be told apart."""
+    by_position = Contract.from_signature(
+        ModelSignature(Schema([ColSpec(DataType.long), ColSpec(DataType.double)]))
+    )
+    path = tmp_path / "batch.csv"
+    path.write_text("a,a\n1,2.5\n3,4.5\n", "utf-8")
+
+    result = check(path, by_position)
+
+    assert result.passed
+    assert result.values == {}
+
+
+def test_files_of_other_types_have_no_common_range(tmp_path: Path) -> None:
+    """What is known of a column in every file is merged, but numbers and text have no order."""
+    for name, values in {"a": [1, 2], "b": ["x", "y"]}.items():
+        fitting = _batch(0).head(2).with_columns(extra=pl.Series(values))
+        fitting.write_parquet(tmp_path / f"{name}.parquet")
+
+    values = check(tmp_path, CONTRACT).values
+
+    assert values["c0"].range == (0, 1)
+    assert (values["extra"].nulls, values["extra"].range) == (0, None)
+
+
+def test_a_column_that_is_kept_twice_is_kept_once() -> None:
+    """A name that the policy repeats means one column, in samples and in what is handed over."""
+    policy = {"keep": ["k", "k"], "on_mismatch": "split", "max_rejected": 1}
+
+    result = check(
+        _batch(1).head(2).with_columns(k=pl.lit("x"), c1=pl.Series([1, None])), CONTRACT, policy
+    )
+
+    assert [v.kept for v in result.violations] == [{"k": ("'x'",)}]
+    assert result.accepted is not None
+    assert result.accepted.collect()["k"].to_list() == ["x"]

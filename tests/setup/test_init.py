@@ -110,6 +110,18 @@ def test_a_contract_without_a_model_cannot_be_scheduled(
     assert not (folder / "feeds").exists()
 
 
+def test_the_folder_of_a_model_is_found_from_anywhere(
+    folder: Path, capsys: CaptureFixture[str]
+) -> None:
+    """A relative path would count from wherever a run works."""
+    import mlflow
+
+    mlflow.artifacts.download_artifacts("models:/line/1", dst_path=str(folder / "model"))
+    code, _, err = run(capsys, "init", "model", "--name", "local")
+    assert code == 0, err
+    assert Feed.load(folder / "feeds/local.yaml").model == str(folder / "model")
+
+
 _TEXT = st.text(max_size=8)
 _FIELDS = st.dictionaries(
     st.sampled_from(["keep", "null_values", "csv.true_values"]),
