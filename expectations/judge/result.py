@@ -130,7 +130,8 @@ class CheckResult:
         """The bad rows as they arrived, with ``_row`` and the reasons in ``_violations``.
 
         Python objects stand there as text, unless one type could hold the whole column. After a
-        batch-level violation these are all rows; None if the batch cannot be read.
+        batch-level violation these are all rows; None if the batch cannot be read. To collect what
+        was judged by names and types alone reads it first: BatchChanged if it cannot be read.
         """
         if not self._files:
             return None

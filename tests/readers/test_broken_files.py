@@ -20,7 +20,7 @@ from memory_limits import MIB, judge_apart
 from small_checks import contract, kinds
 
 from signature_gate import Contract, Policy, check
-from signature_gate.expectations.errors import BatchNotFound, BatchUnavailable
+from signature_gate.expectations.errors import BatchChanged, BatchNotFound, BatchUnavailable
 from signature_gate.expectations.readers import file as opening
 from signature_gate.expectations.suite import to_suite
 from signature_gate.expectations.verdict.verdict import Verdict
@@ -134,6 +134,18 @@ def test_the_command_says_what_is_no_batch(
     assert (code, out) == (2, "")
     assert err.startswith("signature-gate: ")
     assert "Traceback" not in err
+
+
+def test_a_batch_that_its_schema_condemns_may_not_be_readable(tmp_path: Path) -> None:
+    """Its verdict needs no row; whoever asks for its rows is told that there are none to be had."""
+    path = made("spoilt pages", tmp_path)
+
+    result = check(path, contract(missing="long"), Policy(on_mismatch="split"))
+
+    assert (result.disposition, result.verdict.evidence) == ("quarantined", {})
+    assert result.rejected is not None
+    with pytest.raises(BatchChanged, match="cannot be read"):
+        result.rejected.collect()
 
 
 # ----- a feed -----
