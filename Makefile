@@ -42,9 +42,8 @@ chaos: .venv/installed  ## 300 workers killed at any instant, and one at each wr
 	@$(TOOL)/chaos.py
 	@SIGNATURE_GATE_FAILING_STEP=1 $(BIN)/pytest -q -s tests/scoring/faults/test_failing_calls.py
 
-bench: .venv/installed  ## time and peak memory: a judgement of 10,000,000 rows, a feed of 30,000,000
-	@$(TOOL)/bench.py
-	@$(TOOL)/bench_feed.py
+bench: .venv-bench/installed  ## write docs/benchmarks.md anew, beside the peers (an hour); ROW=csv: one table
+	@.venv-bench/bin/python tests/bench $(if $(ROW),--row $(ROW)) $(BENCH)
 
 table: .venv/installed  ## write docs/conformity.md anew, from a run
 	@$(TOOL)/conformity_table.py > docs/conformity.md
@@ -87,9 +86,11 @@ lock: $(UV)  ## pin every dependency anew
 	@$(COMPILE) --output-file requirements.lock
 	@$(COMPILE) --group dev --all-extras --constraint requirements.lock \
 		--output-file requirements-dev.lock
+	@$(COMPILE) --group bench --all-extras --constraint requirements-dev.lock \
+		--output-file requirements-bench.lock
 
 clean:  ## remove what make created, the demo's results excepted
-	@rm -rf .venv .uv build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-bench .uv build *.egg-info .pytest_cache .ruff_cache .hypothesis
 
 $(UV):
 	@$(PYTHON) -m venv .uv
@@ -109,6 +110,15 @@ $(UV):
 .venv/installed: .venv/locked .venv/sources pyproject.toml
 	@rm -rf build
 	@$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation \
+		--config-settings editable_mode=strict --editable .
+	@touch $@
+
+# The peers have an environment of their own: tests must not find them.
+.venv-bench/installed: requirements-bench.lock .venv/installed
+	@test -x .venv-bench/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv-bench
+	@$(UV) pip install --quiet --compile-bytecode --python .venv-bench --require-hashes \
+		--requirements requirements-bench.lock
+	@$(UV) pip install --quiet --python .venv-bench --no-deps --no-build-isolation \
 		--config-settings editable_mode=strict --editable .
 	@touch $@
 
