@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import atexit
+from dataclasses import dataclass
+from functools import reduce
 from threading import Condition
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+import polars as pl
 from polars.io.plugins import register_io_source
 
 from .reading import Reading, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-
-    import polars as pl
 
 _PIECE_TAKES_AT_MOST = 60.0
 _THREAD_ENDS_WITHIN = 1.0
@@ -22,11 +23,46 @@ _THREAD_ENDS_WITHIN = 1.0
 
 @runtime_checkable
 class ReadInPieces(Protocol):
-    """A scan that can also be read piece by piece, in less memory than Polars' readers take."""
+    """A scan that can also be read piece by piece, in less memory than Polars' readers take.
+
+    Or together with those of other files, in less time than one after the other.
+    """
 
     def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
         """Read all columns, so many rows at a time at most; None if only the scan can."""
         ...
+
+    def together(self, others: Sequence[Any], path: str) -> pl.LazyFrame | None:
+        """Read this file and others, with the path of each row's; None if each needs its own."""
+        ...
+
+
+@dataclass(frozen=True)
+class WithColumns:
+    """A scan with further columns, stage by stage of those before."""
+
+    scan: Callable[[], pl.LazyFrame]
+    stages: tuple[Sequence[pl.Expr], ...]
+
+    def __call__(self) -> pl.LazyFrame:
+        """Scan them all."""
+        return self._completed(self.scan())
+
+    def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
+        """Read piece by piece, if what is completed can be."""
+        pieces = self.scan.pieces(rows) if isinstance(self.scan, ReadInPieces) else None
+        return None if pieces is None else map(self._completed, pieces)
+
+    def together(self, others: Sequence[Any], path: str) -> pl.LazyFrame | None:
+        """Read files together that are given the very same columns."""
+        same = all(isinstance(o, WithColumns) and o.stages is self.stages for o in others)
+        if not (same and isinstance(self.scan, ReadInPieces)):
+            return None
+        rows = self.scan.together([other.scan for other in others], path)
+        return None if rows is None else self._completed(rows)
+
+    def _completed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return reduce(pl.LazyFrame.with_columns, self.stages, rows)
 
 
 def lazy_stream(

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import reduce
+from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
-
-import polars as pl
 
 from ..batch.arrow_types import source_kind
 from ..batch.batch import ParsedText
 from ..batch.columns import exact_col, unused_prefix
-from ..batch.streaming import ReadInPieces
+from ..batch.streaming import WithColumns
 from ..contract.types import Scalar
 from .nulls import null_where_stated
 from .text import PARSERS, Stage, parse_column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
 
     from ..batch.batch import Batch
     from ..contract.contract import Column
@@ -50,28 +47,11 @@ def with_values(batch: Batch, pairs: Iterable[tuple[Column, int]], policy: Polic
         [expr.alias(name) for stage in columns for name, expr in stage.items()]
         for columns in zip_longest(*staged, fillvalue={})
     )
-    return replace(batch, scan=_Staged(batch.scan, stages), parsed=parsed) if parsed else batch
+    return replace(batch, scan=WithColumns(batch.scan, stages), parsed=parsed) if parsed else batch
 
 
 def with_values_like(batch: Batch, other: Batch) -> Batch:
     """Let the scan of a file parse text as that of another file of the same columns does."""
-    if not isinstance(other.scan, _Staged):
+    if not other.parsed or not isinstance(other.scan, WithColumns):
         return batch
     return replace(batch, scan=replace(other.scan, scan=batch.scan), parsed=other.parsed)
-
-
-@dataclass(frozen=True)
-class _Staged:
-    scan: Callable[[], pl.LazyFrame]
-    stages: tuple[list[pl.Expr], ...]
-
-    def __call__(self) -> pl.LazyFrame:
-        return self._parsed(self.scan())
-
-    def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
-        """Read piece by piece, if what is parsed can be."""
-        pieces = self.scan.pieces(rows) if isinstance(self.scan, ReadInPieces) else None
-        return None if pieces is None else map(self._parsed, pieces)
-
-    def _parsed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        return reduce(pl.LazyFrame.with_columns, self.stages, rows)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from ..batch.columns import ROW
-from ..batch.statistics import ColumnValues, values_in
+from ..batch.statistics import ColumnValues, ScannedColumn, values_in
 from ..batch.streaming import ReadInPieces
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..batch.batch import Batch, UnreadableError
     from ..conform.plan import BatchPlan
+    from ..conform.row_check import RowCheck
     from ..verdict.conversion import Conversion
     from ..verdict.verdict import Evidence, Violation
 
@@ -40,6 +42,7 @@ class FileResult:
         row_count: Rows in it, as the scan counted them; None for a lazy frame that was not scanned.
         rejected: Rows that break a blocking check.
         row_violations: One for each check that rows break.
+        undecided: The checks that its footer does not settle.
         evidence: For each column, the stage that decided it.
         rule_counts: By key, the users' rules that the scan judged.
         scanned: What the scan saw of the values of columns, by arriving name.
@@ -54,6 +57,7 @@ class FileResult:
     row_count: int | None = 0
     rejected: int = 0
     row_violations: tuple[Violation, ...] = ()
+    undecided: tuple[RowCheck, ...] = ()
     evidence: Mapping[str, Evidence] = field(default_factory=dict[str, "Evidence"])
     rule_counts: Mapping[int, RuleCounts] = field(default_factory=dict[int, RuleCounts])
     scanned: Mapping[str, ColumnValues] = field(default_factory=dict[str, ColumnValues])
@@ -71,6 +75,27 @@ class FileResult:
             if batch.footer and (known := batch.footer.statistics(source)):
                 values[name] = values_in(known)
         return values
+
+    def parsed_columns(self) -> list[ScannedColumn]:
+        """List the columns that a scan parses: a look at values costs more in Arrow's formats."""
+        batch = self.batch
+        if self.plan is None or not (batch.text or "json" in batch.info.format):
+            return []
+        # Of names that are repeated, nothing could be told apart.
+        once = {name for name, times in Counter(batch.schema.names).items() if times == 1}
+        names = {s: n for s, n in zip(batch.sources, batch.schema.names, strict=True) if n in once}
+        return [
+            ScannedColumn(names[column.source_name], parsed.cell, parsed.value, column.dtype)
+            if (parsed := column.source.parsed)
+            else ScannedColumn(
+                names[column.source_name],
+                column.source.expr,
+                column.source.expr,
+                column.source.dtype,
+            )
+            for column in self.plan.columns
+            if column.source_name in names
+        ]
 
     def rows(self) -> pl.LazyFrame:
         """Scan it, with ``_row`` as the position within the whole batch."""

@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..batch.batch import UnreadableError
+from ..conform.plan import BatchPlan
 from ..rules.batch_rules import for_the_scan, settle, unjudged
 from ..rules.conformed_batch import ConformedBatch
 from ..rules.row_checks import rule_checks
+from .file_result import FileResult
 
 if TYPE_CHECKING:
     from ..rules.row_checks import RuleState
@@ -69,13 +71,13 @@ def _with_row_checks(
     request: CheckRequest,
     states: list[RuleState],
 ) -> BatchResult:
-    rules = list(request.rules)
-    files = tuple(
-        replace(
-            file,
-            batch=conformed.with_conformed(number),
-            plan=replace(plan, rule_checks=rule_checks(rules, states, conformed, number)),
-        )
-        for number, (file, (_, plan)) in enumerate(zip(result.files, conformed.files, strict=True))
-    )
-    return replace(result, files=files, rules=tuple(zip(rules, states, strict=True)))
+    rules, files, plans = list(request.rules), list[FileResult](), dict[int, BatchPlan]()
+    by_place = any(state.places is not None for state in states)
+    for number, (file, (_, plan)) in enumerate(zip(result.files, conformed.files, strict=True)):
+        # Files of one plan share its checks, unless those name rows of a file.
+        key = number if by_place else id(plan)
+        if key not in plans:
+            checks = rule_checks(rules, states, conformed, number)
+            plans[key] = replace(plan, rule_checks=checks)
+        files.append(replace(file, batch=conformed.with_conformed(number), plan=plans[key]))
+    return replace(result, files=tuple(files), rules=tuple(zip(rules, states, strict=True)))

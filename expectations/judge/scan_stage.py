@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -11,31 +13,34 @@ import polars as pl
 from ..batch.batch import UnreadableError
 from ..batch.columns import ROW, exact_col, unused_prefix
 from ..batch.query import collect, count_rows, pieces_of
-from ..batch.statistics import ScannedColumn
+from ..batch.reading import Reading, tell
+from ..batch.streaming import ReadInPieces
 from ..conform.objects.kinds import code_of
 from ..conform.row_check import never_ruled_out
+from ..errors import BatchUnavailable
 from ..verdict.verdict import Evidence, Violation
 from ..wording import cut
 from .file_result import FileResult, RuleCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from ..batch.batch import Batch
     from ..conform.plan import BatchPlan
     from ..conform.row_check import RowCheck
     from ..contract.policy import Policy
     from .batch_result import BatchResult
 
-_LONGEST_SAMPLE = 80
 # Failing rows in which equal values are counted: more would be a second pass over the data.
 _SAMPLED_ROWS = 100
 # Where thousands of columns fail, the samples of the first must do.
 _MOST_SAMPLES = 200
 # Days around 1970 for which Python has dates, whatever the zone.
 _CALENDAR = (-719_161, 2_932_895)
-_KEY = "\x1fkey "
 _A_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+_LONGEST_SAMPLE = 80
+_KEY, _PATH = "\x1fkey ", "\x1fpath"
+# Bytes of small files that are read at once: more would keep whoever watches waiting.
+_AT_ONCE = 64 << 20
 
 
 def scan_files(result: BatchResult, policy: Policy) -> BatchResult:
@@ -46,10 +51,13 @@ def scan_files(result: BatchResult, policy: Policy) -> BatchResult:
     """
     alone = len(result.files) + len(result.unopened) == 1
     files, first_row = list[FileResult](), 0
-    for file in result.files:
+    asked = [_by_footer(file, policy) for file in result.files]
+    counted = dict(_count_together(asked, policy) if result.planned and not alone else ())
+    for file in asked:
         placed = replace(file, first_row=first_row)
+        row = counted.get(file.batch.info.uri)
         try:
-            scanned = _scan_file(placed, policy) if result.planned else _count_file(placed)
+            scanned = _scan_file(placed, policy, row) if result.planned else _count_file(placed)
         except UnreadableError as error:
             if alone:
                 raise
@@ -65,21 +73,39 @@ def _count_file(file: FileResult) -> FileResult:
     return replace(file, row_count=None if is_lazy else count_rows(file.batch))
 
 
-def _scan_file(file: FileResult, policy: Policy) -> FileResult:
-    """Decide every check, by the footer where it proves that no row fails, else by one scan.
+def _count_together(
+    files: Sequence[FileResult], policy: Policy
+) -> Iterator[tuple[str | None, dict[str, Any]]]:
+    """Count in small files together what the scan of each would, by the path of each.
+
+    Their own scans are the oracle; they also find which file it is that cannot be read.
+    """
+    alike, size = dict[Any, list[FileResult]](), 0
+    for file in files:
+        size += file.batch.info.bytes or 0
+        key = (size // _AT_ONCE, id(file.plan), *map(id, file.undecided))
+        alike.setdefault(key, []).append(file)
+    for first, *others in alike.values():
+        scan, path = first.batch.scan, unused_prefix(first.batch.sources, _PATH)
+        if not (others and isinstance(scan, ReadInPieces) and _needs_scan(first, policy)):
+            continue
+        rows = scan.together([file.batch.scan for file in others], path)
+        with suppress(UnreadableError, BatchUnavailable):
+            for row in () if rows is None else _totals(first, rows, policy, path):
+                tell(Reading(Path(row[path]), row["rows"], row["rows"]))
+                yield row[path], row
+
+
+def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None) -> FileResult:
+    """Decide by one scan what the footer does not.
 
     Raises:
         UnreadableError: The content broke off or contradicts its own format.
     """
-    batch, plan = file.batch, file.plan
-    assert plan is not None  # noqa: S101 - only batches with plans are scanned
-    undecided = _undecided(batch, plan, policy)
-    file = replace(file, evidence=_evidence(plan, undecided))
-    unproven = _unproven(batch, plan, policy)
-    if not undecided and not unproven and batch.rows is not None:
-        return replace(file, row_count=batch.rows)
-    columns = _parsed_columns(batch, plan)
-    row = _totals(batch, undecided, unproven, columns)
+    if not _needs_scan(file, policy):
+        return replace(file, row_count=file.batch.rows)
+    (row,) = [counted] if counted else _totals(file, file.batch.scan(), policy)
+    undecided = file.undecided
     counts = [
         RuleCounts(int(row.get(f"applies {i}", 0)), int(row[f"fails {i}"]))
         for i in range(len(undecided))
@@ -89,12 +115,12 @@ def _scan_file(file: FileResult, policy: Policy) -> FileResult:
         for check, count in zip(undecided, counts, strict=True)
         if count.unexpected_count
     ]
-    samples = _samples(batch, plan, failing, policy)
+    samples = _samples(file, failing, policy)
     return replace(
         file,
         row_count=int(row["rows"]),
         rejected=int(row["rejected"]),
-        scanned={column.name: column.read(row) for column in columns},
+        scanned={column.name: column.read(row) for column in file.parsed_columns()},
         row_violations=tuple(
             _violation(*pair, sample, policy) for pair, sample in zip(failing, samples, strict=True)
         ),
@@ -106,30 +132,36 @@ def _scan_file(file: FileResult, policy: Policy) -> FileResult:
     )
 
 
-def _undecided(batch: Batch, plan: BatchPlan, policy: Policy) -> list[RowCheck]:
-    footer = batch.footer if policy.trust_statistics else None
-    if footer is None:
-        return [*plan.row_checks]
-    sources = {column.column.name: column.source_name for column in plan.columns}
+def _by_footer(file: FileResult, policy: Policy) -> FileResult:
+    """Find the checks of which the footer does not prove that no row fails."""
+    if file.plan is None:
+        return file
+    footer = file.batch.footer if policy.trust_statistics else None
+    sources = {column.column.name: column.source_name for column in file.plan.columns}
 
     def proven(check: RowCheck) -> bool:
-        if check.ruled_out_by is never_ruled_out or check.column not in sources:
+        if footer is None or check.ruled_out_by is never_ruled_out or check.column not in sources:
             return False
         statistics = footer.statistics(sources[check.column])
         return statistics is not None and check.ruled_out_by(statistics)
 
-    return [check for check in plan.row_checks if not proven(check)]
+    undecided = tuple(check for check in file.plan.row_checks if not proven(check))
+    return replace(file, undecided=undecided, evidence=_evidence(file.plan, undecided))
 
 
-def _unproven(batch: Batch, plan: BatchPlan, policy: Policy) -> list[str]:
+def _unproven(file: FileResult, policy: Policy) -> list[str]:
     """Name the columns of a file that have to be decoded, whether or not a rule looks at them."""
-    if policy.trust_statistics or batch.info.uri is None:
+    if policy.trust_statistics or file.batch.info.uri is None or file.plan is None:
         return []
-    sources = set(batch.sources)
-    return [column.source_name for column in plan.columns if column.source_name in sources]
+    sources = set(file.batch.sources)
+    return [column.source_name for column in file.plan.columns if column.source_name in sources]
 
 
-def _evidence(plan: BatchPlan, undecided: list[RowCheck]) -> dict[str, Evidence]:
+def _needs_scan(file: FileResult, policy: Policy) -> bool:
+    return bool(file.undecided or _unproven(file, policy) or file.batch.rows is None)
+
+
+def _evidence(plan: BatchPlan, undecided: Sequence[RowCheck]) -> dict[str, Evidence]:
     scanned = {check.column for check in undecided}
     return {
         column.column.name: "scan"
@@ -141,70 +173,46 @@ def _evidence(plan: BatchPlan, undecided: list[RowCheck]) -> dict[str, Evidence]
     }
 
 
-def _parsed_columns(batch: Batch, plan: BatchPlan) -> list[ScannedColumn]:
-    """List the columns that a scan parses: in Arrow's own formats a look at values costs more."""
-    if not (batch.text or "json" in batch.info.format):
-        return []
-    # Of names that are repeated, nothing could be told apart.
-    once = {name for name, times in Counter(batch.schema.names).items() if times == 1}
-    names = {s: n for s, n in zip(batch.sources, batch.schema.names, strict=True) if n in once}
-    return [
-        ScannedColumn(names[column.source_name], parsed.cell, parsed.value, column.dtype)
-        if (parsed := column.source.parsed)
-        else ScannedColumn(
-            names[column.source_name], column.source.expr, column.source.expr, column.source.dtype
-        )
-        for column in plan.columns
-        if column.source_name in names
-    ]
-
-
-def _totals(
-    batch: Batch,
-    undecided: Sequence[RowCheck],
-    unproven: Sequence[str],
-    columns: Sequence[ScannedColumn],
-) -> dict[str, Any]:
+def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> list[dict[str, Any]]:
+    undecided, columns = file.undecided, file.parsed_columns()
     blocking = [pl.col(f"fails {i}") for i, check in enumerate(undecided) if check.blocks]
     rejected = pl.any_horizontal(blocking) if blocking else pl.lit(value=False)
-    nulls = [exact_col(name).is_null() for name in unproven]
+    nulls = [exact_col(name).is_null() for name in _unproven(file, policy)]
     decoded = pl.any_horizontal(nulls) if nulls else pl.lit(value=False)
     applies = {i: check.applies for i, check in enumerate(undecided) if check.applies is not None}
-    totals = (
-        batch.scan()
-        .select(
-            pl.col(ROW),
-            *(check.mask.alias(f"fails {i}") for i, check in enumerate(undecided)),
-            *(expr.alias(f"applies {i}") for i, expr in applies.items()),
-            *(expr for column in columns for expr in column.columns()),
-            decoded.alias("decoded"),
-        )
-        .select(
-            pl.len().alias("rows"),
-            pl.when(rejected).then(1).otherwise(0).sum().alias("rejected"),
-            *(pl.col(f"fails {i}").sum() for i in range(len(undecided))),
-            *(pl.col(f"applies {i}").sum() for i in applies),
-            *(expr for column in columns for expr in column.aggregates()),
-            pl.col("decoded").sum(),
-        )
+    marked = rows.select(
+        pl.col(ROW, *by),
+        *(check.mask.alias(f"fails {i}") for i, check in enumerate(undecided)),
+        *(expr.alias(f"applies {i}") for i, expr in applies.items()),
+        *(expr for column in columns for expr in column.columns()),
+        decoded.alias("decoded"),
     )
-    return collect(totals).row(0, named=True)
+    totals = (
+        pl.len().alias("rows"),
+        pl.when(rejected).then(1).otherwise(0).sum().alias("rejected"),
+        *(pl.col(f"fails {i}").sum() for i in range(len(undecided))),
+        *(pl.col(f"applies {i}").sum() for i in applies),
+        *(expr for column in columns for expr in column.aggregates()),
+        pl.col("decoded").sum(),
+    )
+    counted = marked.group_by(by).agg(totals) if by else marked.select(totals)
+    return collect(counted).to_dicts()
 
 
 def _samples(
-    batch: Batch, plan: BatchPlan, failing: Sequence[tuple[RowCheck, int]], policy: Policy
+    file: FileResult, failing: Sequence[tuple[RowCheck, int]], policy: Policy
 ) -> list[pl.DataFrame]:
     """Collect the first failing rows of each check, in one pass that ends with the last of them."""
-    mark = unused_prefix((*batch.sources, ROW), "fails")
+    mark = unused_prefix((*file.batch.sources, ROW), "fails")
     found = [
         _Sample(f"{mark}{i}", check, count, policy) for i, (check, count) in enumerate(failing)
     ]
     wanted = [sample for sample in found[:_MOST_SAMPLES] if sample.missing]
     if wanted:
         fails = [sample.fails for sample in wanted]
-        marked = batch.scan().with_columns(sample.mask for sample in wanted)
+        marked = file.batch.scan().with_columns(sample.mask for sample in wanted)
         values = [value for sample in wanted for value in sample.values]
-        kept = () if policy.redact else plan.kept
+        kept = file.plan.kept if file.plan and not policy.redact else ()
         values += [cells.alias(f"{_KEY}{name}") for name, cells in kept]
         rows = marked.filter(pl.any_horizontal(fails)).select(pl.col(ROW), *fails, *values)
         for piece in pieces_of(rows):
@@ -218,12 +226,12 @@ class _Sample:
     """The first rows that fail a check, as far as they are found."""
 
     def __init__(self, name: str, check: RowCheck, count: int, policy: Policy) -> None:
-        shown = None if policy.redact else check.sample
+        value = None if policy.redact else check.sample
         self.name = f"value of {name}"
         self.fails = exact_col(name)
         self.mask = check.mask.alias(name)
-        self.values = [] if shown is None else [shown.alias(self.name)]
-        self.missing = min(count, policy.sample_rows if shown is None else _SAMPLED_ROWS)
+        self.values = [] if value is None else [value.alias(self.name)]
+        self.missing = min(count, policy.sample_rows if value is None else _SAMPLED_ROWS)
         self.rows = pl.DataFrame(schema={ROW: pl.Int64})
 
     def take(self, piece: pl.DataFrame) -> int:
@@ -238,9 +246,8 @@ class _Sample:
 
 
 def _violation(check: RowCheck, count: int, sample: pl.DataFrame, policy: Policy) -> Violation:
-    shown = policy.sample_rows
-    values = _listed(sample["value"]) if "value" in sample.columns else []
-    distinct = Counter(map(_shown, values))
+    most = policy.sample_rows
+    distinct = Counter(_shown(sample["value"]) if "value" in sample.columns else ())
     return Violation(
         kind=check.kind,
         column=check.column,
@@ -249,11 +256,11 @@ def _violation(check: RowCheck, count: int, sample: pl.DataFrame, policy: Policy
         remedy=check.remedy,
         because=check.because,
         count=count,
-        rows=tuple(sample[ROW][:shown].to_list()),
-        sample=tuple(distinct)[:shown],
-        sample_counts=tuple(distinct.values())[:shown],
+        rows=tuple(sample[ROW][:most].to_list()),
+        sample=tuple(distinct)[:most],
+        sample_counts=tuple(distinct.values())[:most],
         kept={
-            column.name.removeprefix(_KEY): tuple(map(_shown, _listed(column.head(shown))))
+            column.name.removeprefix(_KEY): tuple(_shown(column.head(most)))
             for column in sample
             if column.name.startswith(_KEY)
         },
@@ -261,6 +268,11 @@ def _violation(check: RowCheck, count: int, sample: pl.DataFrame, policy: Policy
         expectation=check.expectation,
         engine=check.engine,
     )
+
+
+def _shown(cells: pl.Series) -> Iterator[str]:
+    for value in _listed(cells):
+        yield cut("null" if value is None else code_of(value), _LONGEST_SAMPLE)
 
 
 def _listed(values: pl.Series) -> list[object]:
@@ -277,7 +289,3 @@ def _listed(values: pl.Series) -> list[object]:
     day = _A_DAY[values.dtype.time_unit] if isinstance(values.dtype, pl.Datetime) else 1
     known = (numbers // day).is_between(*_CALENDAR)
     return [values[i] if known[i] else numbers[i] for i in range(len(values))]
-
-
-def _shown(value: object) -> str:
-    return cut("null" if value is None else code_of(value), _LONGEST_SAMPLE)

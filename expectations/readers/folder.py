@@ -20,14 +20,14 @@ import pyarrow as pa
 from ..batch.batch import Batch, EmptyFileError, OpenedBatch, UnreadableError
 from ..batch.columns import RESERVED
 from ..batch.formats import foreign_data, format_of, formats_in_words, is_ignored
-from ..batch.streaming import ReadInPieces
+from ..batch.streaming import WithColumns
 from ..errors import BatchNotFound
 from ..escaping import visible
 from ..verdict.verdict import BatchInfo
 from .file import open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..contract.contract import Contract
     from ..contract.policy import Policy
@@ -203,22 +203,9 @@ def _with_constants(batch: Batch, cells: dict[str, str | None], kind: pa.DataTyp
         info=batch.info.model_copy(update={"columns": columns}),
         schema=pa.schema([*batch.schema, *(pa.field(name, kind) for name in cells)]),
         sources=(*batch.sources, *cells),
-        scan=_WithColumns(batch.scan, tuple(literals)),
+        scan=WithColumns(batch.scan, (literals,)),
         texts=batch.texts | frozenset(cells if is_text else ()),
     )
-
-
-@dataclass(frozen=True)
-class _WithColumns:
-    scan: Callable[[], pl.LazyFrame]
-    columns: tuple[pl.Expr, ...]
-
-    def __call__(self) -> pl.LazyFrame:
-        return self.scan().with_columns(self.columns)
-
-    def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
-        pieces = self.scan.pieces(rows) if isinstance(self.scan, ReadInPieces) else None
-        return pieces and (piece.with_columns(self.columns) for piece in pieces)
 
 
 # ----- files that differ -----

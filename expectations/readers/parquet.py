@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ROWS, _BUFFER = 65_536, 2**20
-_CELL, _MUCH, _MANIFOLD = 8, 256 << 20, 32
-_FULL, _NO_INSTANT = 2**63 - 1, -(2**63)
+_CELL, _MUCH, _MANIFOLD, _FULL, _NO_INSTANT = 8, 256 << 20, 32, 2**63 - 1, -(2**63)
 _BROKEN = (pa.ArrowException, *READ_ERRORS, UnicodeDecodeError)
 _CORRECT_WRITER = "Have it written again by a current version of the producer's library."
 _OTHER_COLUMNS = "other columns than when the file was opened"
@@ -76,9 +75,10 @@ def _polars_schema(path: Path) -> pl.Schema | None:
         return None
 
 
-def _scan_by_polars(path: Path) -> pl.LazyFrame:
+def _scan_by_polars(source: Any, **options: Any) -> pl.LazyFrame:
     # With lying statistics Polars' filters drop rows from both sides of a split.
-    return pl.scan_parquet(path, use_statistics=False, glob=False, hive_partitioning=False)
+    safe = {"use_statistics": False, "glob": False, "hive_partitioning": False}
+    return pl.scan_parquet(source, **safe, **options)
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,18 @@ class _Scan:
         if not (self._needs_arrow or self._is_alike):
             return None
         return (frame.lazy() for frame in self._by_arrow([ROW, *self._positions], rows))
+
+    def together(self, others: Sequence[Any], path: str) -> pl.LazyFrame | None:
+        """Read files of the same columns together, if Polars alone reads each of them."""
+        if not all(isinstance(scan, _Scan) and scan.is_like(self) for scan in (self, *others)):
+            return None
+        paths = [str(scan.path) for scan in (self, *others)]
+        return with_row_number(_scan_by_polars(paths, include_file_paths=path), self.schema.names)
+
+    def is_like(self, other: _Scan) -> bool:
+        """Tell whether Polars alone reads it, and finds the columns of another."""
+        others_too = self._needs_arrow or self._swells or self._int96
+        return not others_too and self.polars_schema == other.polars_schema
 
     def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
         if self._swells:

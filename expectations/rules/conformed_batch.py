@@ -14,6 +14,7 @@ import polars as pl
 
 from ..batch.columns import ROW, unused_prefix
 from ..batch.query import collect
+from ..batch.streaming import WithColumns
 from ..conform.model_input import to_pandas
 from .conditions import columns_of, mask_of
 from .operands import Operand
@@ -108,19 +109,23 @@ class ConformedBatch:
             The same file, whose scan has the columns of ``operands``, ``good`` and ``row`` too.
         """
         batch, plan = self.files[number]
+        if id(plan) not in self._stages:
+            self._stages[id(plan)] = self._conformed(plan)
+        return replace(batch, scan=WithColumns(batch.scan, self._stages[id(plan)]))
+
+    @cached_property
+    def _stages(self) -> dict[int, tuple[list[pl.Expr], ...]]:
+        return {}
+
+    def _conformed(self, plan: BatchPlan) -> tuple[list[pl.Expr], ...]:
         values = [
             (way.value.fill_nan(None) if way.dtype.is_float() else way.value).alias(
                 self._name(way.column)
             )
             for way in plan.columns
         ]
-        numbered = pl.col(ROW).alias(self.row)
-
-        def scan() -> pl.LazyFrame:
-            rows = batch.scan().with_columns(numbered)
-            return rows.with_columns((~plan.is_rejected()).alias(self.is_valid), *values)
-
-        return replace(batch, scan=scan)
+        is_valid = (~plan.is_rejected()).alias(self.is_valid)
+        return [pl.col(ROW).alias(self.row)], [is_valid, *values]
 
     def valid_rows(self, names: Iterable[str]) -> pl.LazyFrame:
         """Put the good rows of all files together.

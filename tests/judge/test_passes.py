@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mlflow.models import ModelSignature
 from mlflow.types.schema import ColSpec, DataType, Schema
+from rule_cases import rule, under
+from small_checks import contract
 
 from signature_gate import Contract, check
+from signature_gate.expectations.judge import scan_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from pathlib import Path
 
 COLUMNS = [f"c{i}" for i in range(12)]
 CONTRACT = Contract.from_signature(
@@ -109,3 +117,58 @@ def test_a_column_that_is_kept_twice_is_kept_once() -> None:
     assert [v.kept for v in result.violations] == [{"k": ("'x'",)}]
     assert result.accepted is not None
     assert result.accepted.collect()["k"].to_list() == ["x"]
+
+
+# ----- small files, read together -----
+
+CELLS = st.tuples(st.none() | st.integers(-9, 9), st.none() | st.just(math.nan) | st.floats(-9, 9))
+RULES = (
+    rule("column_values_to_be_between", column="a", min_value=-5, max_value=8),
+    rule("column_values_to_not_be_null", column="b"),
+    rule("column_values_to_be_unique", column="a"),
+)
+
+
+@given(
+    parts=st.lists(st.lists(CELLS, max_size=4), min_size=1, max_size=4),
+    rules=st.lists(st.sampled_from(RULES), unique_by=str),
+    trusting=st.booleans(),
+)
+def test_files_read_together_have_the_verdict_of_each(
+    parts: list[list[tuple[Any, Any]]], rules: list[Any], *, trusting: bool
+) -> None:
+    """Counts, samples, places, rules and evidence are those of one scan a file, which is slower."""
+    policy = {"trust_statistics": trusting, "on_mismatch": "split", "max_rejected": 1}
+    with TemporaryDirectory() as root:
+        for number, rows in enumerate(parts):
+            cells = pl.DataFrame(rows, {"a": pl.Int64, "b": pl.Float64}, orient="row")
+            cells.write_parquet(Path(root, f"{number}.parquet"))
+        asked = (root, under(contract(("b",), a="integer", b="double"), *rules), policy)
+
+        together = check(*asked)
+        with patch.object(scan_stage, "_count_together", return_value=()):
+            assert check(*asked).verdict == together.verdict
+
+
+@pytest.mark.parametrize("bad", [0, 1])
+def test_small_files_are_counted_by_one_query(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: int
+) -> None:
+    """A folder costs a query, and the samples one more for each file that has failing rows."""
+    for number in range(5):
+        _batch(bad * (number == 3)).write_parquet(tmp_path / f"{number}.parquet", statistics=False)
+    ran = list[str]()
+
+    def counting(name: str) -> Callable[..., Any]:
+        made = getattr(scan_stage, name)
+        return lambda *given: ran.append(name) or made(*given)
+
+    for name in ("collect", "pieces_of"):
+        monkeypatch.setattr(scan_stage, name, counting(name))
+
+    (*violations,) = check(tmp_path, CONTRACT).violations
+
+    assert [(v.kind, v.rows, v.files) for v in violations] == [
+        ("null", (19_999,), ("3.parquet",))
+    ] * bad
+    assert ran == ["collect", *["pieces_of"] * bad]
