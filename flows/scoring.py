@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow, get_run_logger, unmapped
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
 
 from ..expectations.errors import (
     BatchChanged,
@@ -107,7 +108,9 @@ def _nothing_new(summary: RunSummary) -> RunSummary:
 def _score_all(
     feed: Feed, intent: Intent, candidates: list[Candidate], again: bool
 ) -> list[Receipt | SkippedBatch]:
-    futures = score_batch.map(unmapped(feed), unmapped(intent), candidates, unmapped(again))
+    # Quoted, or Prefect would walk through all that they hold, for each batch anew.
+    same = (quote(unmapped(feed)), quote(unmapped(intent)))
+    futures = score_batch.map(*same, candidates, unmapped(again))
     return [
         _outcome(feed, intent, candidate, future)
         for candidate, future in zip(candidates, futures, strict=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import polars as pl
 
-from ..batch.columns import ROW, exact_col
+from ..batch.columns import ROW
 from ..batch.query import READ_ERRORS, collect, handed_over, raise_if_changed
 from ..batch.statistics import merged_values
 from ..conform.model_input import concat_model_input, to_model_input
@@ -196,7 +196,7 @@ class CheckResult:
         kept = [name for name, _ in plan.kept]
         named = self.contract is not None and self.contract.named
         model_input = with_objects(to_model_input(frame, columns, named=named), frame, plan)
-        return Chunk(frame.select(ROW, *map(exact_col, kept)), model_input)
+        return Chunk(frame[[ROW, *kept]], model_input)
 
     def _plans(self) -> list[tuple[FileResult, BatchPlan]]:
         return [(file, file.plan) for file in self._files if file.plan and not file.unreadable]
@@ -210,10 +210,11 @@ class CheckResult:
             exprs = (*_exprs(plan), plan.is_rejected().alias(_REJECTED))
             for frame in _read(file, exprs, rows, self.verdict):
                 row_count += frame.height
-                rejected += int(frame[_REJECTED].sum())
+                rejected += (bad := int(frame[_REJECTED].sum()))
                 if rejected > self.verdict.rejected:
                     raise _changed(self.verdict, row_count, rejected)
-                good = frame.filter(~pl.col(_REJECTED)).drop(_REJECTED)
+                good = frame.filter(~pl.col(_REJECTED)) if bad else frame
+                good.drop_in_place(_REJECTED)
                 if good.height:
                     yield good, plan
         if (row_count, rejected) != (self.verdict.rows, self.verdict.rejected):

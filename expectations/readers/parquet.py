@@ -234,7 +234,7 @@ class _Scan:
             with pq.ParquetFile(self.path, **arguments) as file:
                 for part in self._record_batches(file, sources, rows):
                     row = pl.int_range(first, first + part.num_rows, dtype=pl.Int64, eager=True)
-                    yield self._frame(part, sources, row.alias(ROW)).select(map(exact_col, columns))
+                    yield self._frame(part, sources, row.alias(ROW))[list(columns)]
                     first += part.num_rows
         except _BROKEN as error:
             raise unreadable(error) from error
@@ -265,7 +265,7 @@ class _Scan:
         if table.num_columns > len(in_file):
             table = table.select(sorted(self._positions[name] for name in in_file))
         frame = cast("pl.DataFrame", pl.from_arrow(readable(table.rename_columns(in_file))))
-        return frame.with_columns(row)
+        return frame.insert_column(frame.width, row)
 
     def _leaves_of(self, sources: Sequence[str]) -> list[int]:
         """Number the stored columns of some columns; all of them where Arrow counts differently."""

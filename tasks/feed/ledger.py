@@ -15,7 +15,7 @@ from ...expectations.errors import GateError
 from .identity import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from typing import BinaryIO
 
@@ -54,19 +54,27 @@ class NameIndex:
     names: Iterable[str]
 
     @cached_property
-    def of_batch(self) -> Mapping[str, list[str]]:
+    def of_batch(self) -> dict[str, list[str]]:
         """The names of each batch's receipts."""
         return _grouped(self.names, "@", str.partition)
 
     @cached_property
-    def of_stem(self) -> Mapping[str, list[str]]:
+    def of_stem(self) -> dict[str, list[str]]:
         """The ids of the batches with each stem."""
         return _grouped(self.of_batch, "-", str.rpartition)
+
+    def add(self, name: str) -> None:
+        """Take in one more name."""
+        batch = name.partition("@")[0]
+        if batch not in self.of_batch:
+            self.of_stem.setdefault(batch.rpartition("-")[0], []).append(batch)
+        if name not in (known := self.of_batch.setdefault(batch, [])):
+            known.append(name)
 
 
 def _grouped(
     names: Iterable[str], mark: str, parted: Callable[[str, str], tuple[str, str, str]]
-) -> Mapping[str, list[str]]:
+) -> dict[str, list[str]]:
     groups = defaultdict[str, list[str]](list)
     for name in names:
         groups[parted(name, mark)[0]].append(name)

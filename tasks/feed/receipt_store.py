@@ -9,7 +9,7 @@ from ...expectations.errors import GateError
 from .identity import stem_of
 from .ledger import NameIndex, ReceiptFacts, ledgers_in
 from .receipt import receipt_prefix
-from .receipt_files import own_files, read_facts, read_receipt
+from .receipt_files import names_in, own_files, read_facts, read_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,25 +41,23 @@ class ReceiptStore:
         """Look nowhere yet: names are matched when somebody asks for a batch."""
         self.feed = feed
         self._folder = feed.receipts
-        self._start = ""
         self._names: list[NameIndex] | None = None
         self._heads: dict[str, ReceiptFacts] = {}
 
     def indexed(self) -> Self:
         """List all names once, as they are now, for whoever asks about many batches."""
-        self._start, self._names = "", self._listed()
+        self._names = self._and_ledgers(names_in(self._folder, anew=True))
         return self
 
-    def near(self, path: str) -> Self:
-        """List once the names of all batches that arrived under a path, for who asks about one."""
-        start = f"{stem_of(path)}-"
-        if self._names is None or self._start != start:
-            self._start, self._names = start, self._listed(start)
+    def current(self) -> Self:
+        """Take the names that this process listed, unless another has published a receipt since."""
+        self._names = self._and_ledgers(names_in(self._folder))
         return self
 
     def batches(self) -> list[str]:
         """List the ids of all batches that have a receipt."""
-        return sorted({batch for names in self._beginning("") for batch in names.of_batch})
+        # Copied at once, for other threads add to them.
+        return sorted({batch for names in self._beginning("") for batch in list(names.of_batch)})
 
     def for_batch(self, batch: str) -> list[Receipt]:
         """Read a batch's receipts, the oldest first; GateError if one of them cannot be read."""
@@ -139,13 +137,11 @@ class ReceiptStore:
         return list(dict.fromkeys(n for names in listed for n in names.of_batch.get(batch, ())))
 
     def _beginning(self, start: str) -> list[NameIndex]:
-        """Take the names that were listed, if those that begin so are all among them."""
-        is_known = self._names is not None and start.startswith(self._start)
-        return self._names if is_known and self._names else self._listed(start)
+        """Take the names that were listed, else list those that begin so."""
+        return self._names or self._and_ledgers(NameIndex(own_files(self._folder, start)))
 
-    def _listed(self, start: str = "") -> list[NameIndex]:
-        # First the files: what is compacted meanwhile is in a ledger before its file goes.
-        own = NameIndex(own_files(self._folder, start))
+    def _and_ledgers(self, own: NameIndex) -> list[NameIndex]:
+        # After the files: what is compacted meanwhile is in a ledger before its file goes.
         return [own, *(ledger.names for ledger in ledgers_in(self._folder))]
 
 

@@ -148,7 +148,7 @@ def score_one(
         GateError: The feed's own records cannot be read.
     """
     with claimed(feed, candidate.batch.id) as won:
-        store = ReceiptStore(feed)
+        store = ReceiptStore(feed).current()
         left = _overtaken(store, intent, candidate, again) if won else "claimed"
         if left:
             return _left_alone(candidate, left)
@@ -180,7 +180,7 @@ def record_failure(
     try:
         with claimed(feed, candidate.batch.id) as won:
             if won and not is_planned(feed, candidate.batch.id):
-                store = ReceiptStore(feed)
+                store = ReceiptStore(feed).current()
                 attempt = begin_attempt(store, candidate.batch, path, intent, attempt.started)
                 return abort(attempt, errored(attempt, error))
     except (OSError, GateError) as further:
@@ -209,7 +209,7 @@ def _overtaken(
         return "unfinished"
     begun = read_intent(feed, batch.id)
     version = (begun or intent).version
-    receipts = store.near(batch.path).for_batch(batch.id)
+    receipts = store.for_batch(batch.id)
     finals = [receipt for receipt in receipts if receipt.is_final_for_batch]
     if any(r.version == version for r in finals) or (finals and not again and not begun):
         return "claimed"

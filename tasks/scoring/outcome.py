@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from ...expectations.credentials import masked
@@ -17,7 +16,7 @@ from ...expectations.errors import (
     RegistryUnavailable,
 )
 from ...expectations.escaping import slug
-from ...expectations.verdict.verdict import BatchInfo
+from ...expectations.verdict.verdict import GATE_VERSION, BatchInfo
 from ..feed.receipt import Failure, Outputs, Receipt, ScoredBatch
 from ..storage.atomic import lexists
 from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt
@@ -166,7 +165,7 @@ def receipt_for(
         outputs=outputs,
         started=attempt.started,
         finished=datetime.now(UTC),
-        gate_version=version("signature-gate"),
+        gate_version=GATE_VERSION,
     )
 
 

@@ -115,7 +115,7 @@ def _unsettled(
     """Divide ready batches into candidates, those that are left alone, and the number done."""
     found, left, done = list[Candidate](), list[SkippedBatch](), 0
     just_done = {receipt.batch.id for receipt in recovered if receipt.final}
-    store, begun = ReceiptStore(feed).indexed(), _begun(feed)
+    store, begun = ReceiptStore(feed).current(), _begun(feed)
     for batch in ready:
         try:
             if again or batch.id in begun or not store.is_settled(batch.id):
@@ -151,7 +151,7 @@ def keep_due(feed: Feed, found: Selection, version: str, *, again: bool = False)
         version: The version that is to score.
         again: Whether to try waiting and parked batches now.
     """
-    store = ReceiptStore(feed).indexed()
+    store = ReceiptStore(feed).current()
     taken: list[tuple[int, Candidate]] = []
     left, done = list(found.left), found.done
     for candidate in found.candidates:

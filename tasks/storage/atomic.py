@@ -77,8 +77,11 @@ def partial_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.partial")
 
 
-def atomic_write(path: Path, text: str) -> None:
-    """Write a file that nobody ever sees in part, in place of an older one of the same name."""
+def atomic_write(path: Path, text: str, *, outlasts: bool = True) -> None:
+    """Write a file that nobody ever sees in part, in place of an older one of the same name.
+
+    One that need not outlast a power cut is gone after it, or whole.
+    """
     partial = partial_of(path)
     try:
         partial.write_text(text, "utf-8")
@@ -86,19 +89,19 @@ def atomic_write(path: Path, text: str) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    flush(path.parent)
+    if outlasts:
+        flush(path.parent)
 
 
 def publish_new(path: Path, staged: Path) -> None:
-    """Give a staged file of the same disk its public name; FileExistsError if that is taken."""
-    flush(staged)
+    """Give a flushed file of the same disk its public name; FileExistsError if that is taken."""
     try:
         os.link(staged, path)
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV):
             raise
         # No hard links here. The claim keeps every other worker from this name meanwhile.
-        move(staged, path)
+        move(staged, path, flushed=True)
     flush(path.parent)
 
 
@@ -113,7 +116,7 @@ def is_remnant(source: Path, destination: Path) -> bool:
     return not same_disk and _equal(source, destination)
 
 
-def move(source: Path, destination: Path) -> None:
+def move(source: Path, destination: Path, *, flushed: bool = False) -> None:
     """Move a file or a folder to a name that is free.
 
     Between file systems it is copied under a hidden name first, so that the public name appears
@@ -126,8 +129,9 @@ def move(source: Path, destination: Path) -> None:
         _finish_copy(source, destination)
         return
     make_folder(destination.parent)
-    # What a producer wrote may be in memory only, where a power cut takes it.
-    flush_tree(source)
+    if not flushed:
+        # What a producer wrote may be in memory only, where a power cut takes it.
+        flush_tree(source)
     try:
         source.rename(destination)
     except OSError as error:

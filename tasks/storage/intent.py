@@ -106,7 +106,8 @@ def bind_intent(feed: Feed, batch: str, intent: Intent) -> Intent:
     """
     earlier = read_intent(feed, batch)
     binding = earlier.model_copy(update={"starts": earlier.starts + 1}) if earlier else intent
-    atomic_write(feed.intent(batch), binding.model_dump_json(indent=2))
+    # After a power cut that took it nothing was begun.
+    atomic_write(feed.intent(batch), binding.model_dump_json(indent=2), outlasts=False)
     return binding
 
 

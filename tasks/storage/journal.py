@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from ..feed.identity import identify, is_same
 from ..feed.inbox import marker_of
 from ..feed.receipt import Receipt
-from ..feed.receipt_files import is_filed
+from ..feed.receipt_files import is_filed, note_published
 from ..feed.receipt_store import ReceiptStore
 from ..feed.records import read_record
 from ..feed.telemetry import measure_receipt
@@ -115,12 +115,17 @@ def apply_plan(feed: Feed, plan: CommitPlan) -> Receipt:
     for step in todo.moves[:made]:
         _flush_folders(feed, step)
     for step in todo.moves[made:]:
-        move(feed.resolve(step.source), feed.resolve(step.destination))
+        source = feed.resolve(step.source)
+        # What is staged was flushed before the plan was written.
+        flushed = source.is_relative_to(feed.staging)
+        move(source, feed.resolve(step.destination), flushed=flushed)
         log_checkpoint(batch, "moved")
         if _return_later_delivery(feed, todo):
             return apply_plan(feed, plan)
     receipt = _without_missing_batch(feed, plan.receipt)
-    if not is_filed(feed.receipts / receipt.file):
+    if is_filed(feed.receipts / receipt.file):
+        note_published(feed.receipts / receipt.file)  # its worker may have died before it did
+    else:
         publish_receipt(feed, receipt)
     _drop_marker(feed.inbox / receipt.batch.identity.path)
     clean_up(feed, batch)
@@ -197,6 +202,7 @@ def publish_receipt(feed: Feed, receipt: Receipt) -> None:
     staged = _stage_receipt(feed, receipt)
     _note(feed, receipt)
     publish_new(feed.receipts / receipt.file, staged)
+    note_published(feed.receipts / receipt.file)
     log_checkpoint(receipt.batch.id, "committed")
     measure_receipt(feed, receipt)
 
@@ -212,7 +218,8 @@ def _stage_receipt(feed: Feed, receipt: Receipt) -> Path:
     staged = feed.staged(receipt.batch.id) / _RECEIPT
     text = receipt.model_dump_json(indent=2)
     if not staged.exists() or staged.read_text("utf-8") != text:
-        atomic_write(staged, text)
+        # Its name lasts with the plan's, beside it, or with its public one.
+        atomic_write(staged, text, outlasts=False)
     return staged
 
 

@@ -86,7 +86,7 @@ def begin_attempt(
 ) -> Attempt:
     """Clear what an earlier attempt left in staging, and bind a claimed batch to an intent.
 
-    ``store`` is the feed's, and looked up what it knows of the batch after the claim.
+    ``store`` is the feed's, and listed its names after the claim.
     """
     feed = store.feed
     log_checkpoint(batch.id, "claimed")
@@ -95,7 +95,7 @@ def begin_attempt(
     binding = bind_intent(feed, batch.id, intent)
     log_checkpoint(batch.id, "bound")
     make_folder(feed.staged(batch.id))
-    receipts = store.near(batch.path).for_batch(batch.id)
+    receipts = store.for_batch(batch.id)
     return Attempt(
         feed=feed,
         batch=batch,

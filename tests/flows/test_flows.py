@@ -69,6 +69,32 @@ def test_a_run_shows_in_prefect_what_became_of_each_batch(
     assert split["payload"]["violations"][0]["column"] == "a"
 
 
+def test_prefect_is_asked_no_more_often_for_twenty_batches_than_for_two(
+    make_feed: FeedMaker, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Task runs reach the server as events: a run asks it so often, whatever its batches."""
+    import httpx
+
+    from signature_gate.flows.scoring import score_batches
+
+    asked, send = list[str](), httpx.Client.send
+
+    def sending(self: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
+        asked.append(request.url.path)
+        return send(self, request, **options)
+
+    monkeypatch.setattr(httpx.Client, "send", sending)
+    counts = list[int]()
+    for run, batches in enumerate((2, 2, 20)):
+        feed = make_feed(f"run{run}")
+        for number in range(batches):
+            deliver(feed, f"{number}.parquet", rows(3 + number))
+        asked.clear()
+        assert len(score_batches(feed).of("passed")) == batches
+        counts.append(len(asked))
+    assert counts[1] == counts[2] > 0
+
+
 def test_each_parameter_of_each_flow_is_described() -> None:
     """Forms of deployments say what each parameter means: they are made of this schema."""
     from importlib import import_module
@@ -293,7 +319,7 @@ def test_a_disk_that_fails_is_tried_again_then_recorded(
     assert state.is_failed()
     assert "1 of 1 batch errored: good.parquet: OSError: Input/output error" in state.message
     assert len(asked) == 3
-    assert len(everything_below(feed.receipts)) == 1
+    assert len(list(feed.receipts.glob("*.json"))) == 1
     assert everything_below(feed.inbox) == {"good.parquet"}
 
 

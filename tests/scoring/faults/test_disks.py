@@ -130,7 +130,7 @@ def test_a_disk_that_is_full_after_the_plan_stops_nothing_for_good(
     assert on_record(feed) == [("gaps.parquet", "split", 1)]
     assert (later.outputs.scored, later.outputs.rejected) == (7, 3)
     hidden = {p.name for p in disk.path.iterdir() if p.name.startswith(".")}
-    assert hidden <= {".contents", ".untold"}
+    assert hidden <= {".contents", ".published", ".untold"}
     assert list(feed.staging.iterdir()) == list(feed.claims.iterdir()) == []
 
 
