@@ -62,7 +62,7 @@ Place = Callable[[str], pl.Expr]
 def parse(cell: pl.Expr, target: ScalarName, policy: Policy) -> ParsedText:
     """Parse cells of text into the model's type."""
     stages, example = PARSERS[target](pl.field, policy)
-    parts = pl.struct(text=cell.str.strip_chars())
+    parts = pl.struct(cell=cell)
     for stage in stages:
         parts = parts.struct.with_fields(**stage)
     return _parsed(cell, stages, parts.struct.field, example)
@@ -84,7 +84,7 @@ def parse_column(
     stages, example = PARSERS[target](place, policy)
     columns = [
         {f"{prefix}{name}": expr for name, expr in stage.items()}
-        for stage in ({"cell": cell}, {"text": place("cell").str.strip_chars()}, *stages)
+        for stage in ({"cell": cell}, *stages)
     ]
     return columns, _parsed(place("cell"), stages, place, example)
 
@@ -108,16 +108,18 @@ def _parsed(cell: pl.Expr, stages: list[Stage], place: Place, example: str) -> P
 
 def _boolean(of: Place, policy: Policy) -> Reading:
     true, false = (sorted(policy.csv.words(truth=truth)) for truth in (True, False))
-    known = of("word").is_in([*true, *false])
+    cell, words = of("cell"), [*true, *false]
+    known = of("word").is_in(words)
     stages: list[Stage] = [
-        {"word": of("text").str.to_lowercase()},
+        {"rest": pl.when(~cell.is_in(words)).then(cell)},
+        {"word": pl.coalesce(of("rest").str.strip_chars().str.to_lowercase(), cell)},
         {"value": pl.when(known).then(of("word").is_in(true)), "unparseable": ~known},
     ]
     return stages, f"true or false, written {', '.join([*true, *false])}"
 
 
-def _number(of: Place, policy: Policy) -> pl.Expr:
-    text, dialect = of("text"), policy.csv
+def _number(cell: pl.Expr, policy: Policy) -> pl.Expr:
+    text, dialect = cell.str.strip_chars(), policy.csv
     if dialect.thousands:
         grouped = text.str.contains(_GROUPED.format(mark=re.escape(dialect.thousands)))
         plain = text.str.replace_all(dialect.thousands, "", literal=True)
@@ -129,6 +131,12 @@ def _number(of: Place, policy: Policy) -> pl.Expr:
     return pl.when(pointed).then(pl.lit("")).otherwise(text.str.replace(",", ".", literal=True))
 
 
+def _plain(of: Place, policy: Policy) -> pl.Expr:
+    """Leave a cell as it is where all numbers that Polars reads are written as the policy says."""
+    usual = policy.csv.decimal == "." and not policy.csv.thousands
+    return of("cell") if usual else _number(of("cell"), policy)
+
+
 def _integer(
     of: Place,
     policy: Policy,
@@ -136,15 +144,14 @@ def _integer(
     dtype: type[pl.DataType] = pl.Int64,
     bounds: tuple[int, int] = _INT64,
 ) -> Reading:
-    number, plain, rest, digits = map(of, ("number", "plain", "rest", "digits"))
+    plain, rest, digits = map(of, ("plain", "rest", "digits"))
     whole, wide, known = map(of, ("whole", "wide", "known"))
     exact = pl.when(whole.abs() <= _EXACT_IN_DOUBLE).then(whole)
     inside = wide.is_between(*bounds).fill_null(value=False)
     stages: list[Stage] = [
-        {"number": _number(of, policy)},
-        {"plain": number.cast(dtype, strict=False)},
+        {"plain": _plain(of, policy).cast(dtype, strict=False)},
         # Nearly every cell is plain digits; only the others are looked at more closely.
-        {"rest": pl.when(plain.is_null()).then(number)},
+        {"rest": _number(pl.when(plain.is_null()).then(of("cell")), policy)},
         {"digits": rest.str.extract(_WHOLE), "float": rest.cast(pl.Float64, strict=False)},
         {"whole": pl.when(_is_whole(of)).then(of("float"))},
         # Digits are read as integers, never through a float, which would round them.
@@ -175,17 +182,18 @@ def _floating(
     dtype: type[pl.DataType] = pl.Float64,
     limit: int = _EXACT_IN_DOUBLE,
 ) -> Reading:
-    nearest, large, beyond, lossy = map(
-        of, ("nearest", "large", "out_of_range", "not_representable")
+    plain, nearest, large, beyond, lossy = map(
+        of, ("plain", "nearest", "large", "out_of_range", "not_representable")
     )
     back = nearest.cast(pl.Float64).cast(pl.Int128, strict=False)
     rounded = (back != large.cast(pl.Int128, strict=False)).fill_null(value=True)
     strict = pl.lit(policy.lossy_floats == "forbid")
     stages: list[Stage] = [
-        {"number": _number(of, policy)},
-        # Polars reads the grammar's numbers and words, and nothing else.
-        {"nearest": of("number").cast(dtype, strict=False)},
-        {"large": pl.when(nearest.abs() >= limit).then(of("number"))},
+        # Polars reads the grammar's numbers and words, without spaces, and nothing else.
+        {"plain": _plain(of, policy).cast(dtype, strict=False)},
+        {"rest": _number(pl.when(plain.is_null()).then(of("cell")), policy)},
+        {"nearest": pl.coalesce(plain, of("rest").cast(dtype, strict=False))},
+        {"large": _number(pl.when(nearest.abs() >= limit).then(of("cell")), policy)},
         {
             "unparseable": nearest.is_null(),
             "out_of_range": (nearest.is_infinite() & large.str.contains("[0-9]")).fill_null(False),
@@ -213,6 +221,7 @@ def _formatted(of: Place, policy: Policy) -> Reading:
     last = _NANOSECONDS[1] // 1000
     inside = of("microseconds").to_physical().is_between(-last, last)
     stages: list[Stage] = [
+        {"text": of("cell").str.strip_chars()},
         {"microseconds": instant("us"), "nanoseconds": instant("ns")},
         {
             "value": pl.when(inside).then(of("nanoseconds")),
@@ -231,7 +240,7 @@ def _iso(of: Place, policy: Policy) -> Reading:
     known, instant = of("known"), of("instant")
     inside = instant.is_between(*_NANOSECONDS).fill_null(value=False)
     stages: list[Stage] = [
-        {"part": of("text").str.extract_groups(_ISO)},
+        {"part": of("cell").str.strip_chars().str.extract_groups(_ISO)},
         {name: of("part").struct.field(name) for name in ("date", *_CLOCK, "fraction", "zone")},
         {
             "day": of("date").str.to_date("%Y-%m-%d", strict=False).to_physical().cast(pl.Int64),

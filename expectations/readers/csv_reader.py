@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from polars.selectors import by_name
 
 from ..batch.batch import Batch, EmptyFileError, UnreadableError, file_facts
 from ..batch.columns import FAULT, RESERVED, ROW, scan_names, unused_prefix
@@ -27,8 +26,10 @@ from .csv_scanner import Layout, described, malformed, reasons
 from .text_stream import pieces_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from ..contract.contract import Contract
     from ..contract.policy import CsvDialect, Policy
@@ -153,6 +154,11 @@ class _Reader:
     def width(self) -> int:
         return self.header.width
 
+    @property
+    def repeatable(self) -> bytes:
+        """The header, where it is no record; in a file of one column it may be a cell."""
+        return self.header.record if self.width > 1 else b""
+
     def scan(self) -> pl.LazyFrame:
         texts = dict.fromkeys(self.positions, pl.String())
         schema = pl.Schema({ROW: pl.Int64(), **texts, self.fault: pl.String()})
@@ -161,6 +167,10 @@ class _Reader:
     def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
         row, in_header = 0, self.dialect.header
         for layout in _layouts(self.path, self.dialect):
+            if not in_header and (texts := self._regular(layout)) is not None:
+                yield self._numbered(texts, columns, np.arange(row, row + texts.height))
+                row += texts.height
+                continue
             skipped = layout.blank() if self.width > 1 else np.zeros(len(layout.ends), bool)
             if in_header:
                 first = _first_record(layout)
@@ -169,29 +179,49 @@ class _Reader:
             yield self._frame(layout, skipped, columns, row)
             row += int(np.count_nonzero(~skipped))
 
+    def _regular(self, layout: Layout) -> pl.DataFrame | None:
+        """Read records without finding them; None if one may be malformed, or the header's."""
+        if not (rows := layout.regular(self.width)):
+            return None
+        try:
+            # All columns, because only then does Polars refuse a record that is too long.
+            texts = _as_text(layout.data[: layout.end], self.width, range(self.width), self.dialect)
+        except pl.exceptions.PolarsError:
+            return None
+        names = self.header.names if self.width > 1 else ()
+        again = any(texts["0"].eq_missing(name or None).any() for name in names[:1])
+        return texts if texts.height == rows and not again else None
+
     def _frame(self, layout: Layout, skipped: Mask, columns: list[str], row: int) -> pl.DataFrame:
         faulty = malformed(layout, self.width) & ~skipped
         if self.width > 1 and self.header.record:
             faulty |= layout.equal_to(self.header.record) & ~skipped
-        texts = self._texts(layout.only(~(skipped | faulty)), columns)
+        # One column at least, because it tells how many records Polars sees.
+        wanted = sorted(self.positions[name] for name in columns if name in self.positions) or [0]
+        data = layout.only(~(skipped | faulty))
+        texts = _as_text(data, self.width, wanted, self.dialect)
         is_bad = faulty[~skipped]
         expected = int(np.count_nonzero(~is_bad))
         if texts.height != expected:
             observed = f"{texts.height:,} records where its line ends and quotes make {expected:,}"
             raise UnreadableError(observed, _RFC)
         rows = np.arange(row, row + len(is_bad))
+        good = self._numbered(texts, dict.fromkeys((ROW, *columns)), rows[~is_bad])
+        if expected == len(rows):
+            return good[columns]
         faults = described(layout, faulty, self.width)
-        parts = (
-            texts.with_columns(pl.Series(ROW, rows[~is_bad], pl.Int64)),
-            pl.DataFrame({ROW: pl.Series(rows[is_bad], dtype=pl.Int64), self.fault: faults}),
-        )
-        return pl.concat(parts, how="diagonal").sort(ROW).select(by_name(columns))
+        bad = pl.DataFrame({ROW: pl.Series(rows[is_bad], dtype=pl.Int64), self.fault: faults})
+        return pl.concat((good, bad), how="diagonal").sort(ROW)[columns]
 
-    def _texts(self, data: bytes, columns: list[str]) -> pl.DataFrame:
-        wanted = {self.positions[name]: name for name in columns if name in self.positions}
-        # One column at least, because it tells how many records Polars sees.
-        frame = _as_text(data, self.width, sorted(wanted) or [0], self.dialect)
-        return frame.rename({str(i): name for i, name in wanted.items()})
+    def _numbered(
+        self, texts: pl.DataFrame, columns: Iterable[str], rows: NDArray[np.integer]
+    ) -> pl.DataFrame:
+        made = {
+            ROW: pl.Series(rows, dtype=pl.Int64),
+            self.fault: pl.repeat(None, len(rows), dtype=pl.String, eager=True),
+        }
+        cells = (made[n] if n in made else texts[str(self.positions[n])] for n in columns)
+        return pl.DataFrame([one.alias(n) for one, n in zip(cells, columns, strict=True)])
 
 
 def _as_text(data: bytes, width: int, wanted: Sequence[int], dialect: CsvDialect) -> pl.DataFrame:

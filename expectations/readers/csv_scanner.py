@@ -2,8 +2,8 @@
 
 A record is what RFC 4180 says: fields between delimiters, quotes around whole fields and doubled
 inside them. A quote that neither opens nor closes a field spoils its own record, and no other.
-All records are looked at together: a file of nothing but malformed ones takes no longer than a
-good one, and no more memory.
+All records are looked at together: a file of nothing but malformed ones takes no more memory than
+a good one. ``Layout.regular`` is the fast twin of ``malformed``, for pieces without one.
 """
 
 from __future__ import annotations
@@ -38,30 +38,50 @@ class Layout:
 
     Attributes:
         data: The bytes.
-        ends: Where each record ends, its line end included.
-        fields: How many fields each record has.
         open: Whether a quote is open where the bytes end.
     """
 
     def __init__(self, data: bytes, dialect: CsvDialect, *, last: bool = False) -> None:
-        """Find the records."""
-        self.data = data
+        """Look at the quotes; the records are found when they are asked for."""
+        self.data, self._last = data, last
         self._bytes = np.frombuffer(data, np.uint8)
         self._delimiter = ord(dialect.delimiter or ",")
-        quotes = self._where(ord(dialect.quote)) if dialect.quote else _NONE
+        self._is_quoted = bool(dialect.quote) and dialect.quote.encode() in data
+        quotes = self._where(ord(dialect.quote)) if self._is_quoted else _NONE
         self._toggles, self._strays = self._boundaries(quotes)
         self.open = bool(len(self._toggles) % 2)
-        ends = self._outside(self._where(_NEWLINE)) + 1
-        unended = last and len(data) > (ends[-1] if len(ends) else 0)
-        self.ends = np.append(ends, np.int32(len(data))) if unended else ends
-        self._starts = np.append(np.zeros(1, np.int32), self.ends)[:-1]
-        delimiters = self._outside(self._where(self._delimiter))
-        self.fields = np.diff(np.searchsorted(delimiters, self.ends), prepend=0) + 1
 
-    @property
+    @cached_property
+    def ends(self) -> Positions:
+        """Where each record ends, its line end included."""
+        ends = self._outside(self._where(_NEWLINE)) + 1
+        unended = self._last and len(self.data) > (ends[-1] if len(ends) else 0)
+        return np.append(ends, np.int32(len(self.data))) if unended else ends
+
+    @cached_property
+    def _starts(self) -> Positions:
+        return np.append(np.zeros(1, np.int32), self.ends)[:-1]
+
+    @cached_property
+    def fields(self) -> NDArray[np.intp]:
+        """How many fields each record has."""
+        delimiters = self._outside(self._where(self._delimiter))
+        return np.diff(np.searchsorted(delimiters, self.ends), prepend=0) + 1
+
+    @cached_property
     def end(self) -> int:
         """Where the last whole record ends."""
-        return int(self.ends[-1]) if len(self.ends) else 0
+        if self._is_quoted:
+            return int(self.ends[-1]) if len(self.ends) else 0
+        return len(self.data) if self._last else self.data.rfind(b"\n") + 1
+
+    def regular(self, width: int) -> int:
+        """Count the lines if all are well-formed as long as none has too many fields; else 0."""
+        text = self._bytes[: self.end]
+        lines = int(np.count_nonzero(text == _NEWLINE)) + int(text[-1] != _NEWLINE)
+        delimiters = np.count_nonzero(text == self._delimiter)
+        is_regular = not self._is_quoted and delimiters == lines * (width - 1)
+        return lines if is_regular and _is_utf8(self.data[: self.end]) else 0
 
     @property
     def lengths(self) -> Positions:

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -19,6 +20,7 @@ from small_checks import SPLIT, accepted, contract, kinds, rows_of, split, viola
 
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.readers import csv_reader as csv_records
+from signature_gate.expectations.readers import csv_scanner
 from signature_gate.expectations.readers import text_stream as csv_bytes
 
 if TYPE_CHECKING:
@@ -428,6 +430,80 @@ def test_the_verdict_does_not_depend_on_where_pieces_end(
 
     assert again.verdict == whole.verdict
     assert rows == (accepted(whole) if whole.accepted is not None else None)
+
+
+_FIELD = st.sampled_from(
+    [b"", b"1", b"x", b" 2 ", b"\r", b"\0", b"a", b"\xef\xbb\xbf", b"\xc3\xa9"]
+)
+_RECORD = st.lists(_FIELD, min_size=2, max_size=2).map(b",".join)
+_UNUSUAL = st.sampled_from(
+    [
+        b"",
+        b"1",
+        b"1,x,y",
+        b",,",
+        b"a,b",
+        b'"a",b',
+        b'1,"x,y"',
+        b'1,"x\ny"',
+        b'1,5" x',
+        b"1,\xff",
+        b"\r",
+    ]
+)
+_LINES = st.lists(
+    st.tuples(st.one_of(_RECORD, _RECORD, _RECORD, _UNUSUAL), st.sampled_from([b"\n", b"\r\n"])),
+    max_size=8,
+).map(lambda lines: b"".join(chain.from_iterable(lines)))
+
+
+@in_pieces
+@given(
+    lines=_LINES,
+    header=st.sampled_from([b"a,b\n", b"\xef\xbb\xbfa,b\r\n", b"\na,b\n", b"b,a,c\n", b"b\n"]),
+    end=st.sampled_from([b"", b"1,x", b"1", b"1,x,y", b"1,x\r"]),
+    piece=st.integers(1, 40),
+    columns=st.sampled_from(["ab", "a", "b"]),
+)
+@example(lines=b"1,x,y\n1\n", header=b"a,b\n", end=b"", piece=4, columns="a")
+@example(lines=b"1\n1,x,y\n", header=b"a,b\n", end=b"", piece=4, columns="ab")
+def test_pieces_without_a_malformed_record_are_read_as_if_each_record_was_found(
+    judge: Any, lines: bytes, header: bytes, end: bytes, piece: int, columns: str
+) -> None:
+    """Where no record is looked at, verdict, samples and rows are those of a look at each."""
+    types = {"a": "long", "b": "string"}
+    judged_by = contract(**{name: types[name] for name in columns})
+    policy = split(nulls="allow", sample_rows=99, max_rejected=1, extra_columns="ignore")
+
+    def outcome() -> list[Any]:
+        result = judge(header + lines + end, judged_by, policy)
+        frames = (result.accepted, result.rejected)
+        return [result.verdict, *(f if f is None else f.collect().rows() for f in frames)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_bytes, "CHUNK", piece)
+        fast = outcome()
+        patch.setattr(csv_scanner.Layout, "regular", lambda *_: 0)
+        slow = outcome()
+
+    assert fast == slow
+
+
+@pytest.mark.parametrize("line", [b"1,x\n", b" 2 ,\xc3\xa9\r\n"])
+def test_records_are_found_only_in_pieces_that_may_have_a_malformed_one(
+    judge: Any, monkeypatch: pytest.MonkeyPatch, line: bytes
+) -> None:
+    """Without quotes these are the header, looked at twice, and a piece with a fault, each time."""
+    monkeypatch.setattr(csv_bytes, "CHUNK", 1_000)
+    found, look = list[int](), csv_records.malformed
+    monkeypatch.setattr(csv_records, "malformed", lambda *args: (found.append(1), look(*args))[1])
+
+    judge(b"a,b\n" + line * 2_000)
+    good = len(found)
+    judge(b"a,b\n" + line * 1_000 + b"1,x,y\n" + line * 1_000)
+
+    # The samples of what fails are read once more.
+    assert (good, len(found) - good) == (2, 5)
 
 
 @pytest.mark.parametrize("piece", [1, 1_000])
