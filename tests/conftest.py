@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
     from tutorial_models import Tutorial
 
-# No telemetry, and no registry of the developer.
+# No telemetry, and neither registry nor cache of the developer.
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+os.environ["SIGNATURE_GATE_CACHE"] = "off"
 for _inherited in (
     "MLFLOW_TRACKING_URI",
     "MLFLOW_REGISTRY_URI",

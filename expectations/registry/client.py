@@ -11,6 +11,7 @@ from ..documents import parse_yaml
 from ..errors import ContractChanged, ModelFailed, NoContract, RegistryUnavailable
 from ..preflight.example_batch import Example
 from .connection import ask_registry, registry_in_use
+from .contract_cache import forget_contract, keep_contract, kept_contract
 from .downloads import brief_download, new_download
 from .local import MLMODEL, load_local_contract, local_path, parse_mlmodel, resolve_local_model
 from .process_settings import mlflow_silenced
@@ -35,17 +36,24 @@ def resolve(uri: str, timeout: float | None = None) -> ModelVersion:
     return ask_registry(uri, timeout, lambda client: resolve_uri(client, uri))
 
 
-def load_contract(uri: str, timeout: float | None = None) -> Contract:
-    """Read the contract of a model from its ``MLmodel`` file alone, as ``Contract.load`` states."""
+def load_contract(uri: str, timeout: float | None = None, *, or_kept: bool = False) -> Contract:
+    """Read the contract of a model from its ``MLmodel`` file alone, as ``Contract.load`` states.
+
+    For whoever scores nothing, one that was read of the same version lately may do.
+    """
     path = local_path(uri)
     if path is not None:
         return load_local_contract(uri, path)
+    if or_kept and (kept := kept_contract(uri)):
+        return kept
 
     def question(client: MlflowClient) -> Contract:
         model = resolve_uri(client, uri)
         return parse_mlmodel(_mlmodel(client, model), model)
 
-    return ask_registry(uri, timeout, question)
+    contract = ask_registry(uri, timeout, question)
+    keep_contract(contract)
+    return contract
 
 
 def load_example(model: ModelVersion, timeout: float | None = None) -> Example | None:
@@ -107,6 +115,7 @@ def _refuse_changed(folder: Path, model: ModelVersion, fingerprint: str) -> None
     except NoContract as error:
         current = f"none, for {error.reason}"
     if current != fingerprint:
+        forget_contract(model)
         msg = (
             f"the signature of {model} is no longer the one that judged: its fingerprint was "
             f"{fingerprint} and now is {current}. Judge the batch again."

@@ -27,7 +27,7 @@ _RELOG = "Log the model again with `mlflow.<flavor>.log_model(…, signature=…
 _MAKE_SUITE = "Make one with `signature-gate contract MODEL --out FILE`."
 
 
-class _Origin(BaseModel):
+class ContractOrigin(BaseModel):
     """What ``meta.signature_gate`` of a suite must say for the suite to be a contract."""
 
     model_config = ConfigDict(frozen=True)
@@ -141,9 +141,9 @@ def _suite(path: Path) -> dict[str, Any]:
         msg = f"{path} is no suite of signature-gate: it has no `meta.{META}`. {_MAKE_SUITE}"
         raise Misuse(msg) from error
     try:
-        _Origin.model_validate(origin)
+        ContractOrigin.model_validate(origin)
     except ValidationError as error:
-        raise Misuse(describe_invalid(error, f"`meta.{META}` of {path}", _Origin)) from error
+        raise Misuse(describe_invalid(error, f"`meta.{META}` of {path}", ContractOrigin)) from error
     return suite
 
 

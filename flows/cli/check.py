@@ -48,7 +48,11 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     timeout: Timeout = None,
 ) -> None:
-    """Judge one batch. The model is never loaded, and no file is moved."""
+    """Judge one batch. The model is never loaded, and no file is moved.
+
+    The contract of a version that is named by its number (models:/NAME/3) is kept for a day in the
+    user's cache; SIGNATURE_GATE_CACHE=off has it read each time.
+    """
     from ...expectations.contract.policy import Policy
     from ...expectations.judge.checking import check as judge
     from ...expectations.judge.checking import refuse
@@ -58,7 +62,7 @@ def check(
         raise typer.BadParameter(msg)
     chosen = Policy.load(policy) if policy else None
     try:
-        contract = load_contract(model, timeout)
+        contract = load_contract(model, timeout, or_kept=True)
         if rules:
             chosen = _with_rules(chosen or contract.policy or Policy(), rules)
         with reading(batch):
@@ -69,12 +73,12 @@ def check(
     raise typer.Exit(PASSED if result.passed else NOT_PASSED)
 
 
-def load_contract(model: str, timeout: float | None) -> Contract:
+def load_contract(model: str, timeout: float | None, *, or_kept: bool = False) -> Contract:
     """Load the contract of a model, and say so while it takes time."""
-    from ...expectations.contract.contract import Contract
+    from ...expectations.registry import client
 
     with terminal.spinner(f"reading the contract of {mask_uri(model)}"):
-        return Contract.load(model, timeout=timeout)
+        return client.load_contract(model, timeout, or_kept=or_kept)
 
 
 def _with_rules(policy: Policy, rules: Path) -> Policy:

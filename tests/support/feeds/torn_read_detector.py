@@ -65,8 +65,8 @@ class Reader(threading.Thread):
             path
             for folder in self._folders
             for path in folder.rglob("*")
-            # Marks of receipts that nobody was told of are no outputs.
-            if path.is_file() and ".untold" not in path.parts
+            # Marks of receipts that nobody was told of, and their count, are no outputs.
+            if path.is_file() and not {".untold", ".published"} & {*path.parts}
         ]
         for path in found:
             stamp = _stamp_of(path)
