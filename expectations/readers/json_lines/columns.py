@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
@@ -55,22 +55,25 @@ class TypedRecords:
         """Return the values of one key, None where a line lacks it."""
         return self.cells(key).to_list()
 
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """The values of all keys in the types in which they were read."""
+        frame = cast("pl.DataFrame", pl.from_arrow(self.table, rechunk=False))
+        frame.columns = self.table.column_names  # an empty name would have become another
+        return frame
+
     def cells(self, key: str) -> pl.Series:
         """Return the values of one key in the type in which they were read."""
-        position = self._positions.get(key)
-        if position is None:
-            return pl.repeat(None, len(self), dtype=pl.Null, eager=True)
-        return pl.Series(key, self.table.column(position))
-
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        return {name: i for i, name in enumerate(self.table.column_names)}
+        cells = self.frame.get_column(key, default=None)
+        return pl.repeat(None, len(self), dtype=pl.Null, eager=True) if cells is None else cells
 
     def series(self, key: str, name: str, dtype: pl.DataType) -> pl.Series:
         """Return the values of one key in the type that they have in the whole file."""
         cells = self.cells(key).alias(name)
+        if cells.dtype == dtype:
+            return cells
         is_number = cells.dtype == pl.Int64 and dtype == pl.Float64
-        if not is_number and cells.dtype not in (dtype, pl.Null):
+        if not is_number and cells.dtype != pl.Null:
             raise TypeError(str(cells.dtype))
         return cells.cast(dtype)
 
@@ -89,9 +92,7 @@ def typed_records(lines: bytes, expected: pa.Schema | None) -> TypedRecords | No
     except pa.ArrowException:
         return None
     records = TypedRecords(table)
-    floats = (records.cells(key) for key in floats_of(table.schema))
-    is_same = len(records) == rows and all(_is_said(cells, lines) for cells in floats)
-    return records if is_same else None
+    return records if len(records) == rows and _are_said(records, lines) else None
 
 
 def floats_of(schema: pa.Schema) -> set[str]:
@@ -113,9 +114,10 @@ def _objects(lines: bytes) -> int:
     return len(ends) + 1 if is_whole else 0
 
 
-def _is_said(cells: pl.Series, lines: bytes) -> bool:
+def _are_said(records: TypedRecords, lines: bytes) -> bool:
     """Tell that the text has these very floats, or integers that are equal to them."""
-    numbers = cells.drop_nulls().to_numpy()
+    # All columns at once: of wide lines a piece holds few. What is null in one is NaN here.
+    numbers = records.frame.select(floats_of(records.table.schema)).to_numpy()
     size = np.abs(numbers)
     return not (
         # Digits beyond any float, and words that Python does not know.

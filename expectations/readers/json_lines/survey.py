@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
@@ -100,8 +100,13 @@ class Survey:
             return False
         self.rows += len(records)
         self.kept.add(records)
-        for name in records.table.column_names:
-            self.keys[name].look_typed(records.cells(name))
+        nulls = records.frame.null_count().row(0, named=True)
+        whole = records.frame.select(pl.col(pl.Int64))
+        low, high = whole.min().row(0, named=True), whole.max().row(0, named=True)
+        for name, count in nulls.items():
+            if count < len(records):
+                bounds = low.get(name, 0), high.get(name, 0)
+                self.keys[name].look_typed(records.cells(name), *bounds)
         return True
 
     def _look(self, records: Records) -> None:
@@ -137,15 +142,11 @@ class _Key:
         self._low = self._high = 0
         self.expected: pa.DataType | None = pa.null()
 
-    def look_typed(self, cells: pl.Series) -> None:
-        if cells.null_count() == len(cells):
-            return
+    def look_typed(self, cells: pl.Series, low: int, high: int) -> None:
         if not self._probe.any_convertible:
             self._probe.look(cells.to_list())
         self._probe.kinds.add(_KINDS[cells.dtype])
-        if cells.dtype == pl.Int64:
-            low, high = cast("int", cells.min()), cast("int", cells.max())
-            self._low, self._high = min(self._low, low), max(self._high, high)
+        self._low, self._high = min(self._low, low), max(self._high, high)
 
     def look(self, values: list[Any]) -> None:
         self._probe.look(values)
