@@ -11,7 +11,7 @@ from ..documents import parse_yaml
 from ..errors import ContractChanged, ModelFailed, NoContract, RegistryUnavailable
 from ..preflight.example_batch import Example
 from .connection import ask_registry, registry_in_use
-from .contract_cache import forget_contract, keep_contract, kept_contract
+from .contract_cache import keep_contract, kept_contract
 from .downloads import brief_download, new_download
 from .local import MLMODEL, load_local_contract, local_path, parse_mlmodel, resolve_local_model
 from .process_settings import mlflow_silenced
@@ -37,10 +37,7 @@ def resolve(uri: str, timeout: float | None = None) -> ModelVersion:
 
 
 def load_contract(uri: str, timeout: float | None = None, *, or_kept: bool = False) -> Contract:
-    """Read the contract of a model from its ``MLmodel`` file alone, as ``Contract.load`` states.
-
-    For whoever scores nothing, one that was read of the same version lately may do.
-    """
+    """Read the contract of a model from its ``MLmodel`` file alone, as ``Contract.load`` states."""
     path = local_path(uri)
     if path is not None:
         return load_local_contract(uri, path)
@@ -111,11 +108,12 @@ def _loaded(folder: Path, model: ModelVersion, fingerprint: str) -> Any:
 
 def _refuse_changed(folder: Path, model: ModelVersion, fingerprint: str) -> None:
     try:
-        current = load_local_contract(str(folder), folder).fingerprint
+        found = load_local_contract(str(folder), folder)
+        keep_contract(found.pinned_to(model))
+        current = found.fingerprint
     except NoContract as error:
         current = f"none, for {error.reason}"
     if current != fingerprint:
-        forget_contract(model)
         msg = (
             f"the signature of {model} is no longer the one that judged: its fingerprint was "
             f"{fingerprint} and now is {current}. Judge the batch again."

@@ -38,9 +38,7 @@ def check(
     report: Annotated[
         Path | None, typer.Option(help="Write the report, one HTML page, to this file.")
     ] = None,
-    engine: Annotated[
-        str, typer.Option(metavar="polars|gx", help="gx is slow; tests compare polars with it.")
-    ] = "polars",
+    engine: Annotated[str, typer.Option(metavar="polars|gx", help="gx is slow.")] = "polars",
     written_as: Annotated[
         Literal["text", "json", "github", "junit", "markdown"],
         typer.Option("--format", metavar="FORMAT", help=_FORMATS),
@@ -50,12 +48,10 @@ def check(
 ) -> None:
     """Judge one batch. The model is never loaded, and no file is moved.
 
-    The contract of a version that is named by its number (models:/NAME/3) is kept for a day in the
-    user's cache; SIGNATURE_GATE_CACHE=off has it read each time.
+    The contract of models:/NAME/3 is kept for a day, unless SIGNATURE_GATE_CACHE=off.
     """
     from ...expectations.contract.policy import Policy
-    from ...expectations.judge.checking import check as judge
-    from ...expectations.judge.checking import refuse
+    from ...expectations.judge import checking
 
     if as_json and written_as not in ("text", "json"):
         msg = f"--json and --format {written_as} exclude each other"
@@ -66,9 +62,9 @@ def check(
         if rules:
             chosen = _with_rules(chosen or contract.policy or Policy(), rules)
         with reading(batch):
-            result = judge(batch, contract, chosen, cast("Any", engine))
+            result = checking.check(batch, contract, chosen, cast("Any", engine))
     except NoContract as error:
-        result = refuse(batch, error, chosen)
+        result = checking.refuse(batch, error, chosen)
     _deliver(result, report, "json" if as_json else written_as)
     raise typer.Exit(PASSED if result.passed else NOT_PASSED)
 

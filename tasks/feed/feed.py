@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -34,12 +33,6 @@ def _zone(name: str) -> str:
         msg = f"{name!r} is no time zone; write one such as Europe/Berlin"
         raise ValueError(msg) from error
     return name
-
-
-@lru_cache(maxsize=256)
-def _joined(root: str, name: str) -> Path:
-    # Asked for dozens of times a batch.
-    return Path(root) / name
 
 
 class Feed(BaseModel):
@@ -259,7 +252,7 @@ class Feed(BaseModel):
     def _folder(self, name: str) -> Path:
         stated = getattr(self.folders, name)
         default = ".staging" if name == "staging" else name
-        return _joined("" if stated else self.root, stated or default).absolute()
+        return Path(stated or Path(self.root) / default).absolute()
 
     # ----- when to try again -----
 

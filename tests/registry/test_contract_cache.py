@@ -20,6 +20,7 @@ from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.errors import ContractChanged
 from signature_gate.expectations.registry import client, contract_cache
 from signature_gate.expectations.registry.client import load_contract, load_model
+from signature_gate.expectations.registry.connection import ask_registry
 from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ def test_a_version_is_asked_for_once(
 ) -> None:
     """Read once under any name, a version named by its number needs no registry; other names do."""
     asked = list[str]()
-    ask = client.ask_registry
-    monkeypatch.setattr(client, "ask_registry", lambda u, *rest: asked.append(u) or ask(u, *rest))
+    monkeypatch.setattr(
+        client, "ask_registry", lambda u, *rest: asked.append(u) or ask_registry(u, *rest)
+    )
     read = load_contract(line, or_kept=True)
 
     kept = load_contract("models:/line/1", or_kept=True)
@@ -167,11 +169,11 @@ def test_nothing_is_scored_by_a_kept_contract(
     assert load_contract("models:/line/1", or_kept=True) == read
 
 
-def test_a_model_that_is_another_when_loaded_is_no_longer_kept(cache: Path, line: str) -> None:
-    """Its signature is compared with the one that judged; after a mismatch it is read anew."""
+def test_what_is_loaded_takes_the_place_of_what_was_kept(cache: Path, line: str) -> None:
+    """Its signature is compared with the one that judged; after a mismatch the true one is kept."""
     read = load_contract("models:/line/1")
     assert read.model
     contract_cache.keep_contract(OLD.pinned_to(read.model))
     with pytest.raises(ContractChanged):
         load_model(read.model, OLD.fingerprint)
-    assert contract_cache.kept_contract("models:/line/1") is None
+    assert contract_cache.kept_contract("models:/line/1") == read
