@@ -1,4 +1,4 @@
-"""Lines as columns that stay in memory from the first reading of a file on."""
+"""Lines that stay in memory from the first reading of a file on, as columns where they can."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ class _Room:
 
 
 class Kept:
-    """All lines of a file, if all are columns and these are small; while the file is as it was."""
+    """All lines of a file, if these are few; while the file is as it was."""
 
     def __init__(self, path: Path) -> None:
         """Keep nothing yet."""
         self._path, self._stamp = path, _stamp(path)
-        self._pieces: list[TypedRecords] | None = []
+        self._pieces: list[TypedRecords | bytes] | None = []
         self.size = 0
 
-    def add(self, piece: TypedRecords | None) -> None:
-        """Keep some more lines; none at all if these are no columns, or too many."""
+    def add(self, piece: TypedRecords | bytes) -> None:
+        """Keep some more lines; none at all if these are too many."""
         if self._pieces is None:
             return
-        size = piece.table.nbytes if piece else 0
+        size = len(piece) if isinstance(piece, bytes) else piece.table.nbytes
         with _Room.lock:
-            if piece and _Room.taken + size <= _MOST_KEPT:
+            if _Room.taken + size <= _MOST_KEPT:
                 _Room.taken += size
                 self.size += size
                 self._pieces.append(piece)
@@ -50,7 +50,7 @@ class Kept:
 
     __del__ = _leave
 
-    def pieces(self) -> list[TypedRecords] | None:
+    def pieces(self) -> list[TypedRecords | bytes] | None:
         """Return the pieces in order; None if the file has to be read."""
         return self._pieces if self._stamp == _stamp(self._path) else None
 

@@ -89,8 +89,9 @@ class _Lines:
         # Judged cell by cell, 1.0 is not what 1 is.
         as_said = {field.key for field in fields if field.dtype is None}
         kept = self.kept.pieces()
-        if kept is not None and not any(as_said & floats_of(one.table.schema) for one in kept):
-            yield from kept
+        typed = (one.table.schema for one in kept or () if not isinstance(one, bytes))
+        if kept is not None and not any(as_said & floats_of(schema) for schema in typed):
+            yield from (parsed(one) if isinstance(one, bytes) else one for one in kept)
             return
         # A file that has grown is read on, to be refused by its number of rows.
         plans = chain(self.plans, repeat((None,)))

@@ -83,7 +83,7 @@ class Survey:
         self._expect(records, lines)
         # What they teach may hold for themselves.
         typed = typed_records(lines, self._expected) if self._expected is not before else None
-        self.kept.add(typed)
+        self.kept.add(typed or lines)
         return self._expected if typed else None
 
     def _expect(self, records: Records, lines: bytes) -> None:
