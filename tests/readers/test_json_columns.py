@@ -226,11 +226,18 @@ def test_nothing_is_tried_that_was_found_not_to_work(
 
 
 @pytest.mark.parametrize(("most", "readings"), [(0, 3), (kept._MOST_KEPT, 1)])
-def test_a_clean_file_is_read_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, readings: int
+@pytest.mark.parametrize(("end", "faults"), [(b"", set()), (b'{"a": 1,\n', {"malformed_row"})])
+def test_a_small_file_is_read_once(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+    readings: int,
+    end: bytes,
+    faults: set[str],
 ) -> None:
-    """Its columns stay in memory, if they are small, for whatever is asked of them later."""
+    """Its lines stay in memory, malformed ones too, for whatever is asked of them later."""
     path = _written(tmp_path / "b.jsonl", ROWS, b=None)
+    path.write_bytes(path.read_bytes() + end)
     monkeypatch.setattr(kept, "_MOST_KEPT", most)
     begun = []
 
@@ -242,7 +249,7 @@ def test_a_clean_file_is_read_once(
 
     result = check(path, MADE, Policy())
 
-    assert set(kinds(result)) == {"null"}
+    assert set(kinds(result)) == {"null", *faults}
     assert len(begun) == readings
 
 
