@@ -27,11 +27,12 @@ def kept_contract(uri: str) -> Contract | None:
     scheme, _, rest = uri.partition(":")
     name, _, version = rest.strip("/").partition("/")
     with suppress(OSError, ValueError, NoContract):
-        file = _file(name, version if scheme == "models" and version.isdecimal() else "")
-        kept = ContractOrigin.model_validate_json(file.read_bytes())
+        file, state = _place(name, version if scheme == "models" and version.isdecimal() else "")
+        was, _, text = file.read_text("utf-8").partition("\n")
+        kept = ContractOrigin.model_validate_json(text)
         model = kept.model and kept.model.model_copy(update={"uri": uri})
         contract = Contract.from_signature(kept.signature, model)
-        is_new = time.time() - file.stat().st_mtime < _LASTS
+        is_new = was == state and time.time() - file.stat().st_mtime < _LASTS
         return contract if is_new and contract.fingerprint == kept.fingerprint else None
     return None
 
@@ -43,22 +44,24 @@ def keep_contract(contract: Contract) -> None:
         model=model, signature=contract.signature, fingerprint=contract.fingerprint
     )
     with suppress(OSError):
-        file = _file((model and model.name) or "", (model and model.version) or "")
+        file, state = _place((model and model.name) or "", (model and model.version) or "")
         file.parent.mkdir(0o700, parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(dir=file.parent)  # which nobody else may read
         with os.fdopen(handle, "w", encoding="utf-8") as text:
-            text.write(origin.model_dump_json())
+            text.write(f"{state}\n{origin.model_dump_json()}")
         Path(partial).replace(file)
 
 
-def _file(name: str, version: str) -> Path:
+def _place(name: str, version: str) -> tuple[Path, str]:
+    """Return the file of a version, and the state of the registry for which it holds."""
     known = [*(os.environ.get(part, "") for part in _ADDRESS), name, version]
     if not (name and version and known[0]) or os.environ.get("SIGNATURE_GATE_CACHE") == "off":
         raise FileNotFoundError
-    states = [_state(address) for address in known[:2]]
-    key = hashlib.sha256("\0".join([*known, *states]).encode()).hexdigest()
+    key = hashlib.sha256("\0".join(known).encode()).hexdigest()
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "signature-gate" / "contracts" / f"{key}.json"
+    states = " ".join(_state(address) for address in known[:2])
+    state = hashlib.sha256(states.encode()).hexdigest()  # addresses may hold passwords
+    return home / "signature-gate" / "contracts" / f"{key}.json", state
 
 
 def _state(address: str) -> str:

@@ -147,6 +147,9 @@ def test_a_registry_in_a_file_is_asked_again_after_any_change(
     assert contract_cache.kept_contract("models:/m/1") == OLD
     database.write_bytes(b"22")
     assert contract_cache.kept_contract("models:/m/1") is None
+    contract_cache.keep_contract(OLD)
+    assert contract_cache.kept_contract("models:/m/1") == OLD
+    assert len([*cache.iterdir()]) == 1, "what a change made useless is not left behind"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", str(tmp_path))
     contract_cache.keep_contract(OLD)
     assert contract_cache.kept_contract("models:/m/1") is None
