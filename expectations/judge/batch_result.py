@@ -87,7 +87,8 @@ class BatchResult:
     def _evidence_of_rules(self) -> Iterator[tuple[str, Evidence]]:
         for rule, state in self.rules:
             judged = state.ruling.success is not None and rule.type not in SHAPE_RULES
-            if state.scanned or judged:
+            # What a check of one column needed is among the evidence of files.
+            if judged or (state.scanned and rule.columns != (rule.column,)):
                 for name in rule.columns:
                     yield name, "scan"
 

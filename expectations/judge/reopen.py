@@ -18,6 +18,7 @@ from ..batch.batch import Batch, OpenedBatch, UnreadableError
 from ..batch.columns import FAULT, ROW, exact_col, unused_prefix
 from ..batch.formats import format_of
 from ..batch.query import READ_ERRORS, collect
+from ..batch.streaming import WithColumns
 from ..conform.objects.column import target_columns
 from ..contract.types import Scalar
 from ..errors import BatchNotFound, Misuse
@@ -85,12 +86,10 @@ def renumbered(opened: OpenedBatch, numbers: pl.Series) -> OpenedBatch:
     def looked_up(positions: pl.Series) -> pl.Series:
         return numbers.gather(positions)
 
-    def scan_of(file: Batch) -> Callable[[], pl.LazyFrame]:
-        position = pl.col(ROW).cast(pl.Int64)
-        number = position.map_batches(looked_up, return_dtype=pl.Int64, is_elementwise=True)
-        return lambda: file.scan().with_columns(number.alias(ROW))
-
-    files = tuple(replace(file, scan=scan_of(file)) for file in opened.files)
+    position = pl.col(ROW).cast(pl.Int64)
+    number = position.map_batches(looked_up, return_dtype=pl.Int64, is_elementwise=True)
+    stages = ([number.alias(ROW)],)
+    files = tuple(replace(f, scan=WithColumns(f.scan, stages)) for f in opened.files)
     return opened._replace(files=files)
 
 

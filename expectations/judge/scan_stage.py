@@ -51,7 +51,7 @@ def scan_files(result: BatchResult, policy: Policy) -> BatchResult:
     """
     alone = len(result.files) + len(result.unopened) == 1
     files, first_row = list[FileResult](), 0
-    asked = [_by_footer(file, policy) for file in result.files]
+    asked = [_by_footer(file, policy) for file in result.files] if result.planned else result.files
     counted = dict(_count_together(asked, policy) if result.planned and not alone else ())
     for file in asked:
         placed = replace(file, first_row=first_row)
@@ -76,10 +76,7 @@ def _count_file(file: FileResult) -> FileResult:
 def _count_together(
     files: Sequence[FileResult], policy: Policy
 ) -> Iterator[tuple[str | None, dict[str, Any]]]:
-    """Count in small files together what the scan of each would, by the path of each.
-
-    Their own scans are the oracle; they also find which file it is that cannot be read.
-    """
+    """Count in small files together what the scan of each, the oracle, would; by their paths."""
     alike, size = dict[Any, list[FileResult]](), 0
     for file in files:
         size += file.batch.info.bytes or 0
@@ -115,6 +112,8 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
         for check, count in zip(undecided, counts, strict=True)
         if count.unexpected_count
     ]
+    if file.rule_counts and any(check.blocks and check.rule is None for check, _ in failing):
+        return _scan_file(_by_footer(file, policy, rules=False), policy, None)
     samples = _samples(file, failing, policy)
     return replace(
         file,
@@ -128,25 +127,32 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
             check.rule: count
             for check, count in zip(undecided, counts, strict=True)
             if check.rule is not None and check.applies is not None
-        },
+        }
+        | file.rule_counts,
     )
 
 
-def _by_footer(file: FileResult, policy: Policy) -> FileResult:
-    """Find the checks of which the footer does not prove that no row fails."""
-    if file.plan is None:
-        return file
+def _by_footer(file: FileResult, policy: Policy, *, rules: bool = True) -> FileResult:
+    """Find the checks of which the footer does not prove that no row fails.
+
+    A rule is about good rows: what its proof counts holds where all rows are.
+    """
+    assert file.plan is not None  # noqa: S101 - only batches with plans are scanned
+    # Values that stand for null are in no statistics.
+    rules &= not policy.null_values
     footer = file.batch.footer if policy.trust_statistics else None
     sources = {column.column.name: column.source_name for column in file.plan.columns}
-
-    def proven(check: RowCheck) -> bool:
-        if footer is None or check.ruled_out_by is never_ruled_out or check.column not in sources:
-            return False
-        statistics = footer.statistics(sources[check.column])
-        return statistics is not None and check.ruled_out_by(statistics)
-
-    undecided = tuple(check for check in file.plan.row_checks if not proven(check))
-    return replace(file, undecided=undecided, evidence=_evidence(file.plan, undecided))
+    undecided, counts = list[Any](), dict[int, RuleCounts]()
+    for check in file.plan.row_checks:
+        source = sources.get(check.column or "")
+        is_settled = check.ruled_out_by is not never_ruled_out and (rules or check.rule is None)
+        known = footer.statistics(source) if footer and source and is_settled else None
+        if known is None or not check.ruled_out_by(known):
+            undecided.append(check)
+        elif check.rule is not None:
+            counts[check.rule] = RuleCounts((file.batch.rows or 0) - (known.nulls or 0), 0)
+    evidence = _evidence(file.plan, undecided)
+    return replace(file, undecided=tuple(undecided), evidence=evidence, rule_counts=counts)
 
 
 def _unproven(file: FileResult, policy: Policy) -> list[str]:
@@ -163,11 +169,12 @@ def _needs_scan(file: FileResult, policy: Policy) -> bool:
 
 def _evidence(plan: BatchPlan, undecided: Sequence[RowCheck]) -> dict[str, Evidence]:
     scanned = {check.column for check in undecided}
+    checked = {check.column for check in plan.row_checks}
     return {
         column.column.name: "scan"
         if column.column.name in scanned
         else "footer"
-        if column.checks
+        if column.column.name in checked
         else "schema"
         for column in plan.columns
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import polars as pl
@@ -104,7 +104,8 @@ def is_whole(value: object) -> bool:
 
 
 def instant(value: object) -> int | None:
-    """Read a rule's point in time as nanoseconds since 1970; None if it is something else."""
+    """Read a point in time as nanoseconds since 1970; None if it is something else."""
+    value = value.isoformat() if isinstance(value, date) else value
     if not isinstance(value, str) or not _ISO.fullmatch(value):
         return None
     try:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ..conform.row_check import RowCheck
+from ..conform.row_check import RowCheck, never_ruled_out
+from .metrics import against_limits
+from .operands import INTEGERS, instant
 from .row_rules import ROW_RULES
 from .rule import applies_to
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..batch.statistics import ColumnStatistics
     from ..verdict.rule_result import RuleResult
     from ..verdict.verdict import Violation
     from .conformed_batch import ConformedBatch, RowLocations
@@ -42,6 +49,24 @@ def masks(rule: Rule, operands: RuleOperands) -> tuple[pl.Expr, pl.Expr]:
     return applies, applies & ~ROW_RULES[rule.type].passes(operands).fill_null(value=False)
 
 
+def _keeps_limits(operands: RuleOperands, known: ColumnStatistics) -> bool:
+    """Tell whether the smallest and the largest value are within limits: so is each between."""
+    scale: Any = instant if operands.kind == "datetime" else float
+    is_exact = operands.kind in (*INTEGERS, "datetime") and known.nulls is not None
+    if not (is_exact and known.bounds and isinstance(known.bounds[0], int | date)):
+        return False
+    limits = {key: scale(v) for key, v in operands.kwargs.items() if key.endswith("_value")}
+    kwargs = operands.kwargs | limits
+    return all(against_limits(scale(bound), kwargs).success for bound in known.bounds)
+
+
+# Rules of one column -> whether statistics of it prove that no row breaks them.
+_PROOFS: dict[str, Callable[[RuleOperands, ColumnStatistics], bool]] = {
+    "expect_column_values_to_be_between": _keeps_limits,
+    "expect_column_values_to_not_be_null": lambda _, known: known.nulls == 0,
+}
+
+
 def rule_checks(
     rules: list[Rule], outcomes: list[RuleState], whole: ConformedBatch, number: int
 ) -> tuple[RowCheck, ...]:
@@ -49,15 +74,19 @@ def rule_checks(
     arrived = {plan.column.name for plan in whole.files[number][1].columns}
     checks = list[RowCheck]()
     for place, (rule, outcome) in enumerate(zip(rules, outcomes, strict=True)):
-        applies = None
+        applies, proof = None, never_ruled_out
         if outcome.places is not None:
             failing = outcome.places.among(number, whole.row)
         elif outcome.scanned and set(rule.columns) <= arrived:
-            applies, failing = masks(rule, rule.about(whole.operands, pl.col(whole.is_valid)))
+            about = rule.about(whole.operands, pl.col(whole.is_valid))
+            applies, failing = masks(rule, about)
+            if rule.type in _PROOFS and rule.condition is None and rule.mostly == 1:
+                proof = partial(_PROOFS[rule.type], about)
         else:
             continue
         check = _check(rule, failing, applies, outcome.ruling.engine)
-        checks.append(replace(check, sample=_shown(rule, whole), rule=place))
+        shown = _shown(rule, whole)
+        checks.append(replace(check, sample=shown, rule=place, ruled_out_by=proof))
     return tuple(checks)
 
 

@@ -240,6 +240,7 @@ def test_schemas_that_differ_are_told_file_by_file(folder: Path) -> None:
         ("type_mismatch", ("2.parquet", "4.parquet")),
         ("missing_column", ("3.parquet",)),
     ]
+    assert result.verdict.evidence == {}
     assert result.rejected.collect()["a"].to_list() == ["1", "1", None, "1"]  # type: ignore[union-attr]
 
 
