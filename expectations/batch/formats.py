@@ -7,7 +7,8 @@ does not read is never ignored.
 
 from __future__ import annotations
 
-from fnmatch import fnmatch
+import re
+from fnmatch import translate
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ FORMAT_NAMES: dict[Format, str] = {
 # Endings that name a format unless the policy names another one.
 _VAGUE = tuple(ending for ending in FORMATS if ending.startswith(".txt"))
 # Files beside the data, which no format claims: not by an ending such as `.txt`, nor by the policy.
-_SIDECARS = (
+_SIDECAR_NAMES = (
     *("readme", "readme.*", "license", "license.*", "notice", "notice.*"),
     *("manifest", "manifest.json", "manifest.txt", "*[._-]manifest", "*[._-]manifest.json"),
     *("schema.json", "*[._-]schema.json", "*[._-]metadata.json"),
@@ -60,6 +61,7 @@ _SIDECARS = (
     *("*.md5", "*.sha[0-9]*", "*.crc", "*.crc32", "*.sfv", "*.asc", "*.sig"),
     *("*.done", "*.ctl", "*.ok", "*.fin", "*.trg", "*.flag", "*.ready", "*._success"),
 )
+_SIDECARS = re.compile("|".join(map(translate, _SIDECAR_NAMES)))
 # Ending -> the data that the gate does not read.
 _FOREIGN: dict[str, str] = {
     **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".xlsb"), "an Excel workbook"),
@@ -129,7 +131,7 @@ def formats_in_words() -> str:
 
 
 def _is_sidecar(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in _SIDECARS)
+    return bool(_SIDECARS.match(name))
 
 
 def _may_be_stated(name: str) -> bool:

@@ -6,7 +6,7 @@ import atexit
 from dataclasses import dataclass
 from functools import reduce
 from threading import Condition
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -23,17 +23,10 @@ _THREAD_ENDS_WITHIN = 1.0
 
 @runtime_checkable
 class ReadInPieces(Protocol):
-    """A scan that can also be read piece by piece, in less memory than Polars' readers take.
-
-    Or together with those of other files, in less time than one after the other.
-    """
+    """A scan that can also be read piece by piece, in less memory than Polars' readers take."""
 
     def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
         """Read all columns, so many rows at a time at most; None if only the scan can."""
-        ...
-
-    def together(self, others: Sequence[Any], path: str) -> pl.LazyFrame | None:
-        """Read this file and others, with the path of each row's; None if each needs its own."""
         ...
 
 
@@ -46,22 +39,15 @@ class WithColumns:
 
     def __call__(self) -> pl.LazyFrame:
         """Scan them all."""
-        return self._completed(self.scan())
+        return self.completed(self.scan())
 
     def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
         """Read piece by piece, if what is completed can be."""
         pieces = self.scan.pieces(rows) if isinstance(self.scan, ReadInPieces) else None
-        return None if pieces is None else map(self._completed, pieces)
+        return None if pieces is None else map(self.completed, pieces)
 
-    def together(self, others: Sequence[Any], path: str) -> pl.LazyFrame | None:
-        """Read files together that are given the very same columns."""
-        same = all(isinstance(o, WithColumns) and o.stages is self.stages for o in others)
-        if not (same and isinstance(self.scan, ReadInPieces)):
-            return None
-        rows = self.scan.together([other.scan for other in others], path)
-        return None if rows is None else self._completed(rows)
-
-    def _completed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+    def completed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Add the columns to rows of the scan."""
         return reduce(pl.LazyFrame.with_columns, self.stages, rows)
 
 

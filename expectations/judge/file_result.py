@@ -84,17 +84,13 @@ class FileResult:
         # Of names that are repeated, nothing could be told apart.
         once = {name for name, times in Counter(batch.schema.names).items() if times == 1}
         names = {s: n for s, n in zip(batch.sources, batch.schema.names, strict=True) if n in once}
+        columns = [(c, c.source, names.get(c.source_name)) for c in self.plan.columns]
         return [
-            ScannedColumn(names[column.source_name], parsed.cell, parsed.value, column.dtype)
-            if (parsed := column.source.parsed)
-            else ScannedColumn(
-                names[column.source_name],
-                column.source.expr,
-                column.source.expr,
-                column.source.dtype,
-            )
-            for column in self.plan.columns
-            if column.source_name in names
+            ScannedColumn(name, source.parsed.cell, source.parsed.value, column.dtype)
+            if source.parsed
+            else ScannedColumn(name, source.expr, source.expr, source.dtype)
+            for column, source, name in columns
+            if name is not None
         ]
 
     def rows(self) -> pl.LazyFrame:

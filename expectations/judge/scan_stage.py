@@ -14,7 +14,6 @@ from ..batch.batch import UnreadableError
 from ..batch.columns import ROW, exact_col, unused_prefix
 from ..batch.query import collect, count_rows, pieces_of
 from ..batch.reading import Reading, tell
-from ..batch.streaming import ReadInPieces
 from ..conform.objects.kinds import code_of
 from ..conform.row_check import never_ruled_out
 from ..errors import BatchUnavailable
@@ -77,16 +76,17 @@ def _count_together(
     files: Sequence[FileResult], policy: Policy
 ) -> Iterator[tuple[str | None, dict[str, Any]]]:
     """Count in small files together what the scan of each, the oracle, would; by their paths."""
+    from ..readers.folder import scan_together
+
     alike, size = dict[Any, list[FileResult]](), 0
     for file in files:
         size += file.batch.info.bytes or 0
         key = (size // _AT_ONCE, id(file.plan), *map(id, file.undecided))
         alike.setdefault(key, []).append(file)
     for first, *others in alike.values():
-        scan, path = first.batch.scan, unused_prefix(first.batch.sources, _PATH)
-        if not (others and isinstance(scan, ReadInPieces) and _needs_scan(first, policy)):
-            continue
-        rows = scan.together([file.batch.scan for file in others], path)
+        path, rows = unused_prefix(first.batch.sources, _PATH), None
+        if others and _needs_scan(first, policy):
+            rows = scan_together([file.batch.scan for file in (first, *others)], path)
         with suppress(UnreadableError, BatchUnavailable):
             for row in () if rows is None else _totals(first, rows, policy, path):
                 tell(Reading(Path(row[path]), row["rows"], row["rows"]))
@@ -124,11 +124,13 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
             _violation(*pair, sample, policy) for pair, sample in zip(failing, samples, strict=True)
         ),
         rule_counts={
-            check.rule: count
-            for check, count in zip(undecided, counts, strict=True)
-            if check.rule is not None and check.applies is not None
-        }
-        | file.rule_counts,
+            **file.rule_counts,
+            **{
+                check.rule: count
+                for check, count in zip(undecided, counts, strict=True)
+                if check.rule is not None and check.applies is not None
+            },
+        },
     )
 
 

@@ -11,20 +11,21 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
 
 from ..batch.batch import Batch, EmptyFileError, OpenedBatch, UnreadableError
-from ..batch.columns import RESERVED
+from ..batch.columns import RESERVED, with_row_number
 from ..batch.formats import foreign_data, format_of, formats_in_words, is_ignored
 from ..batch.streaming import WithColumns
 from ..errors import BatchNotFound
 from ..escaping import visible
 from ..verdict.verdict import BatchInfo
 from .file import open_file
+from .parquet import ParquetScan, scan_by_polars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -177,6 +178,18 @@ def _columns_of(files: Iterable[Batch]) -> tuple[tuple[str, str], ...]:
         for name, type_name in file.info.columns:
             types.setdefault(name, {})[type_name] = None
     return tuple((name, " or ".join(type_names)) for name, type_names in types.items())
+
+
+def scan_together(scans: Sequence[Any], path: str) -> pl.LazyFrame | None:
+    """Scan files of the same columns at once, with the path of each row's; None if one differs."""
+    first = scans[0]
+    if all(isinstance(scan, ParquetScan) and scan.is_like(first) for scan in scans):
+        rows = scan_by_polars([str(scan.path) for scan in scans], include_file_paths=path)
+        return with_row_number(rows, first.schema.names)
+    if not all(isinstance(scan, WithColumns) and scan.stages is first.stages for scan in scans):
+        return None
+    rows = scan_together([scan.scan for scan in scans], path)
+    return None if rows is None else first.completed(rows)
 
 
 # ----- folders that are columns -----

@@ -48,7 +48,7 @@ def open_parquet(path: Path) -> Batch:
         info=file_facts(path, "parquet", arriving),
         schema=arriving,
         sources=scan_names(arriving),
-        scan=_Scan(path, schema, metadata, _polars_schema(path)),
+        scan=ParquetScan(path, schema, metadata, _polars_schema(path)),
         rows=metadata.num_rows,
         footer=Footer(metadata),
     )
@@ -68,21 +68,22 @@ def _unreadable(path: Path, error: BaseException) -> BaseException:
 def _polars_schema(path: Path) -> pl.Schema | None:
     """Read the schema as Polars does; None if it refuses what Arrow takes."""
     try:
-        return _scan_by_polars(path).collect_schema()
+        return scan_by_polars(path).collect_schema()
     except READ_ERRORS as error:
         if is_os_error(error):
             raise
         return None
 
 
-def _scan_by_polars(source: Any, **options: Any) -> pl.LazyFrame:
+def scan_by_polars(source: Any, **options: Any) -> pl.LazyFrame:
+    """Scan Parquet files by what is in their pages alone."""
     # With lying statistics Polars' filters drop rows from both sides of a split.
     safe = {"use_statistics": False, "glob": False, "hive_partitioning": False}
     return pl.scan_parquet(source, **safe, **options)
 
 
 @dataclass(frozen=True)
-class _Scan:
+class ParquetScan:
     """Rows by Polars, and by Arrow what Polars refuses, cannot decode, or would unpack at once."""
 
     path: Path
@@ -91,6 +92,7 @@ class _Scan:
     polars_schema: pl.Schema | None
 
     def __call__(self) -> pl.LazyFrame:
+        """Scan it, and tell how far it is read."""
         return lazy_stream(self._frames, self._dtypes, self.path, self.metadata.num_rows)
 
     @cached_property
@@ -108,14 +110,7 @@ class _Scan:
             return None
         return (frame.lazy() for frame in self._by_arrow([ROW, *self._positions], rows))
 
-    def together(self, others: Sequence[Any], path: str) -> pl.LazyFrame | None:
-        """Read files of the same columns together, if Polars alone reads each of them."""
-        if not all(isinstance(scan, _Scan) and scan.is_like(self) for scan in (self, *others)):
-            return None
-        paths = [str(scan.path) for scan in (self, *others)]
-        return with_row_number(_scan_by_polars(paths, include_file_paths=path), self.schema.names)
-
-    def is_like(self, other: _Scan) -> bool:
+    def is_like(self, other: ParquetScan) -> bool:
         """Tell whether Polars alone reads it, and finds the columns of another."""
         others_too = self._needs_arrow or self._swells or self._int96
         return not others_too and self.polars_schema == other.polars_schema
@@ -180,7 +175,7 @@ class _Scan:
         return {name: dtype for name, dtype in dtypes.items() if name not in RESERVED}
 
     def _by_polars(self, columns: list[str]) -> Iterator[pl.DataFrame]:
-        lazy, done = _scan_by_polars(self.path), 0
+        lazy, done = scan_by_polars(self.path), 0
         in_range = lazy.with_columns(map(_out_of_range_if_full, self._int96))
         rows = with_row_number(in_range, self.schema.names).with_columns(pl.col(ROW).cast(pl.Int64))
         wanted = rows.select(map(exact_col, columns))

@@ -117,15 +117,9 @@ def _examine(footer: Fields, end: int) -> None:
 
 def _end_of_parts(footer: Fields, start: int) -> int:
     """Find where columns and indexes end; in a file by itself the footer starts there."""
-    ends = [
-        *(_start_of(chunk[3]) + chunk[3][7] for group in footer[4] for chunk in group[1]),
-        *(
-            chunk.get(offset, 0) + chunk.get(offset + 1, 0)
-            for group in footer[4]
-            for chunk in group[1]
-            for offset in (4, 6)
-        ),
-    ]
+    chunks = [chunk for group in footer[4] for chunk in group[1]]
+    ends = [_start_of(chunk[3]) + chunk[3][7] for chunk in chunks]
+    ends += [chunk.get(i, 0) + chunk.get(i + 1, 0) for chunk in chunks for i in (4, 6)]
     return max(ends, default=start)
 
 
