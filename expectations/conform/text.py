@@ -37,6 +37,11 @@ _ISO = (
     r"(?::(?<second>[0-9]{2})(?:[.,](?<fraction>[0-9]{1,9}))?)?)?"
     r"(?: ?(?<zone>Z|z|UTC|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?$"
 )
+# The forms in which most datetimes are written, of years that nanoseconds reach.
+_USUAL = (
+    r"^(?:1[7-9]|2[01])[0-9]{{2}}-[0-9]{{2}}-[0-9]{{2}}{between}"
+    r"[0-9]{{2}}:[0-9]{{2}}:[0-5][0-9](?:\.[0-9]{{1,9}})?$"
+)
 # Groups of three digits, and of two as in India, with the last of three.
 _GROUPED = r"^[+-]?[0-9]{{1,3}}(?:{mark}[0-9]{{2,3}})*{mark}[0-9]{{3}}(?:[^0-9{mark}].*)?$"
 
@@ -232,6 +237,18 @@ def _formatted(of: Place, policy: Policy) -> Reading:
     return stages, f"datetimes as {pattern}, e.g. {_INSTANT.strftime(pattern)}"
 
 
+def usual_instants(cell: pl.Expr, policy: Policy) -> pl.Expr:
+    """Read datetimes like 2013-07-01T05:00:00.25; null for any other, which `_iso` may read."""
+
+    def written(between: str) -> pl.Expr:
+        usual = pl.when(cell.str.contains(_USUAL.format(between=between))).then(cell)
+        pattern = f"%Y-%m-%d{between}%H:%M:%S%.f"
+        return usual.str.to_datetime(pattern, time_unit="ns", strict=False)
+
+    none = pl.lit(None, pl.Datetime("ns"))
+    return none if policy.csv.datetime_format else pl.coalesce(written("T"), written(" "))
+
+
 def _iso(of: Place, policy: Policy) -> Reading:
     day, hour, minute, second, zone = map(of, ("day", "hour", "minute", "second", "zone"))
     on_the_clock = (hour <= 23) & (minute <= 59) & (second <= 59)  # noqa: PLR2004 - a clock
@@ -239,8 +256,11 @@ def _iso(of: Place, policy: Policy) -> Reading:
     seconds = day * 86_400 + (hour * 60 + minute - of("east")) * 60 + second
     known, instant = of("known"), of("instant")
     inside = instant.is_between(*_NANOSECONDS).fill_null(value=False)
+    usual = of("usual")
     stages: list[Stage] = [
-        {"part": of("cell").str.strip_chars().str.extract_groups(_ISO)},
+        {"usual": usual_instants(of("cell"), policy)},
+        {"rest": pl.when(usual.is_null()).then(of("cell"))},
+        {"part": of("rest").str.strip_chars().str.extract_groups(_ISO)},
         {name: of("part").struct.field(name) for name in ("date", *_CLOCK, "fraction", "zone")},
         {
             "day": of("date").str.to_date("%Y-%m-%d", strict=False).to_physical().cast(pl.Int64),
@@ -251,9 +271,10 @@ def _iso(of: Place, policy: Policy) -> Reading:
         # 128 bits, because the instants that 64 bits cannot hold are the ones to find.
         {"instant": seconds.cast(pl.Int128) * 1_000_000_000 + of("nanosecond")},
         {"known": (day.is_not_null() & on_the_clock & zone_fits).fill_null(value=False)},
+        {"other": pl.when(known & inside).then(instant).cast(pl.Int64).cast(pl.Datetime("ns"))},
         {
-            "value": pl.when(known & inside).then(instant).cast(pl.Int64).cast(pl.Datetime("ns")),
-            "unparseable": ~known,
+            "value": pl.coalesce(usual, of("other")),
+            "unparseable": usual.is_null() & ~known,
             "out_of_range": known & ~inside,
         },
     ]

@@ -6,10 +6,13 @@ import datetime as dt
 import re
 from decimal import Decimal
 from fractions import Fraction
+from functools import reduce
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
@@ -27,6 +30,8 @@ from small_checks import (
 )
 
 from signature_gate import Policy, check
+from signature_gate.expectations.conform import text as grammar
+from signature_gate.expectations.conform.text import parse_column, usual_instants
 from signature_gate.expectations.contract.policy import CsvDialect
 
 if TYPE_CHECKING:
@@ -584,3 +589,38 @@ def test_null_values_of_typed_columns_are_null(cells: Any, target: str, text: st
     mlflow_accepts(handed, contract(("a",), a=target))
     assert handed["a"].isna().tolist()[0]
     assert handed["a"].isna().tolist()[1] == (cells[1].as_py() is None)
+
+
+# ----- datetimes in their usual form -----
+
+PARTS = st.tuples(
+    st.sampled_from(["1699", "1700", "2013", "2199", "2200", "2262", "0000", "13"]),
+    st.sampled_from(["-07-01", "-02-29", "-13-01", "-7-1"]),
+    st.sampled_from(["T", " ", "t", ""]),
+    st.sampled_from(["05:00:00", "24:00:00", "23:59:60", "23:60:00", "05:00", ""]),
+    st.sampled_from(["", ".5", ".123456789", ".1234567891", ",5", "Z", "+02:00", " "]),
+)
+
+
+@given(texts=st.lists(PARTS.map("".join) | st.just("2013-07-01T05:00:00"), min_size=1, max_size=3))
+def test_usual_datetimes_are_read_as_any_others(texts: list[str]) -> None:
+    """What is read at once is what the grammar of ISO 8601 makes of each, to the nanosecond."""
+
+    def read(policy: Policy) -> list[Any]:
+        stages, parsed = parse_column(pl.col("t"), "datetime", policy, "part of ")
+        frame = reduce(lambda frame, stage: frame.with_columns(**stage), stages, rows)
+        return frame.select(parsed.value, parsed.unparseable, parsed.out_of_range).rows()
+
+    rows = pl.DataFrame({"t": texts})
+    for policy in (Policy(), Policy(timezone="utc")):
+        at_once = read(policy)
+        with patch.object(grammar, "usual_instants", lambda *_: pl.lit(None, pl.Datetime("ns"))):
+            assert at_once == read(policy)
+
+
+@pytest.mark.parametrize("between", ["T", " "])
+def test_the_datetimes_of_most_files_are_read_at_once(between: str) -> None:
+    """What pandas, Polars and databases write needs no slow twin."""
+    texts = [f"2013-07-01{between}05:00:00", f"1999-12-31{between}23:59:59.123456"]
+    read = pl.select(usual_instants(pl.lit(pl.Series(texts)), Policy())).to_series()
+    assert not read.null_count()

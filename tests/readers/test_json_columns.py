@@ -5,24 +5,21 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from small_checks import contract, kinds, split
 
 from signature_gate import Contract, Policy, check
-from signature_gate.expectations.conform.objects import scalars
-from signature_gate.expectations.conform.objects.scalars import ParseOptions, usual_instants
-from signature_gate.expectations.contract.types import Scalar
 from signature_gate.expectations.readers import text_stream
 from signature_gate.expectations.readers.json_lines import columns, kept, parser, reader, survey
 from signature_gate.expectations.readers.json_lines.reader import open_json_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import polars as pl
 
 TYPES = ("long", "integer", "double", "float", "string", "boolean", "datetime", "any")
 KEYS = ("a", "b", "c")
@@ -150,6 +147,7 @@ in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixt
     fields=st.sampled_from([{}, {"nan": "value"}, {"parse_text": "allow", "nulls": "allow"}]),
 )
 @example(b'{"a": 0.5}\n{"a": 1}\n{"a": -0}\n{"a": 1e20}\n', 9, 20, 0, ("float", "any", "any"), {})
+@example(b'{"a": 1}\n\n\n{"a\\u0000": 1}\n{"a": 1}', 30, 20, 0, ("long", "any", "any"), {})
 @example(b'{"": 1}\n{}', 9, 20, 0, ("double", "any", "any"), {})
 @example(b'{"a": 0.5}\n{"a": 9007199254740993}\n', 9, 20, 0, ("double", "any", "any"), {})
 @example(b'{"a": 1}\n{"a": 1}{"b": [{}\n{}]}\n', 9, 20, 0, ("double", "any", "any"), {})
@@ -292,32 +290,3 @@ def test_keys_that_few_lines_have_make_no_table_of_nulls(
 
     assert kinds(result) == ["null"]
     assert spy.typed == 0
-
-
-PARTS = st.tuples(
-    st.sampled_from(["1699", "1700", "2013", "2199", "2200", "2262", "0000", "13"]),
-    st.sampled_from(["-07-01", "-02-29", "-13-01", "-7-1"]),
-    st.sampled_from(["T", " ", "t", ""]),
-    st.sampled_from(["05:00:00", "24:00:00", "23:59:60", "23:60:00", "05:00", ""]),
-    st.sampled_from(["", ".5", ".123456789", ".1234567891", ",5", "Z", "+02:00", " "]),
-)
-
-
-@given(texts=st.lists(PARTS.map("".join) | st.just("2013-07-01T05:00:00"), min_size=1, max_size=3))
-def test_usual_datetimes_are_read_as_any_others(texts: list[str]) -> None:
-    """What is read at once is what the plan for text makes of each, to the nanosecond."""
-    options = ParseOptions(Policy(), json=True)
-    fast = usual_instants(pl.Series(texts), options.policy)
-    with patch.object(scalars, "usual_instants", lambda *_: None):
-        slow = scalars.judge_leaves(texts, Scalar("datetime"), options)
-
-    if fast is not None:
-        assert fast.to_list() == slow.cells.to_list()
-        assert not slow.faults.any()
-
-
-@pytest.mark.parametrize("between", ["T", " "])
-def test_the_datetimes_of_most_files_are_read_at_once(between: str) -> None:
-    """What pandas, Polars and databases write needs no slow twin."""
-    texts = pl.Series([f"2013-07-01{between}05:00:00", f"1999-12-31{between}23:59:59.123456"])
-    assert usual_instants(texts, Policy()) is not None

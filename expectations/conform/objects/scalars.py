@@ -17,6 +17,7 @@ from ..cast_plan import Incompatible
 from ..nested import plan_cast
 from ..source import POLARS_DTYPES, SourceColumn
 from ..tensors import TENSOR_DTYPES
+from ..text import usual_instants
 from .groups import BEYOND_CALENDAR, FINER_THAN_NANOSECONDS, TypedGroup, groups_of
 
 if TYPE_CHECKING:
@@ -35,10 +36,6 @@ _BITS: dict[Kind, int] = {kind: 1 << place for place, kind in enumerate(get_args
 WRONG_TYPE, WRONG_INSIDE = _BITS["type_mismatch"], _BITS["nested_mismatch"]
 STRUCTURAL = WRONG_TYPE | WRONG_INSIDE
 _FLOATS: tuple[str, ...] = ("float", "double", "float16", "float32", "float64")
-_USUAL = (
-    r"^(?:1[7-9]|2[01])[0-9]{{2}}-[0-9]{{2}}-[0-9]{{2}}{}"
-    r"[0-9]{{2}}:[0-9]{{2}}:[0-5][0-9](?:\.[0-9]{{1,9}})?$"
-)
 _NUMBERS: tuple[str, ...] = ("integer", "long", *_FLOATS)
 
 
@@ -98,8 +95,9 @@ def _of_one_kind(group: Group, target: Scalar | Tensor, reading: ParseOptions) -
     if not isinstance(group, TypedGroup):
         return _untyped(group, target, reading)
     if reading.json and target == Scalar("datetime") and group.cells.dtype == pl.String:
-        instants = usual_instants(group.cells, reading.policy)
-        if instants is not None:
+        # The plan looks for faults besides, and reads each text once more for every kind of them.
+        instants = pl.select(usual_instants(pl.lit(group.cells), reading.policy)).to_series()
+        if not instants.null_count():
             return ConvertedSeries(instants, np.zeros(len(instants), np.uint32))
     plan = _plan(group, target, reading)
     if isinstance(plan, Incompatible):
@@ -114,21 +112,6 @@ def _of_one_kind(group: Group, target: Scalar | Tensor, reading: ParseOptions) -
     frame = group.cells.alias("cell").to_frame().select(value=plan.value, faults=any_fault)
     whole = frame.select(pl.when(pl.col("faults") == 0).then(pl.col("value"))).to_series()
     return ConvertedSeries(whole, frame["faults"].to_numpy())
-
-
-def usual_instants(texts: pl.Series, policy: Policy) -> pl.Series | None:
-    """Read datetimes that are all written like 2013-07-01T05:00:00.25, with T or with a space.
-
-    None if one is not, or is of years that nanoseconds may not reach: the slow twin, which is the
-    plan for text, reads any of ISO 8601 and finds the faults, in five times the time.
-    """
-    between = str(texts[0])[10:11]
-    if policy.csv.datetime_format is not None or between not in ("T", " "):
-        return None
-    if not texts.str.contains(_USUAL.format(between)).all():
-        return None
-    read = texts.str.to_datetime(f"%Y-%m-%d{between}%H:%M:%S%.f", time_unit="ns", strict=False)
-    return None if read.null_count() else read
 
 
 def _plan(

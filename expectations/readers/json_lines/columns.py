@@ -58,8 +58,11 @@ class TypedRecords:
     @cached_property
     def frame(self) -> pl.DataFrame:
         """The values of all keys in the types in which they were read."""
-        frame = cast("pl.DataFrame", pl.from_arrow(self.table, rechunk=False))
-        frame.columns = self.table.column_names  # an empty name would have become another
+        # On the way empty names become others, and those with zero bytes end there.
+        names = self.table.column_names
+        numbered = self.table.rename_columns([str(number) for number in range(len(names))])
+        frame = cast("pl.DataFrame", pl.from_arrow(numbered, rechunk=False))
+        frame.columns = names
         return frame
 
     def cells(self, key: str) -> pl.Series:
