@@ -102,16 +102,8 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
     if not _needs_scan(file, policy):
         return replace(file, row_count=file.batch.rows)
     (row,) = [counted] if counted else _totals(file, file.batch.scan(), policy)
-    undecided = file.undecided
-    counts = [
-        RuleCounts(int(row.get(f"applies {i}", 0)), int(row[f"fails {i}"]))
-        for i in range(len(undecided))
-    ]
-    failing = [
-        (check, count.unexpected_count)
-        for check, count in zip(undecided, counts, strict=True)
-        if count.unexpected_count
-    ]
+    fails = [(check, int(row[f"fails {i}"])) for i, check in enumerate(file.undecided)]
+    failing = [(check, count) for check, count in fails if count]
     if file.rule_counts and any(check.blocks and check.rule is None for check, _ in failing):
         return _scan_file(_by_footer(file, policy, rules=False), policy, None)
     samples = _samples(file, failing, policy)
@@ -126,8 +118,8 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
         rule_counts={
             **file.rule_counts,
             **{
-                check.rule: count
-                for check, count in zip(undecided, counts, strict=True)
+                check.rule: RuleCounts(int(row[f"applies {i}"]), count)
+                for i, (check, count) in enumerate(fails)
                 if check.rule is not None and check.applies is not None
             },
         },
@@ -170,16 +162,12 @@ def _needs_scan(file: FileResult, policy: Policy) -> bool:
 
 
 def _evidence(plan: BatchPlan, undecided: Sequence[RowCheck]) -> dict[str, Evidence]:
-    scanned = {check.column for check in undecided}
-    checked = {check.column for check in plan.row_checks}
-    return {
-        column.column.name: "scan"
-        if column.column.name in scanned
-        else "footer"
-        if column.column.name in checked
-        else "schema"
-        for column in plan.columns
-    }
+    stages: dict[str, Evidence] = {column.column.name: "schema" for column in plan.columns}
+    settled: tuple[tuple[Evidence, Sequence[RowCheck]], ...]
+    settled = (("footer", plan.row_checks), ("scan", undecided))
+    for stage, checks in settled:
+        stages |= {check.column: stage for check in checks if check.column in stages}
+    return stages
 
 
 def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> list[dict[str, Any]]:
