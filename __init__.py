@@ -10,8 +10,7 @@ when it is first used, so ``import signature_gate`` loads nothing heavy.
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .lazy import attach
 
@@ -60,8 +59,6 @@ __all__ = [
     "check",
 ]
 
-__version__ = version("signature-gate")
-
 _MODULES = {
     "BatchRejected": ".expectations.verdict.verdict",
     "CheckResult": ".expectations.judge.result",
@@ -72,4 +69,12 @@ _MODULES = {
     "check": ".expectations.judge.checking",
 }
 # All others are errors.
-__getattr__ = attach(__name__, dict.fromkeys(__all__, ".expectations.errors") | _MODULES)
+_offered = attach(__name__, dict.fromkeys(__all__, ".expectations.errors") | _MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("signature-gate")
+    return _offered(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from errno import ENAMETOOLONG
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,6 @@ from ..batch.formats import endings, foreign_data, format_of
 from ..errors import BatchNotFound, UnsupportedBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..batch.batch import Batch
     from ..contract.contract import Contract
     from ..contract.policy import Format, Policy
@@ -34,7 +31,7 @@ def open_file(path: Path, contract: Contract, policy: Policy) -> Batch:
         kind = format_of(path, policy.format)
         if kind is None:
             raise _unsupported(path)
-        return _openers(path, contract, policy)[kind]()
+        return _opened(kind, path, contract, policy)
     except FileNotFoundError as error:
         raise _not_found(path) from error
 
@@ -52,20 +49,29 @@ def _unsupported(path: Path) -> UnsupportedBatch:
     return UnsupportedBatch(f"{msg}Rename it, or name its format by policy format.")
 
 
-def _openers(path: Path, contract: Contract, policy: Policy) -> dict[Format, Callable[[], Batch]]:
-    from .arrow_ipc import open_arrow
-    from .csv_reader import open_csv
-    from .json_lines.reader import open_json_lines
-    from .numpy_arrays import open_npy
-    from .parquet import open_parquet
+def _opened(kind: Format, path: Path, contract: Contract, policy: Policy) -> Batch:
+    # Imported by need: a command that judges one file would wait for the readers of all formats.
+    match kind:
+        case "parquet":
+            from .parquet import open_parquet
 
-    return {
-        "parquet": partial(open_parquet, path),
-        "csv": partial(open_csv, path, contract, policy),
-        "json lines": partial(open_json_lines, path, contract, policy),
-        "arrow": partial(open_arrow, path, contract, policy),
-        "numpy": partial(open_npy, path, contract),
-    }
+            return open_parquet(path)
+        case "csv":
+            from .csv_reader import open_csv
+
+            return open_csv(path, contract, policy)
+        case "json lines":
+            from .json_lines.reader import open_json_lines
+
+            return open_json_lines(path, contract, policy)
+        case "arrow":
+            from .arrow_ipc import open_arrow
+
+            return open_arrow(path, contract, policy)
+        case "numpy":
+            from .numpy_arrays import open_npy
+
+            return open_npy(path, contract)
 
 
 def is_folder(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,7 +67,7 @@ class Identity(BaseModel):
     seal: str = ""
     changed: int = 0
 
-    @property
+    @cached_property
     def id(self) -> str:
         """A name for people and paths: slug of the stem, and 12 digits that tell it apart."""
         parts = (self.path, self.digest)
@@ -197,7 +198,8 @@ def _edges(file: Path) -> bytes:
 
 
 def _name_in(path: Path, file: Path) -> bytes:
-    return str(file.relative_to(path)).encode("utf-8", "surrogateescape")
+    name = "." if file is path else str(file.relative_to(path))
+    return name.encode("utf-8", "surrogateescape")
 
 
 def files_of(path: Path) -> Iterator[Path]:

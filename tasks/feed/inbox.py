@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -100,7 +101,7 @@ def look_into(feed: Feed, store: ReceiptStore | None = None) -> Inbox:
     store = store or ReceiptStore(feed).indexed()
     found = Inbox([], [])
     now = datetime.now(UTC).timestamp()
-    for path in sorted(feed.inbox.iterdir()):
+    for path in sorted(feed.inbox.iterdir(), key=attrgetter("name")):
         seen = _looked_at(feed, path, now, store)
         if isinstance(seen, Identity):
             found.ready.append(seen)
@@ -174,7 +175,7 @@ def _is_candidate(feed: Feed, path: Path) -> bool:
     name = path.name
     if name.startswith(HIDDEN_PREFIXES) or name.endswith((*UNFINISHED_SUFFIXES, *MARKERS)):
         return False
-    if path.is_symlink() or not path.is_dir():
+    if not path.is_dir() or path.is_symlink():
         return True
     # An inbox may hold the folders of its own feed, or a feed of its own.
     own = {folder.resolve() for folder in feed.folder_paths().values()}
@@ -223,7 +224,7 @@ def _link_in(path: Path) -> Path | None:
 
 def _is_text(name: str) -> bool:
     # The file system's bytes that are no UTF-8 reach Python as lone surrogates.
-    return not any("\ud800" <= character <= "\udfff" for character in name)
+    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _unsettled(feed: Feed, path: Path, now: float) -> SkippedBatch | None:

@@ -13,6 +13,7 @@ from .receipt_files import names_in, own_files, read_facts, read_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from .feed import Feed
@@ -22,15 +23,23 @@ if TYPE_CHECKING:
 _CONTENTS = ".contents"  # a folder for each content, with a file for each of its batches
 
 
+class Head(NamedTuple):
+    """What is kept of a receipt that was read: of so many, whole records would fill the memory."""
+
+    identity: Identity
+    final: bool
+    finished: datetime
+
+
 class Deliveries(NamedTuple):
     """Batches that arrived under one path.
 
     Attributes:
-        heads: By id, the facts of one receipt each, of a final one if there is one.
+        heads: By id, the head of one receipt each, of a final one if there is one.
         unreadable: Ids of batches none of whose receipts can be read.
     """
 
-    heads: dict[str, ReceiptFacts]
+    heads: dict[str, Head]
     unreadable: tuple[str, ...]
 
 
@@ -42,7 +51,7 @@ class ReceiptStore:
         self.feed = feed
         self._folder = feed.receipts
         self._names: list[NameIndex] | None = None
-        self._heads: dict[str, ReceiptFacts] = {}
+        self._heads: dict[str, Head] = {}
 
     def indexed(self) -> Self:
         """List all names once, as they are now, for whoever asks about many batches."""
@@ -69,7 +78,7 @@ class ReceiptStore:
 
     def deliveries(self, path: str) -> Deliveries:
         """Find the batches that arrived under a path, by what their ids begin with."""
-        heads, unreadable = dict[str, ReceiptFacts](), list[str]()
+        heads, unreadable = dict[str, Head](), list[str]()
         for batch in self._ids_like(stem_of(path)):
             try:
                 found = [self._head(name) for name in self._names_of(batch)]
@@ -123,9 +132,10 @@ class ReceiptStore:
     def _contents_of(self, batch: Identity) -> Path:
         return self._folder / _CONTENTS / batch.digest.rpartition(":")[2]
 
-    def _head(self, name: str) -> ReceiptFacts:
+    def _head(self, name: str) -> Head:
         if name not in self._heads:
-            self._heads[name] = read_facts(self._folder / name)
+            facts = read_facts(self._folder / name)
+            self._heads[name] = Head(facts.identity, facts.final, facts.finished)
         return self._heads[name]
 
     def _ids_like(self, stem: str) -> Iterable[str]:

@@ -18,16 +18,14 @@ Record = TypeVar("Record", bound=BaseModel)
 def read_record(path: Path, form: type[Record], kind: str) -> Record | None:
     """Read a record, None if there is none; GateError, which names the path, if it is no record."""
     try:
-        path.lstat()
-    except FileNotFoundError:
-        return None
-    try:
         # A pipe would have its reader wait for ever.
         if not stat.S_ISREG(path.stat().st_mode):
             msg = f"{path} is no file, where a record should be. Move it away."
             raise GateError(msg)
         return form.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
+        if not path.is_symlink():
+            return None
         msg = f"{path} is a link that leads nowhere, where a record should be. Remove it."
         raise GateError(msg) from error
     except ValidationError as error:

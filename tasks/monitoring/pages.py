@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,4 +138,9 @@ def _before(trace: Trace, kept: QuarantineEntry | None, page: Path) -> Before:
 
 
 def _relative(path: Path, page: Path) -> str:
-    return Path(os.path.relpath(path, page)).as_posix()
+    return f"{_way(path.parent, page)}/{path.name}"
+
+
+@lru_cache
+def _way(folder: Path, page: Path) -> str:
+    return Path(os.path.relpath(folder, page)).as_posix()

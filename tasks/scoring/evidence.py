@@ -7,8 +7,6 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ..storage.atomic import flush_tree, make_folder
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -74,6 +72,7 @@ def explain(
         OSError: They cannot be written there.
     """
     from ...expectations.report.batch_report import write_report
+    from ..storage.atomic import flush_tree, make_folder
 
     make_folder(folder)
     (folder / VERDICT).write_text(verdict.to_json(), "utf-8")

@@ -88,7 +88,8 @@ def select_candidates(feed: Feed, *, again: bool = False) -> Selection:
         again: Whether batches that are done may be scored once more, under another version.
     """
     refuse_unsafe_folders(feed.name, feed.folder_paths())
-    inbox = look_into(feed)
+    store = ReceiptStore(feed).indexed()
+    inbox = look_into(feed, store)
     prepare(feed)
     ready = {batch.id: batch for batch in inbox.ready}
     resumed = list(recover(feed, ready))
@@ -96,7 +97,7 @@ def select_candidates(feed: Feed, *, again: bool = False) -> Selection:
         resumed += _record_deaths(feed, ready)
     receipts = tuple(r for r in resumed if isinstance(r, Receipt))
     left = [*inbox.left, *(r for r in resumed if isinstance(r, SkippedBatch))]
-    found, skipped, done = _unsettled(feed, inbox.ready, receipts, again=again)
+    found, skipped, done = _unsettled(store.current(), inbox.ready, receipts, again=again)
     measure_waiting(feed, (candidate.batch for candidate in found))
     return Selection(candidates=tuple(found), recovered=receipts, left=(*left, *skipped), done=done)
 
@@ -104,18 +105,19 @@ def select_candidates(feed: Feed, *, again: bool = False) -> Selection:
 def preview(feed: Feed, *, again: bool = False) -> Selection:
     """Tell what a run would take and leave; nothing is made, moved or completed."""
     refuse_unsafe_folders(feed.name, feed.folder_paths())
-    inbox = look_into(feed)
-    found, skipped, done = _unsettled(feed, inbox.ready, (), again=again)
+    store = ReceiptStore(feed).indexed()
+    inbox = look_into(feed, store)
+    found, skipped, done = _unsettled(store, inbox.ready, (), again=again)
     return Selection(candidates=tuple(found), left=(*inbox.left, *skipped), done=done)
 
 
 def _unsettled(
-    feed: Feed, ready: Iterable[Identity], recovered: tuple[Receipt, ...], *, again: bool
+    store: ReceiptStore, ready: Iterable[Identity], recovered: tuple[Receipt, ...], *, again: bool
 ) -> tuple[list[Candidate], list[SkippedBatch], int]:
     """Divide ready batches into candidates, those that are left alone, and the number done."""
     found, left, done = list[Candidate](), list[SkippedBatch](), 0
     just_done = {receipt.batch.id for receipt in recovered if receipt.final}
-    store, begun = ReceiptStore(feed).current(), _begun(feed)
+    feed, begun = store.feed, _begun(store.feed)
     for batch in ready:
         try:
             if again or batch.id in begun or not store.is_settled(batch.id):

@@ -37,6 +37,10 @@ TOP = ("__init__.py", "__main__.py", "lazy.py")
 FACES = {ROOT / "tasks", ROOT / "flows"}
 PUBLIC = ("signature_gate", "signature_gate.tasks", "signature_gate.flows")
 HEAVY = {"mlflow", "great_expectations", "prefect", "pandas", "sklearn"}
+# What a verdict on a CSV file needs not.
+OTHER_READERS = {
+    f"signature_gate.expectations.readers.{name}" for name in ("arrow_ipc", "parquet", "json_lines")
+}
 
 # Each library that costs seconds or runs code of others, and who imports it: a module, or a folder
 # that ends in a dot.
@@ -100,11 +104,21 @@ def imports() -> grimp.ImportGraph:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    """Importing any of the three faces loads no library but the standard one."""
-    heavy = HEAVY | {"polars", "pyarrow", "pydantic", "yaml"}
+    """Importing any of the three faces loads no library but the standard one, and little of it."""
+    heavy = HEAVY | {"polars", "pyarrow", "pydantic", "yaml", "importlib.metadata"}
     loaded = run(f"import sys, {', '.join(PUBLIC)}; print(*({heavy!r} & sys.modules.keys()))")
 
     assert loaded == ""
+
+
+def test_the_help_of_the_command_loads_typer_and_little_else() -> None:
+    """No command is imported further than its options before it runs."""
+    heavy = HEAVY | {"numpy", "polars", "pyarrow", "pydantic", "yaml", "filelock", "stamina"}
+    program = (
+        "import sys; from signature_gate.flows.cli.main import main\nsys.argv[1:] = ['--help']\n"
+        f"try: main()\nfinally: print('loaded', *({heavy!r} & sys.modules.keys()))"
+    )
+    assert run(program).endswith("loaded")
 
 
 @pytest.mark.parametrize("face", PUBLIC)
@@ -128,7 +142,7 @@ def test_the_package_runs_as_a_module() -> None:
 
 
 def test_judging_a_file_loads_nothing_heavy(tmp_path: Path) -> None:
-    """A verdict on a file costs no import of MLflow, GX, Prefect or pandas either."""
+    """A verdict on a file imports neither MLflow, GX, Prefect, pandas nor other readers."""
     batch = tmp_path / "batch.csv"
     batch.write_text("a\n1\n")
     program = f"""
@@ -136,7 +150,7 @@ import sys
 from signature_gate import Contract, check
 spec = '[{{"type": "long", "name": "a", "required": true}}]'
 assert check({str(batch)!r}, Contract.from_signature({{"inputs": spec}})).passed
-print(*({HEAVY!r} & sys.modules.keys()))
+print(*({HEAVY | OTHER_READERS!r} & sys.modules.keys()))
 """
     assert run(program) == ""
 

@@ -13,10 +13,12 @@ from killed_process import score_side_by_side
 
 from signature_gate.expectations.registry import client
 from signature_gate.expectations.registry.connection import ask_registry
+from signature_gate.tasks.feed import receipt_files
 from signature_gate.tasks.feed.ledger import NameIndex
 from signature_gate.tasks.feed.receipt_files import own_files
 from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.scoring.feed_run import Progress, score_feed
+from signature_gate.tasks.scoring.selection import preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,3 +132,22 @@ def test_names_that_are_added_are_found_like_those_that_were_listed(
     assert current.batches() == ReceiptStore(feed).batches() == sorted(whole.of_batch)
     heads = current.deliveries("two.parquet").heads
     assert [facts.identity.path for facts in heads.values()] == ["two.parquet"]
+
+
+def test_a_survey_reads_each_receipt_once(
+    line: str, make_feed: Callable[..., Feed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An inbox may hold a hundred thousand batches that are done, with a receipt each."""
+    feed = make_feed()
+    for number in range(3):
+        deliver(feed, f"{number}.parquet", rows(3 + number))
+    score_feed(feed)
+    read, read_record = list[str](), receipt_files.read_record
+
+    def reading(path: Path, *form: Any) -> Any:
+        read.append(path.name)
+        return read_record(path, *form)
+
+    monkeypatch.setattr(receipt_files, "read_record", reading)
+    assert preview(feed).done == 3
+    assert sorted(read) == sorted(own_files(feed.receipts))

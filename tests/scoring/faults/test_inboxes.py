@@ -263,11 +263,11 @@ def test_a_batch_that_is_replaced_within_the_move_is_given_back(
     put(first)
     really_move = plans.move
 
-    def moved_too_late(source: Path, destination: Path) -> None:
+    def moved_too_late(source: Path, destination: Path, **options: bool) -> None:
         if source == feed.inbox / name and source.exists():
             monkeypatch.setattr(plans, "move", really_move)
             put(rows(7))
-        really_move(source, destination)
+        really_move(source, destination, **options)
 
     monkeypatch.setattr(plans, "move", moved_too_late)
     (earlier,) = score_feed(feed).receipts
