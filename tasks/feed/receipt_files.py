@@ -6,25 +6,15 @@ misses none; for a while both may be there.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import suppress
-from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
 from ...expectations.errors import GateError
 from .identity import lexists
-from .ledger import (
-    Ledger,
-    NameIndex,
-    ReceiptFacts,
-    ledger_schema,
-    ledger_with,
-    ledgers_in,
-    receipt_text,
-)
+from .ledger import Ledger, ReceiptFacts, ledger_schema, ledger_with, ledgers_in, receipt_text
 from .receipt import Receipt
 from .records import read_record
 
@@ -33,12 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import polars as pl
-
-
-# Grows by a byte with each receipt: who has listed the names sees whether another has added any.
-_COUNT = ".published"
-_known: dict[Path, tuple[int, NameIndex]] = {}
-_one_at_a_time = Lock()
 
 
 class Filed(NamedTuple):
@@ -115,36 +99,7 @@ def own_files(folder: Path, start: str = "") -> list[str]:
     """List the names of the receipts that are files of their own, and begin so."""
     # A feed gathers tens of thousands of receipts: bare names cost next to nothing.
     names = os.listdir(folder) if folder.is_dir() else ()  # noqa: PTH208
-    wanted = [name for name in names if name.startswith(start)]
-    return [name for name in wanted if name.endswith(".json") and not name.startswith(".")]
-
-
-def names_in(folder: Path, *, anew: bool = False) -> NameIndex:
-    """Index the names of receipts; listed again only if another process has published any."""
-    with _one_at_a_time:
-        published = _published(folder)
-        known = _known.get(folder)
-        if anew or known is None or known[0] != published:
-            known = _known[folder] = (published, NameIndex(own_files(folder)))
-        return known[1]
-
-
-def note_published(path: Path) -> None:
-    """Have others list names again; called once a receipt is there, before its claim is let go."""
-    with _one_at_a_time, (path.parent / _COUNT).open("ab", buffering=0) as count:
-        # Network disks do not append as one step.
-        fcntl.flock(count, fcntl.LOCK_EX)
-        count.write(b".")
-        if known := _known.get(path.parent):
-            known[1].add(path.name)
-            _known[path.parent] = (known[0] + 1, known[1])
-
-
-def _published(folder: Path) -> int:
-    # Opened, because network disks answer a bare look from memory.
-    with suppress(FileNotFoundError), (folder / _COUNT).open("rb") as count:
-        return os.fstat(count.fileno()).st_size
-    return 0
+    return [n for n in names if n.startswith(start) and n.endswith(".json") and n[0] != "."]
 
 
 def _holding(path: Path) -> Ledger:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from contextlib import suppress
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ...expectations.errors import GateError
 from .identity import stem_of
 from .ledger import NameIndex, ReceiptFacts, ledgers_in
 from .receipt import receipt_prefix
-from .receipt_files import names_in, own_files, read_facts, read_receipt
+from .receipt_files import own_files, read_facts, read_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
     from .receipt import Receipt
 
 _CONTENTS = ".contents"  # a folder for each content, with a file for each of its batches
+# Grows by a byte with each receipt: who has listed the names sees whether another has added any.
+_COUNT = ".published"
+_known: dict[Path, tuple[int, NameIndex]] = {}
+_one_at_a_time = Lock()
 
 
 class Head(NamedTuple):
@@ -53,14 +60,9 @@ class ReceiptStore:
         self._names: list[NameIndex] | None = None
         self._heads: dict[str, Head] = {}
 
-    def indexed(self) -> Self:
-        """List all names once, as they are now, for whoever asks about many batches."""
-        self._names = self._and_ledgers(names_in(self._folder, anew=True))
-        return self
-
-    def current(self) -> Self:
-        """Take the names that this process listed, unless another has published a receipt since."""
-        self._names = self._and_ledgers(names_in(self._folder))
+    def indexed(self, *, anew: bool = True) -> Self:
+        """List all names once; or take what this process listed, unless another has added any."""
+        self._names = self._and_ledgers(_names_in(self._folder, anew=anew))
         return self
 
     def batches(self) -> list[str]:
@@ -153,6 +155,33 @@ class ReceiptStore:
     def _and_ledgers(self, own: NameIndex) -> list[NameIndex]:
         # After the files: what is compacted meanwhile is in a ledger before its file goes.
         return [own, *(ledger.names for ledger in ledgers_in(self._folder))]
+
+
+def _names_in(folder: Path, *, anew: bool) -> NameIndex:
+    with _one_at_a_time:
+        published = _published(folder)
+        known = _known.get(folder)
+        if anew or known is None or known[0] != published:
+            known = _known[folder] = (published, NameIndex(own_files(folder)))
+        return known[1]
+
+
+def note_published(path: Path) -> None:
+    """Have others list names again; called once a receipt is there, before its claim is let go."""
+    with _one_at_a_time, (path.parent / _COUNT).open("ab", buffering=0) as count:
+        # Network disks do not append as one step.
+        fcntl.flock(count, fcntl.LOCK_EX)
+        count.write(b".")
+        if known := _known.get(path.parent):
+            known[1].add(path.name)
+            _known[path.parent] = (known[0] + 1, known[1])
+
+
+def _published(folder: Path) -> int:
+    # Opened, because network disks answer a bare look from memory.
+    with suppress(FileNotFoundError), (folder / _COUNT).open("rb") as count:
+        return os.fstat(count.fileno()).st_size
+    return 0
 
 
 def _marks_in(folder: Path) -> list[tuple[int, str]]:

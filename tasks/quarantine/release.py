@@ -150,7 +150,7 @@ def _begin(taken: CheckedOut, intent: Intent, file: Path | None) -> ReleaseJob:
         raise Misuse(msg)
     if content and entry.holds == "batch" and not file:
         _refuse_altered(content, batch)
-    store = ReceiptStore(taken.feed).current()
+    store = ReceiptStore(taken.feed).indexed(anew=False)
     attempt = begin_attempt(store, batch, content or entry.path, intent, datetime.now(UTC))
     if file:
         attempt = replace(attempt, path=_copied(file, attempt.staging))

@@ -148,7 +148,7 @@ def score_one(
         GateError: The feed's own records cannot be read.
     """
     with claimed(feed, candidate.batch.id) as won:
-        store = ReceiptStore(feed).current()
+        store = ReceiptStore(feed).indexed(anew=False)
         left = _overtaken(store, intent, candidate, again) if won else "claimed"
         if left:
             return _left_alone(candidate, left)
@@ -180,7 +180,7 @@ def record_failure(
     try:
         with claimed(feed, candidate.batch.id) as won:
             if won and not is_planned(feed, candidate.batch.id):
-                store = ReceiptStore(feed).current()
+                store = ReceiptStore(feed).indexed(anew=False)
                 attempt = begin_attempt(store, candidate.batch, path, intent, attempt.started)
                 return abort(attempt, errored(attempt, error))
     except (OSError, GateError) as further:

@@ -97,7 +97,7 @@ def select_candidates(feed: Feed, *, again: bool = False) -> Selection:
         resumed += _record_deaths(feed, ready)
     receipts = tuple(r for r in resumed if isinstance(r, Receipt))
     left = [*inbox.left, *(r for r in resumed if isinstance(r, SkippedBatch))]
-    found, skipped, done = _unsettled(store.current(), inbox.ready, receipts, again=again)
+    found, skipped, done = _unsettled(store.indexed(anew=False), inbox.ready, receipts, again=again)
     measure_waiting(feed, (candidate.batch for candidate in found))
     return Selection(candidates=tuple(found), recovered=receipts, left=(*left, *skipped), done=done)
 
@@ -153,7 +153,7 @@ def keep_due(feed: Feed, found: Selection, version: str, *, again: bool = False)
         version: The version that is to score.
         again: Whether to try waiting and parked batches now.
     """
-    store = ReceiptStore(feed).current()
+    store = ReceiptStore(feed).indexed(anew=False)
     taken: list[tuple[int, Candidate]] = []
     left, done = list(found.left), found.done
     for candidate in found.candidates:

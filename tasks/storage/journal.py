@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict
 from ..feed.identity import identify, is_same
 from ..feed.inbox import marker_of
 from ..feed.receipt import Receipt
-from ..feed.receipt_files import is_filed, note_published
-from ..feed.receipt_store import ReceiptStore
+from ..feed.receipt_files import is_filed
+from ..feed.receipt_store import ReceiptStore, note_published
 from ..feed.records import read_record
 from ..feed.telemetry import measure_receipt
 from ..feed.untold import mark_untold

@@ -128,7 +128,7 @@ def test_names_that_are_added_are_found_like_those_that_were_listed(
     for name in [*names, *names]:
         grown.add(name)
     assert (grown.of_batch, grown.of_stem) == (whole.of_batch, whole.of_stem)
-    current = ReceiptStore(feed).current()
+    current = ReceiptStore(feed).indexed(anew=False)
     assert current.batches() == ReceiptStore(feed).batches() == sorted(whole.of_batch)
     heads = current.deliveries("two.parquet").heads
     assert [facts.identity.path for facts in heads.values()] == ["two.parquet"]
