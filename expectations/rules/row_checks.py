@@ -52,8 +52,7 @@ def masks(rule: Rule, operands: RuleOperands) -> tuple[pl.Expr, pl.Expr]:
 def _keeps_limits(operands: RuleOperands, known: ColumnStatistics) -> bool:
     """Tell whether the smallest and the largest value are within limits: so is each between."""
     scale: Any = instant if operands.kind == "datetime" else float
-    is_exact = operands.kind in (*INTEGERS, "datetime") and known.nulls is not None
-    if not (is_exact and known.bounds and isinstance(known.bounds[0], int | date)):
+    if known.nulls is None or not (known.bounds and isinstance(known.bounds[0], int | date)):
         return False
     limits = {key: scale(v) for key, v in operands.kwargs.items() if key.endswith("_value")}
     kwargs = operands.kwargs | limits
@@ -80,7 +79,9 @@ def rule_checks(
         elif outcome.scanned and set(rule.columns) <= arrived:
             about = rule.about(whole.operands, pl.col(whole.is_valid))
             applies, failing = masks(rule, about)
-            if rule.type in _PROOFS and rule.condition is None and rule.mostly == 1:
+            # In other types there is NaN, of which statistics do not tell, or no order of numbers.
+            is_exact = about.kinds <= {*INTEGERS, "datetime"} and rule.type in _PROOFS
+            if is_exact and rule.condition is None and rule.mostly == 1:
                 proof = partial(_PROOFS[rule.type], about)
         else:
             continue
