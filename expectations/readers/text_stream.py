@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ..contract.policy import CsvDialect
 
 CHUNK = 2 << 20
+# Each piece costs each column anew: of long lines it holds more, up to so many times as much.
+_LINES, _TIMES = 1_000, 4
 _UTF8 = ("utf-8", "utf-8-sig")
 # The longer marks first: that of UTF-32 in little endian begins with that of UTF-16.
 _FOREIGN_MARKS = {
@@ -47,7 +49,7 @@ def pieces_of(path: Path, dialect: CsvDialect, first: int | None = None) -> Iter
     Args:
         path: The file, plain or compressed; an archive holds one file.
         dialect: Says how it is encoded, and which character escapes others.
-        first: Bytes in the first piece, unpacked; ``CHUNK`` if None, as in all others.
+        first: Bytes in the first piece, unpacked; ``CHUNK`` if None, as in others of short lines.
 
     Yields:
         Pieces of UTF-8, cut anywhere between two characters or, where the file is UTF-8 itself,
@@ -89,7 +91,8 @@ def _unpacked(stream: BinaryIO, size: int) -> Iterator[bytes]:
         if not piece:
             return
         yield piece
-        size = CHUNK
+        line = len(piece) // (1 + piece.count(b"\n"))
+        size = min(max(CHUNK, line * _LINES), _TIMES * CHUNK)
 
 
 @contextmanager
