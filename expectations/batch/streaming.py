@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from .columns import ROW
 from .reading import Reading, tell
 
 if TYPE_CHECKING:
@@ -52,14 +53,18 @@ class WithColumns:
 
 
 def lazy_stream(
-    pieces: Callable[[list[str]], Iterator[pl.DataFrame]],
+    pieces: Callable[..., Iterator[pl.DataFrame]],
     schema: pl.Schema,
     path: Path | None = None,
     height: int | None = None,
+    *,
+    by_row: bool = False,
 ) -> pl.LazyFrame:
     """Make a lazy frame that reads no more pieces and no more columns than a query needs.
 
-    Whoever watches is told of the rows that were read of the file.
+    ``pieces`` takes the columns that are needed; if ``by_row``, also a predicate over positions
+    alone, where it may leave out pieces without such rows. Whoever watches is told of the rows that
+    were read of the file.
     """
 
     def read(
@@ -68,7 +73,10 @@ def lazy_stream(
         asked = set(schema if columns is None else columns)
         wanted = [name for name in schema if name in asked]
         # Polars counts on the limit to be in force before the predicate.
-        found = pieces(wanted)
+        roots = (
+            predicate.meta.root_names() if by_row and rows is None and predicate is not None else []
+        )
+        found = pieces(wanted, predicate) if roots == [ROW] else pieces(wanted)
         found = _first(rows, _told(found, path, height) if path else found)
         if predicate is not None:
             found = (piece.filter(predicate) for piece in found)

@@ -106,7 +106,7 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
     failing = [(check, count) for check, count in fails if count]
     if file.rule_counts and any(check.blocks and check.rule is None for check, _ in failing):
         return _scan_file(_by_footer(file, policy, rules=False), policy, None)
-    samples = _samples(file, failing, policy)
+    samples = _samples(file, failing, policy, row["first"])
     return replace(
         file,
         row_count=int(row["rows"]),
@@ -174,6 +174,9 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
     undecided, columns = file.undecided, file.parsed_columns()
     blocking = [pl.col(f"fails {i}") for i, check in enumerate(undecided) if check.blocks]
     rejected = pl.any_horizontal(blocking) if blocking else pl.lit(value=False)
+    fails = pl.any_horizontal(pl.lit(value=False), *(f"fails {i}" for i in range(len(undecided))))
+    # Only a reader of text can leave out what lies before.
+    first = pl.when(fails).then(ROW).min() if file.batch.text else pl.lit(0)
     nulls = [exact_col(name).is_null() for name in _unproven(file, policy)]
     decoded = pl.any_horizontal(nulls) if nulls else pl.lit(value=False)
     applies = {i: check.applies for i, check in enumerate(undecided) if check.applies is not None}
@@ -187,6 +190,7 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
     totals = (
         pl.len().alias("rows"),
         pl.when(rejected).then(1).otherwise(0).sum().alias("rejected"),
+        first.alias("first"),
         *(pl.col(f"fails {i}").sum() for i in range(len(undecided))),
         *(pl.col(f"applies {i}").sum() for i in applies),
         *(expr for column in columns for expr in column.aggregates()),
@@ -197,9 +201,9 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
 
 
 def _samples(
-    file: FileResult, failing: Sequence[tuple[RowCheck, int]], policy: Policy
+    file: FileResult, failing: Sequence[tuple[RowCheck, int]], policy: Policy, first: int
 ) -> list[pl.DataFrame]:
-    """Collect the first failing rows of each check, in one pass that ends with the last of them."""
+    """Collect the first failing rows of each check, in one pass from the first to the last."""
     mark = unused_prefix((*file.batch.sources, ROW), "fails")
     found = [
         _Sample(f"{mark}{i}", check, count, policy) for i, (check, count) in enumerate(failing)
@@ -207,7 +211,8 @@ def _samples(
     wanted = [sample for sample in found[:_MOST_SAMPLES] if sample.missing]
     if wanted:
         fails = [sample.fails for sample in wanted]
-        marked = file.batch.scan().with_columns(sample.mask for sample in wanted)
+        scanned = file.batch.scan().filter(pl.col(ROW) >= first) if first else file.batch.scan()
+        marked = scanned.with_columns(sample.mask for sample in wanted)
         values = [value for sample in wanted for value in sample.values]
         kept = file.plan.kept if file.plan and not policy.redact else ()
         values += [cells.alias(f"{_KEY}{name}") for name, cells in kept]

@@ -26,10 +26,8 @@ from .csv_scanner import Layout, described, malformed, reasons
 from .text_stream import pieces_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from ..contract.contract import Contract
     from ..contract.policy import CsvDialect, Policy
@@ -154,72 +152,63 @@ class _Reader:
     def width(self) -> int:
         return self.header.width
 
-    @property
-    def repeatable(self) -> bytes:
-        """The header, where it is no record; in a file of one column it may be a cell."""
-        return self.header.record if self.width > 1 else b""
-
     def scan(self) -> pl.LazyFrame:
         texts = dict.fromkeys(self.positions, pl.String())
         schema = pl.Schema({ROW: pl.Int64(), **texts, self.fault: pl.String()})
-        return lazy_stream(self._frames, schema, self.path)
+        return lazy_stream(self._frames, schema, self.path, by_row=True)
 
-    def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
+    def _frames(self, columns: list[str], chosen: pl.Expr | None = None) -> Iterator[pl.DataFrame]:
         row, in_header = 0, self.dialect.header
         for layout in _layouts(self.path, self.dialect):
-            if not in_header and (texts := self._regular(layout)) is not None:
-                yield self._numbered(texts, columns, np.arange(row, row + texts.height))
-                row += texts.height
-                continue
             skipped = layout.blank() if self.width > 1 else np.zeros(len(layout.ends), bool)
             if in_header:
                 first = _first_record(layout)
                 skipped[: None if first is None else first + 1] = True
                 in_header = first is None
-            yield self._frame(layout, skipped, columns, row)
-            row += int(np.count_nonzero(~skipped))
+            rows = pl.int_range(row, row + int(np.count_nonzero(~skipped)), eager=True).alias(ROW)
+            row += len(rows)
+            if chosen is None or rows.to_frame().filter(chosen).height:
+                yield self._frame(layout, skipped, columns, rows)
+
+    def _frame(
+        self, layout: Layout, skipped: Mask, columns: list[str], rows: pl.Series
+    ) -> pl.DataFrame:
+        again = np.zeros(len(skipped), bool)
+        if self.width > 1 and self.header.record:
+            again = layout.equal_to(self.header.record) & ~skipped
+        if not (skipped.any() or again.any()) and (texts := self._regular(layout)) is not None:
+            return self._numbered(texts, columns, rows)
+        faulty = (malformed(layout, self.width) | again) & ~skipped
+        # One column at least, because it tells how many records Polars sees.
+        wanted = sorted(self.positions[name] for name in columns if name in self.positions) or [0]
+        data = layout.only(~(skipped | faulty))
+        texts = _as_text(data, self.width, wanted, self.dialect)
+        is_bad = pl.Series(faulty[~skipped])
+        expected = int((~is_bad).sum())
+        if texts.height != expected:
+            observed = f"{texts.height:,} records where its line ends and quotes make {expected:,}"
+            raise UnreadableError(observed, _RFC)
+        good = self._numbered(texts, [*dict.fromkeys((ROW, *columns))], rows.filter(~is_bad))
+        if expected == len(rows):
+            return good[columns]
+        faults = described(layout, faulty, self.width)
+        bad = pl.DataFrame([rows.filter(is_bad), faults.alias(self.fault)])
+        return pl.concat((good, bad), how="diagonal").sort(ROW)[columns]
 
     def _regular(self, layout: Layout) -> pl.DataFrame | None:
-        """Read records without finding them; None if one may be malformed, or the header's."""
-        if not (rows := layout.regular(self.width)):
+        """Read records without a look at each; None if one may be malformed."""
+        if not layout.is_regular(self.width):
             return None
         try:
             # All columns, because only then does Polars refuse a record that is too long.
             texts = _as_text(layout.data[: layout.end], self.width, range(self.width), self.dialect)
         except pl.exceptions.PolarsError:
             return None
-        names = self.header.names if self.width > 1 else ()
-        again = any(texts["0"].eq_missing(name or None).any() for name in names[:1])
-        return texts if texts.height == rows and not again else None
+        return texts if texts.height == len(layout.ends) else None
 
-    def _frame(self, layout: Layout, skipped: Mask, columns: list[str], row: int) -> pl.DataFrame:
-        faulty = malformed(layout, self.width) & ~skipped
-        if self.width > 1 and self.header.record:
-            faulty |= layout.equal_to(self.header.record) & ~skipped
-        # One column at least, because it tells how many records Polars sees.
-        wanted = sorted(self.positions[name] for name in columns if name in self.positions) or [0]
-        data = layout.only(~(skipped | faulty))
-        texts = _as_text(data, self.width, wanted, self.dialect)
-        is_bad = faulty[~skipped]
-        expected = int(np.count_nonzero(~is_bad))
-        if texts.height != expected:
-            observed = f"{texts.height:,} records where its line ends and quotes make {expected:,}"
-            raise UnreadableError(observed, _RFC)
-        rows = np.arange(row, row + len(is_bad))
-        good = self._numbered(texts, dict.fromkeys((ROW, *columns)), rows[~is_bad])
-        if expected == len(rows):
-            return good[columns]
-        faults = described(layout, faulty, self.width)
-        bad = pl.DataFrame({ROW: pl.Series(rows[is_bad], dtype=pl.Int64), self.fault: faults})
-        return pl.concat((good, bad), how="diagonal").sort(ROW)[columns]
-
-    def _numbered(
-        self, texts: pl.DataFrame, columns: Iterable[str], rows: NDArray[np.integer]
-    ) -> pl.DataFrame:
-        made = {
-            ROW: pl.Series(rows, dtype=pl.Int64),
-            self.fault: pl.repeat(None, len(rows), dtype=pl.String, eager=True),
-        }
+    def _numbered(self, texts: pl.DataFrame, columns: list[str], rows: pl.Series) -> pl.DataFrame:
+        faults = pl.repeat(None, len(rows), dtype=pl.String, eager=True)
+        made = {ROW: rows, self.fault: faults}
         cells = (made[n] if n in made else texts[str(self.positions[n])] for n in columns)
         return pl.DataFrame([one.alias(n) for one, n in zip(cells, columns, strict=True)])
 

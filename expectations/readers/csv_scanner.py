@@ -3,7 +3,7 @@
 A record is what RFC 4180 says: fields between delimiters, quotes around whole fields and doubled
 inside them. A quote that neither opens nor closes a field spoils its own record, and no other.
 All records are looked at together: a file of nothing but malformed ones takes no more memory than
-a good one. ``Layout.regular`` is the fast twin of ``malformed``, for pieces without one.
+a good one. ``Layout.is_regular`` is the fast twin of ``malformed``, for pieces without one.
 """
 
 from __future__ import annotations
@@ -38,29 +38,23 @@ class Layout:
 
     Attributes:
         data: The bytes.
+        ends: Where each record ends, its line end included.
         open: Whether a quote is open where the bytes end.
     """
 
     def __init__(self, data: bytes, dialect: CsvDialect, *, last: bool = False) -> None:
-        """Look at the quotes; the records are found when they are asked for."""
-        self.data, self._last = data, last
+        """Find the records."""
+        self.data = data
         self._bytes = np.frombuffer(data, np.uint8)
         self._delimiter = ord(dialect.delimiter or ",")
-        self._is_quoted = bool(dialect.quote) and dialect.quote.encode() in data
-        quotes = self._where(ord(dialect.quote)) if self._is_quoted else _NONE
-        self._toggles, self._strays = self._boundaries(quotes)
+        is_quoted = dialect.quote and dialect.quote.encode() in data
+        self._quotes = self._where(ord(dialect.quote)) if is_quoted else _NONE
+        self._toggles, self._strays = self._boundaries(self._quotes)
         self.open = bool(len(self._toggles) % 2)
-
-    @cached_property
-    def ends(self) -> Positions:
-        """Where each record ends, its line end included."""
         ends = self._outside(self._where(_NEWLINE)) + 1
-        unended = self._last and len(self.data) > (ends[-1] if len(ends) else 0)
-        return np.append(ends, np.int32(len(self.data))) if unended else ends
-
-    @cached_property
-    def _starts(self) -> Positions:
-        return np.append(np.zeros(1, np.int32), self.ends)[:-1]
+        unended = last and len(data) > (ends[-1] if len(ends) else 0)
+        self.ends = np.append(ends, np.int32(len(data))) if unended else ends
+        self._starts = np.append(np.zeros(1, np.int32), self.ends)[:-1]
 
     @cached_property
     def fields(self) -> NDArray[np.intp]:
@@ -68,20 +62,16 @@ class Layout:
         delimiters = self._outside(self._where(self._delimiter))
         return np.diff(np.searchsorted(delimiters, self.ends), prepend=0) + 1
 
-    @cached_property
+    @property
     def end(self) -> int:
         """Where the last whole record ends."""
-        if self._is_quoted:
-            return int(self.ends[-1]) if len(self.ends) else 0
-        return len(self.data) if self._last else self.data.rfind(b"\n") + 1
+        return int(self.ends[-1]) if len(self.ends) else 0
 
-    def regular(self, width: int) -> int:
-        """Count the lines if all are well-formed as long as none has too many fields; else 0."""
-        text = self._bytes[: self.end]
-        lines = int(np.count_nonzero(text == _NEWLINE)) + int(text[-1] != _NEWLINE)
-        delimiters = np.count_nonzero(text == self._delimiter)
-        is_regular = not self._is_quoted and delimiters == lines * (width - 1)
-        return lines if is_regular and _is_utf8(self.data[: self.end]) else 0
+    def is_regular(self, width: int) -> bool:
+        """Tell that all records are well-formed, provided that none has too many fields."""
+        delimiters = np.count_nonzero(self._bytes[: self.end] == self._delimiter)
+        is_even = not len(self._quotes) and delimiters == len(self.ends) * (width - 1)
+        return is_even and _is_utf8(self.data[: self.end])
 
     @property
     def lengths(self) -> Positions:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from ..contract.policy import CsvDialect
 
-CHUNK = 2 << 20
+CHUNK = 4 << 20
 # Each piece costs each column anew: of long lines it holds more, up to so many times as much.
-_LINES, _TIMES = 1_000, 4
+_LINES, _TIMES = 1_000, 2
 _UTF8 = ("utf-8", "utf-8-sig")
 # The longer marks first: that of UTF-32 in little endian begins with that of UTF-16.
 _FOREIGN_MARKS = {

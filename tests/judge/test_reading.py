@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-ROWS = 200_000
+ROWS = 400_000
 FRAME = pl.DataFrame({"a": range(ROWS), "b": ["some text"] * ROWS})
 
 

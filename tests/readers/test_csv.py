@@ -483,7 +483,7 @@ def test_pieces_without_a_malformed_record_are_read_as_if_each_record_was_found(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_bytes, "CHUNK", piece)
         fast = outcome()
-        patch.setattr(csv_scanner.Layout, "regular", lambda *_: 0)
+        patch.setattr(csv_scanner.Layout, "is_regular", lambda *_: False)
         slow = outcome()
 
     assert fast == slow
@@ -502,8 +502,25 @@ def test_records_are_found_only_in_pieces_that_may_have_a_malformed_one(
     good = len(found)
     judge(b"a,b\n" + line * 1_000 + b"1,x,y\n" + line * 1_000)
 
-    # The samples of what fails are read once more.
-    assert (good, len(found) - good) == (2, 5)
+    # Its samples are read once more, from its piece on.
+    assert (good, len(found) - good) == (2, 4)
+
+
+@pytest.mark.parametrize("line", [b"1,x\n", b'1,"x"\n\n', b"1,x\r\n"])
+def test_samples_are_read_from_the_first_failing_row_on(
+    judge: Any, monkeypatch: pytest.MonkeyPatch, line: bytes
+) -> None:
+    """Cells before it are not read again, and positions stay right."""
+    monkeypatch.setattr(csv_bytes, "CHUNK", 1_000)
+    read, look = list[int](), pl.read_csv
+    monkeypatch.setattr(pl, "read_csv", lambda *a, **kw: (read.append(1), look(*a, **kw))[1])
+    data = b"a,b\n" + line * 2_000 + b"y,x\n" + line
+
+    result = judge(data)
+
+    assert rows_of(result, "unparseable") == [2_000]
+    # The header, each piece, what is left at the end; and from the failing row on once more.
+    assert len(read) <= 1 + -(-len(data) // 1_000) + 1 + 2
 
 
 @pytest.mark.parametrize("piece", [1, 1_000])
