@@ -123,8 +123,8 @@ def _boolean(of: Place, policy: Policy) -> Reading:
     return stages, f"true or false, written {', '.join([*true, *false])}"
 
 
-def _number(cell: pl.Expr, policy: Policy) -> pl.Expr:
-    text, dialect = cell.str.strip_chars(), policy.csv
+def _number(text: pl.Expr, policy: Policy) -> pl.Expr:
+    dialect = policy.csv
     if dialect.thousands:
         grouped = text.str.contains(_GROUPED.format(mark=re.escape(dialect.thousands)))
         plain = text.str.replace_all(dialect.thousands, "", literal=True)
@@ -134,12 +134,6 @@ def _number(cell: pl.Expr, policy: Policy) -> pl.Expr:
     # A point that is left beside a decimal comma has no meaning in the grammar.
     pointed = text.str.contains(".", literal=True)
     return pl.when(pointed).then(pl.lit("")).otherwise(text.str.replace(",", ".", literal=True))
-
-
-def _plain(of: Place, policy: Policy) -> pl.Expr:
-    """Leave a cell as it is where all numbers that Polars reads are written as the policy says."""
-    usual = policy.csv.decimal == "." and not policy.csv.thousands
-    return of("cell") if usual else _number(of("cell"), policy)
 
 
 def _integer(
@@ -154,9 +148,9 @@ def _integer(
     exact = pl.when(whole.abs() <= _EXACT_IN_DOUBLE).then(whole)
     inside = wide.is_between(*bounds).fill_null(value=False)
     stages: list[Stage] = [
-        {"plain": _plain(of, policy).cast(dtype, strict=False)},
+        {"plain": _number(of("cell"), policy).cast(dtype, strict=False)},
         # Nearly every cell is plain digits; only the others are looked at more closely.
-        {"rest": _number(pl.when(plain.is_null()).then(of("cell")), policy)},
+        {"rest": _number(pl.when(plain.is_null()).then(of("cell")).str.strip_chars(), policy)},
         {"digits": rest.str.extract(_WHOLE), "float": rest.cast(pl.Float64, strict=False)},
         {"whole": pl.when(_is_whole(of)).then(of("float"))},
         # Digits are read as integers, never through a float, which would round them.
@@ -193,12 +187,13 @@ def _floating(
     back = nearest.cast(pl.Float64).cast(pl.Int128, strict=False)
     rounded = (back != large.cast(pl.Int128, strict=False)).fill_null(value=True)
     strict = pl.lit(policy.lossy_floats == "forbid")
+    outsized = pl.when(nearest.abs() >= limit).then(of("cell"))
     stages: list[Stage] = [
         # Polars reads the grammar's numbers and words, without spaces, and nothing else.
-        {"plain": _plain(of, policy).cast(dtype, strict=False)},
-        {"rest": _number(pl.when(plain.is_null()).then(of("cell")), policy)},
+        {"plain": _number(of("cell"), policy).cast(dtype, strict=False)},
+        {"rest": _number(pl.when(plain.is_null()).then(of("cell")).str.strip_chars(), policy)},
         {"nearest": pl.coalesce(plain, of("rest").cast(dtype, strict=False))},
-        {"large": _number(pl.when(nearest.abs() >= limit).then(of("cell")), policy)},
+        {"large": _number(outsized.str.strip_chars(), policy)},
         {
             "unparseable": nearest.is_null(),
             "out_of_range": (nearest.is_infinite() & large.str.contains("[0-9]")).fill_null(False),
