@@ -1,15 +1,19 @@
-"""JSON and YAML of users, read within bounds: what kind of file, how long, how deep."""
+"""Files of ours, written whole; JSON and YAML of users, read within bounds of size and depth."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
+import uuid
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 _LARGEST = 64 * 2**20
@@ -22,6 +26,31 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 class DocumentError(ValueError):
     """A file or text that is not read; the text says why, without the file's name."""
+
+
+def flush(path: Path) -> None:
+    """Bring a file's content, or a folder's list of names, onto the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some mounted disks know no flushing of folders, and have nothing better to offer.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def staged(path: Path) -> Generator[Path]:
+    """Name a hidden file beside a path, and give it that name once it is whole and flushed."""
+    partial = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        yield partial
+        flush(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_bytes(path: str | Path) -> bytes:

@@ -11,6 +11,7 @@ import pyarrow.compute
 import pyarrow.types as is_
 
 from .arrow_types import WIDEST_DECIMAL, digits_of
+from .columns import exact_col
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 pc: Any = pyarrow.compute
 # Polars holds seconds as milliseconds, and lets those that do not fit wrap around.
 _LAST_SECOND = (2**63 - 1) // 1000
+_FULL, _NO_INSTANT = 2**63 - 1, -(2**63)
 
 
 @lru_cache(maxsize=1_024)
@@ -169,3 +171,14 @@ def _knows_zone(zone: str) -> bool:
     except pl.exceptions.ComputeError:
         return False
     return True
+
+
+def out_of_range_if_full(name: str) -> pl.Expr:
+    """Mark the instants that Polars could not decode: it gives them the last nanosecond there is.
+
+    Writers of 96-bit timestamps have a wider range than 64 bits of nanoseconds. The smallest
+    number stands for no instant, so judging finds it out of range.
+    """
+    nanoseconds = exact_col(name).to_physical()
+    marked = pl.when(nanoseconds == _FULL).then(_NO_INSTANT).otherwise(nanoseconds)
+    return marked.cast(pl.Datetime("ns")).alias(name)

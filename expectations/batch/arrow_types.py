@@ -81,3 +81,16 @@ def digits_of(decimal: Any) -> int:
 def type_name(kind: pa.DataType) -> str:
     """Name an Arrow type for a reader of a report."""
     return str(kind)
+
+
+def count_leaves(kind: pa.DataType) -> int:
+    """Count the columns that Parquet stores for a type."""
+    if isinstance(kind, pa.ExtensionType):
+        return count_leaves(kind.storage_type)
+    return sum(count_leaves(kind.field(i).type) for i in range(kind.num_fields)) or 1
+
+
+def has_fixed_lists(kind: pa.DataType) -> bool:
+    """Tell whether lists of one fixed length are in a type, at any depth."""
+    children = (kind.field(i).type for i in range(kind.num_fields))
+    return pa.types.is_fixed_size_list(kind) or any(map(has_fixed_lists, children))

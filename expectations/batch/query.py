@@ -6,7 +6,7 @@ import errno
 import io
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -17,10 +17,11 @@ from .columns import ROW, exact_col
 from .streaming import lazy_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .batch import Batch
 
+_Piece = TypeVar("_Piece")
 READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, UnreadableError)
 REDELIVER = "Have the producer write the file again, and deliver it by rename once it is complete."
 # How Polars and Arrow write an error of the operating system into their own.
@@ -63,20 +64,26 @@ def handed_over(frame: pl.LazyFrame, rows: int | None, *, redact: bool) -> pl.La
     """Read a judged batch again: whatever fails, or is not as judged, is an error of the gate's."""
 
     def pieces(columns: list[str]) -> Iterator[pl.DataFrame]:
-        failed, seen = None, 0
-        try:
-            wanted = frame.select(map(exact_col, columns or [ROW]))
-            for piece in wanted.collect_batches(maintain_order=True, engine="streaming"):
-                seen += piece.height
-                yield piece.select(map(exact_col, columns))
-        except READ_ERRORS as error:
-            failed = error
-        raise_if_changed(failed, redact=redact)
+        seen, wanted = 0, frame.select(map(exact_col, columns or [ROW]))
+        found = wanted.collect_batches(maintain_order=True, engine="streaming")
+        for piece in as_judged(found, redact=redact):
+            seen += piece.height
+            yield piece.select(map(exact_col, columns))
         if rows not in (None, seen):
             msg = f"the batch is not what was judged: {seen:,} rows where {rows:,} were."
             raise BatchChanged(msg)
 
     return lazy_stream(pieces, frame.collect_schema())
+
+
+def as_judged(pieces: Iterable[_Piece], *, redact: bool) -> Iterator[_Piece]:
+    """Read what could be read when it was judged."""
+    failed = None
+    try:
+        yield from pieces
+    except READ_ERRORS as error:
+        failed = error
+    raise_if_changed(failed, redact=redact)
 
 
 def raise_if_changed(error: BaseException | None, *, redact: bool) -> None:

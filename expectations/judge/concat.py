@@ -30,6 +30,14 @@ def concat_rows(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
     return pl.concat(compatible, how="diagonal_relaxed")
 
 
+def in_columns(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """Give rows of one file the columns and types that those of all files have."""
+    own = frame.select(exact_col(name) for name in schema if name in frame.columns)
+    if own.schema == schema:
+        return own
+    return concat_rows([pl.LazyFrame(schema=schema), own.lazy()]).collect()
+
+
 def _have_common_type(dtypes: Sequence[pl.DataType]) -> bool:
     if len(dtypes) == 1:
         return True

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..batch.columns import ROW, exact_col
-from .concat import concat_rows
+from .concat import concat_rows, in_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    import pyarrow as pa
 
     from ..batch.batch import Batch
     from ..conform.plan import BatchPlan
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from ..verdict.verdict import Verdict
     from .file_result import FileResult
 
+    Writer = Callable[[pa.Table], object]
+
 REASONS = "_violations"
+_TOGETHER = 65_536
 
 
 def rejected_rows(files: Sequence[FileResult], verdict: Verdict) -> pl.LazyFrame:
@@ -35,12 +40,38 @@ def rejected_rows(files: Sequence[FileResult], verdict: Verdict) -> pl.LazyFrame
     return rows.drop(ROW).with_row_index(ROW).cast({ROW: pl.Int64}).select(map(exact_col, names))
 
 
+class SetApart:
+    """Bad rows that were met on the way, handed to a writer not a few at a time."""
+
+    def __init__(self, files: Sequence[FileResult], verdict: Verdict, write: Writer) -> None:
+        """Begin with no rows."""
+        self._verdict, self._write = verdict, write
+        self._held = rejected_rows(files, verdict).collect_schema().to_frame()
+
+    def add(self, bad: pl.DataFrame, file: FileResult) -> None:
+        """Take bad rows with all columns of a file's scan."""
+        arrived = bad.select(_rejected_exprs(file, file.plan, self._verdict))
+        self._held.extend(in_columns(arrived, self._held.schema))
+        if self._held.height >= _TOGETHER:
+            self.hand_over()
+
+    def hand_over(self) -> None:
+        """Write what is held; of no rows, too, the columns."""
+        self._write(self._held.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        self._held = self._held.clear()
+
+
 def _rows_of(file: FileResult, verdict: Verdict) -> pl.LazyFrame:
-    arrived = [pl.col(ROW), *(_arrived(file.batch, source) for source in file.batch.sources)]
     if file.plan is None or verdict.whole:
-        return file.rows().select(*arrived, _reasons(verdict, None))
+        return file.rows().select(_rejected_exprs(file, None, verdict))
     bad = file.rows().filter(file.plan.is_rejected())
-    return bad.select(*arrived, _reasons(verdict, file.plan))
+    return bad.select(_rejected_exprs(file, file.plan, verdict))
+
+
+def _rejected_exprs(file: FileResult, plan: BatchPlan | None, verdict: Verdict) -> list[pl.Expr]:
+    """Select bad rows of a file as they arrived, and what speaks against them."""
+    arrived = (_arrived(file.batch, source) for source in file.batch.sources)
+    return [pl.col(ROW), *arrived, _reasons(verdict, plan)]
 
 
 def _arrived(batch: Batch, source: str) -> pl.Expr:

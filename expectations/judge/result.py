@@ -5,23 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
+import pyarrow as pa
 
-from ..batch.columns import ROW
-from ..batch.query import READ_ERRORS, collect, handed_over, raise_if_changed
+from ..batch.columns import ROW, unused_prefix
+from ..batch.growing_parquet import GrowingParquet
+from ..batch.query import as_judged, collect, handed_over
 from ..batch.statistics import merged_values
+from ..batch.streaming import lazy_stream
 from ..conform.model_input import concat_model_input, to_model_input
 from ..conform.objects.checks import objects_to_hand_over, with_objects
-from ..errors import BatchChanged
+from ..documents import staged
+from ..errors import BatchChanged, Misuse
 from ..verdict.verdict import BatchRejected, Verdict, Violation
-from .concat import concat_rows
-from .rejected_rows import rejected_rows
+from .concat import concat_rows, in_columns
+from .rejected_rows import SetApart, rejected_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from ..batch.statistics import ColumnValues
     from ..conform.model_input import ModelInput
@@ -29,8 +33,11 @@ if TYPE_CHECKING:
     from ..contract.contract import Contract
     from ..verdict.verdict import Disposition
     from .file_result import FileResult
+    from .rejected_rows import Writer
 
-_REJECTED = "_rejected"
+    _Plans = list[tuple[FileResult, BatchPlan]]
+
+_TOGETHER = 262_144
 _Read = TypeVar("_Read")
 
 
@@ -118,12 +125,8 @@ class CheckResult:
         plans = self._plans()
         if not plans or not self.verdict.separable:
             return None
-        files = [
-            file.rows().filter(~plan.is_rejected()).select(*plan.select_exprs())
-            for file, plan in plans
-        ]
         rows = None if self.verdict.rows is None else self.verdict.rows - self.verdict.rejected
-        return self._handed_over(lambda: concat_rows(files), rows)
+        return self._handed_over(lambda: _accepted(plans), rows)
 
     @property
     def rejected(self) -> pl.LazyFrame | None:
@@ -139,8 +142,40 @@ class CheckResult:
         return self._handed_over(lambda: rejected_rows(self._files, self.verdict), rows)
 
     def _handed_over(self, read: Callable[[], pl.LazyFrame], rows: int | None) -> pl.LazyFrame:
-        redact = self.verdict.policy.redact
-        return _unchanged(lambda: handed_over(read(), rows, redact=redact), self.verdict)
+        verdict = self.verdict
+        return _unchanged(lambda: handed_over(read(), rows, redact=verdict.policy.redact), verdict)
+
+    def split(self, accepted: str | Path, rejected: str | Path) -> None:
+        """Write ``accepted`` and ``rejected`` to a new Parquet file each, in one pass.
+
+        Neither has its name before both are whole, nor before it is flushed to the disk.
+
+        Args:
+            accepted: Path of the good rows.
+            rejected: Path of the bad rows.
+
+        Raises:
+            BatchRejected: The batch neither passed nor was split.
+            BatchChanged: Its values contradict what was judged.
+            Misuse: A file would be overwritten, or Parquet has no type for a column.
+            OSError: They cannot be written there.
+        """
+        plans, good, bad = self._to_hand_over(), Path(accepted), Path(rejected)
+        if good.exists() or bad.exists() or good == bad:
+            msg = f"{good} or {bad} would be overwritten: name two files that are not there yet."
+            raise Misuse(msg)
+        schema = _accepted(plans).collect_schema()
+
+        def pieces(names: list[str]) -> Iterator[pl.DataFrame]:
+            for rows, _ in self._verified(plans, _TOGETHER, file.write):
+                yield in_columns(rows, schema)[names]
+
+        try:
+            with staged(good) as whole, staged(bad) as apart, GrowingParquet(apart, {}) as file:
+                lazy_stream(pieces, schema).sink_parquet(whole)
+        except (pl.exceptions.PolarsError, pa.ArrowException):
+            msg = f"Parquet cannot hold columns of these types: {schema}."
+            raise Misuse(msg) from None
 
     def model_input(self) -> ModelInput:
         """Return what ``predict`` receives: the accepted rows, whole.
@@ -156,11 +191,12 @@ class CheckResult:
         pieces = [chunk.model_input for chunk in self.chunks(max(self.verdict.accepted, 1))]
         return pieces[0] if len(pieces) == 1 else concat_model_input(pieces)
 
-    def chunks(self, rows: int) -> Iterator[Chunk]:
+    def chunks(self, rows: int, set_apart: Writer | None = None) -> Iterator[Chunk]:
         """Yield the accepted rows in pieces, each value verified again as it is read.
 
         Args:
             rows: Rows in a piece, at most.
+            set_apart: Called on the way with rows that ``rejected`` has, until it has had all.
 
         Yields:
             At least one piece, which may be empty; together they are the accepted rows, in order.
@@ -170,15 +206,10 @@ class CheckResult:
             BatchChanged: Its values contradict what was judged: the file was altered meanwhile, or
                 its footer is wrong.
         """
-        plans = self._plans()
-        if not plans:
-            raise BatchRejected(self.verdict)
-        self.raise_if_rejected()
-        empty = True
-        for frame, plan in self._verified(plans, rows):
+        plans, frame = self._to_hand_over(), None
+        for frame, plan in self._verified(plans, rows, set_apart):
             yield self._chunk(frame, plan)
-            empty = False
-        if empty:
+        if frame is None:
             file, plan = plans[0]
             yield self._chunk(collect(file.rows().head(0).select(*_exprs(plan))), plan)
 
@@ -198,27 +229,48 @@ class CheckResult:
         model_input = with_objects(to_model_input(frame, columns, named=named), frame, plan)
         return Chunk(frame[[ROW, *kept]], model_input)
 
-    def _plans(self) -> list[tuple[FileResult, BatchPlan]]:
+    def _plans(self) -> _Plans:
         return [(file, file.plan) for file in self._files if file.plan and not file.unreadable]
 
+    def _to_hand_over(self) -> _Plans:
+        self.raise_if_rejected()
+        if not (plans := self._plans()):
+            raise BatchRejected(self.verdict)
+        return plans
+
     def _verified(
-        self, plans: list[tuple[FileResult, BatchPlan]], rows: int
+        self, plans: _Plans, rows: int, set_apart: Writer | None
     ) -> Iterator[tuple[pl.DataFrame, BatchPlan]]:
         row_count = rejected = 0
+        apart = SetApart(self._files, self.verdict, set_apart) if set_apart else None
         for file, plan in plans:
             _refuse_other_types(file, plan, self.verdict)
-            exprs = (*_exprs(plan), plan.is_rejected().alias(_REJECTED))
-            for frame in _read(file, exprs, rows, self.verdict):
+            names = (*file.batch.dtypes, *(expr.meta.output_name() for expr in _exprs(plan)))
+            mark = unused_prefix(names, "rejected")
+            wanted = [pl.all()] if apart else _exprs(plan)
+            found = file.in_pieces((*wanted, plan.is_rejected().alias(mark)), rows)
+            for frame in as_judged(found, redact=self.verdict.policy.redact):
                 row_count += frame.height
-                rejected += (bad := int(frame[_REJECTED].sum()))
+                rejected += (bad := int(frame[mark].sum()))
                 if rejected > self.verdict.rejected:
                     raise _changed(self.verdict, row_count, rejected)
-                good = frame.filter(~pl.col(_REJECTED)) if bad else frame
-                good.drop_in_place(_REJECTED)
+                good = frame.filter(~pl.col(mark)) if bad else frame
+                good.drop_in_place(mark)
+                if apart:
+                    good = good.select(_exprs(plan))
+                    if bad:
+                        apart.add(frame.filter(mark), file)
                 if good.height:
                     yield good, plan
         if (row_count, rejected) != (self.verdict.rows, self.verdict.rejected):
             raise _changed(self.verdict, row_count, rejected)
+        if apart:
+            apart.hand_over()
+
+
+def _accepted(plans: _Plans) -> pl.LazyFrame:
+    files = [f.rows().filter(~plan.is_rejected()).select(plan.select_exprs()) for f, plan in plans]
+    return concat_rows(files)
 
 
 def _exprs(plan: BatchPlan) -> tuple[pl.Expr, ...]:
@@ -236,14 +288,7 @@ def _changed(verdict: Verdict, row_count: int, rejected: int) -> BatchChanged:
 
 
 def _unchanged(read: Callable[[], _Read], verdict: Verdict) -> _Read:
-    """Read what could be read when it was judged."""
-    result, read_error = None, None
-    try:
-        result = read()
-    except READ_ERRORS as error:
-        read_error = error
-    raise_if_changed(read_error, redact=verdict.policy.redact)
-    return cast("_Read", result)
+    return next(as_judged((read() for _ in range(1)), redact=verdict.policy.redact))
 
 
 def _refuse_other_types(file: FileResult, plan: BatchPlan, verdict: Verdict) -> None:
@@ -253,14 +298,3 @@ def _refuse_other_types(file: FileResult, plan: BatchPlan, verdict: Verdict) -> 
     if other:
         msg = f"{verdict.batch.name} is not what was judged: {other} are of other types now."
         raise BatchChanged(msg)
-
-
-def _read(
-    file: FileResult, exprs: Sequence[pl.Expr], rows: int, verdict: Verdict
-) -> Iterator[pl.DataFrame]:
-    read_error = None
-    try:
-        yield from file.in_pieces(exprs, rows)
-    except READ_ERRORS as error:
-        read_error = error
-    raise_if_changed(read_error, redact=verdict.policy.redact)

@@ -11,23 +11,23 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..batch.arrow_compat import is_readable, readable
+from ..batch.arrow_compat import is_readable, out_of_range_if_full, readable
+from ..batch.arrow_types import count_leaves, has_fixed_lists
 from ..batch.batch import Batch, EmptyFileError, UnreadableError, file_facts
 from ..batch.columns import RESERVED, ROW, exact_col, scan_names, with_row_number, without_reserved
 from ..batch.query import READ_ERRORS, REDELIVER, is_os_error, unreadable
 from ..batch.statistics import Footer
 from ..batch.streaming import lazy_stream
-from .parquet_footer import contradiction, largest_page
+from .parquet_footer import MUCH, contradiction, refuse_large_pages, unpacked_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-_ROWS, _BUFFER = 65_536, 2**20
-_CELL, _MUCH, _MANIFOLD, _FULL, _NO_INSTANT = 8, 256 << 20, 32, 2**63 - 1, -(2**63)
+_ROWS, _TOGETHER, _BUFFER, _CELL = 65_536, 262_144, 2**20, 8
 _BROKEN = (pa.ArrowException, *READ_ERRORS, UnicodeDecodeError)
 _CORRECT_WRITER = "Have it written again by a current version of the producer's library."
-_OTHER_COLUMNS = "other columns than when the file was opened"
+_ANOTHER = "another file than the one that was opened, with other columns or other content"
 _PLAIN = "Have the producer write plain encodings and timestamps of 64 bits."
 
 
@@ -101,14 +101,16 @@ class ParquetScan:
         return pl.Schema({ROW: pl.Int64(), **dtypes})
 
     def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
-        """Read piece by piece through Arrow, if that gives the very types that Polars' scan does.
+        """Read row group after row group, if that gives the very types that the scan does.
 
         Polars reads several row groups ahead of a slow consumer, and Arrow, asked for all of a
         file, as far as it can: a gibibyte where one row group after the other takes a tenth.
         """
-        if not (self._needs_arrow or self._is_alike):
+        by_polars = not self._needs_arrow and self._largest_group <= MUCH
+        if not (by_polars or self._needs_arrow or self._is_alike):
             return None
-        return (frame.lazy() for frame in self._by_arrow([ROW, *self._positions], rows))
+        read = self._by_polars if by_polars else self._by_arrow
+        return (frame.lazy() for frame in read([ROW, *self._positions], rows))
 
     def is_like(self, other: ParquetScan) -> bool:
         """Tell whether Polars alone reads it, and finds the columns of another."""
@@ -117,7 +119,7 @@ class ParquetScan:
 
     def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
         if self._swells:
-            self._refuse_large_pages(columns)
+            refuse_large_pages(self.path, self.metadata, self._leaves_of(columns))
         return self._by_arrow(columns, _ROWS) if self._needs_arrow else self._by_polars(columns)
 
     # ----- which reader -----
@@ -131,7 +133,7 @@ class ParquetScan:
     @property
     def _suits_arrow(self) -> bool:
         # Of lists of a fixed size Arrow reads none that is null, and of INT96 fewer instants.
-        return not self._int96 and not any(map(_has_fixed_lists, self.schema.types))
+        return not self._int96 and not any(map(has_fixed_lists, self.schema.types))
 
     @property
     def _is_alike(self) -> bool:
@@ -143,21 +145,13 @@ class ParquetScan:
 
         One value may stand for a billion rows. Polars unpacks row groups whole, Arrow in pieces.
         """
+        return self._largest_group > unpacked_limit(self.path)
+
+    @cached_property
+    def _largest_group(self) -> int:
         groups = (self.metadata.row_group(i) for i in range(self.metadata.num_row_groups))
         sizes = (max(g.total_byte_size, g.num_rows * _CELL * g.num_columns) for g in groups)
-        return max(sizes, default=0) > max(_MUCH, _MANIFOLD * self.path.stat().st_size)
-
-    def _refuse_large_pages(self, columns: Sequence[str]) -> None:
-        """Refuse a page that no reader could unpack in pieces."""
-        for leaf in self._leaves_of(columns):
-            for group in range(self.metadata.num_row_groups):
-                chunk = self.metadata.row_group(group).column(leaf)
-                if chunk.total_uncompressed_size > _MUCH and (
-                    size := largest_page(self.path, chunk)
-                ) > max(_MUCH, _MANIFOLD * self.path.stat().st_size):
-                    observed = f"a page of {chunk.path_in_schema!r} that unpacks into "
-                    observed += f"{size >> 20:,} MiB"
-                    raise UnreadableError(observed, "Have the producer write smaller pages.")
+        return max(sizes, default=0)
 
     @cached_property
     def _int96(self) -> tuple[str, ...]:
@@ -174,31 +168,52 @@ class ParquetScan:
         dtypes = self.polars_schema or {}
         return {name: dtype for name, dtype in dtypes.items() if name not in RESERVED}
 
-    def _by_polars(self, columns: list[str]) -> Iterator[pl.DataFrame]:
-        lazy, done = scan_by_polars(self.path), 0
-        in_range = lazy.with_columns(map(_out_of_range_if_full, self._int96))
-        rows = with_row_number(in_range, self.schema.names).with_columns(pl.col(ROW).cast(pl.Int64))
-        wanted = rows.select(map(exact_col, columns))
+    def _by_polars(self, columns: Sequence[str], rows: int | None = None) -> Iterator[pl.DataFrame]:
+        """Read all at once, as far ahead as Polars does, or so many rows at a time at most."""
+        lazy, done, opened = scan_by_polars(self.path), 0, self._state()
+        in_range = lazy.with_columns(map(out_of_range_if_full, self._int96))
         try:
             if lazy.collect_schema() != self.polars_schema:
-                raise UnreadableError(_OTHER_COLUMNS, REDELIVER)
-            for frame in wanted.collect_batches(maintain_order=True, engine="streaming"):
-                yield frame
-                done += frame.height
+                raise UnreadableError(_ANOTHER, REDELIVER)
+            for first, height in self._parts(rows) if rows else [(0, None)]:
+                part = in_range.slice(first, height) if rows else in_range
+                row = pl.col(ROW).cast(pl.Int64) + first
+                numbered = with_row_number(part, self.schema.names).with_columns(row)
+                wanted = numbered.select(map(exact_col, columns))
+                frames = _collected(wanted, rows)
+                if rows and self._state() != opened:
+                    raise UnreadableError(_ANOTHER, REDELIVER)
+                for frame in frames:
+                    yield frame
+                    done += frame.height
         except READ_ERRORS as error:
             if is_os_error(error) or isinstance(error, UnreadableError):
                 raise
             failed = error
         else:
             return
-        yield from self._rest_by_arrow(columns, done, failed)
+        yield from self._rest_by_arrow(columns, done, failed, rows or _ROWS)
+
+    def _parts(self, rows: int) -> Iterator[tuple[int, int | None]]:
+        """Say where as few row groups as have enough rows begin, and how many rows they have."""
+        first = height = 0
+        for group in range(self.metadata.num_row_groups):
+            height += self.metadata.row_group(group).num_rows
+            if height >= min(rows, _TOGETHER):
+                yield first, height
+                first, height = first + height, 0
+        yield first, None
+
+    def _state(self) -> tuple[int, int, int]:
+        stat = self.path.stat()  # each part opens the file by its name
+        return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
     def _rest_by_arrow(
-        self, columns: list[str], done: int, failed: BaseException
+        self, columns: Sequence[str], done: int, failed: BaseException, rows: int
     ) -> Iterator[pl.DataFrame]:
         """Read on by Arrow, which knows more encodings, unless it gives other types."""
         first = 0
-        for frame in self._by_arrow(columns, _ROWS):
+        for frame in self._by_arrow(columns, rows):
             if self._is_alike:
                 yield frame.slice(min(max(done - first, 0), frame.height))
             first += frame.height
@@ -238,7 +253,7 @@ class ParquetScan:
         self, file: pq.ParquetFile, sources: Sequence[str], rows: int
     ) -> Iterator[pa.RecordBatch]:
         if not file.schema_arrow.equals(self.schema):
-            raise UnreadableError(_OTHER_COLUMNS, REDELIVER)
+            raise UnreadableError(_ANOTHER, REDELIVER)
         leaves = self._leaves_of(sources)
         for group in range(file.num_row_groups):
             missing = file.metadata.row_group(group).num_rows
@@ -264,7 +279,7 @@ class ParquetScan:
 
     def _leaves_of(self, sources: Sequence[str]) -> list[int]:
         """Number the stored columns of some columns; all of them where Arrow counts differently."""
-        counts = list(map(_count_leaves, self.schema.types))
+        counts = list(map(count_leaves, self.schema.types))
         if sum(counts) != self.metadata.num_columns:
             return list(range(self.metadata.num_columns))
         ranges = [range(*ends) for ends in pairwise(accumulate(counts, initial=0))]
@@ -273,23 +288,7 @@ class ParquetScan:
         return [leaf for position in positions or [0] for leaf in ranges[position]]
 
 
-def _count_leaves(kind: pa.DataType) -> int:
-    if isinstance(kind, pa.ExtensionType):
-        return _count_leaves(kind.storage_type)
-    return sum(_count_leaves(kind.field(i).type) for i in range(kind.num_fields)) or 1
-
-
-def _has_fixed_lists(kind: pa.DataType) -> bool:
-    children = (kind.field(i).type for i in range(kind.num_fields))
-    return pa.types.is_fixed_size_list(kind) or any(map(_has_fixed_lists, children))
-
-
-def _out_of_range_if_full(name: str) -> pl.Expr:
-    """Mark the instants that Polars could not decode: it gives them the last nanosecond there is.
-
-    Writers of 96-bit timestamps have a wider range than 64 bits of nanoseconds. The smallest
-    number stands for no instant, so judging finds it out of range.
-    """
-    nanoseconds = exact_col(name).to_physical()
-    marked = pl.when(nanoseconds == _FULL).then(_NO_INSTANT).otherwise(nanoseconds)
-    return marked.cast(pl.Datetime("ns")).alias(name)
+def _collected(wanted: pl.LazyFrame, rows: int | None) -> Iterator[pl.DataFrame]:
+    if rows:
+        return wanted.collect(engine="streaming").iter_slices(rows)
+    return wanted.collect_batches(maintain_order=True, engine="streaming")

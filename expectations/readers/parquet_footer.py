@@ -12,13 +12,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..batch.arrow_types import DEEPEST
+from ..batch.batch import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     Fields = dict[int, Any]
 
+MUCH, _MANIFOLD = 256 << 20, 32
 _MAGIC = b"PAR1"
 _TAIL = 8
 # Bytes of one value, by physical type: boolean, int32, int64, int96, float, double.
@@ -77,7 +79,25 @@ def contradiction(path: Path) -> str | None:
         return "several Parquet files in one" if file.read(2 * len(_MAGIC)) == 2 * _MAGIC else None
 
 
-def largest_page(path: Path, chunk: Any) -> int:
+def unpacked_limit(path: Path) -> int:
+    """Say into how many bytes a part of a file may unpack."""
+    return max(MUCH, _MANIFOLD * path.stat().st_size)
+
+
+def refuse_large_pages(path: Path, metadata: Any, leaves: Iterable[int]) -> None:
+    """Refuse a page that no reader could unpack in pieces."""
+    for leaf in leaves:
+        for group in range(metadata.num_row_groups):
+            chunk = metadata.row_group(group).column(leaf)
+            if chunk.total_uncompressed_size > MUCH and (
+                size := _largest_page(path, chunk)
+            ) > unpacked_limit(path):
+                observed = f"a page of {chunk.path_in_schema!r} that unpacks into "
+                observed += f"{size >> 20:,} MiB"
+                raise UnreadableError(observed, "Have the producer write smaller pages.")
+
+
+def _largest_page(path: Path, chunk: Any) -> int:
     """Find into how many bytes the largest page of a column chunk says that it unpacks."""
     at = chunk.data_page_offset
     if chunk.has_dictionary_page and chunk.dictionary_page_offset:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import uuid
 from datetime import UTC
 from functools import cache
 from pathlib import Path
@@ -14,6 +12,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from ..documents import staged
 from ..escaping import visible
 from ..verdict.explain import percent
 from ..wording import counted
@@ -60,15 +59,8 @@ def write_page(path: str | Path, page: str) -> Path:
     """Write a page atomically; an older page at the path is replaced."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    staged = target.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with staged.open("x", encoding="utf-8") as file:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(target)
-    finally:
-        staged.unlink(missing_ok=True)
+    with staged(target) as partial:
+        partial.write_text(page, "utf-8")
     return target
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...expectations.batch.growing_parquet import GrowingParquet
 from ...expectations.errors import (
     BatchChanged,
     BatchUnavailable,
@@ -19,14 +21,11 @@ from ..storage.atomic import make_folder, remove
 from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt, changed, commit
 from .evidence import REJECTED
 from .outcome import facts_of, receipt_for, stage_outputs
-from .parquet_writer import GrowingParquet
 from .predictions import OutputMismatch, Scored, provenance, score_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-    import polars as pl
 
     from ..feed.receipt import Receipt
 
@@ -118,9 +117,7 @@ def score_accepted(
     if result.disposition not in ("passed", "split"):
         return AttemptResult(result.verdict, None)
     try:
-        if result.disposition == "split":
-            _write_rejected(attempt, result)
-        return AttemptResult(result.verdict, _write_predictions(attempt, result, watch))
+        return AttemptResult(result.verdict, _write(attempt, result, watch))
     except OutputMismatch as found:
         verdict = _with(result.verdict, *found.violations)
     except BatchChanged as error:
@@ -133,40 +130,19 @@ def score_accepted(
     return AttemptResult(verdict, None)
 
 
-def _write_predictions(
+def _write(
     attempt: Attempt, result: CheckResult, watch: Callable[[int, int], None] | None
 ) -> Scored:
+    """Write predictions and, of a split, the rejected rows, all of them in one pass."""
     metadata = provenance(attempt)
-    with GrowingParquet(attempt.staging / PREDICTIONS, metadata) as file:
-        return score_rows(result, attempt, file, watch)
-
-
-def _write_rejected(attempt: Attempt, result: CheckResult) -> None:
-    import polars as pl
-
-    folder = attempt.staging / QUARANTINE
-    make_folder(folder)
-    written = 0
-    with GrowingParquet(folder / REJECTED, provenance(attempt)) as file:
-        for frame in _read(result.rejected, attempt.feed.chunk_rows):
-            file.write(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
-            written += frame.height
-    if written != result.verdict.rejected:
-        msg = f"{written:,} rows fail where {result.verdict.rejected:,} did"
-        raise BatchChanged(msg)
-
-
-def _read(rows: pl.LazyFrame | None, chunk_rows: int) -> Iterator[pl.DataFrame]:
-    """Read piece by piece, so that what the disk refuses is not taken for what cannot be read."""
-    import polars as pl
-
-    if rows is None:
-        return
-    pieces = rows.collect_batches(chunk_size=chunk_rows, maintain_order=True, engine="streaming")
-    try:
-        yield from pieces
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise BatchChanged(str(error)) from error
+    with ExitStack() as files:
+        predictions = files.enter_context(GrowingParquet(attempt.staging / PREDICTIONS, metadata))
+        set_apart = None
+        if result.disposition == "split":
+            make_folder(attempt.staging / QUARANTINE)
+            rejected = GrowingParquet(attempt.staging / QUARANTINE / REJECTED, metadata)
+            set_apart = files.enter_context(rejected).write
+        return score_rows(result, attempt, predictions, set_apart, watch)
 
 
 def _with(verdict: Verdict, *violations: Violation) -> Verdict:

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from ...expectations.batch.growing_parquet import GrowingParquet
     from ...expectations.contract.contract import Contract
     from ...expectations.contract.policy import Policy
     from ...expectations.judge.result import CheckResult, Chunk
     from ...expectations.verdict.verdict import Violation
     from ..storage.intent import Intent
     from ..storage.transaction import Attempt
-    from .parquet_writer import GrowingParquet
 
 _log = logging.getLogger("signature_gate.predictions")
 _LONGEST_ERROR = 500
@@ -61,6 +61,7 @@ def score_rows(
     result: CheckResult,
     attempt: Attempt,
     file: GrowingParquet,
+    set_apart: Callable[[pa.Table], object] | None = None,
     watch: Callable[[int, int], None] | None = None,
 ) -> Scored:
     """Score the accepted rows of a batch with the version that judged it.
@@ -69,6 +70,7 @@ def score_rows(
         result: A batch that passed or is split.
         attempt: Says the pinned version, the inference parameters, and the feed's limits.
         file: Takes ``_row``, the kept columns and the predictions.
+        set_apart: As for ``CheckResult.chunks``.
         watch: Called after each piece with the rows that are scored, and those to be scored.
 
     Raises:
@@ -82,7 +84,7 @@ def score_rows(
     contract, redact = intent.contract, intent.policy.redact
     model = load(intent.model, contract.fingerprint, feed.predict_timeout, redact=redact)
     rows, columns = 0, tuple[str, ...]()
-    for chunk in result.chunks(feed.chunk_rows):
+    for chunk in result.chunks(feed.chunk_rows, set_apart):
         table = _scored(model, chunk, contract, intent)
         _append(file, table)
         rows += table.num_rows

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from ...expectations.documents import flush
 from ..feed.identity import lexists
 
 if TYPE_CHECKING:
@@ -27,19 +28,6 @@ def make_folder(path: Path) -> None:
     make_folder(path.parent)
     path.mkdir(exist_ok=True)
     flush(path.parent)
-
-
-def flush(path: Path) -> None:
-    """Bring a file's content, or a folder's list of names, onto the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        # Some mounted disks know no flushing of folders, and have nothing better to offer.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(handle)
 
 
 def flush_tree(path: Path) -> None:

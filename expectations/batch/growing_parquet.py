@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.types as is_
 
-from ..storage.atomic import flush
+from ..documents import flush
+from .columns import ROW
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +67,11 @@ class GrowingParquet:
     def _open(self, schema: pa.Schema) -> None:
         self._schema = schema
         described = schema.with_metadata(self._metadata)
-        self._writer = pq.ParquetWriter(self._path, described, compression="zstd")
+        # A dictionary of floats or of numbered rows saves nothing, and takes most of the time.
+        repeated = [f.name for f in schema if f.name != ROW and not is_.is_floating(f.type)]
+        numbers = {ROW: "DELTA_BINARY_PACKED"} if ROW in schema.names else None
+        options: Any = {"use_dictionary": repeated, "column_encoding": numbers}
+        self._writer = pq.ParquetWriter(self._path, described, compression="zstd", **options)
 
     def _rewrite(self, wider: pa.Schema) -> None:
         if self._writer:
