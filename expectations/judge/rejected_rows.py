@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..batch.columns import ROW, exact_col
-from .concat import concat_rows, in_columns
+from .concat import concat_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import pyarrow as pa
+    from collections.abc import Sequence
 
     from ..batch.batch import Batch
     from ..conform.plan import BatchPlan
@@ -20,10 +18,7 @@ if TYPE_CHECKING:
     from ..verdict.verdict import Verdict
     from .file_result import FileResult
 
-    Writer = Callable[[pa.Table], object]
-
 REASONS = "_violations"
-_TOGETHER = 65_536
 
 
 def rejected_rows(files: Sequence[FileResult], verdict: Verdict) -> pl.LazyFrame:
@@ -40,36 +35,15 @@ def rejected_rows(files: Sequence[FileResult], verdict: Verdict) -> pl.LazyFrame
     return rows.drop(ROW).with_row_index(ROW).cast({ROW: pl.Int64}).select(map(exact_col, names))
 
 
-class SetApart:
-    """Bad rows that were met on the way, handed to a writer not a few at a time."""
-
-    def __init__(self, files: Sequence[FileResult], verdict: Verdict, write: Writer) -> None:
-        """Begin with no rows."""
-        self._verdict, self._write = verdict, write
-        self._held = rejected_rows(files, verdict).collect_schema().to_frame()
-
-    def add(self, bad: pl.DataFrame, file: FileResult) -> None:
-        """Take bad rows with all columns of a file's scan."""
-        arrived = bad.select(_rejected_exprs(file, file.plan, self._verdict))
-        self._held.extend(in_columns(arrived, self._held.schema))
-        if self._held.height >= _TOGETHER:
-            self.hand_over()
-
-    def hand_over(self) -> None:
-        """Write what is held; of no rows, too, the columns."""
-        self._write(self._held.to_arrow(compat_level=pl.CompatLevel.oldest()))
-        self._held = self._held.clear()
-
-
 def _rows_of(file: FileResult, verdict: Verdict) -> pl.LazyFrame:
     if file.plan is None or verdict.whole:
-        return file.rows().select(_rejected_exprs(file, None, verdict))
+        return file.rows().select(rejected_exprs(file, None, verdict))
     bad = file.rows().filter(file.plan.is_rejected())
-    return bad.select(_rejected_exprs(file, file.plan, verdict))
+    return bad.select(rejected_exprs(file, file.plan, verdict))
 
 
-def _rejected_exprs(file: FileResult, plan: BatchPlan | None, verdict: Verdict) -> list[pl.Expr]:
-    """Select bad rows of a file as they arrived, and what speaks against them."""
+def rejected_exprs(file: FileResult, plan: BatchPlan | None, verdict: Verdict) -> list[pl.Expr]:
+    """Select from a file's bad rows what ``rejected_rows`` has."""
     arrived = (_arrived(file.batch, source) for source in file.batch.sources)
     return [pl.col(ROW), *arrived, _reasons(verdict, plan)]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
@@ -22,7 +23,7 @@ from ..documents import staged
 from ..errors import BatchChanged, Misuse
 from ..verdict.verdict import BatchRejected, Verdict, Violation
 from .concat import concat_rows, in_columns
-from .rejected_rows import SetApart, rejected_rows
+from .rejected_rows import rejected_exprs, rejected_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,12 +34,11 @@ if TYPE_CHECKING:
     from ..contract.contract import Contract
     from ..verdict.verdict import Disposition
     from .file_result import FileResult
-    from .rejected_rows import Writer
 
     _Plans = list[tuple[FileResult, BatchPlan]]
+    _Writer = Callable[[pa.Table], object]
 
-_TOGETHER = 262_144
-_Read = TypeVar("_Read")
+_TOGETHER, _OLDEST = 262_144, pl.CompatLevel.oldest()
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,7 @@ class CheckResult:
                 yield in_columns(rows, schema)[names]
 
         try:
+            schema.to_frame().write_parquet(BytesIO())  # refuses types before there is any file
             with staged(good) as whole, staged(bad) as apart, GrowingParquet(apart, {}) as file:
                 lazy_stream(pieces, schema).sink_parquet(whole)
         except (pl.exceptions.PolarsError, pa.ArrowException):
@@ -191,12 +192,12 @@ class CheckResult:
         pieces = [chunk.model_input for chunk in self.chunks(max(self.verdict.accepted, 1))]
         return pieces[0] if len(pieces) == 1 else concat_model_input(pieces)
 
-    def chunks(self, rows: int, set_apart: Writer | None = None) -> Iterator[Chunk]:
+    def chunks(self, rows: int, rejected: _Writer | None = None) -> Iterator[Chunk]:
         """Yield the accepted rows in pieces, each value verified again as it is read.
 
         Args:
             rows: Rows in a piece, at most.
-            set_apart: Called on the way with rows that ``rejected`` has, until it has had all.
+            rejected: Called on the way with Arrow tables, which together are the rejected rows.
 
         Yields:
             At least one piece, which may be empty; together they are the accepted rows, in order.
@@ -207,7 +208,7 @@ class CheckResult:
                 its footer is wrong.
         """
         plans, frame = self._to_hand_over(), None
-        for frame, plan in self._verified(plans, rows, set_apart):
+        for frame, plan in self._verified(plans, rows, rejected):
             yield self._chunk(frame, plan)
         if frame is None:
             file, plan = plans[0]
@@ -224,10 +225,9 @@ class CheckResult:
 
     def _chunk(self, frame: pl.DataFrame, plan: BatchPlan) -> Chunk:
         columns = [column.column for column in plan.columns]
-        kept = [name for name, _ in plan.kept]
         named = self.contract is not None and self.contract.named
         model_input = with_objects(to_model_input(frame, columns, named=named), frame, plan)
-        return Chunk(frame[[ROW, *kept]], model_input)
+        return Chunk(frame[[ROW, *(name for name, _ in plan.kept)]], model_input)
 
     def _plans(self) -> _Plans:
         return [(file, file.plan) for file in self._files if file.plan and not file.unreadable]
@@ -239,33 +239,33 @@ class CheckResult:
         return plans
 
     def _verified(
-        self, plans: _Plans, rows: int, set_apart: Writer | None
+        self, plans: _Plans, rows: int, write: _Writer | None
     ) -> Iterator[tuple[pl.DataFrame, BatchPlan]]:
         row_count = rejected = 0
-        apart = SetApart(self._files, self.verdict, set_apart) if set_apart else None
+        columns = rejected_rows(self._files, self.verdict).collect_schema() if write else None
+        if write and columns:
+            write(columns.to_frame().to_arrow(compat_level=_OLDEST))
         for file, plan in plans:
             _refuse_other_types(file, plan, self.verdict)
             names = (*file.batch.dtypes, *(expr.meta.output_name() for expr in _exprs(plan)))
             mark = unused_prefix(names, "rejected")
-            wanted = [pl.all()] if apart else _exprs(plan)
+            wanted = [pl.all()] if write else _exprs(plan)
             found = file.in_pieces((*wanted, plan.is_rejected().alias(mark)), rows)
             for frame in as_judged(found, redact=self.verdict.policy.redact):
                 row_count += frame.height
                 rejected += (bad := int(frame[mark].sum()))
                 if rejected > self.verdict.rejected:
                     raise _changed(self.verdict, row_count, rejected)
+                if write and columns and bad:
+                    apart = frame.filter(mark).select(rejected_exprs(file, plan, self.verdict))
+                    write(in_columns(apart, columns).to_arrow(compat_level=_OLDEST))
                 good = frame.filter(~pl.col(mark)) if bad else frame
                 good.drop_in_place(mark)
-                if apart:
-                    good = good.select(_exprs(plan))
-                    if bad:
-                        apart.add(frame.filter(mark), file)
+                good = good.select(_exprs(plan)) if write else good
                 if good.height:
                     yield good, plan
         if (row_count, rejected) != (self.verdict.rows, self.verdict.rejected):
             raise _changed(self.verdict, row_count, rejected)
-        if apart:
-            apart.hand_over()
 
 
 def _accepted(plans: _Plans) -> pl.LazyFrame:
@@ -287,7 +287,7 @@ def _changed(verdict: Verdict, row_count: int, rejected: int) -> BatchChanged:
     return BatchChanged(msg)
 
 
-def _unchanged(read: Callable[[], _Read], verdict: Verdict) -> _Read:
+def _unchanged(read: Callable[[], Any], verdict: Verdict) -> Any:
     return next(as_judged((read() for _ in range(1)), redact=verdict.policy.redact))
 
 

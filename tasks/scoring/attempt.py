@@ -137,12 +137,12 @@ def _write(
     metadata = provenance(attempt)
     with ExitStack() as files:
         predictions = files.enter_context(GrowingParquet(attempt.staging / PREDICTIONS, metadata))
-        set_apart = None
+        write_rejected = None
         if result.disposition == "split":
             make_folder(attempt.staging / QUARANTINE)
             rejected = GrowingParquet(attempt.staging / QUARANTINE / REJECTED, metadata)
-            set_apart = files.enter_context(rejected).write
-        return score_rows(result, attempt, predictions, set_apart, watch)
+            write_rejected = files.enter_context(rejected).write
+        return score_rows(result, attempt, predictions, write_rejected, watch)
 
 
 def _with(verdict: Verdict, *violations: Violation) -> Verdict:

@@ -61,7 +61,7 @@ def score_rows(
     result: CheckResult,
     attempt: Attempt,
     file: GrowingParquet,
-    set_apart: Callable[[pa.Table], object] | None = None,
+    rejected: Callable[[pa.Table], object] | None = None,
     watch: Callable[[int, int], None] | None = None,
 ) -> Scored:
     """Score the accepted rows of a batch with the version that judged it.
@@ -70,7 +70,7 @@ def score_rows(
         result: A batch that passed or is split.
         attempt: Says the pinned version, the inference parameters, and the feed's limits.
         file: Takes ``_row``, the kept columns and the predictions.
-        set_apart: As for ``CheckResult.chunks``.
+        rejected: As for ``CheckResult.chunks``.
         watch: Called after each piece with the rows that are scored, and those to be scored.
 
     Raises:
@@ -84,7 +84,7 @@ def score_rows(
     contract, redact = intent.contract, intent.policy.redact
     model = load(intent.model, contract.fingerprint, feed.predict_timeout, redact=redact)
     rows, columns = 0, tuple[str, ...]()
-    for chunk in result.chunks(feed.chunk_rows, set_apart):
+    for chunk in result.chunks(feed.chunk_rows, rejected):
         table = _scored(model, chunk, contract, intent)
         _append(file, table)
         rows += table.num_rows
