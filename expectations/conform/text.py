@@ -37,11 +37,8 @@ _ISO = (
     r"(?::(?<second>[0-9]{2})(?:[.,](?<fraction>[0-9]{1,9}))?)?)?"
     r"(?: ?(?<zone>Z|z|UTC|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?$"
 )
-# The forms in which most datetimes are written, of years that nanoseconds reach.
-_USUAL = (
-    r"^(?:1[7-9]|2[01])[0-9]{{2}}-[0-9]{{2}}-[0-9]{{2}}{between}"
-    r"[0-9]{{2}}:[0-9]{{2}}:[0-5][0-9](?:\.[0-9]{{1,9}})?$"
-)
+# How most datetimes are written, of years that nanoseconds reach.
+_USUAL = r"^(?:1[7-9]|2[01])\d\d-\d\d-\d\d{between}\d\d:\d\d:[0-5]\d(?:\.\d{{1,9}})?$"
 # Groups of three digits, and of two as in India, with the last of three.
 _GROUPED = r"^[+-]?[0-9]{{1,3}}(?:{mark}[0-9]{{2,3}})*{mark}[0-9]{{3}}(?:[^0-9{mark}].*)?$"
 
@@ -235,13 +232,12 @@ def _formatted(of: Place, policy: Policy) -> Reading:
 def usual_instants(cell: pl.Expr, policy: Policy) -> pl.Expr:
     """Read datetimes like 2013-07-01T05:00:00.25; null for any other, which `_iso` may read."""
 
-    def written(between: str) -> pl.Expr:
+    read = [pl.lit(None, pl.Datetime("ns"))]
+    for between in () if policy.csv.datetime_format else ("T", " "):
         usual = pl.when(cell.str.contains(_USUAL.format(between=between))).then(cell)
         pattern = f"%Y-%m-%d{between}%H:%M:%S%.f"
-        return usual.str.to_datetime(pattern, time_unit="ns", strict=False)
-
-    none = pl.lit(None, pl.Datetime("ns"))
-    return none if policy.csv.datetime_format else pl.coalesce(written("T"), written(" "))
+        read.append(usual.str.to_datetime(pattern, time_unit="ns", strict=False))
+    return pl.coalesce(read)
 
 
 def _iso(of: Place, policy: Policy) -> Reading:

@@ -57,18 +57,20 @@ class TypedRecords:
 
     @cached_property
     def frame(self) -> pl.DataFrame:
-        """The values of all keys in the types in which they were read."""
-        # On the way empty names become others, and those with zero bytes end there.
-        names = self.table.column_names
-        numbered = self.table.rename_columns([str(number) for number in range(len(names))])
-        frame = cast("pl.DataFrame", pl.from_arrow(numbered, rechunk=False))
-        frame.columns = names
-        return frame
+        """The values of all keys, by number: Polars takes some names for patterns, or cuts them."""
+        names = list(map(str, range(self.table.num_columns)))
+        return cast("pl.DataFrame", pl.from_arrow(self.table.rename_columns(names), rechunk=False))
 
     def cells(self, key: str) -> pl.Series:
         """Return the values of one key in the type in which they were read."""
-        cells = self.frame.get_column(key, default=None)
-        return pl.repeat(None, len(self), dtype=pl.Null, eager=True) if cells is None else cells
+        number = self._numbers.get(key)
+        if number is None:
+            return pl.repeat(None, len(self), dtype=pl.Null, eager=True)
+        return self.frame.to_series(number)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.table.column_names)}
 
     def series(self, key: str, name: str, dtype: pl.DataType) -> pl.Series:
         """Return the values of one key in the type that they have in the whole file."""
@@ -120,7 +122,7 @@ def _objects(lines: bytes) -> int:
 def _are_said(records: TypedRecords, lines: bytes) -> bool:
     """Tell that the text has these very floats, or integers that are equal to them."""
     # All columns at once: of wide lines a piece holds few. What is null in one is NaN here.
-    numbers = records.frame.select(floats_of(records.table.schema)).to_numpy()
+    numbers = records.frame.select(pl.col(pl.Float64)).to_numpy()
     size = np.abs(numbers)
     return not (
         # Digits beyond any float, and words that Python does not know.

@@ -100,12 +100,11 @@ class Survey:
             return False
         self.rows += len(records)
         self.kept.add(records)
-        nulls = records.frame.null_count().row(0, named=True)
-        whole = records.frame.select(pl.col(pl.Int64))
+        nulls, whole = records.frame.null_count().row(0), records.frame.select(pl.col(pl.Int64))
         low, high = whole.min().row(0, named=True), whole.max().row(0, named=True)
-        for name, count in nulls.items():
-            if count < len(records):
-                bounds = low.get(name, 0), high.get(name, 0)
+        for number, name in enumerate(records.table.column_names):
+            if nulls[number] < len(records):
+                bounds = low.get(str(number), 0), high.get(str(number), 0)
                 self.keys[name].look_typed(records.cells(name), *bounds)
         return True
 
