@@ -231,7 +231,6 @@ def _formatted(of: Place, policy: Policy) -> Reading:
 
 def usual_instants(cell: pl.Expr, policy: Policy) -> pl.Expr:
     """Read datetimes like 2013-07-01T05:00:00.25; null for any other, which `_iso` may read."""
-
     read = [pl.lit(None, pl.Datetime("ns"))]
     for between in () if policy.csv.datetime_format else ("T", " "):
         usual = pl.when(cell.str.contains(_USUAL.format(between=between))).then(cell)
