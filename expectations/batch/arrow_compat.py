@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute
 import pyarrow.types as is_
 
 from .arrow_types import WIDEST_DECIMAL, digits_of
@@ -16,11 +15,16 @@ from .columns import exact_col
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# The stubs know neither numbers among the arguments of these functions nor all of them.
-pc: Any = pyarrow.compute
 # Polars holds seconds as milliseconds, and lets those that do not fit wrap around.
 _LAST_SECOND = (2**63 - 1) // 1000
 _FULL, _NO_INSTANT = 2**63 - 1, -(2**63)
+
+
+def functions() -> Any:
+    """Import PyArrow's functions, which takes time; its stubs do not know all of them."""
+    import pyarrow.compute
+
+    return pyarrow.compute
 
 
 @lru_cache(maxsize=1_024)
@@ -69,7 +73,7 @@ def readable(table: pa.Table) -> pa.Table:
 def _column(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     kind = column.type
     if is_.is_timestamp(kind) and kind.unit == "s":
-        whole = column.cast(pa.int64())
+        pc, whole = functions(), column.cast(pa.int64())
         later = pc.max_element_wise(whole, -_LAST_SECOND, skip_nulls=False)
         column = pc.min_element_wise(later, _LAST_SECOND, skip_nulls=False).cast(kind)
     if is_readable(kind):
@@ -77,7 +81,7 @@ def _column(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
         decoded = _decoded(kind) if is_.is_nested(kind) else kind
         return column if decoded == kind else _without_dictionaries(column, decoded)
     if is_.is_run_end_encoded(kind):
-        plain = [pc.run_end_decode(chunk) for chunk in column.chunks]
+        plain = [functions().run_end_decode(chunk) for chunk in column.chunks]
         return _column(pa.chunked_array(plain, kind.value_type))
     if is_.is_timestamp(kind):
         return column.cast(pa.timestamp(kind.unit, "UTC"))

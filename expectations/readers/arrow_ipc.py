@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.types as is_
 from pyarrow import ipc
 
-from ..batch.arrow_compat import is_readable, is_wrapped, pc, python_values, readable
+from ..batch.arrow_compat import functions, is_readable, is_wrapped, python_values, readable
 from ..batch.batch import Batch, EmptyFileError, UnreadableError, file_facts
 from ..batch.columns import RESERVED, ROW, exact_col, scan_names, without_reserved
 from ..batch.query import REDELIVER, unreadable
@@ -157,7 +157,7 @@ def _rows_in_piece(batch: pa.RecordBatch) -> int:
     for i, kind in enumerate(batch.schema.types):
         if is_.is_dictionary(kind) and _is_text(kind.value_type):
             column: Any = batch.column(i)
-            longest += pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+            longest += functions().max(functions().binary_length(column.dictionary)).as_py() or 0
     if longest * batch.num_rows > _MOST_TEXT:
         observed = f"{batch.num_rows:,} rows of values of up to {longest >> 20:,} MiB"
         raise UnreadableError(observed, "Have the producer write each of these values once.")

@@ -19,16 +19,14 @@ def _sinks(path: Path) -> tuple[Path, Path]:
 
 
 def gate(path: Path, columns: list[Column]) -> Judgement:
-    """check(), and both sides of its result written."""
+    """check() and CheckResult.split()."""
     from signature_gate import Policy, check
 
     contract, policy = contract_of(columns), Policy.parse({"on_mismatch": "split", "nan": "value"})
     accepted, rejected = _sinks(path)
 
     def split() -> bool:
-        result = check(path, contract, policy)
-        result.accepted.sink_parquet(accepted)
-        result.rejected.sink_parquet(rejected)
+        check(path, contract, policy).split(accepted, rejected)
         return rejected.exists()
 
     return split
