@@ -12,7 +12,6 @@ from signature_gate.expectations.contract import signature
 from signature_gate.expectations.readers import arrow_ipc as arrow_files
 from signature_gate.expectations.readers import csv_reader as csv_records
 from signature_gate.expectations.readers import npy_files as array_files
-from signature_gate.expectations.readers import parquet
 from signature_gate.expectations.readers import parquet_footer as footer_bytes
 from signature_gate.expectations.readers.json_lines import kept
 from signature_gate.expectations.readers.json_lines import parser as json_records
@@ -41,7 +40,7 @@ LIMITS = {
         lambda bound: f"{bound[0] >> MIB} MiB, or {bound[1]} times the file if that is more",
     ),
     "a page of a Parquet column, unpacked": (
-        {(parquet._MUCH, parquet._MANIFOLD)},
+        {(footer_bytes.MUCH, footer_bytes._MANIFOLD)},
         lambda bound: f"{bound[0] >> MIB} MiB, or {bound[1]} times the file if that is more",
     ),
     "rows of one Arrow record batch": ({arrow_files._MOST_ROWS}, {2**31: "2³¹"}.get),
