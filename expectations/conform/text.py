@@ -37,6 +37,7 @@ _ISO = (
     r"(?::(?<second>[0-9]{2})(?:[.,](?<fraction>[0-9]{1,9}))?)?)?"
     r"(?: ?(?<zone>Z|z|UTC|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?$"
 )
+_SECONDS = 19  # bytes of an instant to the second
 # How most datetimes are written, of years that nanoseconds reach.
 _USUAL = r"^(?:1[7-9]|2[01])\d\d-\d\d-\d\d{between}\d\d:\d\d:[0-5]\d(?:\.\d{{1,9}})?$"
 # Groups of three digits, and of two as in India, with the last of three.
@@ -234,8 +235,11 @@ def usual_instants(cell: pl.Expr, policy: Policy) -> pl.Expr:
     read = [pl.lit(None, pl.Datetime("ns"))]
     for between in () if policy.csv.datetime_format else ("T", " "):
         usual = pl.when(cell.str.contains(_USUAL.format(between=between))).then(cell)
-        pattern = f"%Y-%m-%d{between}%H:%M:%S%.f"
-        read.append(usual.str.to_datetime(pattern, time_unit="ns", strict=False))
+        whole = pl.when(usual.str.len_bytes() == _SECONDS).then(usual + ".").otherwise(usual)
+        # With digits of a fixed number Polars needs a third of the time.
+        pattern = f"%Y-%m-%d{between}%H:%M:%S.%9f"
+        padded = whole.str.pad_end(_SECONDS + 10, "0")
+        read.append(padded.str.to_datetime(pattern, time_unit="ns", strict=False))
     return pl.coalesce(read)
 
 
