@@ -91,6 +91,11 @@ class Batch:
     objects: Mapping[str, ObjectCells] = field(default_factory=dict[str, ObjectCells])
     parsed: Mapping[str, ParsedText] = field(default_factory=dict[str, "ParsedText"])
 
+    @property
+    def is_parsed(self) -> bool:
+        """Whether a scan makes values of characters, in whatever format."""
+        return self.text or "json" in self.info.format
+
     @cached_property
     def dtypes(self) -> pl.Schema:
         """The Polars type of each column of ``scan``."""

@@ -79,7 +79,7 @@ class FileResult:
     def parsed_columns(self) -> list[ScannedColumn]:
         """List the columns that a scan parses: a look at values costs more in Arrow's formats."""
         batch = self.batch
-        if self.plan is None or not (batch.text or "json" in batch.info.format):
+        if self.plan is None or not batch.is_parsed:
             return []
         # Of names that are repeated, nothing could be told apart.
         once = {name for name, times in Counter(batch.schema.names).items() if times == 1}

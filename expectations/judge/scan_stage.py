@@ -176,7 +176,7 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
     rejected = pl.any_horizontal(blocking) if blocking else pl.lit(value=False)
     fails = pl.any_horizontal(pl.lit(value=False), *(f"fails {i}" for i in range(len(undecided))))
     # Only a reader of text can leave out what lies before.
-    first = pl.when(fails).then(ROW).min() if file.batch.text else pl.lit(0)
+    first = pl.when(fails).then(ROW).min() if file.batch.is_parsed else pl.lit(0)
     nulls = [exact_col(name).is_null() for name in _unproven(file, policy)]
     decoded = pl.any_horizontal(nulls) if nulls else pl.lit(value=False)
     applies = {i: check.applies for i, check in enumerate(undecided) if check.applies is not None}

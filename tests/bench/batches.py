@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
@@ -138,9 +137,12 @@ def _parquet(batch: Batch, path: Path) -> None:
 
 
 def _csv(batch: Batch, path: Path) -> None:
-    with pyarrow.csv.CSVWriter(path, _arrow_schema(batch)) as writer:
-        for table in batch.tables():
-            writer.write_table(table)
+    # Quotes stand where they must, as pandas and Polars write them.
+    import polars as pl
+
+    with path.open("wb") as sink:
+        for number, table in enumerate(batch.tables()):
+            pl.DataFrame(table).write_csv(sink, include_header=not number)
 
 
 def _json_lines(batch: Batch, path: Path) -> None:

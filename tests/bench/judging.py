@@ -185,12 +185,17 @@ def duckdb(path: Path, columns: list[Column]) -> Judgement:
         "in_set": lambda name, v: f"{name} NOT IN ({', '.join(repr(each) for each in v)})",
         "regex": lambda name, v: f"NOT regexp_matches({name}, {v!r})",
     }
-    reader = {".csv": "read_csv", ".jsonl": "read_json"}.get(path.suffix, "read_parquet")
+    types = {"long": "BIGINT", "string": "VARCHAR", "datetime": "TIMESTAMP"}
+    typed = ", ".join(f"{c.name}: '{types.get(c.type, c.type.upper())}'" for c in columns)
+    reader, options = {
+        ".csv": ("read_csv", ""),
+        ".jsonl": ("read_json", f", columns={{{typed}}}"),
+    }.get(path.suffix, ("read_parquet", ""))
     files = f"{path}/*.parquet" if path.is_dir() else str(path)
     sums = [f"count(*) - count({column.name})" for column in columns]
     sums += [f"count_if(isnan({c.name}))" for c in columns if c.type == "double"]
     sums += [f"count_if({rules[k](c.name, v)})" for c in columns for k, v in c.rule.items()]
-    query = f"SELECT {', '.join(sums)} FROM {reader}('{files}')"  # noqa: S608 - our own names
+    query = f"SELECT {', '.join(sums)} FROM {reader}('{files}'{options})"  # noqa: S608 - our own names
     return lambda: not any(library.sql(query).fetchall()[0])
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -73,15 +72,17 @@ class _Lines:
     def scan(self) -> pl.LazyFrame:
         dtypes = {name: dtype for field in self.fields for name, dtype in field.dtypes.items()}
         schema = pl.Schema({ROW: pl.Int64(), **dtypes, self.fault: pl.String()})
-        return lazy_stream(self._frames, schema, self.path)
+        return lazy_stream(self._frames, schema, self.path, by_row=True)
 
-    def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
+    def _frames(self, columns: list[str], chosen: pl.Expr | None = None) -> Iterator[pl.DataFrame]:
         first, wanted = 0, frozenset(columns)
         fields = [field for field in self.fields if field.is_in(wanted)]
         for records in self._records(fields):
-            rows = np.arange(first, first + len(records))
+            rows = pl.int_range(first, first + len(records), eager=True).alias(ROW)
             first += len(rows)
-            series = [pl.Series(ROW, rows, pl.Int64), *_series(fields, records, wanted)]
+            if chosen is not None and not rows.to_frame().filter(chosen).height:
+                continue
+            series = [rows, *_series(fields, records, wanted)]
             series.append(_faults(records).alias(self.fault))
             yield pl.DataFrame(series).select(map(exact_col, columns))
 
