@@ -28,7 +28,7 @@ LIMITS = {
     ),
     "JSON lines of all open files that are kept for the next reading": (
         {kept._MOST_KEPT},
-        lambda bound: f"{bound >> MIB} MiB of columns",
+        lambda bound: f"{bound >> MIB} MiB",
     ),
     "columns of a CSV file, of a signature": (
         {csv_records.MOST_COLUMNS, signature._MOST_COLUMNS},
