@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from typing import TYPE_CHECKING
 
 from judging import contract_of
@@ -31,8 +30,10 @@ def python(path: Path, columns: list[Column], code: str) -> Callable[[], bool]:
     return _process(code)
 
 
-def command(path: Path, columns: list[Column], arguments: list[str]) -> Callable[[], bool]:
-    """A command of ours; ``BATCH`` and ``SUITE`` stand for files."""
+def command(
+    path: Path, columns: list[Column], arguments: list[str], *, kept: bool = False
+) -> Callable[[], bool]:
+    """A command of ours, called before if ``kept``; ``BATCH`` and ``SUITE`` stand for files."""
     from signature_gate.expectations.suite import to_suite
 
     suite = path.parent / "suite.json"
@@ -40,7 +41,8 @@ def command(path: Path, columns: list[Column], arguments: list[str]) -> Callable
         suite.write_text(json.dumps(to_suite(contract_of(columns))), "utf-8")
     if any(argument.startswith("models:") for argument in arguments):
         registry(path, columns)
-        os.environ.setdefault("XDG_CACHE_HOME", tempfile.mkdtemp(dir=path.parent))
+        os.environ |= {"XDG_CACHE_HOME": str(path.parent / "cache")}
+        os.environ |= {} if kept else {"SIGNATURE_GATE_CACHE": "off"}
     files = {"BATCH": str(path), "SUITE": str(suite)}
     words = ["signature-gate", *(files.get(each, each) for each in arguments)]
     return _process(

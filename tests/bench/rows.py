@@ -89,8 +89,8 @@ def _failing(batch: Batch, columns: int) -> tuple[Entry, ...]:
     return (Entry(f"{_GATE}, {columns} failing columns", "judging.gate", worse, than=_GATE),)
 
 
-def _command(label: str, *arguments: str) -> Entry:
-    words = {"arguments": list(arguments)}
+def _command(label: str, *arguments: str, kept: bool = False) -> Entry:
+    words = {"arguments": list(arguments), "kept": kept}
     return Entry(label, "cold.command", Batch(1000), words)
 
 
@@ -202,7 +202,10 @@ ROWS = {
             _python("import signature_gate"),
             _command("`signature-gate --help`", "--help"),
             _command("`check SUITE BATCH`", "check", "SUITE", "BATCH"),
-            _command("`check BATCH models:/bench/1`", "check", "models:/bench/1", "BATCH"),
+            _command("`check models:/bench/1 BATCH`", "check", "models:/bench/1", "BATCH"),
+            _command(
+                *("the same, its contract kept", "check", "models:/bench/1", "BATCH"), kept=True
+            ),
             _python("import polars"),
             _python("import mlflow"),
             _python("import great_expectations"),

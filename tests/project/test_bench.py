@@ -60,3 +60,10 @@ def test_a_row_is_measured_and_its_section_replaced(tmp_path: Path) -> None:
     assert titles == [ROWS["footer"].title, ROWS["split"].title]
     [ours] = [line for line in text.splitlines() if line.startswith("| **signature-gate** |")][1:]
     assert all(float(cell) > 0 for cell in ours.split("|")[2:5])
+
+
+def test_the_page_has_a_section_for_each_row() -> None:
+    """No table of docs/benchmarks.md is of a row that is gone, and none is missing."""
+    text = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+
+    assert [f"<!-- {name} -->" in text for name in ROWS] == [True] * len(ROWS)
