@@ -37,8 +37,8 @@ def update(page: Path, name: str, row: Row, figures: dict[str, Any], rounds: int
     text = page.read_text("utf-8") if page.exists() else ""
     parts = _SECTION.split(text)[1:]
     sections = dict(zip(parts[::2], parts[1::2], strict=True))
-    sections[name] = "\n".join(["", *_section(row, figures, rounds), ""])
-    known = [f"<!-- {each} -->{sections[each]}" for each in ROWS if each in sections]
+    sections[name] = "\n".join(_section(row, figures, rounds))
+    known = [f"<!-- {each} -->\n{sections[each].strip()}\n" for each in ROWS if each in sections]
     page.write_text(f"{_HEAD}\n" + "\n".join(known), "utf-8")
     return sections[name]
 
