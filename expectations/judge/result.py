@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ..batch.columns import ROW, unused_prefix
 from ..batch.growing_parquet import GrowingParquet
-from ..batch.query import as_judged, collect, handed_over
+from ..batch.query import as_judged, collect, handed_over, is_os_error
 from ..batch.statistics import merged_values
 from ..batch.streaming import lazy_stream
 from ..conform.model_input import concat_model_input, to_model_input
@@ -174,9 +174,9 @@ class CheckResult:
             schema.to_frame().write_parquet(BytesIO())  # refuses types before there is any file
             with staged(good) as whole, staged(bad) as apart, GrowingParquet(apart, {}) as file:
                 lazy_stream(pieces, schema).sink_parquet(whole)
-        except (pl.exceptions.PolarsError, pa.ArrowException):
-            msg = f"Parquet cannot hold columns of these types: {schema}."
-            raise Misuse(msg) from None
+        except (pl.exceptions.PolarsError, pa.ArrowException) as error:
+            msg = f"Parquet lacks a type for one of {schema}. Write both sides as Arrow files."
+            raise (OSError(str(error)) if is_os_error(error) else Misuse(msg)) from error
 
     def model_input(self) -> ModelInput:
         """Return what ``predict`` receives: the accepted rows, whole.

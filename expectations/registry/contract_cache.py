@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from ..contract.contract import Contract
+from ..documents import staged
 from ..errors import NoContract
 from .local import ContractOrigin
 
@@ -46,10 +46,9 @@ def keep_contract(contract: Contract) -> None:
     with suppress(OSError):
         file, state = _place((model and model.name) or "", (model and model.version) or "")
         file.parent.mkdir(0o700, parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=file.parent)  # which nobody else may read
-        with os.fdopen(handle, "w", encoding="utf-8") as text:
-            text.write(f"{state}\n{origin.model_dump_json()}")
-        Path(partial).replace(file)
+        with staged(file) as partial:
+            partial.touch(0o600)  # so that nobody else may read it
+            partial.write_text(f"{state}\n{origin.model_dump_json()}", "utf-8")
 
 
 def _place(name: str, version: str) -> tuple[Path, str]:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 _CONTENTS = ".contents"  # a folder for each content, with a file for each of its batches
 # Grows by a byte with each receipt: who has listed the names sees whether another has added any.
 _COUNT = ".published"
+# Of the feeds looked at last: a process may score hundreds, with as many names each.
 _known: dict[Path, tuple[int, NameIndex]] = {}
+_MOST_KNOWN = 8
 _one_at_a_time = Lock()
 
 
@@ -162,7 +164,11 @@ def _names_in(folder: Path, *, anew: bool) -> NameIndex:
         published = _published(folder)
         known = _known.get(folder)
         if anew or known is None or known[0] != published:
-            known = _known[folder] = (published, NameIndex(own_files(folder)))
+            known = (published, NameIndex(own_files(folder)))
+            _known.pop(folder, None)
+            _known[folder] = known
+            if len(_known) > _MOST_KNOWN:
+                del _known[next(iter(_known))]
         return known[1]
 
 

@@ -5,6 +5,7 @@ The slow twins are ``accepted`` and ``rejected``, which scan the batch once for 
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,26 @@ def test_no_file_is_overwritten(tmp_path: Path) -> None:
 
     assert path.read_bytes() == content
     assert not free.exists()
+
+
+@pytest.mark.parametrize("bad", [0, 2])
+def test_a_full_disk_is_told_as_such_and_leaves_nothing(tmp_path: Path, bad: int) -> None:
+    """Whichever side finds no room, it is no fault of the columns' types."""
+    path = tmp_path / "b.parquet"
+    rows = pl.DataFrame({"a": range(200_000)}).with_columns(b=pl.col("a").cast(pl.String))
+    gaps = pl.when(pl.col("a") % 2 >= bad - 1).then("a").alias("a") if bad else pl.col("a")
+    rows.with_columns(gaps).write_parquet(path)
+    result = check(path, AB, split(max_rejected=1.0))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            result.split(tmp_path / "good.parquet", tmp_path / "bad.parquet")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert [each.name for each in tmp_path.iterdir()] == ["b.parquet"]
 
 
 def test_a_quarantined_batch_is_not_split(tmp_path: Path) -> None:

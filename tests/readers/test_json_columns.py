@@ -148,6 +148,10 @@ in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixt
 )
 @example(b'{"a": 0.5}\n{"a": 1}\n{"a": -0}\n{"a": 1e20}\n', 9, 20, 0, ("float", "any", "any"), {})
 @example(b'{"a": 1}\n\n\n{"a\\u0000": 1}\n{"a": 1}', 30, 20, 0, ("long", "any", "any"), {})
+@example(
+    b'{"a": 1}\n' + b'{"a": 9007199254740993}\n' * 2 + b'{"a": 0.5}\n' * 2,
+    *(30, 20, 0, ("double", "any", "any"), {}),
+)
 @example(b'{"": 1}\n{}', 9, 20, 0, ("double", "any", "any"), {})
 @example(b'{"a": 0.5}\n{"a": 9007199254740993}\n', 9, 20, 0, ("double", "any", "any"), {})
 @example(b'{"a": 1}\n{"a": 1}{"b": [{}\n{}]}\n', 9, 20, 0, ("double", "any", "any"), {})

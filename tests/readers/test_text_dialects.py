@@ -14,6 +14,8 @@ import pytest
 from small_checks import accepted, contract, kinds, rows_of, split
 
 from signature_gate import Policy, check
+from signature_gate.expectations.contract.policy import CsvDialect
+from signature_gate.expectations.readers import text_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,3 +204,17 @@ def test_rows_are_counted_though_a_column_is_missing(judge: Any) -> None:
 
     assert kinds(result) == ["missing_column"]
     assert result.verdict.rows == 2
+
+
+@pytest.mark.parametrize(("line", "times"), [(b"1\n", 1), (b"1," * 100 + b"1\n", 2)])
+def test_long_lines_are_read_in_larger_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes, times: int
+) -> None:
+    """A piece of few lines would cost each of their many columns as much as one of many."""
+    monkeypatch.setattr(text_stream, "CHUNK", 20_000)
+    path = tmp_path / "b.csv"
+    path.write_bytes(line * (200_000 // len(line)))
+
+    sizes = [len(piece) for piece in text_stream.pieces_of(path, CsvDialect())]
+
+    assert sizes[:3] == [20_000, times * 20_000, times * 20_000]

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from feeds import deliver, rows
 from killed_process import score_side_by_side
+from sample_histories import feed_at
 
 from signature_gate.expectations.registry import client
 from signature_gate.expectations.registry.connection import ask_registry
-from signature_gate.tasks.feed import receipt_files
+from signature_gate.tasks.feed import receipt_files, receipt_store
 from signature_gate.tasks.feed.ledger import NameIndex
 from signature_gate.tasks.feed.receipt_files import own_files
 from signature_gate.tasks.feed.receipt_store import ReceiptStore
@@ -151,3 +152,14 @@ def test_a_survey_reads_each_receipt_once(
     monkeypatch.setattr(receipt_files, "read_record", reading)
     assert preview(feed).done == 3
     assert sorted(read) == sorted(own_files(feed.receipts))
+
+
+def test_the_names_of_few_feeds_stay_in_memory(tmp_path: Path) -> None:
+    """A process that scores hundreds of feeds keeps the names of those that it looked at last."""
+    feeds = [feed_at(tmp_path / f"{number}") for number in range(12)]
+    for feed in feeds:
+        ReceiptStore(feed).indexed()
+
+    kept = receipt_store._known.keys()  # noqa: SLF001 - nothing public tells
+    assert len(kept) <= receipt_store._MOST_KNOWN  # noqa: SLF001
+    assert feeds[-1].receipts in kept
