@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _HEAD = """# Benchmarks
 
-Made by `make bench`; `make bench ROW=csv` measures one table anew. Each call has a process of its
-own, contenders take turns, figures are medians. *CPU* is processor time of the first call in a
+Made by `make bench`; `make bench ROW=csv` measures one table anew, `BENCH='--rounds 3'` in fewer
+rounds, which each table states. Each call has a process of its own, contenders take turns, figures
+are medians. *CPU* is processor time of the first call in a
 process, *first* its wall time, *again* the best of three more; *times* is CPU over that of the
 table's base; *peak* is the process's memory, libraries included; *read* is what was read by calls,
 which leaves out files that are mapped. Imports and preparation are not timed.
