@@ -9,6 +9,7 @@ https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thr
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..batch.arrow_types import DEEPEST
@@ -30,7 +31,8 @@ _FIXED = 7
 # Polars looks at every one of them.
 _MOST_TEXT = 64 << 30
 _OPTIONAL, _REPEATED = 1, 2
-
+_looked_at: dict[bytes, tuple[str | None, int]] = {}  # by digest
+_MOST_KNOWN = 4096
 
 # What reading raises where the bytes are not as Thrift has them, or the footer lacks a field.
 _NOT_THRIFT = (IndexError, KeyError, TypeError, AttributeError, ValueError, RecursionError)
@@ -65,18 +67,33 @@ def contradiction(path: Path) -> str | None:
             return None
         file.seek(start)
         data = file.read(size - _TAIL - start)
+        found, end = _known(data, start)
+        # Of files that were put together, the last footer would be read with the first one's rows.
+        file.seek(end)
+        several = found is None and file.read(2 * len(_MAGIC)) == 2 * _MAGIC
+    return "several Parquet files in one" if several else found
+
+
+def _known(data: bytes, start: int) -> tuple[str | None, int]:
+    """Look through each footer once: whoever reads rows after a verdict opens the file again."""
+    key = blake2b(b"%d " % start + data).digest()
+    if (known := _looked_at.get(key)) is None:
+        if len(_looked_at) >= _MOST_KNOWN:
+            _looked_at.clear()
+        known = _looked_at[key] = _look_through(data, start)
+    return known
+
+
+def _look_through(data: bytes, start: int) -> tuple[str | None, int]:
+    """Find a footer's contradiction, and where another file would end before this one."""
     try:
         footer = _struct(data, 0)[0]
         _examine(footer, start)
-        end = max(start - _end_of_parts(footer, start) - len(_MAGIC), 0)
+        return None, max(start - _end_of_parts(footer, start) - len(_MAGIC), 0)
     except _ContradictionError as error:
-        return str(error)
+        return str(error), 0
     except _NOT_THRIFT:
-        return "no whole Parquet file: its footer is not as the format has it"
-    # Of files that were put together, the last footer would be read with the first one's rows.
-    with path.open("rb") as file:
-        file.seek(end)
-        return "several Parquet files in one" if file.read(2 * len(_MAGIC)) == 2 * _MAGIC else None
+        return "no whole Parquet file: its footer is not as the format has it", 0
 
 
 def unpacked_limit(path: Path) -> int:

@@ -29,6 +29,7 @@ from signature_gate.expectations.errors import (
     BatchUnavailable,
     UnsupportedBatch,
 )
+from signature_gate.expectations.readers import parquet_footer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,6 +195,43 @@ def _say_nothing_is_null(path: Path) -> None:
     assert lies == 1
     data[_footer(data)] = lie
     path.write_bytes(data)
+
+
+def test_a_footer_is_looked_through_once_however_often_it_is_judged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes say the same; others under the same name are looked through anew."""
+    examine, looks = parquet_footer._examine, list[int]()  # noqa: SLF001
+    monkeypatch.setattr(parquet_footer, "_looked_at", {})
+    monkeypatch.setattr(parquet_footer, "_examine", lambda *a: (looks.append(1), examine(*a))[1])
+
+    for value in (1, 1, None):
+        write(path, {"a": pa.array([value] * ROWS, pa.int64())})
+        for _ in range(3):
+            assert check(path, contract(a="long")).passed is (value is not None)
+
+    assert len(looks) == 2
+
+
+def test_a_known_footer_behind_other_pages_is_looked_through_anew(path: Path) -> None:
+    """A footer fits the file that it was written for, and not a shorter one or two in one."""
+    whole = write(path, {"a": range(ROWS)}).read_bytes()
+    assert check(path, contract(a="long")).passed
+
+    for damaged, why in ((whole[:4] + whole[600:], "beyond the end"), (whole * 2, "several")):
+        path.write_bytes(damaged)
+        (violation,) = check(path, contract(a="long")).verdict.violations
+        assert why in violation.observed
+
+
+def test_footers_are_known_up_to_a_number(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that lives for years keeps no more of them than that."""
+    monkeypatch.setattr(parquet_footer, "_MOST_KNOWN", 3)
+    monkeypatch.setattr(parquet_footer, "_looked_at", known := dict[bytes, Any]())
+
+    for number in range(5):
+        check(write(path, {f"a{number}": range(ROWS)}), contract(a="long"))
+        assert 1 <= len(known) <= 3
 
 
 @pytest.mark.parametrize("target", ["long", "string"])
