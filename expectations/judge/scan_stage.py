@@ -172,18 +172,23 @@ def _evidence(plan: BatchPlan, undecided: Sequence[RowCheck]) -> dict[str, Evide
 
 def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> list[dict[str, Any]]:
     undecided, columns = file.undecided, file.parsed_columns()
-    blocking = [pl.col(f"fails {i}") for i, check in enumerate(undecided) if check.blocks]
+    failing = [f"fails {i}" for i in range(len(undecided))]
+    blocking = [name for name, check in zip(failing, undecided, strict=True) if check.blocks]
     rejected = pl.any_horizontal(blocking) if blocking else pl.lit(value=False)
-    fails = pl.any_horizontal(pl.lit(value=False), *(f"fails {i}" for i in range(len(undecided))))
+    fails = pl.any_horizontal(pl.lit(value=False), *failing)
     # Only a reader of text can leave out what lies before.
     first = pl.when(fails).then(ROW).min() if file.batch.is_parsed else pl.lit(0)
     nulls = [exact_col(name).is_null() for name in _unproven(file, policy)]
     decoded = pl.any_horizontal(nulls) if nulls else pl.lit(value=False)
-    applies = {i: check.applies for i, check in enumerate(undecided) if check.applies is not None}
+    applies = {
+        f"applies {i}": check.applies
+        for i, check in enumerate(undecided)
+        if check.applies is not None
+    }
     marked = rows.select(
         pl.col(ROW, *by),
-        *(check.mask.alias(f"fails {i}") for i, check in enumerate(undecided)),
-        *(expr.alias(f"applies {i}") for i, expr in applies.items()),
+        *(check.mask.alias(name) for name, check in zip(failing, undecided, strict=True)),
+        *(expr.alias(name) for name, expr in applies.items()),
         *(expr for column in columns for expr in column.columns()),
         decoded.alias("decoded"),
     )
@@ -191,10 +196,8 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
         pl.len().alias("rows"),
         pl.when(rejected).then(1).otherwise(0).sum().alias("rejected"),
         first.alias("first"),
-        *(pl.col(f"fails {i}").sum() for i in range(len(undecided))),
-        *(pl.col(f"applies {i}").sum() for i in applies),
+        pl.col(*failing, *applies, "decoded").sum(),
         *(expr for column in columns for expr in column.aggregates()),
-        pl.col("decoded").sum(),
     )
     counted = marked.group_by(by).agg(totals) if by else marked.select(totals)
     return collect(counted).to_dicts()

@@ -122,7 +122,8 @@ def in_order(column: Operand, limit: object) -> tuple[pl.Expr, pl.Expr] | None:
         Both sides of a comparison; None if pandas has no such order.
     """
     if column.kind in NUMBERS and is_number(limit):
-        return column.value.cast(pl.Float64), pl.lit(float(cast("float", limit)))
+        value = column.value if column.kind == "double" else column.value.cast(pl.Float64)
+        return value, pl.lit(float(cast("float", limit)))
     moment = instant(limit)
     if column.kind == "datetime" and moment is not None:
         return column.value.to_physical(), pl.lit(moment)

@@ -46,7 +46,7 @@ class RuleState:
 def masks(rule: Rule, operands: RuleOperands) -> tuple[pl.Expr, pl.Expr]:
     """Find the rows that a rule is about, and those of them that break it."""
     applies = applies_to(rule, operands)
-    return applies, applies & ~ROW_RULES[rule.type].passes(operands).fill_null(value=False)
+    return applies, applies & ROW_RULES[rule.type].passes(operands).ne_missing(pl.lit(value=True))
 
 
 def _keeps_limits(operands: RuleOperands, known: ColumnStatistics) -> bool:

@@ -34,6 +34,8 @@ from .regex import translate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from polars._typing import ClosedInterval
+
     from .operands import RuleOperands
 
 
@@ -65,17 +67,26 @@ class RowRule(NamedTuple):
 
 # ----- limits -----
 
+# By whether the lower and the upper limit are strict: which of them Polars takes for inside.
+_CLOSED: dict[tuple[bool, bool], ClosedInterval] = {
+    (False, False): "both",
+    (False, True): "left",
+    (True, False): "right",
+    (True, True): "none",
+}
+
 
 def _between(operands: RuleOperands) -> pl.Expr:
-    masks, column = list[pl.Expr](), operands.columns[0]
-    low, high = operands.kwargs.get("min_value"), operands.kwargs.get("max_value")
-    if low is not None and (sides := in_order(column, low)):
-        value, limit = sides
-        masks.append(value > limit if operands.kwargs.get("strict_min") else value >= limit)
-    if high is not None and (sides := in_order(column, high)):
-        value, limit = sides
-        masks.append(value < limit if operands.kwargs.get("strict_max") else value <= limit)
-    return pl.all_horizontal(masks)
+    column, given = operands.columns[0], operands.kwargs
+    low, high = in_order(column, given.get("min_value")), in_order(column, given.get("max_value"))
+    above, below = bool(given.get("strict_min")), bool(given.get("strict_max"))
+    if low and high:
+        return low[0].is_between(low[1], high[1], _CLOSED[above, below])
+    if low:
+        return low[0] > low[1] if above else low[0] >= low[1]
+    if high:
+        return high[0] < high[1] if below else high[0] <= high[1]
+    return pl.lit(value=True)
 
 
 def _orderable(operands: RuleOperands) -> bool:

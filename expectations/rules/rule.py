@@ -38,6 +38,7 @@ _COLUMN, _PAIR, _LIST = ("column",), ("column_A", "column_B"), ("column_list",)
 SUBJECTS = (*_COLUMN, *_PAIR, *_LIST)
 _IN_A_LIST = ("expect_compound_", "expect_select_", "expect_multicolumn_")
 _CONDITION = {"row_condition", "condition_parser"}
+_NONE = pl.lit(value=None)
 _Skip = Callable[[list[pl.Expr]], pl.Expr]
 # Which rows an expectation on several columns leaves out; the first of each is GX's default.
 _IGNORING: dict[tuple[str, ...], dict[str, _Skip]] = {
@@ -125,14 +126,13 @@ class Rule:
         return f"{text}, where {in_words(self.condition)}" if self.condition else text
 
     def _asked(self) -> str:
-        none = pl.lit(value=None)
-        operands = RuleOperands(
-            tuple(Operand(n, "", none) for n in self.subjects), self.kwargs, none
-        )
+        subjects = tuple(Operand(name, "", _NONE) for name in self.subjects)
+        operands = RuleOperands(subjects, self.kwargs, _NONE)
         try:
             if self.type in SHAPE_RULES:
                 return SHAPE_RULES[self.type].expected(self.kwargs)
-            return {**ROW_RULES, **TABLE_RULES}[self.type].expected(operands)
+            known = ROW_RULES.get(self.type) or TABLE_RULES[self.type]
+            return known.expected(operands)
         except (LookupError, TypeError, ValueError, AttributeError):
             shared = {*SUBJECTS, *_CONDITION, "mostly", "ignore_row_if"}
             others = {key: value for key, value in self.kwargs.items() if key not in shared}
@@ -145,10 +145,11 @@ def applies_to(rule: Rule, operands: RuleOperands) -> pl.Expr:
     Returns:
         True in rows that meet its condition and are not left out for missing values.
     """
-    missing = [column.value.is_null() for column in operands.columns]
     domain = _domain(rule.type)
     if domain == _COLUMN:
-        return operands.rows if ROW_RULES[rule.type].missing else operands.rows & ~missing[0]
+        there = None if ROW_RULES[rule.type].missing else operands.value.is_not_null()
+        return operands.rows if there is None else operands.rows & there
+    missing = [column.value.is_null() for column in operands.columns]
     ways = _IGNORING[domain]
     return operands.rows & ~ways[rule.kwargs.get("ignore_row_if", next(iter(ways)))](missing)
 

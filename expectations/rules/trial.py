@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from .aggregate_rules import TABLE_RULES
 from .pattern_timer import SLOW, are_slow
 from .row_checks import masks
 from .row_rules import ROW_RULES
-from .rule import pandas_types, placeholders
+from .rule import SUBJECTS, pandas_types, placeholders
 from .schema_rules import SHAPE_RULES
 
 if TYPE_CHECKING:
@@ -78,13 +79,39 @@ def _foreign_references(value: Any) -> Iterator[str]:
             yield from _foreign_references(inner)
 
 
+@dataclass(frozen=True)
+class _Form:
+    """What a trial depends on: not the names of the columns that a rule is about.
+
+    Attributes:
+        type: The expectation's type.
+        arguments: All others in writing; so those of a rule about shapes name its columns.
+        kinds: The types of its subjects, then those of all columns that it needs.
+    """
+
+    type: str
+    arguments: str
+    kinds: tuple[str, ...]
+    rule: Rule = field(compare=False)
+    about: tuple[Column, ...] = field(compare=False)
+
+
 def _try_polars(rule: Rule, columns: Mapping[str, Column]) -> None:
     # Of a wide contract only what the rule is about: each of its rules is tried.
+    about = tuple(columns[name] for name in (*rule.subjects, *rule.columns))
+    unnamed = () if rule.type in SHAPE_RULES else SUBJECTS
+    arguments = repr({k: v for k, v in rule.kwargs.items() if k not in unnamed})
+    kinds = tuple(str(column.type) for column in about)
+    _try_form(_Form(rule.type, arguments, kinds, rule, about))
+
+
+@lru_cache(maxsize=1_024)
+def _try_form(form: _Form) -> None:
+    rule = form.rule
     if rule.type in SHAPE_RULES:
-        about = [columns[name] for name in rule.subjects]
-        SHAPE_RULES[rule.type].conclude(rule.kwargs, pandas_types(about))
+        SHAPE_RULES[rule.type].conclude(rule.kwargs, pandas_types(form.about))
         return
-    operands = placeholders(columns[name] for name in rule.columns)
+    operands = placeholders(form.about)
     frame = pl.DataFrame({name: _typical(operand.kind) for name, operand in operands.items()})
     subject = rule.about(operands, pl.lit(value=True))
     if rule.type in ROW_RULES:

@@ -13,6 +13,8 @@ from small_checks import SPLIT, accepted, contract
 from signature_gate import check
 from signature_gate.expectations.judge import schema_stage
 from signature_gate.expectations.judge.schema_stage import plan_file
+from signature_gate.expectations.rules import trial
+from signature_gate.expectations.rules.row_checks import masks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +64,29 @@ def test_twice_the_rules_cost_twice_the_calls() -> None:
     """A rule costs what its own columns do, however wide the contract is."""
     assert growth("column_values_to_be_between") < 2.1
     assert growth("column_max_to_be_between") < 2.1
+
+
+def test_rules_that_differ_in_their_columns_alone_are_tried_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The names of columns decide nothing of a trial; their types and all other arguments do."""
+    tried = list[str]()
+
+    def seen(one: Any, operands: Any) -> Any:
+        tried.append(one.column)
+        return masks(one, operands)
+
+    monkeypatch.setattr(trial, "masks", seen)
+    stated = [
+        rule("column_values_to_be_between", column=column, min_value=-7.25, **high)
+        for high in ({}, {"max_value": 8.5})
+        for column in ("a", "b", "c")
+    ]
+    known = contract(a="double", b="double", c="long")
+    for _ in range(2):
+        check(pl.DataFrame({"a": [1.0], "b": [1.0], "c": [1]}), under(known, *stated))
+
+    assert tried == ["a", "c", "a", "c"]
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])

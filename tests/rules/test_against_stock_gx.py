@@ -104,7 +104,7 @@ def limits(draw: st.DrawFn, limit: st.SearchStrategy[Any]) -> dict[str, Any]:
     if low is not None and high is not None and low > high:
         low, high = high, low
     given = {"min_value": low, "max_value": high}
-    strict = st.sampled_from([{}, {}, {"strict_min": True}, {"strict_max": True}])
+    strict = st.dictionaries(st.sampled_from(("strict_min", "strict_max")), st.just(value=True))
     return {key: value for key, value in given.items() if value is not None} | draw(strict)
 
 
