@@ -32,6 +32,8 @@ _ONE_AT_A_TIME = Lock()
 _NUMBER = "signature_gate_number"
 _BATCH = "signature-gate"
 _CONFIG = "great_expectations.yml"
+# In one piece: GX writes its whole configuration as YAML for each part that is added.
+_WHOLE = {"name": "batch", "type": "dataframe", "batch_definitions": [{"name": "all"}]}
 _FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
 
 
@@ -46,8 +48,8 @@ def judge_frame(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> lis
     ]
     by_number = dict[int, GxResult]()
     with _in_memory() as context:
-        source = context.data_sources.add_pandas("signature-gate")
-        whole = source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("all")
+        source = context.data_sources.add_pandas("signature-gate", assets=[_WHOLE])
+        whole = source.get_asset("batch").get_batch_definition("all")
         batch = whole.get_batch({"dataframe": frame.rename(columns=names)})
         for together in compatible_groups(numbered):
             suite = gx.ExpectationSuite(name="signature-gate", expectations=cast("Any", together))

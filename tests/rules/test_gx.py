@@ -119,6 +119,26 @@ def test_texts_that_stand_for_null_are_null_to_gx() -> None:
     ]
 
 
+def test_gx_writes_its_configuration_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For source, asset and batch together: that YAML costs more than judging a small frame."""
+    from great_expectations.data_context.data_context_variables import DataContextVariables
+
+    from signature_gate.expectations.gx.engine import judge_frame
+
+    written, save = list[Any](), DataContextVariables.save
+
+    def watched(variables: Any) -> Any:
+        written.append(variables)
+        return save(variables)
+
+    monkeypatch.setattr(DataContextVariables, "save", watched)
+
+    (result,) = judge_frame(pd.DataFrame({"a": [1, 99]}), [RULES[0]])
+
+    assert result.unexpected_count == 1
+    assert len(written) == 1
+
+
 def test_names_that_gx_confuses_are_told_apart() -> None:
     """GX looks names up without regard to case and quotes; its answers are about the right ones."""
     twins = contract(a="long", A="double", **{'"a"': "string"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -168,6 +169,7 @@ POLICIES = st.builds(
 )
 
 
+@cache
 @st.composite
 def arriving_types(draw: st.DrawFn, target: Type, *, exact: bool = False) -> pa.DataType:
     """Arrow types that fit or nearly fit an MLflow type."""
@@ -194,6 +196,7 @@ def arriving_types(draw: st.DrawFn, target: Type, *, exact: bool = False) -> pa.
             return pa.struct(fields + [pa.field("undeclared", pa.int64())] * stray)
 
 
+@cache
 def values_of(kind: pa.DataType) -> st.SearchStrategy[Any]:
     """Values of an Arrow type of any depth, some of them null."""
     if pa.types.is_map(kind):
@@ -212,6 +215,7 @@ def values_of(kind: pa.DataType) -> st.SearchStrategy[Any]:
     return ARRIVING[kind]
 
 
+@cache
 def cells_of(kind: pa.DataType) -> st.SearchStrategy[Any]:
     """Values of a type, about a tenth of them null."""
     value = values_of(kind)
