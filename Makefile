@@ -32,7 +32,7 @@ test: .venv/installed  ## the whole suite, a process for each of two cores
 fresh: .venv/installed  ## install the locks and the wheel with pip into fresh environments, and try them
 	@SIGNATURE_GATE_FRESH=1 $(BIN)/pytest -q tests/project/test_install.py
 
-prove: .venv/installed  ## every property with 20,000 examples, through GX with 2,000, of readers with 5,000
+prove: .venv/installed  ## properties with 20,000 examples, through GX with 2,000, others with up to 5,000 (75 minutes)
 	@SIGNATURE_GATE_EXAMPLES=20000 $(BIN)/pytest -n 2 --dist worksteal $(PROPERTIES) tests/conform/test_zoo.py
 	@SIGNATURE_GATE_EXAMPLES=2000 $(BIN)/pytest -n 2 --dist worksteal $(THROUGH_GX)
 	@SIGNATURE_GATE_EXAMPLES=5000 $(BIN)/pytest -n 2 --dist worksteal -m hypothesis \

@@ -8,6 +8,7 @@ errors of libraries do, is masked exactly, whatever characters the password has.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 _HIDDEN = "***"
@@ -59,6 +60,7 @@ def masked(text: str) -> str:
     return _QUERY.sub(f"?{_HIDDEN}", _USER.sub(f"{_HIDDEN}@", text))
 
 
+@lru_cache(maxsize=_MOST_KNOWN)
 def _secrets(uri: str) -> list[str]:
     """List what a library may quote of a URI's credentials, the longest first."""
     parts = _URI.fullmatch(uri)

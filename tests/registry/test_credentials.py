@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 import sample_histories
@@ -12,6 +12,7 @@ import sample_verdicts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signature_gate.expectations import credentials
 from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.credentials import mask_uri, masked, unmasked
 from signature_gate.expectations.errors import GateError, ModelNotFound, RegistryUnavailable
@@ -52,6 +53,18 @@ def test_the_query_of_a_signed_url_is_hidden(name: str, value: str) -> None:
 
     assert mask_uri(url) == "https://bucket.example/models/flights?***"
     assert value not in masked(f"403 for {url}: expired")
+
+
+def test_what_to_hide_of_an_address_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for each text after it: with 200 addresses known, that took 5 ms a text."""
+    mask_uri("postgresql://anna:Geh%20eim@db.example/worked_out_once")
+    read = list[str]()
+    monkeypatch.setattr(credentials, "unquote", lambda part: read.append(part) or unquote(part))
+
+    for text in ("for Geh eim", "for Geh%20eim") * 9:
+        assert masked(text) == "for ***"
+
+    assert read.count("Geh%20eim") <= 4
 
 
 @pytest.mark.parametrize(
