@@ -88,7 +88,7 @@ def _finalized(value: object) -> object:
 
 def _href(path: str) -> Markup:
     """Refer to a file by its path from the page; whole, since a link that is cut leads nowhere."""
-    return escape(f"./{quote(path, errors='replace')}")
+    return escape(f"./{quote(path, safe='/@', errors='replace')}")
 
 
 def _stamp(moment: datetime, *, seconds: bool = False) -> str:

@@ -25,14 +25,14 @@ class Trace(NamedTuple):
         file: The receipt's file name.
         written: When the receipt was written, in nanoseconds since 1970.
         attempt: Number of the attempt that it is about.
-        place: The file that holds it: its own, or a ledger.
+        ledger: The ledger that holds it; None if it is a file of its own.
     """
 
     batch: str
     file: str
     written: int
     attempt: int
-    place: Path
+    ledger: Path | None
 
     @property
     def version(self) -> str:
@@ -117,7 +117,7 @@ def _trace(filed: Filed) -> Trace | None:
     number = rest.rpartition(".")[2]
     if not number.isdecimal():
         return None
-    return Trace(batch, filed.name, filed.written, int(number), filed.place)
+    return Trace(batch, filed.name, filed.written, int(number), filed.ledger)
 
 
 def _age(trace: Trace) -> tuple[int, int, str]:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -27,13 +28,13 @@ from .identity import (
 from .receipt_store import ReceiptStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from os import DirEntry
 
     from .feed import Feed
 
 # A batch folder is complete when it holds one of these; a batch file when `<file><marker>` lies
 # beside it, or `<file>._SUCCESS`.
-MARKERS = ("_SUCCESS", ".ready")
+MARKERS, _BESIDE = ("_SUCCESS", ".ready"), (".ready", "._SUCCESS")
 # Folders in which a job keeps what it has not finished.
 _IN_PROGRESS = ("_temporary",)
 
@@ -101,8 +102,10 @@ def look_into(feed: Feed, store: ReceiptStore | None = None) -> Inbox:
     store = store or ReceiptStore(feed).indexed()
     found = Inbox([], [])
     now = datetime.now(UTC).timestamp()
-    for path in sorted(feed.inbox.iterdir(), key=attrgetter("name")):
-        seen = _looked_at(feed, path, now, store)
+    entries = _entries(feed)
+    names = {entry.name for entry in entries}
+    for entry in entries:
+        seen = _looked_at(feed, entry, names, now, store)
         if isinstance(seen, Identity):
             found.ready.append(seen)
         elif seen:
@@ -117,10 +120,11 @@ def waiting_since(feed: Feed) -> list[float]:
     stamps, is compared with it.
     """
     store, since = ReceiptStore(feed).indexed(), list[float]()
-    for path in feed.inbox.iterdir() if feed.inbox.is_dir() else ():
+    for entry in _entries(feed) if feed.inbox.is_dir() else ():
         with suppress(OSError):
-            if not _is_candidate(feed, path) or _untakable(path) or _ignored(feed, path):
+            if not _is_candidate(feed, entry) or _untakable(entry) or _ignored(feed, entry):
                 continue
+            path = Path(entry)
             sizes = [file.lstat() for file in files_of(path)]
             heads = store.deliveries(path.name).heads.values()
             done = [h.identity for h in heads if h.final]
@@ -133,31 +137,37 @@ def waiting_since(feed: Feed) -> list[float]:
 
 def ignored_in(feed: Feed) -> tuple[str, ...]:
     """List what lies in a feed's inbox and is no batch, by name; nothing is opened."""
-    paths = sorted(feed.inbox.iterdir()) if feed.inbox.is_dir() else ()
-    return tuple(p.name for p in paths if _is_candidate(feed, p) and _ignored(feed, p))
+    entries = _entries(feed) if feed.inbox.is_dir() else ()
+    return tuple(e.name for e in entries if _is_candidate(feed, e) and _ignored(feed, e))
 
 
 def marker_of(path: Path) -> Path | None:
     """Find the marker that says a batch is complete."""
-    beside = [path.with_name(path.name + marker) for marker in (".ready", "._SUCCESS")]
+    beside = [path.with_name(path.name + marker) for marker in _BESIDE]
     inside = [path / marker for marker in MARKERS]
     return next((m for m in (inside if path.is_dir() else beside) if m.is_file()), None)
 
 
+def _entries(feed: Feed) -> list[DirEntry[str]]:
+    """List an inbox by name; whether an entry is a folder or a link comes with its name."""
+    with os.scandir(feed.inbox) as entries:
+        return sorted(entries, key=attrgetter("name"))
+
+
 def _looked_at(
-    feed: Feed, path: Path, now: float, store: ReceiptStore
+    feed: Feed, entry: DirEntry[str], names: set[str], now: float, store: ReceiptStore
 ) -> Identity | SkippedBatch | None:
     try:
-        if not _is_candidate(feed, path):
+        if not _is_candidate(feed, entry):
             return None
-        left = _untakable(path) or _ignored(feed, path) or _unsettled(feed, path, now)
-        return left or _identity(path, store)
+        path, left = Path(entry), _untakable(entry) or _ignored(feed, entry)
+        return left or _unsettled(feed, path, names, now) or _identity(path, store)
     except FileNotFoundError:
         # Another worker has taken it away between the listing and this look.
         return None
     except OSError as error:
         detail = f"cannot be read: {error.strerror}. Look after its permissions and the disk"
-        return SkippedBatch(batch=visible(path.name), why="inaccessible", detail=detail)
+        return SkippedBatch(batch=visible(entry.name), why="inaccessible", detail=detail)
 
 
 def _identity(path: Path, store: ReceiptStore) -> Identity:
@@ -171,55 +181,57 @@ def _identity(path: Path, store: ReceiptStore) -> Identity:
     return identity
 
 
-def _is_candidate(feed: Feed, path: Path) -> bool:
-    name = path.name
+def _is_candidate(feed: Feed, entry: DirEntry[str]) -> bool:
+    name = entry.name
     if name.startswith(HIDDEN_PREFIXES) or name.endswith((*UNFINISHED_SUFFIXES, *MARKERS)):
         return False
-    if not path.is_dir() or path.is_symlink():
+    if not entry.is_dir(follow_symlinks=False):
         return True
+    path = Path(entry)
     # An inbox may hold the folders of its own feed, or a feed of its own.
     own = {folder.resolve() for folder in feed.folder_paths().values()}
     return path.resolve() not in own and not (path / "inbox").is_dir()
 
 
-def _ignored(feed: Feed, path: Path) -> SkippedBatch | None:
-    if feed.include and not _matches(path.name, feed.include):
+def _ignored(feed: Feed, entry: DirEntry[str]) -> SkippedBatch | None:
+    if feed.include and not _matches(entry.name, feed.include):
         detail = f"matches no `include` of the feed: {', '.join(feed.include)}"
-    elif _matches(path.name, feed.exclude):
+    elif _matches(entry.name, feed.exclude):
         detail = f"matches `exclude` of the feed: {', '.join(feed.exclude)}"
-    elif feed.include or path.is_dir() or not is_ignored(path, feed.policy.format):
+    elif feed.include or _is_folder(entry) or not is_ignored(Path(entry), feed.policy.format):
         return None
     else:
         detail = "has a name that no format claims; list it in `include` if it is data"
-    return SkippedBatch(batch=visible(path.name), why="ignored", detail=detail)
+    return SkippedBatch(batch=visible(entry.name), why="ignored", detail=detail)
+
+
+def _is_folder(entry: DirEntry[str]) -> bool:
+    # The entry itself knows, but for links, some of which lead in circles.
+    return Path(entry).is_dir() if entry.is_symlink() else entry.is_dir()
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _untakable(path: Path) -> SkippedBatch | None:
-    link = _link_in(path)
-    if link == path:
+def _untakable(entry: DirEntry[str]) -> SkippedBatch | None:
+    # Moved with its folder a link would break, or mean something else.
+    if entry.is_symlink():
         detail = "is a symbolic link, whose content could change place; deliver the file itself"
-    elif link:
-        name = visible(link.relative_to(path))
+    elif entry.is_dir() and (link := _link_in(Path(entry))):
+        name = visible(link.relative_to(entry))
         detail = f"holds a symbolic link, {name}, whose content stays elsewhere; deliver the file"
-    elif not _is_text(path.name):
+    elif not _is_text(entry.name):
         detail = "has a name that is not UTF-8; rename it"
-    elif not (path.is_file() or path.is_dir()):
+    elif not (entry.is_file() or entry.is_dir()):
         detail = "is neither a file nor a folder"
     else:
         return None
-    return SkippedBatch(batch=visible(path.name), why="skipped", detail=detail)
+    return SkippedBatch(batch=visible(entry.name), why="skipped", detail=detail)
 
 
-def _link_in(path: Path) -> Path | None:
-    # Moved with its folder a link would break, or mean something else.
-    if path.is_symlink():
-        return path
-    inside = below(path) if path.is_dir() else ()
-    return next((file for file in inside if file.is_symlink()), None)
+def _link_in(folder: Path) -> Path | None:
+    return next((file for file in below(folder) if file.is_symlink()), None)
 
 
 def _is_text(name: str) -> bool:
@@ -227,14 +239,16 @@ def _is_text(name: str) -> bool:
     return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
 
 
-def _unsettled(feed: Feed, path: Path, now: float) -> SkippedBatch | None:
-    stamps = [file.stat().st_mtime for file in files_of(path)]
-    if unfinished := _unfinished_in(path):
+def _unsettled(feed: Feed, path: Path, names: set[str], now: float) -> SkippedBatch | None:
+    is_folder = path.is_dir()
+    stamps = [file.stat().st_mtime for file in (files_of(path) if is_folder else (path,))]
+    if is_folder and (unfinished := _unfinished_in(path)):
         detail = f"is still being written: it holds {visible(unfinished)}"
         return SkippedBatch(batch=path.name, why="unsettled", detail=detail)
     if not stamps:
         return SkippedBatch(batch=path.name, why="unsettled", detail="is an empty folder")
-    marker = marker_of(path)
+    is_marked = is_folder or any(f"{path.name}{end}" in names for end in _BESIDE)
+    marker = marker_of(path) if is_marked else None
     # A marker of an earlier file of the same name says nothing about one that came after it.
     if marker and marker.stat().st_mtime >= max(stamps):
         return None
@@ -255,8 +269,6 @@ def _unsettled(feed: Feed, path: Path, now: float) -> SkippedBatch | None:
 
 def _unfinished_in(folder: Path) -> str | None:
     """Name what shows that a job or an uploader is still at work in a folder."""
-    if not folder.is_dir():
-        return None
     for parent, folders, files in os.walk(folder):
         names = [name for name in folders if name in _IN_PROGRESS]
         names += [name for name in files if name.endswith(UNFINISHED_SUFFIXES)]

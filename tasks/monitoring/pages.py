@@ -101,8 +101,9 @@ def _write_feed(
         expect_every=parse_duration(feed.expect_every) if feed.expect_every else None,
     )
     kept = {entry.batch: entry for entry in held}
+    receipts = _way(feed.receipts, page)
     for number, (name, traces) in enumerate(zip(seen.earlier, older, strict=True)):
-        batches = [_before(trace, kept.get(trace.batch), page) for trace in traces]
+        batches = [_before(trace, kept.get(trace.batch), page, receipts) for trace in traces]
         write_page(page / name, render_earlier(seen, number, batches, as_of))
     write_page(page / _INDEX, render_feed(seen, as_of))
     return seen
@@ -127,12 +128,12 @@ def _older(history: History) -> list[list[Trace]]:
     return [traces[start : start + _ON_A_PAGE] for start in range(0, len(traces), _ON_A_PAGE)]
 
 
-def _before(trace: Trace, kept: QuarantineEntry | None, page: Path) -> Before:
+def _before(trace: Trace, kept: QuarantineEntry | None, page: Path, receipts: str) -> Before:
     return Before(
         batch=trace.batch,
         when=trace.when,
         version=trace.version,
-        receipt=_relative(trace.place, page),
+        receipt=_relative(trace.ledger, page) if trace.ledger else f"{receipts}/{trace.file}",
         report=_relative(kept.report, page) if kept else None,
     )
 

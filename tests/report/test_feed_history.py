@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from datetime import UTC, datetime, timedelta
@@ -93,6 +94,24 @@ def test_no_more_than_the_last_are_given(feed: Feed) -> None:
     assert [trace.version for trace in found.traces] == ["3"] * 5
     assert found.traces[0].when == sample_histories.receipt(0).finished
     assert look_back(feed, last=0).receipts == ()
+
+
+def test_old_receipts_are_asked_for_their_stamps_and_nothing_else(
+    feed: Feed, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One look at each, by a plain name: tens of thousands come with years."""
+    sample_histories.keep(feed, *(sample_histories.receipt(n) for n in range(9)))
+    stat, looks = os.stat, list[object]()
+
+    def watching(path: Any, *how: Any, **named: Any) -> os.stat_result:
+        looks.extend([path] if str(path).endswith(".json") else [])
+        return stat(path, *how, **named)
+
+    monkeypatch.setattr(os, "stat", watching)
+    found = look_back(feed, last=2)
+    assert len(found.traces) == len(looks) == 9
+    assert all(isinstance(path, str) for path in looks)
+    assert len(opened) == 2
 
 
 def test_of_two_equally_old_receipts_the_later_attempt_is_the_newer(feed: Feed) -> None:

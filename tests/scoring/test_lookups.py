@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,6 +153,34 @@ def test_a_survey_reads_each_receipt_once(
     monkeypatch.setattr(receipt_files, "read_record", reading)
     assert preview(feed).done == 3
     assert sorted(read) == sorted(own_files(feed.receipts))
+
+
+def test_a_survey_looks_at_a_batch_that_is_done_five_times(
+    line: str, make_feed: Callable[..., Feed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look costs more than what is done with it: one opens the receipt, four ask of the file.
+
+    Markers that the listing of the inbox does not show are not looked for.
+    """
+    feed, looks = make_feed(), Counter[str]()
+    deliver(feed, "0.parquet", rows(3))
+    time.sleep(0.2)  # a change in the same instant would leave an identity without proof
+    score_feed(feed)
+    stat, system_open = os.stat, os.open
+
+    def watching(path: Any, *how: Any, **named: Any) -> os.stat_result:
+        looks[Path(path).name] += isinstance(path, Path)
+        return stat(path, *how, **named)
+
+    def opening(path: Any, *how: Any, **named: Any) -> int:
+        looks["receipt"] += str(path).endswith(".json")
+        return system_open(path, *how, **named)
+
+    monkeypatch.setattr(os, "stat", watching)
+    monkeypatch.setattr(os, "open", opening)
+    assert preview(feed).done == 1
+    assert (looks["0.parquet"], looks["receipt"]) == (4, 1)
+    assert not {name for name in looks if name.endswith((".ready", "_SUCCESS", ".json"))}
 
 
 def test_the_names_of_few_feeds_stay_in_memory(tmp_path: Path) -> None:
