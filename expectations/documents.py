@@ -10,18 +10,14 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-import yaml
-
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
     from pathlib import Path
 
 _LARGEST = 64 * 2**20
 _DEEPEST = 100
 _MOST_VALUES = 5_000_000
 _MOST_MERGED = 20
-# libyaml's loader is fifty times as fast; it is not part of every build of PyYAML.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class DocumentError(ValueError):
@@ -105,19 +101,25 @@ def parse_yaml(text: str | bytes) -> Any:
     Raises:
         DocumentError: It is deeper or larger, refers to itself, or is no YAML.
     """
+    import yaml
+
+    # libyaml's loader is fifty times as fast; it is not part of every build of PyYAML.
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        _refuse_bombs(text)
-        return _bounded(yaml.load(text, Loader=_Loader))  # noqa: S506 - a safe loader
+        _refuse_bombs(yaml.parse(text, Loader=loader))
+        return _bounded(yaml.load(text, Loader=loader))  # noqa: S506 - a safe loader
     except RecursionError as error:
         raise DocumentError(_too_deep()) from error
     except (yaml.YAMLError, ValueError) as error:
         raise DocumentError(" ".join(str(error).split())) from error
 
 
-def _refuse_bombs(text: str | bytes) -> None:
+def _refuse_bombs(events: Iterable[Any]) -> None:
     """Refuse what libyaml's loader itself does not survive; its events cost nothing."""
+    import yaml
+
     depth = merges = aliases = 0
-    for event in cast("Any", yaml.parse(text, Loader=_Loader)):
+    for event in events:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         merges += isinstance(event, yaml.ScalarEvent) and event.value == "<<"

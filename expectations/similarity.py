@@ -7,9 +7,6 @@ import unicodedata
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import numpy as np
-from rapidfuzz import fuzz, process
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -91,6 +88,9 @@ def _by_digits(names: Sequence[str]) -> dict[tuple[str, ...], list[str]]:
 
 
 def _close_of_siblings(left: Sequence[str], right: Sequence[str]) -> Iterator[NamePair]:
+    import numpy as np
+    from rapidfuzz import fuzz, process
+
     forms = list(map(_form, left)), list(map(_form, right))
     scores = process.cdist(*forms, scorer=fuzz.ratio, score_cutoff=_ALIKE, dtype=np.float32) / 100
     by_word = np.count_nonzero(scores) <= _MOST_BY_WORD
@@ -113,6 +113,8 @@ def _by_words(one: str, other: str) -> float:
 
 
 def _word_score(one: str, other: str) -> float:
+    from rapidfuzz import fuzz
+
     if one == other:
         return 1.0
     short, long = sorted((one, other), key=len)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
+from ..similarity import closest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -44,8 +46,6 @@ def _name(location: Sequence[int | str]) -> str:
 def _words(fault: ErrorDetails, model: type[BaseModel]) -> str:
     value = fault.get("input")
     if fault["type"] == "extra_forbidden":
-        from ..similarity import closest  # it imports NumPy, which commands on feeds do without
-
         owner = [model, *(fields for _, fields in _models_along(fault["loc"][:-1], model))][-1]
         meant = closest(str(fault["loc"][-1]), list(owner.model_fields))
         return "no such field" + (f"; did you mean {meant}?" if meant else "")

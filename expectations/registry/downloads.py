@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from filelock import FileLock, Timeout
-
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from filelock import FileLock
 
 _PREFIX = "signature-gate-model-"
 _LOCK = ".in-use"
@@ -51,6 +51,8 @@ def brief_download() -> Generator[str]:
 
 
 def _sweep() -> None:
+    from filelock import Timeout
+
     for marker in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
         lock = _lock(marker)
         try:
@@ -62,4 +64,6 @@ def _sweep() -> None:
 
 
 def _lock(path: Path) -> FileLock:
+    from filelock import FileLock
+
     return FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -42,7 +41,7 @@ def local_path(uri: str) -> Path | None:
     if not _SCHEME.match(uri):
         return Path(uri).expanduser()
     parts = urlsplit(uri)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 def load_local_contract(uri: str, path: Path) -> Contract:

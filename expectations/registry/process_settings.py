@@ -9,8 +9,6 @@ from contextlib import ExitStack, redirect_stdout
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,6 +42,8 @@ class _ProcessSettings:
 
 
 def _silence(undo: ExitStack) -> None:
+    from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
+
     for name, value in _QUIET.items():
         _set(undo, name, value)
     # Standard output is for results, such as the JSON of `check --json`; models print there too.

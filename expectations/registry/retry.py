@@ -10,8 +10,6 @@ from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-import stamina
-
 from ..credentials import masked
 from ..errors import GateError, Misuse
 from ..wording import cut
@@ -55,6 +53,8 @@ def call_within(
     Each attempt runs in a thread, which is left alone if it outlasts the limit. A GateError of the
     question is raised at once; DeadlineExceeded follows a permanent error or the end of the time.
     """
+    import stamina
+
     began, longest_pause = monotonic(), min(_LONGEST_PAUSE, limit / 10)
     errors: list[Exception] = []
 
@@ -85,6 +85,8 @@ def call_within(
 
 def fetch(download: Callable[[], Answer], limit: float) -> Answer:
     """Download in up to three attempts; each request has ``limit`` seconds."""
+    import stamina
+
     began = monotonic()
     retry = stamina.RetryingCaller(
         attempts=3, timeout=None, wait_max=min(_LONGEST_PAUSE, limit / 10)

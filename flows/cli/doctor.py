@@ -6,11 +6,9 @@ import json
 import os
 import tempfile
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
-from packaging.version import Version
 
 from ..terminal import console as terminal
 from .options import BROKEN, PASSED, AsJson, Timeout
@@ -106,6 +104,10 @@ def _guarded(subject: str, check: Callable[[], list[Finding]]) -> list[Finding]:
 
 
 def _package(name: str) -> Finding:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from packaging.version import Version
+
     lowest, beyond, remedy = _SUPPORTED[name]
     try:
         installed = version(name)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.filesize import decimal
-from rich.progress import Progress
 
 from ...expectations.wording import counted
 from ..terminal import console as terminal
@@ -83,6 +82,8 @@ def prune(
 
 @contextmanager
 def _bar() -> Generator[Callable[[str, int, int], None]]:
+    from rich.progress import Progress
+
     err = terminal.err
     with Progress(console=err, transient=True, disable=not err.watched) as bar:
         task = bar.add_task("", total=None)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ...expectations.credentials import masked
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from rich.console import ConsoleDimensions
+    from rich.table import Table
 
     from ...expectations.verdict.verdict import Disposition
 
@@ -88,6 +88,8 @@ def print_fields(fields: Iterable[tuple[str, str | Text]], *, indent: int = 0) -
 
 
 def _beside(label: str, text: Text) -> Table:
+    from rich.table import Table
+
     table = Table.grid()
     table.add_column(width=_LABEL, no_wrap=True)
     table.add_column(overflow="fold")
@@ -108,6 +110,8 @@ def print_json(document: str) -> None:
 
 def table_of(*headings: str, right: tuple[str, ...] = ()) -> Table:
     """Begin a table; columns named in ``right`` hold numbers."""
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
     for heading in headings:
         table.add_column(heading, justify="right" if heading in right else "left")

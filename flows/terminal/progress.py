@@ -6,16 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    SpinnerColumn,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-from rich.progress import Progress as Bar
-
 from ...expectations.batch.reading import watched
 from ...expectations.escaping import for_terminal
 from ...expectations.wording import cut
@@ -24,31 +14,35 @@ from .console import err
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from rich.progress import Progress as Bar
+
     from ...expectations.batch.reading import Reading
     from ...tasks.scoring.feed_run import Progress
 
-_PROGRESS = (
-    SpinnerColumn(),
-    TextColumn("{task.description}", markup=False),
-    BarColumn(),
-    MofNCompleteColumn(),
-    TextColumn("{task.fields[rows]}", markup=False),
-)
-_READING = (
-    SpinnerColumn(),
-    TextColumn("{task.description}", markup=False),
-    BarColumn(bar_width=12),
-    TextColumn("{task.fields[rows]}", markup=False),
-    TransferSpeedColumn(),
-    TimeRemainingColumn(compact=True),
-)
 _LONGEST_NAME = 18
+
+
+def _bar(width: int, *, of_bytes: bool) -> Bar:
+    from rich import progress as rich
+
+    far = (rich.TransferSpeedColumn(), rich.TimeRemainingColumn(compact=True))
+    return rich.Progress(
+        rich.SpinnerColumn(),
+        rich.TextColumn("{task.description}", markup=False),
+        rich.BarColumn(width),
+        *(() if of_bytes else (rich.MofNCompleteColumn(),)),
+        rich.TextColumn("{task.fields[rows]}", markup=False),
+        *(far if of_bytes else ()),
+        console=err,
+        transient=True,
+        disable=not err.watched,
+    )
 
 
 @contextmanager
 def progress() -> Generator[Callable[[Progress], None]]:
     """Show the progress of a feed's run; yields the function that takes each step."""
-    with Bar(*_PROGRESS, console=err, transient=True, disable=not err.watched) as bar:
+    with _bar(40, of_bytes=False) as bar:
         task = bar.add_task("", total=None, rows="")
 
         def show(step: Progress) -> None:
@@ -69,7 +63,7 @@ def reading(batch: str) -> Generator[None]:
     if not err.watched:
         yield
         return
-    with Bar(*_READING, console=err, transient=True) as bar, watched(_Gauge(bar, batch).show):
+    with _bar(12, of_bytes=True) as bar, watched(_Gauge(bar, batch).show):
         yield
 
 

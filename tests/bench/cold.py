@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from judging import contract_of
@@ -14,7 +16,6 @@ from scoring import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from batches import Column
 
@@ -23,6 +24,8 @@ _TOLD = """
 import atexit, runpy, sys
 atexit.register(lambda: print(open("/proc/self/status").read(), file=sys.stderr))
 """
+
+_BYTECODE = str(Path(tempfile.gettempdir()) / "signature-gate-bytecode")
 
 
 def python(path: Path, columns: list[Column], code: str) -> Callable[[], bool]:
@@ -51,9 +54,16 @@ def command(
 
 
 def _process(code: str) -> Callable[[], bool]:
+    # Installed packages have their bytecode; so has ours from the second process on.
+    environment = os.environ | {"PYTHONPYCACHEPREFIX": _BYTECODE, "PYTHONDONTWRITEBYTECODE": ""}
+
     def run() -> bool:
         out = subprocess.run(
-            [sys.executable, "-c", _TOLD + code], capture_output=True, text=True, check=False
+            [sys.executable, "-c", _TOLD + code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         run.peak = int(re.findall(r"VmHWM:\s+(\d+)", out.stderr)[-1]) / 1024
         return out.returncode == 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
 import shutil
 import subprocess
 import sys
@@ -19,10 +20,13 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 import grimp
+import polars as pl
 import pytest
 from repository import ROOT
 
 import signature_gate
+from signature_gate import Contract
+from signature_gate.expectations.suite import to_suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,6 +157,24 @@ assert check({str(batch)!r}, Contract.from_signature({{"inputs": spec}})).passed
 print(*({HEAVY | OTHER_READERS | {"pyarrow.compute"}!r} & sys.modules.keys()))
 """
     assert run(program) == ""
+
+
+def test_a_check_by_the_command_loads_only_what_it_uses(tmp_path: Path) -> None:
+    """Of a suite and a file neither YAML, locks, retries nor a search for plugins is needed."""
+    batch, suite = tmp_path / "batch.parquet", tmp_path / "suite.json"
+    pl.DataFrame({"a": [1]}).write_parquet(batch)
+    inputs = '[{"type": "long", "name": "a", "required": true}]'
+    suite.write_text(json.dumps(to_suite(Contract.from_signature({"inputs": inputs}))))
+    needless = {"yaml", "filelock", "stamina", "rapidfuzz", "rich.progress", "urllib.request"}
+    needless |= {"packaging", "pyarrow.compute"} | HEAVY
+    program = (
+        "import sys; from signature_gate.flows.cli.main import main\n"
+        f"sys.argv[1:] = ['check', {str(suite)!r}, {str(batch)!r}]\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "from pydantic.plugin import _loader\n"
+        f"print('loaded', *({needless!r} & sys.modules.keys()), _loader._plugins)"
+    )
+    assert run(program).splitlines()[-1] == "loaded None"
 
 
 def test_a_list_of_the_quarantine_loads_no_engine() -> None:
