@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -102,12 +103,18 @@ app.command()(metrics)
 app.command()(prune)
 
 
+def _start_fast() -> None:
+    """Spare a short process, in which no model runs, a seventh of its time."""
+    # To find plugins, pydantic reads what is said of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # Hardly anything that is imported or planned becomes garbage.
+    gc.set_threshold(50_000)
+
+
 def main() -> NoReturn:
     """Run the command line; every error becomes a message and an exit code."""
     if sys.argv[1:2] == ["check"]:
-        # No model runs, so none of its plugins is needed; to look for them, pydantic reads what is
-        # said of every installed package.
-        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+        _start_fast()
     try:
         app()
     except GateError as error:
