@@ -99,7 +99,8 @@ class Batch:
     @cached_property
     def dtypes(self) -> pl.Schema:
         """The Polars type of each column of ``scan``."""
-        return self.scan().collect_schema()
+        stated: pl.Schema | None = getattr(self.scan, "dtypes", None)
+        return stated or self.scan().collect_schema()
 
     def is_text(self, source: str) -> bool:
         """Tell whether the cells of a column are text that stands for values."""

@@ -96,13 +96,15 @@ def _list_files(folder: Path, policy: Policy) -> _Listing:
         links = [name for name in folders if (here / name).is_symlink()]
         for name in (*files, *links):
             (hidden if name.startswith(_NOT_DATA) else paths).append(here / name)
-    listing, whole = _Listing(), {_resolved(file) for file in paths if not file.is_symlink()}
+    linked = {file for file in paths if file.is_symlink()}
+    whole = {_resolved(file) for file in paths if linked and file not in linked}
+    listing = _Listing()
     for file in sorted({*paths, *hidden}):
         name = visible(file.relative_to(folder).as_posix())
         if file in hidden or _is_sidecar(file, policy):
             listing.ignored.append(name)
         # A link to a file that is listed anyway would read its rows twice.
-        elif not (file.is_symlink() and _within(file, folder, whole)):
+        elif not (file in linked and _within(file, folder, whole)):
             listing.data.append((name, file))
     return listing
 
@@ -141,7 +143,7 @@ def _open_files(
     for name, file in data:
         try:
             opened.sizes.append(file.lstat().st_size)
-            batch = _open(file, _resolved(folder), contract, policy)
+            batch = _open(file, folder, contract, policy)
             if policy.partitions == "hive":
                 batch = _with_partitions(batch, file.relative_to(folder).parent)
             opened.files.append(replace(batch, info=batch.info.model_copy(update={"name": name})))
@@ -159,7 +161,8 @@ def _open_files(
 
 
 def _open(file: Path, folder: Path, contract: Contract, policy: Policy) -> Batch:
-    if not _resolved(file).is_relative_to(folder):
+    # Folders that are links are not walked into: what lies in the others is in the folder.
+    if file.is_symlink() and not _resolved(file).is_relative_to(_resolved(folder)):
         observed = "a symbolic link that leads out of the folder"
         raise UnreadableError(observed, f"Deliver the file itself, or {_HIDE}.")
     if not file.is_file():

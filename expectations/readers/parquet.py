@@ -93,10 +93,11 @@ class ParquetScan:
 
     def __call__(self) -> pl.LazyFrame:
         """Scan it, and tell how far it is read."""
-        return lazy_stream(self._frames, self._dtypes, self.path, self.metadata.num_rows)
+        return lazy_stream(self._frames, self.dtypes, self.path, self.metadata.num_rows)
 
     @cached_property
-    def _dtypes(self) -> pl.Schema:
+    def dtypes(self) -> pl.Schema:
+        """The types of what it scans."""
         dtypes = self._arrow_dtypes if self._needs_arrow else self._polars_dtypes
         return pl.Schema({ROW: pl.Int64(), **dtypes})
 

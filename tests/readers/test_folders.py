@@ -167,6 +167,24 @@ def test_links_that_lead_out_of_the_folder_are_not_followed(folder: Path, tmp_pa
     assert "secret" not in str(result.rejected.collect().to_dicts())  # type: ignore[union-attr]
 
 
+def test_each_further_file_is_planned_once_and_followed_nowhere(folder: Path) -> None:
+    """Polars is asked once for the schema of a file, and no path is resolved but of links."""
+    calls = list[tuple[int, int]]()
+    for number in range(6):
+        write(folder / f"{number}.parquet", a=[number], b=["x"])
+        schema, resolve = pl.LazyFrame.collect_schema, os.path.realpath
+        with (
+            patch.object(
+                pl.LazyFrame, "collect_schema", autospec=True, side_effect=schema
+            ) as asked,
+            patch.object(os.path, "realpath", side_effect=resolve) as resolved,
+        ):
+            assert check(folder, AB).passed
+        calls.append((asked.call_count, resolved.call_count))
+
+    assert {(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(calls[1:])} == {(1, 0)}
+
+
 def test_links_within_the_folder_add_no_row_twice(folder: Path) -> None:
     """A file is one part of the batch, however many names it has."""
     write(folder / ".data" / "b.csv", a=[2], b=["y"])
