@@ -18,6 +18,7 @@ _LARGEST = 64 * 2**20
 _DEEPEST = 100
 _MOST_VALUES = 5_000_000
 _MOST_MERGED = 20
+_NESTING = (dict, list)
 
 
 class DocumentError(ValueError):
@@ -142,7 +143,7 @@ def _bounded(value: Any) -> Any:
 
 def _measure(value: Any, known: dict[int, tuple[int, int] | None]) -> tuple[int, int]:
     """Count the values of a document and its levels; every alias counts anew."""
-    if not isinstance(value, dict | list):
+    if type(value) not in _NESTING:
         return 1, 0
     if id(value) in known:
         measured = known[id(value)]
@@ -152,8 +153,9 @@ def _measure(value: Any, known: dict[int, tuple[int, int] | None]) -> tuple[int,
         return measured
     known[id(value)] = None
     inner: Any = cast("Any", value).values() if isinstance(value, dict) else value
-    parts = [_measure(p, known) if isinstance(p, dict | list) else (1, 0) for p in inner]
-    measured = (1 + sum(size for size, _ in parts), 1 + max((d for _, d in parts), default=0))
+    parts = [_measure(part, known) for part in inner if type(part) in _NESTING]
+    sizes, depths = zip(*parts, strict=True) if parts else ((), ())
+    measured = (1 + len(inner) - len(parts) + sum(sizes), 1 + max(depths, default=0))
     if measured[1] > _DEEPEST:
         raise DocumentError(_too_deep())
     if measured[0] > _MOST_VALUES:

@@ -6,19 +6,21 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from .conversions import PANDAS_DTYPES
 from .remedies import null_remedy, value_remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import polars as pl
-
     from ..batch.statistics import ColumnStatistics
     from ..contract.types import ScalarName, Type
     from ..verdict.rule_result import Engine
     from ..verdict.verdict import Kind, Severity
     from .source import SourceColumn
+
+_FALSE = pl.lit(value=False)
 
 
 def never_ruled_out(_: ColumnStatistics) -> bool:
@@ -65,7 +67,7 @@ class RowCheck:
     @cached_property
     def mask(self) -> pl.Expr:
         """The failing rows, with no third truth value: what cannot be compared does not fail."""
-        return self.fails.fill_null(value=False)
+        return self.fails.fill_null(_FALSE)
 
     @property
     def blocks(self) -> bool:

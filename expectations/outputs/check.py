@@ -143,11 +143,12 @@ def _judged(returned: Any, schema: Contract, rows: int, policy: Policy) -> Outpu
     frame = to_pandas(named.values, redact=policy.redact)
     result = check(frame, stated, _policy_of_outputs(policy, stated))
     violations = tuple(as_mismatch(v, rows, returned, policy) for v in result.violations)
-    if result.accepted is None or not result.passed:
+    accepted = result.accepted
+    if accepted is None or not result.passed:
         return Output({}, violations)
     open_names = [c.name for c in named.columns if isinstance(c.type, Anything)]
     as_returned = {name: named.values[name] for name in open_names if name in named.values}
-    judged = _typed(result.accepted.collect())
+    judged = _typed(accepted.collect())
     return Output({**judged, **_arrays(as_returned, policy)}, violations)
 
 

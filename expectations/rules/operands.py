@@ -10,6 +10,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import polars as pl
@@ -32,6 +33,8 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INT64 = range(-(2**63), 2**63)
 _LONGEST = 60
+# A rule's limits are asked for when it is read, tried and judged.
+_literal = lru_cache(maxsize=1_024, typed=True)(pl.lit)
 
 
 @dataclass(frozen=True)
@@ -123,10 +126,10 @@ def in_order(column: Operand, limit: object) -> tuple[pl.Expr, pl.Expr] | None:
     """
     if column.kind in NUMBERS and is_number(limit):
         value = column.value if column.kind == "double" else column.value.cast(pl.Float64)
-        return value, pl.lit(float(cast("float", limit)))
+        return value, _literal(float(cast("float", limit)))
     moment = instant(limit)
     if column.kind == "datetime" and moment is not None:
-        return column.value.to_physical(), pl.lit(moment)
+        return column.value.to_physical(), _literal(moment)
     return None
 
 

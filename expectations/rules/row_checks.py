@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .rule import Rule
 
 
+_TRUE = pl.lit(value=True)
+
+
 @dataclass(frozen=True)
 class RuleState:
     """What is known of a rule before the scan.
@@ -46,7 +49,7 @@ class RuleState:
 def masks(rule: Rule, operands: RuleOperands) -> tuple[pl.Expr, pl.Expr]:
     """Find the rows that a rule is about, and those of them that break it."""
     applies = applies_to(rule, operands)
-    return applies, applies & ROW_RULES[rule.type].passes(operands).ne_missing(pl.lit(value=True))
+    return applies, applies & ROW_RULES[rule.type].passes(operands).ne_missing(_TRUE)
 
 
 def _keeps_limits(operands: RuleOperands, known: ColumnStatistics) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -24,6 +25,9 @@ from ...expectations.errors import InvalidFeed
 from ...expectations.escaping import slug
 from .duration import Duration
 from .safe_folders import Folders, LocalFolder, refuse_unsafe_folders
+
+# Asked a hundred times a batch: to take a text apart takes longer than to look it up.
+_path = lru_cache(maxsize=1_024)(Path)
 
 
 def _zone(name: str) -> str:
@@ -252,7 +256,7 @@ class Feed(BaseModel):
     def _folder(self, name: str) -> Path:
         stated = getattr(self.folders, name)
         default = ".staging" if name == "staging" else name
-        return Path(stated or Path(self.root) / default).absolute()
+        return (_path(stated) if stated else _path(self.root, default)).absolute()
 
     # ----- when to try again -----
 

@@ -61,6 +61,8 @@ def register(home: str, path: str) -> None:
 
 
 def _feed(path: Path, columns: list[Column], copies: int, **policy: Any) -> Any:
+    import mlflow  # noqa: F401 - as the script does
+
     from signature_gate.tasks.feed.feed import Feed
 
     registry(path, columns)
