@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         InvalidFeed,
         InvalidPolicy,
         InvalidRules,
+        InvalidValues,
         Misuse,
         ModelFailed,
         ModelNotFound,
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
         UnsupportedBatch,
     )
     from .expectations.judge.checking import check
+    from .expectations.judge.learned.learning import learn
     from .expectations.judge.result import CheckResult
+    from .expectations.values.profile import ValueProfile
     from .expectations.verdict.verdict import BatchRejected, Verdict, Violation
 
 __all__ = [
@@ -47,6 +50,7 @@ __all__ = [
     "InvalidFeed",
     "InvalidPolicy",
     "InvalidRules",
+    "InvalidValues",
     "Misuse",
     "ModelFailed",
     "ModelNotFound",
@@ -54,9 +58,11 @@ __all__ = [
     "Policy",
     "RegistryUnavailable",
     "UnsupportedBatch",
+    "ValueProfile",
     "Verdict",
     "Violation",
     "check",
+    "learn",
 ]
 
 _MODULES = {
@@ -66,7 +72,9 @@ _MODULES = {
     "Policy": ".expectations.contract.policy",
     "Verdict": ".expectations.verdict.verdict",
     "Violation": ".expectations.verdict.verdict",
+    "ValueProfile": ".expectations.values.profile",
     "check": ".expectations.judge.checking",
+    "learn": ".expectations.judge.learned.learning",
 }
 # All others are errors.
 _offered = attach(__name__, dict.fromkeys(__all__, ".expectations.errors") | _MODULES)

@@ -9,7 +9,8 @@ GateError
 │   ├── ModelNotFound        the registry answers, and knows no such model, version or alias
 │   ├── InvalidPolicy        a policy with an unknown field or value
 │   ├── InvalidRules         a rule that cannot be judged, or that must not be
-│   └── InvalidFeed          a feed file with an unknown field or value
+│   ├── InvalidFeed          a feed file with an unknown field or value
+│   └── InvalidValues        a file that is no profile of learned values
 ├── RegistryUnavailable  the registry did not answer within the limit
 ├── ContractChanged      the signature behind a pinned version is no longer the one that judged
 ├── BatchUnavailable     a disk, a network or a permission keeps the batch from being read
@@ -85,6 +86,10 @@ class InvalidRules(Misuse):
 
 class InvalidFeed(Misuse):
     """A feed file with an unknown field or value."""
+
+
+class InvalidValues(Misuse):
+    """A file that is no profile of learned values."""
 
 
 class RegistryUnavailable(GateError):

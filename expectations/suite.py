@@ -18,6 +18,7 @@ contract's own is read back as such a rule; so what is taken out of a suite does
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -34,6 +35,9 @@ from .documents import DocumentError, read_json
 from .errors import InvalidRules, Misuse
 from .escaping import slug
 from .rules.parse import identity, is_expectation, parse_rule, plain
+from .values.expectations import batch_expectations, row_expectations
+from .values.limits import A_YEAR, Known, learned_band
+from .values.profile import ValueProfile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -43,6 +47,8 @@ if TYPE_CHECKING:
 
 META = "signature_gate"
 _GX_VERSION = "1.24.1"
+# What a suite holds itself.
+_IN_FILES = {"rules": None, "values_from": None}
 Expectation = dict[str, Any]
 
 
@@ -57,7 +63,9 @@ def to_suite(
     raises Misuse.
     """
     policy = policy or Policy()
-    rules = [rule.stated for rule in rules_of(contract, policy) if _applies(rule, columns)]
+    own = [rule.stated for rule in rules_of(contract, policy) if _applies(rule, columns)]
+    values = values_in_force(contract, policy)
+    rules = [*own, *_learned(contract, policy, values, columns)]
     return {
         "name": _name(contract),
         "expectations": [*_expectations(contract, policy, columns), *rules],
@@ -66,8 +74,9 @@ def to_suite(
             META: {
                 "model": contract.model.model_dump() if contract.model else None,
                 "fingerprint": contract.fingerprint,
-                "policy": policy.model_copy(update={"rules": None}).model_dump(mode="json"),
+                "policy": policy.model_copy(update=_IN_FILES).model_dump(mode="json"),
                 "signature": contract.signature,
+                **({} if values is None else {"values": values.model_dump(mode="json")}),
                 **({} if columns is None else {"columns": list(columns)}),
             },
         },
@@ -98,9 +107,11 @@ def from_suite(suite: dict[str, Any], origin: str = "the suite") -> Contract:
     model = _model(stated["model"], origin) if stated.get("model") else None
     policy = Policy.parse(stated.get("policy") or {}, f"the policy in {origin}")
     contract = Contract.from_signature(stated["signature"], model).under(policy)
+    contract = replace(contract, values=_values(stated.get("values"), origin))
     columns = stated.get("columns")
     generated = _expectations(contract, policy, columns if isinstance(columns, list) else None)
-    known = {identity(plain(expectation)) for expectation in generated}
+    learned = _learned(contract, policy, contract.values, columns)
+    known = {identity(plain(expectation)) for expectation in (*generated, *learned)}
     given = [
         parse_rule(e, contract, origin).stated for e in _listed(suite, origin) if _differs(e, known)
     ]
@@ -118,6 +129,32 @@ def _model(stated: Any, origin: str) -> ModelVersion:
         return ModelVersion.model_validate(stated)
     except ValidationError as error:
         raise Misuse(describe_invalid(error, f"the model in {origin}", ModelVersion)) from error
+
+
+def _values(stated: Any, origin: str) -> ValueProfile | None:
+    return None if stated is None else ValueProfile.parse(json.dumps(stated), f"values in {origin}")
+
+
+def _learned(
+    contract: Contract,
+    policy: Policy,
+    values: ValueProfile | None,
+    columns: Collection[str] | None,
+) -> Iterator[Expectation]:
+    """State what was learned: of rows, and of a batch as large as the blocks were."""
+    if values is None:
+        return
+    for rule in learned_rules(contract, policy, values):
+        if _applies(rule, columns):
+            yield rule.stated
+    level = policy.false_alarm_share(A_YEAR) / values.statistics
+    for name, column in values.columns.items():
+        expected = name in contract.by_name and (columns is None or name in columns)
+        for statistic, spread in column.spreads.items() if expected else ():
+            if (do := policy.on_values(name, statistic)) != "ignore":
+                band = learned_band(Known(statistic, spread, values), values.block_rows, level)
+                for stated in batch_expectations(statistic, name, column, band):
+                    yield {**stated, "severity": "critical" if do == "forbid" else "warning"}
 
 
 def _differs(expectation: Any, known: set[str]) -> bool:
@@ -145,6 +182,24 @@ def rules_of(contract: Contract, policy: Policy) -> tuple[Rule, ...]:
         stated += [(expectation, policy.rules) for expectation in _rules_in(Path(policy.rules))]
     rules = [parse_rule(expectation, contract, origin) for expectation, origin in stated]
     return tuple({identity(rule.stated): rule for rule in rules}.values())
+
+
+def values_in_force(contract: Contract, policy: Policy) -> ValueProfile | None:
+    """Return what was learned of values, if the policy looks at it; it may be in a file."""
+    if policy.values == "ignore" and not {*policy.values_of.values()} - {"ignore"}:
+        return None
+    return ValueProfile.load(policy.values_from) if policy.values_from else contract.values
+
+
+def learned_rules(
+    contract: Contract, policy: Policy, values: ValueProfile | None
+) -> Iterator[Rule]:
+    """State what each row is to keep by what was learned of the contract's columns."""
+    for column, statistic, expectation in row_expectations(values) if values else ():
+        do = policy.on_values(column, statistic)
+        if column in contract.by_name and do != "ignore":
+            stated = {**expectation, "severity": "critical" if do == "forbid" else "warning"}
+            yield parse_rule(stated, contract, "the learned values")
 
 
 def _rules_in(path: Path) -> list[Any]:

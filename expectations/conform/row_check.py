@@ -47,6 +47,7 @@ class RowCheck:
         column: The contract's name of the checked column; None for whole records.
         sample: Expression of the cell to show as a sample; None for nothing.
         rule: Number of the user's rule that it is; None for the contract's own.
+        statistic: What was learned of the column, for rules made from that.
     """
 
     kind: Kind
@@ -63,6 +64,7 @@ class RowCheck:
     column: str | None = None
     sample: pl.Expr | None = field(default=None, compare=False)
     rule: int | None = None
+    statistic: str = ""
 
     @cached_property
     def mask(self) -> pl.Expr:

@@ -16,6 +16,8 @@ from .types import Tensor
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..values.limits import PastValues
+    from ..values.profile import ValueProfile
     from .model_version import ModelVersion
     from .policy import Policy
 
@@ -31,6 +33,8 @@ class Contract:
         model: The pinned version it was read from; None for a bare signature.
         policy: The policy saved with the suite it was read from; None for a bare signature.
         rules: What users added to that suite, or changed in it: expectations as GX writes them.
+        values: What was learned of the values that the model was trained on; None for nothing.
+        past: The values of the batches before; None where they are not known.
     """
 
     columns: tuple[Column, ...]
@@ -39,6 +43,8 @@ class Contract:
     model: ModelVersion | None = None
     policy: Policy | None = None
     rules: tuple[dict[str, Any], ...] = ()
+    values: ValueProfile | None = None
+    past: PastValues | None = None
 
     @classmethod
     def load(cls, uri: str | Path, *, timeout: float | None = None) -> Contract:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from itertools import combinations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 _INSTANT = datetime(2001, 2, 3, 14, 5, 6, tzinfo=UTC)
 _WORDS = {True: ("true", "t", "1"), False: ("false", "f", "0")}
 Format = Literal["parquet", "csv", "json lines", "arrow", "numpy"]
+OnValues = Literal["warn", "ignore", "forbid"]
+_ALARMS = re.compile(r"(\d+(?:\.\d+)?) per (?:(day|week|month|year)|(\d+) batches)")
+_A_YEAR = {"day": 365.25, "week": 52.18, "month": 12, "year": 1}
 
 
 class CsvDialect(BaseModel):
@@ -195,6 +199,24 @@ class Policy(BaseModel):
     rules: str | None = Field(
         default=None, description="Path of a GX suite JSON with further rules."
     )
+    values: OnValues = Field(
+        default="warn",
+        description="Values unlike those that the model was trained on, where these were learned.",
+    )
+    values_of: dict[str, OnValues] = Field(
+        default_factory=dict,
+        description="The same for a column, for a statistic such as bounds, domain or null, or for "
+        "one of a column: temp/bounds.",
+    )
+    values_from: str | None = Field(
+        default=None,
+        description="Path of a profile of learned values; by default the one beside the model.",
+    )
+    false_alarms: str = Field(
+        default="1 per year",
+        description="How often a batch as a whole may be told to be unlike the learned values by "
+        "mistake: so many per day, week, month or year, or per so many batches.",
+    )
 
     @model_validator(mode="after")
     def _has_a_zone_for_offsets(self) -> Self:
@@ -202,6 +224,27 @@ class Policy(BaseModel):
             msg = "csv.datetime_format reads offsets (%z), which need timezone: utc"
             raise ValueError(msg)
         return self
+
+    @field_validator("false_alarms")
+    @classmethod
+    def _is_a_rate(cls, text: str) -> str:
+        if not (match := _ALARMS.fullmatch(text)) or not float(match[1]) or match[3] == "0":
+            msg = "must be a rate such as 1 per year, 0.5 per month, or 1 per 1000 batches"
+            raise ValueError(msg)
+        return text
+
+    def false_alarm_share(self, batches_a_year: float) -> float:
+        """Return the share of batches, from 0 to 1, that may be told by mistake."""
+        number, period, batches = _ALARMS.fullmatch(self.false_alarms).groups()  # type: ignore[union-attr]
+        a_batch = 1 / int(batches) if batches else _A_YEAR[period] / batches_a_year
+        return min(float(number) * a_batch, 0.5)
+
+    def on_values(self, column: str, statistic: str) -> OnValues:
+        """Tell what is to be done where a statistic of a column is not as it was learned."""
+        for key in (f"{column}/{statistic}", column, statistic):
+            if key in self.values_of:
+                return self.values_of[key]
+        return self.values
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, get_args
 
 from ..rules.schema_rules import SHAPE_RULES
 from ..verdict.verdict import Evidence, Violation
@@ -35,6 +35,7 @@ class BatchResult:
         rules: The state of each of the user's rules.
         violations: What the batch as a whole breaks, by its rules or by the shape of its tensors.
         enough_rows: Whether GX finds enough rows; None if GX did not judge.
+        values: Statistics that were compared with learned ones, by column.
     """
 
     files: tuple[FileResult, ...]
@@ -42,6 +43,7 @@ class BatchResult:
     rules: tuple[tuple[Rule, RuleState], ...] = ()
     violations: tuple[Violation, ...] = ()
     enough_rows: bool | None = None
+    values: dict[str, dict[str, float]] = field(default_factory=dict[str, Any])
 
     @property
     def planned(self) -> bool:
@@ -157,7 +159,11 @@ def _check_key(check: RowCheck | Violation) -> _CheckKey:
 def _violation_key(violation: Violation) -> _ViolationKey:
     words = f"{violation.observed} {violation.because}"
     # Rules of one type on one column may differ in what their words leave out.
-    own = f"{violation.expectation} {violation.severity}" if violation.kind == "rule" else ""
+    own = (
+        f"{violation.expectation} {violation.severity}"
+        if violation.kind in ("rule", "value")
+        else ""
+    )
     return violation.kind, violation.column, violation.expected, words, own
 
 

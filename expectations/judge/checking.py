@@ -9,10 +9,13 @@ from ..batch.batch import UnreadableError
 from ..batch.query import unavailable
 from ..contract.policy import Policy
 from ..readers.open import describe_batch, open_batch
+from ..values.expectations import learned_statistic
 from ..verdict.verdict import GATE_VERSION, Verdict, Violation
 from ..wording import counted
 from .batch_result import BatchResult
 from .column_matching import withhold_names
+from .learned.sample import Sampler, sampled
+from .learned.stage import judge_values
 from .request import check_request
 from .result import CheckResult
 from .rule_stage import apply_rules, unjudged_rules
@@ -127,9 +130,13 @@ def _judge(opened: OpenedBatch, request: CheckRequest) -> BatchResult:
     planned = BatchResult(files, opened.unreadable, unjudged_rules(request))
     if not planned.planned:
         return scan_files(planned, request.policy)
-    scanned = scan_files(apply_rules(planned, request), request.policy)
+    sampler = Sampler(request.values, files) if request.values else None
+    scanned = scan_files(sampled(apply_rules(planned, request), sampler), request.policy)
     if scanned.unreadable:
         return scanned
+    if sampler:
+        shifts, values = judge_values(sampler.frame(), request)
+        scanned = replace(scanned, violations=(*scanned.violations, *shifts), values=values)
     return replace(scanned, violations=(*shape_violations(scanned), *scanned.violations))
 
 
@@ -142,7 +149,7 @@ def _unreadable(info: BatchInfo, request: CheckRequest, error: UnreadableError) 
 def _verdict(
     info: BatchInfo, request: CheckRequest, result: BatchResult, violations: tuple[Violation, ...]
 ) -> Verdict:
-    rules = result.rule_results
+    rules = tuple(r for r in result.rule_results if not learned_statistic(r.expectation))
     gx_helped = request.engine == "polars" and any(rule.engine == "gx" for rule in rules)
     return Verdict(
         batch=withhold_names(info, request.contract, request.policy),
@@ -156,6 +163,7 @@ def _verdict(
         evidence=result.evidence,
         rules=rules,
         signature=request.contract.signature,
+        values=result.values,
         engine="polars+gx" if gx_helped else request.engine,
         gate_version=GATE_VERSION,
     )

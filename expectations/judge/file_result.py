@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..conform.row_check import RowCheck
     from ..verdict.conversion import Conversion
     from ..verdict.verdict import Evidence, Violation
+    from .learned.sample import Sampler
 
 
 class RuleCounts(NamedTuple):
@@ -47,6 +48,7 @@ class FileResult:
         rule_counts: By key, the users' rules that the scan judged.
         scanned: What the scan saw of the values of columns, by arriving name.
         unreadable: Why its rows could not be read to the end.
+        sampler: Takes rows on the way of the scan; None where nothing was learned of values.
     """
 
     batch: Batch
@@ -62,6 +64,7 @@ class FileResult:
     rule_counts: Mapping[int, RuleCounts] = field(default_factory=dict[int, RuleCounts])
     scanned: Mapping[str, ColumnValues] = field(default_factory=dict[str, ColumnValues])
     unreadable: UnreadableError | None = None
+    sampler: Sampler | None = None
 
     @property
     def name(self) -> str:

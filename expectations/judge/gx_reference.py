@@ -68,7 +68,7 @@ def judge_by_gx(whole: ConformedBatch, contract: Contract, policy: Policy) -> Re
     from ..gx.engine import judge_frame
 
     arrived = [column.name for column in whole.columns]
-    suite: list[Expectation] = to_suite(replace(contract, rules=()), policy, arrived)[
+    suite: list[Expectation] = to_suite(replace(contract, rules=(), values=None), policy, arrived)[
         "expectations"
     ]
     on_all = [expectation for expectation in suite if expectation["type"] in _ON_ALL_ROWS]

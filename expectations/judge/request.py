@@ -11,7 +11,7 @@ from ..contract.contract import Contract
 from ..contract.policy import Policy
 from ..errors import InvalidPolicy, Misuse
 from ..similarity import closest
-from ..suite import rules_of
+from ..suite import learned_rules, rules_of, values_in_force
 from ..verdict.rule_result import Engine
 from ..wording import listed
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..rules.rule import Rule
+    from ..values.profile import ValueProfile
 
 
 class CheckRequest(NamedTuple):
@@ -29,12 +30,14 @@ class CheckRequest(NamedTuple):
         policy: The choices that the contract leaves open.
         rules: The user's own rules.
         engine: What evaluates the expectations.
+        values: What was learned of the values; None for nothing.
     """
 
     contract: Contract
     policy: Policy
     rules: tuple[Rule, ...] = ()
     engine: Engine = "polars"
+    values: ValueProfile | None = None
 
 
 def check_request(contract: Any, policy: Any, engine: Any) -> CheckRequest:
@@ -49,7 +52,7 @@ def check_request(contract: Any, policy: Any, engine: Any) -> CheckRequest:
         msg = f"no such engine: {given}. Choose one of {', '.join(get_args(Engine))}."
         raise Misuse(msg)
     contract = _contract(contract)
-    policy = _policy(policy, contract)
+    policy = as_policy(policy, contract)
     if unknown := list(_unknown_columns(contract, policy)):
         known = listed(repr(column.name) for column in contract.columns)
         msg = (
@@ -57,7 +60,9 @@ def check_request(contract: Any, policy: Any, engine: Any) -> CheckRequest:
             f"It takes {known}."
         )
         raise InvalidPolicy(msg)
-    return CheckRequest(contract, policy, rules_of(contract, policy), engine)
+    values = values_in_force(contract, policy)
+    rules = (*rules_of(contract, policy), *learned_rules(contract, policy, values))
+    return CheckRequest(contract, policy, rules, engine, values)
 
 
 def _contract(given: Any) -> Contract:
@@ -73,7 +78,8 @@ def _contract(given: Any) -> Contract:
     raise Misuse(msg)
 
 
-def _policy(given: Any, contract: Contract) -> Policy:
+def as_policy(given: Any, contract: Contract) -> Policy:
+    """Read a policy from what a caller gives for it; by default the contract's."""
     if given is None:
         return contract.policy or Policy()
     if isinstance(given, Policy):

@@ -100,6 +100,8 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
         UnreadableError: The content broke off or contradicts its own format.
     """
     if not _needs_scan(file, policy):
+        if file.sampler:
+            file.sampler.from_file(file)
         return replace(file, row_count=file.batch.rows)
     (row,) = [counted] if counted else _totals(file, file.batch.scan(), policy)
     fails = [(check, int(row[f"fails {i}"])) for i, check in enumerate(file.undecided)]
@@ -190,8 +192,12 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
         *(check.mask.alias(name) for name, check in zip(failing, undecided, strict=True)),
         *(expr.alias(name) for name, expr in applies.items()),
         *(expr for column in columns for expr in column.columns()),
+        *(file.sampler.values(file.plan) if file.sampler and file.plan else ()),
         decoded.alias("decoded"),
     )
+    if file.sampler:
+        failing = [f"fails {i}" for i, check in enumerate(undecided) if check.blocks]
+        marked = file.sampler.on_the_way(marked, failing)
     totals = (
         pl.len().alias("rows"),
         pl.when(rejected).then(1).otherwise(0).sum().alias("rejected"),
@@ -272,6 +278,7 @@ def _violation(check: RowCheck, count: int, sample: pl.DataFrame, policy: Policy
         severity=check.severity,
         expectation=check.expectation,
         engine=check.engine,
+        statistic=check.statistic,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from .local import MLMODEL, load_local_contract, local_path, parse_mlmodel, reso
 from .process_settings import mlflow_silenced
 from .resolve import resolve_uri, translate_not_found
 from .retry import DeadlineExceeded, describe_error, fetch, resolve_timeout
+from .values import values_at
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -46,7 +48,8 @@ def load_contract(uri: str, timeout: float | None = None, *, or_kept: bool = Fal
 
     def question(client: MlflowClient) -> Contract:
         model = resolve_uri(client, uri)
-        return parse_mlmodel(_mlmodel(client, model), model)
+        contract = parse_mlmodel(_mlmodel(client, model), model)
+        return replace(contract, values=values_at(location_of(client, model)))
 
     contract = ask_registry(uri, timeout, question)
     keep_contract(contract)
@@ -145,10 +148,11 @@ def _mlmodel(client: MlflowClient, model: ModelVersion) -> bytes:
         brief_download() as destination,
         translate_not_found(lambda: f"{missing} Restore it, or log the model again."),
     ):
-        return Path(_download(_location(client, model), MLMODEL, destination)).read_bytes()
+        return Path(_download(location_of(client, model), MLMODEL, destination)).read_bytes()
 
 
-def _location(client: MlflowClient, model: ModelVersion) -> str:
+def location_of(client: MlflowClient, model: ModelVersion) -> str:
+    """Return the address of a model's artifacts."""
     if model.version or not model.model_id:
         return unmasked(model.pinned)
     return str(client.get_logged_model(model.model_id).artifact_location)
@@ -160,7 +164,7 @@ def _example(client: MlflowClient, model: ModelVersion) -> Example | None:
     if saved is None:
         return None
     with brief_download() as destination, _missing_example(model):
-        _download(_location(client, model), saved["artifact_path"], destination)
+        _download(location_of(client, model), saved["artifact_path"], destination)
         return _read_example(meta, destination)
 
 

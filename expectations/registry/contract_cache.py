@@ -10,6 +10,7 @@ import hashlib
 import os
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ..contract.contract import Contract
@@ -31,7 +32,7 @@ def kept_contract(uri: str) -> Contract | None:
         was, _, text = file.read_text("utf-8").partition("\n")
         kept = ContractOrigin.model_validate_json(text)
         model = kept.model and kept.model.model_copy(update={"uri": uri})
-        contract = Contract.from_signature(kept.signature, model)
+        contract = replace(Contract.from_signature(kept.signature, model), values=kept.values)
         is_new = was == state and time.time() - file.stat().st_mtime < _LASTS
         return contract if is_new and contract.fingerprint == kept.fingerprint else None
     return None
@@ -41,7 +42,10 @@ def keep_contract(contract: Contract) -> None:
     """Keep what was read of a registered version, if there is a place for it."""
     model = contract.model
     origin = ContractOrigin(
-        model=model, signature=contract.signature, fingerprint=contract.fingerprint
+        model=model,
+        signature=contract.signature,
+        fingerprint=contract.fingerprint,
+        values=contract.values,
     )
     with suppress(OSError):
         file, state = _place((model and model.name) or "", (model and model.version) or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
@@ -15,8 +16,11 @@ from ..contract.model_version import ModelVersion
 from ..documents import DocumentError, parse_json, parse_yaml, read_bytes
 from ..errors import ContractChanged, Misuse, ModelNotFound, NoContract
 from ..suite import META, from_suite
+from ..values.profile import ValueProfile
 
 MLMODEL = "MLmodel"
+# Where a model's learned values lie among its artifacts.
+VALUES = "signature_gate/values.json"
 
 # MLflow keeps this flag beside the signature that it makes void.
 _TYPE_HINT = "is_signature_from_type_hint"
@@ -34,6 +38,7 @@ class ContractOrigin(BaseModel):
     model: ModelVersion | None = None
     signature: dict[str, str | None]
     fingerprint: str
+    values: ValueProfile | None = None
 
 
 def local_path(uri: str) -> Path | None:
@@ -51,7 +56,15 @@ def load_local_contract(uri: str, path: Path) -> Contract:
     """
     if _is_suite(path):
         return _suite_contract(path)
-    return parse_mlmodel(_bytes(_mlmodel_in(uri, path)), resolve_local_model(uri, path))
+    file = _mlmodel_in(uri, path)
+    contract = parse_mlmodel(_bytes(file), resolve_local_model(uri, path))
+    return replace(contract, values=read_values(file.parent))
+
+
+def read_values(folder: Path) -> ValueProfile | None:
+    """Read the profile of values in a model's folder, if there is one."""
+    file = folder / VALUES
+    return ValueProfile.load(file) if file.exists() else None
 
 
 def resolve_local_model(uri: str, path: Path) -> ModelVersion:

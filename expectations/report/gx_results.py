@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _OF_COLUMNS = ("expect_table_columns_to_match_set", "expect_table_columns_to_match_ordered_list")
 _OF_TYPE = ("expect_column_type_to_be", "expect_column_to_exist")
+_LEARNED = ("value", "shift")
 _ROW_COUNT = "expect_table_row_count_to_be_between"
 
 
@@ -40,7 +41,8 @@ def contract_of(verdict: Verdict) -> Contract:
         raise Misuse(msg)
     contract = Contract.from_signature(verdict.signature, verdict.model)
     rules = tuple(ruling.expectation for ruling in verdict.rules)
-    return replace(contract, rules=rules).under(verdict.policy.model_copy(update={"rules": None}))
+    no_files = {"rules": None, "values_from": None}
+    return replace(contract, rules=rules).under(verdict.policy.model_copy(update=no_files))
 
 
 def suite_of(verdict: Verdict, *, whole: bool = False) -> dict[str, Any]:
@@ -64,14 +66,22 @@ def answers(verdict: Verdict) -> list[Answer]:
         for number, expectation in enumerate(stated)
         if blamed[number] or _was_judged(expectation, verdict)
     ]
-    return [*judged, *(_of_rule(r, verdict) for r in verdict.rules if r.success is not None)]
+    learned = [v for v in verdict.violations if v.kind in _LEARNED and v.expectation]
+    return [
+        *judged,
+        *(_of_rule(r, verdict) for r in verdict.rules if r.success is not None),
+        *(
+            _answer({**(v.expectation or {}), "severity": v.severity}, [v], verdict)
+            for v in learned
+        ),
+    ]
 
 
 def _blamed(stated: list[Expectation], verdict: Verdict) -> list[list[Violation]]:
     """Assign each blocking violation to the closest expectation."""
     blamed: list[list[Violation]] = [[] for _ in stated]
     for violation in verdict.blocking:
-        if violation.kind != "rule":
+        if violation.kind not in ("rule", *_LEARNED):
             blamed[next(_closest(violation, stated))].append(violation)
     return blamed
 

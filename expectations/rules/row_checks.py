@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ..conform.row_check import RowCheck, never_ruled_out
+from ..values.expectations import learned_statistic
 from .metrics import against_limits
 from .operands import INTEGERS, instant
 from .row_rules import ROW_RULES
@@ -96,19 +97,30 @@ def rule_checks(
 
 def _check(rule: Rule, failing: pl.Expr, applies: pl.Expr | None, engine: Any) -> RowCheck:
     known = ROW_RULES.get(rule.type)
+    statistic = learned_statistic(rule.stated)
     return RowCheck(
-        kind="rule",
+        kind="value" if statistic else "rule",
         fails=failing,
         expected=rule.expected,
         observed=known.observed if known else "rows that break it",
-        remedy=f"Correct such rows where the batch is made, or change the rule in {rule.origin}.",
-        because=f"rule {rule.type}",
+        remedy=_remedy(rule, statistic),
+        because=f"learned {statistic} of {rule.origin}" if statistic else f"rule {rule.type}",
         severity=rule.severity,
         expectation={"type": rule.type, "kwargs": rule.kwargs},
         applies=applies,
         engine=engine,
         column=rule.column,
+        statistic=statistic,
     )
+
+
+def _remedy(rule: Rule, statistic: str) -> str:
+    if statistic:
+        return (
+            "Look for what changed where the batch is made; if such values are right, learn anew, "
+            f"or set policy values_of: {{{rule.column}/{statistic}: ignore}}."
+        )
+    return f"Correct such rows where the batch is made, or change the rule in {rule.origin}."
 
 
 def _shown(rule: Rule, whole: ConformedBatch) -> pl.Expr | None:

@@ -27,6 +27,8 @@ KINDS_IN_WORDS: dict[Kind, str] = {
     "row_count": "fewer rows than make a batch",
     "malformed_row": "rows that do not divide into the columns",
     "rule": "a rule of your own does not hold",
+    "value": "a value unlike those that the model was trained on",
+    "shift": "values that as a whole are unlike those that the model was trained on",
     "unreadable": "content that cannot be read",
     "no_contract": "a model without a usable contract",
     "output_mismatch": "predictions that do not fit the output schema",

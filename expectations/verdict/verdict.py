@@ -34,6 +34,8 @@ Kind = Literal[
     "row_count",
     "malformed_row",
     "rule",
+    "value",
+    "shift",
     "unreadable",
     "no_contract",
     "output_mismatch",
@@ -53,7 +55,7 @@ class Violation(BaseModel):
     """One deviation of a batch from the contract.
 
     Attributes:
-        kind: One of the eighteen kinds.
+        kind: One of the twenty kinds.
         column: The column's name as the contract has it; None where the batch as a whole is meant.
         expected: What the contract or the policy asks for.
         observed: What arrived.
@@ -68,6 +70,7 @@ class Violation(BaseModel):
         expectation: The GX expectation that failed: its ``type`` and ``kwargs``.
         files: The files of a folder that have it; empty for a batch of one file.
         engine: What judged it.
+        statistic: What was learned of the column and is not kept: ``bounds``, ``null`` …
     """
 
     model_config = ConfigDict(frozen=True)
@@ -87,6 +90,7 @@ class Violation(BaseModel):
     expectation: dict[str, Any] | None = None
     files: tuple[str, ...] = ()
     engine: Engine = "polars"
+    statistic: str = ""
 
     @property
     def level(self) -> Literal["batch", "row"]:
@@ -163,6 +167,7 @@ class Verdict(BaseModel):
         evidence: For each column, the stage that decided it.
         rules: The result of each of the user's rules.
         signature: The signature's own JSON; empty where there was none.
+        values: Statistics of the batch's values that were compared with learned ones, by column.
         engine: What judged: ``polars``, ``gx``, or ``polars+gx`` where GX had to judge some rules.
         gate_version: The version of signature-gate that judged.
     """
@@ -180,6 +185,7 @@ class Verdict(BaseModel):
     evidence: dict[str, Evidence] = Field(default_factory=dict)
     rules: tuple[RuleResult, ...] = ()
     signature: dict[str, str | None] = Field(default_factory=dict)
+    values: dict[str, dict[str, float]] = Field(default_factory=dict)
     engine: str = "polars"
     gate_version: str = ""
 

@@ -21,6 +21,7 @@ from .diff import diff
 from .doctor import doctor
 from .drift import drift
 from .init import init
+from .learn import learn
 from .options import BROKEN, INTERRUPTED, NOT_PASSED, PASSED, WRONG_USAGE
 from .overview import metrics, overview
 from .prune import prune
@@ -77,6 +78,7 @@ def _options(
 app.command()(init)
 app.command()(check)
 app.command()(contract)
+app.command()(learn)
 app.command()(preflight)
 app.command()(docs)
 app.command()(doctor)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from ...expectations.batch.reading import watched
 from ...expectations.escaping import for_terminal
-from ...expectations.wording import cut
+from ...expectations.wording import cut, listed
 from .console import err
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     from rich.progress import Progress as Bar
 
@@ -58,23 +58,24 @@ def progress() -> Generator[Callable[[Progress], None]]:
 
 
 @contextmanager
-def reading(batch: str) -> Generator[None]:
-    """Show how much of a batch has been read, how fast, and how long the rest will take."""
-    if not err.watched:
+def reading(*batches: str) -> Generator[None]:
+    """Show how much of batches has been read, how fast, and how long the rest will take."""
+    if not err.watched or not batches:
         yield
         return
-    with _bar(12, of_bytes=True) as bar, watched(_Gauge(bar, batch).show):
+    with _bar(12, of_bytes=True) as bar, watched(_Gauge(bar, batches).show):
         yield
 
 
 class _Gauge:
     """Adds up what is told of the files of a batch; what is read again begins anew."""
 
-    def __init__(self, bar: Bar, batch: str) -> None:
-        self._bar, self._sizes = bar, _sizes(batch)
+    def __init__(self, bar: Bar, batches: Sequence[str]) -> None:
+        self._bar = bar
+        self._sizes = {file: size for batch in batches for file, size in _sizes(batch).items()}
         self._rows, self._bytes = dict[Path, int](), dict[Path, int]()
         self._total, self._done = sum(self._sizes.values()), 0
-        self._name = cut(for_terminal(Path(batch).name), _LONGEST_NAME)
+        self._name = cut(for_terminal(listed((Path(b).name for b in batches), 1)), _LONGEST_NAME)
         self._task = bar.add_task(f"judging {self._name}", total=self._total or None, rows="")
 
     def show(self, now: Reading) -> None:

@@ -76,6 +76,7 @@ IMPORTERS = {
 UPWARDS = [
     ("expectations.contract.contract", "expectations.registry.client"),
     ("expectations.judge.result", "expectations.report.batch_report"),
+    ("expectations.values.profile", "expectations.registry.values"),
     ("expectations.verdict.verdict", "expectations.report.batch_report"),
 ]
 MAX_FUNCTION = 40

@@ -1,0 +1,83 @@
+"""The profile of learned values beside a model: ``signature_gate/values.json`` in its artifacts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..credentials import unmasked
+from ..errors import Misuse
+from ..values.profile import ValueProfile
+from .connection import ask_registry
+from .downloads import brief_download
+from .local import VALUES, local_path, read_values, resolve_local_model
+from .resolve import resolve_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from ..contract.model_version import ModelVersion
+
+
+def log_values(profile: ValueProfile, model: Any, *, replace: bool = False) -> str:
+    """Store a profile beside a model; return where, without credentials."""
+    uri = str(getattr(model, "model_uri", model))
+    path = local_path(uri)
+    if path is not None:
+        folder = Path(resolve_local_model(uri, path).pinned)
+        _refuse_second(read_values(folder), uri, replace=replace)
+        (folder / VALUES).parent.mkdir(exist_ok=True)
+        profile.save(folder / VALUES)
+        return str(folder / VALUES)
+
+    def store(client: MlflowClient) -> str:
+        model = resolve_uri(client, uri)
+        location = _place_of(client, model)
+        _refuse_second(values_at(location), uri, replace=replace)
+        with brief_download() as folder:
+            file = Path(folder) / Path(VALUES).name
+            profile.save(file)
+            _repository(location).log_artifact(str(file), str(Path(VALUES).parent))
+        return f"{VALUES} of {model}"
+
+    place = ask_registry(uri, None, store)
+    # A contract that was kept knew nothing of it.
+    from .client import load_contract
+
+    load_contract(uri)
+    return place
+
+
+def _place_of(client: MlflowClient, model: ModelVersion) -> str:
+    """Return the address to which artifacts of a model can be written."""
+    if model.model_id:
+        return str(client.get_logged_model(model.model_id).artifact_location)
+    if model.name and model.version:
+        return str(client.get_model_version_download_uri(model.name, model.version))
+    return unmasked(model.pinned)
+
+
+def _refuse_second(stored: ValueProfile | None, uri: str, *, replace: bool) -> None:
+    if stored is not None and not replace:
+        msg = (
+            f"{uri} has a profile of values already, from {stored.rows:,} rows. Keep it, or "
+            "replace it by --replace (in Python: replace=True)."
+        )
+        raise Misuse(msg)
+
+
+def values_at(location: str) -> ValueProfile | None:
+    """Read the profile at a model's artifacts; None where there is none, after one request."""
+    repository = _repository(location)
+    folder = str(Path(VALUES).parent)
+    if VALUES not in {entry.path for entry in repository.list_artifacts(folder)}:
+        return None
+    with brief_download() as destination:
+        stored = repository.download_artifacts(VALUES, destination)
+        return ValueProfile.parse(Path(stored).read_bytes(), f"{location}/{VALUES}")
+
+
+def _repository(location: str) -> Any:
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    return get_artifact_repository(location)

@@ -1,0 +1,1 @@
+"""What values were where a model was trained; knows neither contract nor batch."""

@@ -1,0 +1,187 @@
+"""What was learned, as expectations of Great Expectations: plain data in GX's words.
+
+About single rows, and about a batch as a whole as far as stock GX can state it: that at least, or
+at most, such a share of rows has something is GX's ``mostly``.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from .scales import family
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .limits import Band
+    from .profile import ColumnValues, ValueProfile
+
+    Expectation = dict[str, Any]
+
+META = "signature_gate"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Beyond the largest value there is room for what one row in ten million has, if the tail goes on as
+# it did between one row in a hundred and the largest, and at least a quarter of that and of the
+# range; points in time may go on for ten years, or for three times their range.
+_RAREST, _MOST_TAIL, _ROOM = math.log(1e5), 4.0, 0.25
+_YEARS, _RANGES = 10 * 365.25 * 86_400, 3.0
+_LARGEST = 2**53
+
+
+def row_expectations(profile: ValueProfile) -> Iterator[tuple[str, str, Expectation]]:
+    """State what each row is to keep: the column, what was learned, and the expectation."""
+    for name, column in profile.columns.items():
+        if (limits := bounds(column)) is not None:
+            yield name, "bounds", _between(name, column, limits)
+        if column.kind == "text" and column.closed:
+            stated = _learned("be_in_set", name, value_set=list(column.codes))
+            yield name, "domain", _named(stated, "domain")
+        if column.kind == "text" and column.pattern:
+            stated = _learned("match_regex", name, regex=column.pattern)
+            yield name, "pattern", _named(stated, "pattern")
+
+
+def bounds(column: ColumnValues) -> tuple[float, float] | None:
+    """Return the limits that no value of the column is expected to pass.
+
+    Tails are carried on as far as they reach: values are compared as ``asinh`` of their distance
+    from the median in units of the middle half, on which thin and heavy tails are alike.
+    """
+    if column.low is None or column.high is None or not column.quantiles:
+        return None
+    low, high, span = column.low, column.high, column.high - column.low
+    if column.kind == "time":
+        return low - max(span, _YEARS), high + max(_RANGES * span, _YEARS)
+    room = _ROOM * span
+    middle, unit = column.quantile(0.5), column.width or span
+    if not unit:
+        return None
+
+    seen = math.log(max((column.rows - column.nulls) / 100, math.e))
+    tail = min(max(_RAREST / seen - 1, _ROOM), _MOST_TAIL)
+
+    def beyond(end: float, near: float) -> float:
+        far, before = (math.asinh((value - middle) / unit) for value in (end, near))
+        return middle + unit * math.sinh(far + tail * (far - before))
+
+    least = min(beyond(low, column.quantile(0.01)), low - room)
+    most = max(beyond(high, column.quantile(0.99)), high + room)
+    # What was never negative may only be so by a fault.
+    return (max(least, 0.0) if low >= 0 else least), (min(most, 0.0) if high <= 0 else most)
+
+
+def _between(name: str, column: ColumnValues, limits: tuple[float, float]) -> Expectation:
+    low, high = limits
+    if column.kind == "time":
+        limits_ = {"min_value": _written(low), "max_value": _written(high)}
+        return _named(_learned("be_between", name, **limits_), "bounds")
+    if column.whole and max(abs(low), abs(high)) < _LARGEST:
+        low, high = math.floor(low), math.ceil(high)
+    else:
+        low, high = float(f"{low:.6g}"), float(f"{high:.6g}")
+    expectation = _named(_learned("be_between", name, min_value=low, max_value=high), "bounds")
+    if column.sentinel is not None and not low <= column.sentinel <= high:
+        expectation["kwargs"]["row_condition"] = {
+            "type": "comparison",
+            "column": {"name": name},
+            "operator": "!=",
+            "parameter": column.sentinel,
+        }
+    return expectation
+
+
+def _written(seconds: float) -> str:
+    moment = _EPOCH + timedelta(seconds=max(min(seconds, 9e9), -9e9))
+    return moment.replace(tzinfo=None, microsecond=0).isoformat()
+
+
+def _learned(what: str, column: str, **kwargs: Any) -> Expectation:
+    kind = f"expect_column_values_to_{what}"
+    return {"type": kind, "kwargs": {"column": column, **kwargs}, "meta": {}}
+
+
+def _named(expectation: Expectation, statistic: str) -> Expectation:
+    return {**expectation, "meta": {META: {"learned": statistic}}}
+
+
+def learned_statistic(expectation: Expectation) -> str:
+    """Name the statistic from which an expectation was made; empty for one of a user's."""
+    own = expectation.get("meta", {}).get(META)
+    return str(own.get("learned", "")) if isinstance(own, dict) else ""  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
+# ----- about a batch as a whole -----
+
+_Pair = tuple["Expectation", "Expectation"]
+
+
+def _below(statistic: str, name: str, column: ColumnValues) -> _Pair:
+    cut = column.cuts[statistic]
+    below = _learned("be_between", name, max_value=cut)
+    return below, _learned("be_between", name, min_value=cut, strict_min=True)
+
+
+def _shorter(statistic: str, name: str, column: ColumnValues) -> _Pair:
+    length = int(column.cuts[statistic.removeprefix("length_")])
+    kind = "expect_column_value_lengths_to_be_between"
+    shorter, longer = _learned("", name, max_value=length), _learned("", name, min_value=length + 1)
+    return {**shorter, "type": kind}, {**longer, "type": kind}
+
+
+def _code(statistic: str, name: str, _: ColumnValues) -> _Pair:
+    values = [statistic.removeprefix("code ")]
+    return _learned("be_in_set", name, value_set=values), _learned(
+        "not_be_in_set", name, value_set=values
+    )
+
+
+def _unseen(_: str, name: str, column: ColumnValues) -> _Pair:
+    values = list(column.codes)
+    return _learned("not_be_in_set", name, value_set=values), _learned(
+        "be_in_set", name, value_set=values
+    )
+
+
+def _true(_: str, name: str, __: ColumnValues) -> _Pair:
+    return _learned("be_in_set", name, value_set=[True]), _learned(
+        "be_in_set", name, value_set=[False]
+    )
+
+
+def _sentinel(_: str, name: str, column: ColumnValues) -> _Pair:
+    values = [column.sentinel]
+    return _learned("be_in_set", name, value_set=values), _learned(
+        "not_be_in_set", name, value_set=values
+    )
+
+
+# Family of a statistic -> the expectations that rows which it counts keep, and that the others do.
+_STATED: dict[str, Callable[[str, str, ColumnValues], _Pair]] = {
+    "below": _below,
+    "length_below": _shorter,
+    "code": _code,
+    "unseen": _unseen,
+    "true": _true,
+    "sentinel": _sentinel,
+}
+
+
+def batch_expectations(
+    statistic: str, name: str, column: ColumnValues, band: Band
+) -> list[Expectation]:
+    """State that a share is within its band; nothing where stock GX has no such expectation."""
+    if family(statistic) == "null":
+        kind = "expect_column_proportion_of_non_null_values_to_be_between"
+        stated = _learned("", name, min_value=1 - band.high, max_value=1 - band.low)
+        return [_named({**stated, "type": kind}, statistic)]
+    if family(statistic) not in _STATED:
+        return []
+    counted, others = _STATED[family(statistic)](statistic, name, column)
+    pairs = ((counted, band.low), (others, 1 - band.high))
+    return [
+        _named({**stated, "kwargs": {**stated["kwargs"], "mostly": share}}, statistic)
+        for stated, share in pairs
+        if share > 0
+    ]

@@ -1,0 +1,280 @@
+"""Learning a profile from rows that come in pieces, in one pass and bounded memory."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from .measures import as_cells, kind_of, lower_half, measure
+from .profile import LEVELS, MOST_CODES, ColumnValues, Link, Spread, ValueProfile
+from .scales import scale_of
+from .text_pattern import common_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .profile import Kind
+
+# Blocks that are kept, spread evenly over all rows, and the cells in them.
+_MOST_BLOCKS = 256
+_MOST_CELLS = 6_000_000
+_FEWEST_BLOCKS = 16
+_FEWEST_ROWS = 20
+BLOCK_ROWS = 1_000
+# Blocks before one by which it is predicted.
+RECENT = 5
+# A value that stands apart from all others by so many times their range, and is not rare.
+_APART = 3
+_NOT_RARE = 0.001
+# Columns that agree, or disagree, in so large a share of rows go together.
+_TOGETHER = 0.3
+_CODES_SHOWN = 20
+# Radians between the smallest and the largest share of a block: a quarter circle is all there is.
+_SATURATED = 0.8
+_FEWEST_LINKED = 100
+
+
+class Learner:
+    """What is known of the rows so far: counts of all of them, and whole blocks of them."""
+
+    def __init__(self, schema: Mapping[str, pl.DataType], block_rows: int = BLOCK_ROWS) -> None:
+        """Take rows with these columns, in the model's types, that arrive so many at a time."""
+        self._kinds: dict[str, Kind] = {name: kind_of(dtype) for name, dtype in schema.items()}
+        self._whole = {name for name, dtype in schema.items() if dtype.is_integer()}
+        self._block_rows = block_rows
+        cells = _MOST_CELLS // max(len(schema), 1)
+        self._most = max(_FEWEST_BLOCKS, min(_MOST_BLOCKS, cells // block_rows))
+        self._rows, self._every = 0, 1
+        self._blocks = dict[int, list[pl.DataFrame]]()
+        self._nulls = dict.fromkeys(schema, 0)
+        self._bounds = dict[str, tuple[float, float]]()
+        self._codes: dict[str, dict[str, int]] = {
+            name: {} for name, kind in self._kinds.items() if kind == "text"
+        }
+
+    @property
+    def rows(self) -> int:
+        """Rows so far."""
+        return self._rows
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, in their order."""
+        return list(self._kinds)
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Learn from the next rows."""
+        cells = {
+            name: as_cells(frame.to_series(place), kind)
+            for place, (name, kind) in enumerate(self._kinds.items())
+        }
+        for name, column in cells.items():
+            self._count(name, column)
+        self._keep(pl.DataFrame(cells))
+        self._rows += frame.height
+
+    def _keep(self, frame: pl.DataFrame) -> None:
+        """Keep every so manieth block of rows, and fewer of them where they become too many."""
+        offset = 0
+        while offset < frame.height:
+            number, within = divmod(self._rows + offset, self._block_rows)
+            length = min(self._block_rows - within, frame.height - offset)
+            if number % self._every == 0:
+                self._blocks.setdefault(number, []).append(frame.slice(offset, length))
+            offset += length
+            if len(self._blocks) > self._most:
+                self._every *= 2
+                self._blocks = {n: b for n, b in self._blocks.items() if n % self._every == 0}
+
+    def _count(self, name: str, cells: pl.Series) -> None:
+        self._nulls[name] += cells.null_count()
+        if self._kinds[name] in ("number", "time") and (low := cells.min()) is not None:
+            low, high = float(low), float(cells.max())  # type: ignore[arg-type]
+            before = self._bounds.get(name, (low, high))
+            self._bounds[name] = min(before[0], low), max(before[1], high)
+        elif name in self._codes:
+            self._count_codes(name, cells.drop_nulls())
+
+    def _count_codes(self, name: str, cells: pl.Series) -> None:
+        counts = cells.value_counts(name="#")
+        known = self._codes[name]
+        for code, count in zip(counts.to_series(0), counts.to_series(1), strict=True):
+            known[code] = known.get(code, 0) + count
+        if len(known) > MOST_CODES:
+            del self._codes[name]
+
+    def profile(self, gate_version: str = "") -> ValueProfile:
+        """Conclude from the rows so far."""
+        pieces = [piece for parts in self._blocks.values() for piece in parts]
+        sample = pl.concat(pieces) if pieces else pl.DataFrame()
+        columns = {name: self._column(name, sample) for name in sample.columns}
+        columns = _linked(sample, columns)
+        blocks = self._cut(sample)
+        spreads = _spreads([measure(block, columns) for block in blocks])
+        return ValueProfile(
+            rows=self._rows,
+            blocks=len(blocks),
+            block_rows=max((block.height for block in blocks), default=self._block_rows),
+            columns={
+                name: column.model_copy(update={"spreads": spreads.get(name, {})})
+                for name, column in columns.items()
+            },
+            gate_version=gate_version,
+        )
+
+    def _cut(self, sample: pl.DataFrame) -> list[pl.DataFrame]:
+        """Take the blocks, or cut few rows into smaller ones."""
+        if len(self._blocks) >= _FEWEST_BLOCKS:
+            blocks = [pl.concat(parts) for parts in self._blocks.values()]
+            return blocks if blocks[-1].height > self._block_rows // 2 else blocks[:-1]
+        size = max(sample.height // _FEWEST_BLOCKS, _FEWEST_ROWS)
+        starts = range(0, max(sample.height - size + 1, 1), size)
+        return [sample.slice(start, size) for start in starts]
+
+    def _column(self, name: str, sample: pl.DataFrame) -> ColumnValues:
+        kind, cells = self._kinds[name], sample[name].drop_nulls()
+        found: dict[str, Any] = {"kind": kind, "rows": self._rows, "nulls": self._nulls[name]}
+        if kind == "number" and cells.len():
+            found |= _of_numbers(cells.to_numpy(), *self._bounds[name])
+            found["whole"] = name in self._whole or found["whole"]
+        elif kind == "time" and cells.len():
+            found |= dict(zip(("low", "high"), self._bounds[name], strict=True))
+            found["quantiles"] = _quantiles(cells.to_numpy())
+        elif kind == "text" and cells.len():
+            found["codes"] = dict(sorted(self._codes.get(name, {}).items(), key=lambda c: -c[1]))
+            if not found["codes"]:
+                found["quantiles"] = _quantiles(cells.str.len_chars().to_numpy())
+                found["pattern"] = common_pattern(cells)
+        return ColumnValues(**found)
+
+
+def _of_numbers(values: np.ndarray[Any, Any], low: float, high: float) -> dict[str, Any]:
+    sentinel = _sentinel(values)
+    rest = values if sentinel is None else values[values != sentinel]
+    if sentinel is not None:
+        low, high = float(rest.min()), float(rest.max())
+    return {
+        "low": low,
+        "high": high,
+        "whole": bool(np.all(rest == np.floor(rest))),
+        "quantiles": _quantiles(rest),
+        "sentinel": sentinel,
+    }
+
+
+def _sentinel(values: np.ndarray[Any, Any]) -> float | None:
+    """Find the smallest or largest value, if it is frequent and far from all others."""
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) <= _FEWEST_ROWS:
+        return None
+    for place, near, far in ((0, 1, -1), (-1, -2, 0)):
+        gap, span = abs(distinct[place] - distinct[near]), abs(distinct[near] - distinct[far])
+        if gap > _APART * span and counts[place] >= max(3, _NOT_RARE * len(values)):
+            return float(distinct[place])
+    return None
+
+
+def _quantiles(values: np.ndarray[Any, Any]) -> tuple[float, ...]:
+    return tuple(float(value) for value in np.quantile(values, LEVELS, method="inverted_cdf"))
+
+
+def _spreads(blocks: list[dict[str, Any]]) -> dict[str, dict[str, Spread]]:
+    collected = dict[str, dict[str, list[Any]]]()
+    for block in blocks:
+        for column, statistics in block.items():
+            for name, measured in statistics.items():
+                collected.setdefault(column, {}).setdefault(name, []).append(measured)
+    spreads = {
+        column: {name: _spread(name, found) for name, found in named.items()}
+        for column, named in collected.items()
+    }
+    return {
+        column: {name: spread for name, spread in named.items() if _is_judged(name, spread)}
+        for column, named in spreads.items()
+    }
+
+
+def _is_judged(name: str, spread: Spread) -> bool:
+    """Leave out rare codes, after which the domain looks, and shares that take nearly any value."""
+    if name.startswith("code "):
+        return spread.high >= scale_of(name).to(1 / _CODES_SHOWN)
+    return not name.startswith("below_") or spread.high - spread.low <= _SATURATED
+
+
+def _spread(name: str, found: list[Any]) -> Spread:
+    """Take from the variance between blocks what sampling gives."""
+    scale = scale_of(name)
+    values = np.array([scale.to(measured.value) for measured in found])
+    sampling = float(np.mean([scale.sampling / measured.rows for measured in found]))
+    between, low, high = _beyond_sampling(values - values.mean(), sampling)
+    befores = [np.median(values[max(0, i - RECENT) : i]) for i in range(1, len(values))]
+    step, down, up = _beyond_sampling(values[1:] - np.array(befores), sampling)
+    mean = float(values.mean())
+    leap = max(-down, up)
+    numbers = (mean, between, mean + low, mean + high, step, leap)
+    return Spread(*(round(value, 4) for value in numbers))
+
+
+def _beyond_sampling(apart: Any, sampling: float) -> tuple[float, float, float]:
+    """Return standard deviation, smallest and largest, shrunk to what sampling does not explain."""
+    total = float(np.mean(apart**2)) if len(apart) else 0.0
+    rest = math.sqrt(max(total - sampling, 0.0))
+    shrunk = rest / math.sqrt(total) if total else 0.0
+    ends = (float(apart.min()), float(apart.max())) if len(apart) else (0.0, 0.0)
+    return rest, min(ends[0], 0.0) * shrunk, max(ends[1], 0.0) * shrunk
+
+
+def _linked(sample: pl.DataFrame, columns: dict[str, ColumnValues]) -> dict[str, ColumnValues]:
+    """Find for each column the one with which it goes most, in either direction."""
+    halves = dict[str, pl.Series]()
+    for name, column in columns.items():
+        if column.kind in ("number", "truth") and column.nulls < column.rows:
+            halves[name] = lower_half(sample[name], column)
+    if not halves or sample.height < _FEWEST_LINKED:
+        return columns
+    signs = np.column_stack([_signs(half) for half in halves.values()])
+    agreement = np.abs(_correlations(signs))
+    linked, names = dict(columns), list(halves)
+    for place, name in enumerate(names):
+        best = int(agreement[place].argmax())
+        if agreement[place, best] >= _TOGETHER:
+            linked[name] = columns[name].model_copy(update={"link": Link(names[best])})
+    for name, column in columns.items():
+        if column.kind == "text" and len(column.codes) > 1:
+            linked[name] = _text_link(name, sample[name], columns, halves)
+    return linked
+
+
+def _signs(half: pl.Series) -> np.ndarray[Any, Any]:
+    return half.cast(pl.Float64).fill_null(half.mean() or 0.0).to_numpy()  # pyright: ignore[reportArgumentType]
+
+
+def _correlations(signs: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    centred = signs - signs.mean(axis=0)
+    norms = np.sqrt((centred**2).sum(axis=0))
+    scaled = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 0)
+    found = scaled.T @ scaled
+    np.fill_diagonal(found, 0.0)
+    return found
+
+
+def _text_link(
+    name: str, cells: pl.Series, columns: dict[str, ColumnValues], halves: dict[str, pl.Series]
+) -> ColumnValues:
+    """Find the column whose halves the values of a column of text tell apart best."""
+    best, strength = None, _TOGETHER
+    for partner, half in halves.items():
+        pairs = pl.DataFrame({"code": cells, "half": half}).drop_nulls()
+        by_code = pairs.group_by("code").agg(pl.col("half").mean(), pl.len())
+        middle = pairs["half"].mean() or 0.0
+        codes = by_code.filter(pl.col("half") > middle)["code"]
+        is_low = pairs["code"].is_in(codes.implode())
+        agreement = abs(
+            _correlations(np.column_stack([_signs(is_low), _signs(pairs["half"])]))[0, 1]
+        )
+        if agreement > strength:
+            best, strength = Link(partner, tuple(sorted(codes))), agreement
+    return columns[name].model_copy(update={"link": best})

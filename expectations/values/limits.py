@@ -1,0 +1,180 @@
+"""How far from what was learned a batch may be before it is told: prediction intervals.
+
+docs/values.md has the formula, its sources, and what was measured with it.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .scales import scale_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from .measures import Measured
+    from .profile import Spread, ValueProfile
+
+_NORMAL = NormalDist()
+# Half again as far as the farthest block: what varies with heavy tails is not of normal shape.
+_BEYOND = 1.5
+# Batches before one by which it is predicted, and the fewest that predict anything.
+RECENT, _FEWEST = 5, 3
+
+
+# Batches a year, where nobody knows better: one a day.
+A_YEAR = 365.25
+
+
+class PastValues(NamedTuple):
+    """What the batches before had.
+
+    Attributes:
+        batches: The statistics of each, by column and name, the last one last.
+        a_year: How many batches there are in a year.
+    """
+
+    batches: tuple[Mapping[str, Mapping[str, float]], ...] = ()
+    a_year: float = A_YEAR
+
+    def of(self, column: str, name: str) -> list[float]:
+        """List the last values of one statistic."""
+        known = (batch.get(column, {}).get(name) for batch in self.batches)
+        return [value for value in known if value is not None]
+
+
+class Band(NamedTuple):
+    """What is expected of a statistic of one batch.
+
+    Attributes:
+        low: The smallest value.
+        high: The largest.
+        centre: The expected one, on the scale of its family.
+        deviation: Standard deviation of a batch from it, on that scale.
+    """
+
+    low: float
+    high: float
+    centre: float
+    deviation: float
+
+
+class Finding(NamedTuple):
+    """A statistic outside of its band.
+
+    Attributes:
+        name: Of the statistic.
+        observed: What was measured.
+        band: What was expected.
+        recent: Whether it was expected by the batches before, and not by the training data.
+        odds: How likely it is to be as far away by chance, from 0 to 1.
+    """
+
+    name: str
+    observed: Measured
+    band: Band
+    recent: bool
+    odds: float
+
+
+class Known(NamedTuple):
+    """What is known of one statistic of a column.
+
+    Attributes:
+        name: Of the statistic.
+        spread: How it varied from block to block.
+        profile: What was learned.
+        before: Its values in the batches before, the last one last.
+    """
+
+    name: str
+    spread: Spread
+    profile: ValueProfile
+    before: Sequence[float] = ()
+
+
+def find(known: Known, observed: Measured, level: float) -> Finding | None:
+    """Compare a statistic of a batch with what is expected.
+
+    Args:
+        known: What is known of it.
+        observed: What was measured.
+        level: How often, from 0 to 1, it may be found by mistake.
+
+    Returns:
+        The finding; None where it is as expected, or differs too little to matter.
+    """
+    scale = scale_of(known.name)
+    for recent, band in enumerate(bands(known, observed.rows, level)):
+        apart = abs(observed.value - scale.back(band.centre))
+        if not band.low <= observed.value <= band.high and apart >= scale.effect:
+            away = abs(scale.to(observed.value) - band.centre) / band.deviation
+            chance = odds(away, known.profile.blocks - 1)
+            return Finding(known.name, observed, band, bool(recent), chance)
+    return None
+
+
+def bands(known: Known, rows: int, level: float) -> Iterator[Band]:
+    """Predict a batch of so many rows: by the training data, then by the batches before."""
+    yield learned_band(known, rows, level)
+    if len(known.before) >= _FEWEST:
+        yield recent_band(known, rows, level)
+
+
+def learned_band(known: Known, rows: int, level: float) -> Band:
+    """Predict a batch of so many rows from the blocks of the training data.
+
+    A batch deviates by the variation between blocks and by sampling: a prediction interval of
+    Student's t (W. Q. Meeker and others, Statistical Intervals, 2017, section 4.3).
+    """
+    name, spread, profile, _ = known
+    clustered = max(1.0, profile.block_rows / max(rows, 1))
+    between = spread.between**2 * clustered * (1 + 1 / profile.blocks)
+    deviation = math.sqrt(between + _sampling(name, rows) + _sampling(name, profile.rows))
+    reach = student(level, profile.blocks - 1) * deviation
+    down = max(reach, _BEYOND * math.sqrt(clustered) * (spread.mean - spread.low))
+    up = max(reach, _BEYOND * math.sqrt(clustered) * (spread.high - spread.mean))
+    return _band(name, spread.mean, down, up, deviation)
+
+
+def recent_band(known: Known, rows: int, level: float) -> Band:
+    """Predict a batch from the middle one of the last, by how blocks followed each other."""
+    name, spread, profile, before = known
+    scale = scale_of(name)
+    centre = float(np.median([scale.to(value) for value in before[-RECENT:]]))
+    clustered = max(1.0, profile.block_rows / max(rows, 1))
+    deviation = math.sqrt(spread.step**2 * clustered + 2 * _sampling(name, rows))
+    reach = student(level, profile.blocks - 1) * deviation
+    reach = max(reach, _BEYOND * math.sqrt(clustered) * spread.leap)
+    return _band(name, centre, reach, reach, deviation)
+
+
+def _band(name: str, centre: float, down: float, up: float, deviation: float) -> Band:
+    scale = scale_of(name)
+    return Band(scale.back(centre - down), scale.back(centre + up), centre, deviation)
+
+
+def _sampling(name: str, rows: int) -> float:
+    return scale_of(name).sampling / max(rows, 1)
+
+
+def student(level: float, freedom: int) -> float:
+    """Return the two-sided quantile of Student's t.
+
+    D. L. Wallace, "Bounds on normal approximations to Student's and the chi-square distributions",
+    Annals of Mathematical Statistics 30 (1959).
+    """
+    n = max(freedom, 3)
+    z = -_NORMAL.inv_cdf(level / 2) * (8 * n + 3) / (8 * n + 1)
+    return math.sqrt(n * math.expm1(z * z / n))
+
+
+def odds(deviation: float, freedom: int) -> float:
+    """Return how likely a deviation is to be as large by chance: the inverse of ``student``."""
+    n = max(freedom, 3)
+    z = math.sqrt(n * math.log1p(deviation**2 / n)) * (8 * n + 1) / (8 * n + 3)
+    return math.erfc(z / math.sqrt(2))

@@ -1,0 +1,173 @@
+"""What is measured of a column in a batch or block: shares of its rows, and where its middle is."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .profile import ColumnValues, Kind
+
+    _Statistics = dict[str, "Measured"]
+    _Cells = np.ndarray[Any, np.dtype[Any]]
+
+_A_DAY = 86_400
+_NARROWEST = 1e-3
+
+
+class Measured(NamedTuple):
+    """A statistic, and of how many rows."""
+
+    value: float
+    rows: int
+
+
+def kind_of(dtype: pl.DataType) -> Kind:
+    """Tell how values of a type are looked at."""
+    if dtype.is_numeric():
+        return "number"
+    if dtype == pl.Boolean:
+        return "truth"
+    if isinstance(dtype, pl.Datetime | pl.Date):
+        return "time"
+    is_text = isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
+    return "text" if is_text else "other"
+
+
+def as_cells(cells: pl.Series, kind: Kind) -> pl.Series:
+    """Put cells in the one type in which their kind is measured; null where one is missing."""
+    if kind == "number":
+        return cells.cast(pl.Float64).fill_nan(None)
+    if kind == "time":
+        return cells.cast(pl.Datetime("us")).to_physical().cast(pl.Float64) / 1e6
+    return cells.cast(pl.String) if kind == "text" else cells
+
+
+def measure(frame: pl.DataFrame, columns: Mapping[str, ColumnValues]) -> dict[str, _Statistics]:
+    """Measure the statistics of each column of a frame that a profile knows.
+
+    Args:
+        frame: Rows in the model's types.
+        columns: What was learned of them.
+
+    Returns:
+        For each column, its statistics by their names.
+    """
+    cells = {
+        name: as_cells(frame.to_series(place), columns[name].kind)
+        for place, name in enumerate(frame.columns)
+        if name in columns
+    }
+    return {name: _measured(name, cells, columns) for name in cells}
+
+
+def _measured(
+    name: str, cells: Mapping[str, pl.Series], columns: Mapping[str, ColumnValues]
+) -> _Statistics:
+    column, all_cells = columns[name], cells[name]
+    null = Measured(all_cells.null_count() / max(all_cells.len(), 1), all_cells.len())
+    there = all_cells.drop_nulls()
+    if not there.len():
+        return {"null": null}
+    found = {"null": null, **_MEASURES[column.kind](there, column)}
+    if column.link and column.link.partner in cells:
+        other = columns[column.link.partner]
+        found |= _goes_with(all_cells, column, cells[column.link.partner], other)
+    return found
+
+
+def _numbers(there: pl.Series, column: ColumnValues) -> _Statistics:
+    values, count = there.to_numpy(), there.len()
+    found = {"whole": Measured(float(np.mean(values == np.floor(values))), count)}
+    if column.sentinel is not None:
+        stands_for = values == column.sentinel
+        found["sentinel"] = Measured(float(stands_for.mean()), count)
+        values = values[~stands_for]
+    return {**found, **_up_to(values, column, "")}
+
+
+def _up_to(values: _Cells, column: ColumnValues, prefix: str) -> _Statistics:
+    count = len(values)
+    if not count:
+        return {}
+    ordered = np.sort(values)
+    found = {
+        f"{prefix}{name}": Measured(float(np.searchsorted(ordered, cut, "right")) / count, count)
+        for name, cut in column.cuts.items()
+    }
+    if prefix:
+        return found
+    found["spike"] = Measured(_spike(ordered), count)
+    if column.width:
+        quarter, middle, three = (float(ordered[int(q * (count - 1))]) for q in (0.25, 0.5, 0.75))
+        found["median"] = Measured((middle - column.quantile(0.5)) / column.width, count)
+        width = max((three - quarter) / column.width, _NARROWEST)
+        found["width"] = Measured(math.log(width), count)
+    return found
+
+
+def _spike(ordered: _Cells) -> float:
+    """Find the share of the most frequent value."""
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    return float(np.diff(starts, append=len(ordered)).max() / len(ordered))
+
+
+def _truths(there: pl.Series, _: ColumnValues) -> _Statistics:
+    return {"true": Measured(float(there.sum() / there.len()), there.len())}
+
+
+def _times(there: pl.Series, _: ColumnValues) -> _Statistics:
+    values, count = there.to_numpy(), there.len()
+    at_midnight = float(np.mean(values % _A_DAY == 0))
+    return {
+        "midnight": Measured(at_midnight, count),
+        "spike": Measured(_spike(np.sort(values)), count),
+    }
+
+
+def _texts(there: pl.Series, column: ColumnValues) -> _Statistics:
+    count = there.len()
+    counts = there.value_counts(name="#")
+    times = dict(zip(counts.to_series(0), counts.to_series(1), strict=True))
+    found = {"spike": Measured(max(times.values()) / count, count)}
+    if column.codes:
+        known = {code: times.get(code, 0) for code in column.codes}
+        found |= {f"code {code}": Measured(n / count, count) for code, n in known.items()}
+        if not column.closed:
+            found["unseen"] = Measured(1 - sum(known.values()) / count, count)
+    else:
+        found |= _up_to(there.str.len_chars().to_numpy(), column, "length_")
+    return found
+
+
+def _goes_with(
+    cells: pl.Series, column: ColumnValues, others: pl.Series, other: ColumnValues
+) -> _Statistics:
+    """Find the share of rows in which both columns are in the lower half, or both in the upper."""
+    same = lower_half(cells, column) == lower_half(others, other)
+    count = same.len() - same.null_count()
+    return {"goes_with": Measured(float(same.sum() / count), count)} if count else {}
+
+
+def lower_half(cells: pl.Series, column: ColumnValues) -> pl.Series:
+    """Tell which cells are in the lower half of what was learned; null where one is missing."""
+    if column.kind == "text":
+        codes = column.link.codes if column.link else ()
+        return cells.is_in(list(codes))
+    if column.kind == "truth":
+        return ~cells
+    return cells <= column.quantile(0.5)
+
+
+_MEASURES: dict[Kind, Callable[[pl.Series, ColumnValues], _Statistics]] = {
+    "number": _numbers,
+    "truth": _truths,
+    "time": _times,
+    "text": _texts,
+    "other": lambda *_: {},
+}
