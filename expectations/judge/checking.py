@@ -13,6 +13,7 @@ from ..values.expectations import learned_statistic
 from ..verdict.verdict import GATE_VERSION, Verdict, Violation
 from ..wording import counted
 from .batch_result import BatchResult
+from .causes import find_causes
 from .column_matching import withhold_names
 from .learned.sample import Sampler, sampled
 from .learned.stage import judge_values
@@ -159,6 +160,7 @@ def _verdict(
         rows=result.row_count,
         rejected=result.rejected,
         violations=violations,
+        causes=find_causes(result, request.policy),
         conversions=result.conversions,
         evidence=result.evidence,
         rules=rules,

@@ -98,7 +98,7 @@ class FileResult:
 
     def rows(self) -> pl.LazyFrame:
         """Scan it, with ``_row`` as the position within the whole batch."""
-        return self._numbered(self.batch.scan())
+        return self.numbered(self.batch.scan())
 
     def in_pieces(self, exprs: Sequence[pl.Expr], rows: int) -> Iterator[pl.DataFrame]:
         """Read expressions of its rows, in order and so many at a time, in bounded memory."""
@@ -110,7 +110,8 @@ class FileResult:
             yield from pieces
             return
         for piece in pieces:
-            yield self._numbered(piece).select(*exprs).collect()
+            yield self.numbered(piece).select(*exprs).collect()
 
-    def _numbered(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+    def numbered(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Make the numbers of rows, from 0 in this file, those of the whole batch."""
         return rows.with_columns(pl.col(ROW).cast(pl.Int64) + self.first_row)

@@ -22,8 +22,7 @@ from ..conform.objects.checks import objects_to_hand_over, with_objects
 from ..documents import staged
 from ..errors import BatchChanged, Misuse
 from ..verdict.verdict import BatchRejected, Verdict, Violation
-from .concat import concat_rows, in_columns
-from .rejected_rows import rejected_exprs, rejected_rows
+from .rejected_rows import concat_rows, in_columns, rejected_exprs, rejected_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

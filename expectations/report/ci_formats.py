@@ -125,6 +125,7 @@ def as_markdown(verdict: Verdict) -> str:
         "",
         f"Rows: {rows}, rejected: {verdict.rejected:,}.",
         f"Model: {for_markdown(verdict.model or 'a bare signature')}.",
+        *(f"Cause: {_cell(cause.message)}." for cause in verdict.causes),
     ]
     if groups:
         lines += ["", _row(_HEADINGS), _row(["---"] * len(_HEADINGS))]

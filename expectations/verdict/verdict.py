@@ -12,6 +12,7 @@ from ..contract.policy import Policy
 from ..errors import GateError
 from ..escaping import visible
 from ..wording import counted, listed
+from .cause import Cause
 from .conversion import Conversion
 from .rule_result import Engine, RuleResult
 
@@ -163,6 +164,7 @@ class Verdict(BaseModel):
         rows: Rows that arrived; None if the batch could not be read so far.
         rejected: Rows with at least one blocking row-level violation.
         violations: All of them, blocking or not.
+        causes: What nearly all rejected rows and few others have in common; three at most.
         conversions: Lossless conversions made.
         evidence: For each column, the stage that decided it.
         rules: The result of each of the user's rules.
@@ -181,6 +183,7 @@ class Verdict(BaseModel):
     rows: int | None = None
     rejected: int = 0
     violations: tuple[Violation, ...] = ()
+    causes: tuple[Cause, ...] = ()
     conversions: tuple[Conversion, ...] = ()
     evidence: dict[str, Evidence] = Field(default_factory=dict)
     rules: tuple[RuleResult, ...] = ()
@@ -237,11 +240,12 @@ class Verdict(BaseModel):
         return self.rejected / self.rows if self.rows else 0.0
 
     def summary(self) -> str:
-        """Describe the outcome in one line, then up to twenty violations, the worst first."""
+        """Describe the outcome in one line, then causes, then up to twenty violations."""
         worst = self._worst_first
         more = len(worst) - _LISTED
         rest = [f" - and {more:,} more, all of them in the verdict"] if more > 0 else []
-        return "\n".join([self._headline, *(f" - {v.message}" for v in worst[:_LISTED]), *rest])
+        stated = [*self.causes, *worst[:_LISTED]]
+        return "\n".join([self._headline, *(f" - {each.message}" for each in stated), *rest])
 
     @property
     def _headline(self) -> str:

@@ -36,6 +36,7 @@ def show_verdict(verdict: Verdict) -> None:
     model = f"{verdict.model}  (signature {verdict.contract})" if verdict.model else ""
     evidence = _count_each(verdict.evidence.values())
     print_fields([("model", model), ("evidence", evidence), *_conversions(verdict.conversions)])
+    print_fields([("cause", cause.message) for cause in verdict.causes])
     for group in grouped(verdict):
         print_blank()
         _show_group(group)

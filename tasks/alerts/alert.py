@@ -97,6 +97,10 @@ def alert_of_batch(feed: Feed, receipt: Receipt) -> Alert:
             "predictions": receipt.outputs.predictions,
             "quarantine": folder,
             "summary": visible(receipt.reason, limit=_LONGEST),
+            "causes": [
+                visible(cause.message, limit=_LONGEST)
+                for cause in (receipt.verdict.causes if receipt.verdict else ())
+            ],
             "violations": violations_of(receipt.verdict),
         },
     )
@@ -199,7 +203,9 @@ def _feed_labels(feed: str, fingerprint: str, model: str) -> dict[str, str]:
 
 def _reasons(verdict: Verdict | None) -> list[str]:
     blocking = verdict.blocking if verdict else ()
-    messages = [visible(violation.message, limit=_LONGEST) for violation in blocking[:_IN_BODY]]
+    causes = verdict.causes if verdict else ()
+    stated = [*causes, *blocking[:_IN_BODY]]
+    messages = [visible(each.message, limit=_LONGEST) for each in stated]
     more = len(blocking) - _IN_BODY
     return [*messages, f"and {more:,} more"] if more > 0 else messages
 

@@ -134,8 +134,8 @@ def _describe_batch(receipt: Receipt) -> list[str]:
 
 def _list_violations(verdict: Verdict) -> list[str]:
     lines = [
-        f"- {for_markdown(violation.message, limit=_LONGEST)}"
-        for violation in verdict.violations[:_VIOLATIONS]
+        f"- {for_markdown(each.message, limit=_LONGEST)}"
+        for each in (*verdict.causes, *verdict.violations[:_VIOLATIONS])
     ]
     more = len(verdict.violations) - _VIOLATIONS
     return [*lines, f"- … and {more:,} more"] if more > 0 else lines

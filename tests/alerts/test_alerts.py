@@ -22,6 +22,7 @@ from killed_process import score_and_die
 from webhook import receiver  # noqa: F401 - a fixture
 
 from signature_gate.expectations.errors import InvalidFeed
+from signature_gate.expectations.verdict.cause import Cause
 from signature_gate.tasks.alerts.alert import alert_of_batch
 from signature_gate.tasks.alerts.notifier import notify_of_batches, parse_recipients
 from signature_gate.tasks.scoring.feed_run import score_feed
@@ -69,6 +70,22 @@ def test_a_notice_tells_what_somebody_has_to_know(make_feed: FeedMaker, line: st
     (report,) = [x for x in alert.body.splitlines() if x.startswith("report: ")]
     with open(report.removeprefix("report: "), encoding="utf-8") as page:  # noqa: PTH123
         assert "july.parquet" in page.read()
+
+
+def test_a_notice_tells_what_rejected_rows_have_in_common(make_feed: FeedMaker, line: str) -> None:
+    """Before the violations, and in the event; a value from data calls nobody."""
+    feed = make_feed()
+    deliver(feed, "july.parquet", OTHERWISE)
+    (receipt,) = score_feed(feed).receipts
+    cause = Cause(conditions=("carrier = '<!here>'",), rejected=28, of=28, rows=31)
+    assert receipt.verdict
+    verdict = receipt.verdict.model_copy(update={"causes": (cause,)})
+
+    alert = alert_of_batch(feed, receipt.model_copy(update={"verdict": verdict}))
+
+    said = "all 28 rejected rows have carrier = '{}!here>'; 28 of 31 such rows are rejected"
+    assert f"quarantined\n - {said.format('⟨U+003C⟩')}\n - " in alert.body
+    assert alert.payload["causes"] == [said.format("<")]
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,17 @@ from signature_gate import check
 from signature_gate.expectations.batch.statistics import ColumnValues
 from signature_gate.expectations.contract.contract import Contract
 from signature_gate.expectations.contract.policy import Policy
-from signature_gate.expectations.escaping import visible
+from signature_gate.expectations.escaping import for_markdown, visible
 from signature_gate.expectations.report.batch_report import (
     Destination,
     Surroundings,
+    render_head,
     render_report,
     write_report,
 )
+from signature_gate.expectations.report.ci_formats import as_markdown
 from signature_gate.expectations.verdict.verdict import BatchInfo, Verdict
+from signature_gate.flows.terminal.verdict import show_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +67,25 @@ def test_a_thousand_columns_stay_usable() -> None:
     assert opened.count("sensor_") <= 60
     assert "28 more columns with the same violation" in page
     assert "960 columns without a violation" in page
+
+
+def test_what_rejected_rows_have_in_common_is_said_everywhere(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In the page, a notebook, the summary, Markdown and the terminal, with both counts."""
+    verdict = sample_verdicts.split()
+    (cause,) = verdict.causes
+    show_verdict(verdict)
+
+    assert cause.message == (
+        "all 32 rejected rows have carrier = '9E', in rows 100 to 180; "
+        "32 of 35 such rows are rejected"
+    )
+    assert cause.message[1:] in _Outline(render_report(verdict)).text
+    assert cause.message in _Outline(render_head(verdict)).text
+    assert verdict.summary().splitlines()[1] == f" - {cause.message}"
+    assert f"Cause: {for_markdown(cause.message)}." in as_markdown(verdict)
+    assert f"cause      {cause.message}" in capsys.readouterr().out
 
 
 @every_fare

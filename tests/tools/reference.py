@@ -22,6 +22,7 @@ from repository import ROOT
 from signature_gate.expectations import errors
 from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.contract.policy import CsvDialect, Policy
+from signature_gate.expectations.verdict.cause import Cause
 from signature_gate.expectations.verdict.conversion import Conversion
 from signature_gate.expectations.verdict.explain import KINDS_IN_WORDS
 from signature_gate.expectations.verdict.rule_result import RuleResult
@@ -83,7 +84,7 @@ def feed() -> str:
 
 def verdict() -> str:
     """Write the page of a verdict's fields."""
-    parts = (BatchInfo, ModelVersion, Violation, Conversion, RuleResult)
+    parts = (BatchInfo, ModelVersion, Violation, Cause, Conversion, RuleResult)
     kinds = table(("kind", "means"), ((f"`{kind}`", words) for kind, words in _kinds()))
     return _page(
         "Verdict",
@@ -158,6 +159,7 @@ _PAYLOAD = {
     "predictions": "path of the predictions, from the feed's root",
     "quarantine": "path of the quarantine entry, from the feed's root",
     "summary": "why, in a sentence or a few lines",
+    "causes": "what the rejected rows have in common, a sentence each",
     "violations": "the first 20: `kind`, `column`, `rows`, `severity`, `message`",
     "breaking": "whether a change is breaking",
     "changes": "the first 20: `effect`, `kind`, `path`, `between`, `message`",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.contract.policy import Policy
+from signature_gate.expectations.verdict.cause import Cause
 from signature_gate.expectations.verdict.conversion import Conversion
 from signature_gate.expectations.verdict.verdict import BatchInfo, Verdict, Violation
 
@@ -103,6 +104,15 @@ CORRUPT = Violation(
     because="a Parquet file ends with its footer",
 )
 
+CAUSE = Cause(
+    conditions=("carrier = '9E'",),
+    places=("rows 100 to 180",),
+    columns=("carrier",),
+    rejected=32,
+    of=32,
+    rows=35,
+)
+
 
 def policy(**fields: object) -> Policy:
     """Make the flights' policy: one column has another name in the batch."""
@@ -162,7 +172,7 @@ def passed() -> Verdict:
 def split() -> Verdict:
     """Return the verdict on a batch that is split."""
     splitting = policy(on_mismatch="split", keep=("tailnum",))
-    return flights(LATE_DEPARTURES, EXTRA_NOTE, policy=splitting)
+    return flights(LATE_DEPARTURES, EXTRA_NOTE, policy=splitting, causes=[CAUSE])
 
 
 def quarantined() -> Verdict:
@@ -253,6 +263,9 @@ def hostile() -> Verdict:
         batch=BatchInfo(name=names, uri=names, format=names, columns=[(a, a) for a in ATTACKS]),
         model=ModelVersion(uri=names, pinned=names, name=names, version=names, model_id=names),
         contract=names,
+        causes=[
+            Cause(conditions=ATTACKS, places=ATTACKS, columns=ATTACKS, rejected=26, of=26, rows=30)
+        ],
         policy=Policy(
             keep=ATTACKS, null_values=ATTACKS, rename={a: a + "!" for a in ATTACKS}, rules=names
         ),
