@@ -120,11 +120,8 @@ class Violation(BaseModel):
 
     @property
     def _at(self) -> str:
-        if self.count is None:
-            return ""
-        first = ", ".join(map(str, self.rows))
-        rows = f" in {counted(self.count, 'row')}"
-        return f"{rows} (first: {first})" if first else rows
+        first = f" (first: {', '.join(map(str, self.rows))})" if self.rows else ""
+        return "" if self.count is None else f" in {counted(self.count, 'row')}{first}"
 
 
 class BatchInfo(BaseModel):
@@ -240,12 +237,11 @@ class Verdict(BaseModel):
         return self.rejected / self.rows if self.rows else 0.0
 
     def summary(self) -> str:
-        """Describe the outcome in one line, then causes, then up to twenty violations."""
-        worst = self._worst_first
-        more = len(worst) - _LISTED
-        rest = [f" - and {more:,} more, all of them in the verdict"] if more > 0 else []
-        stated = [*self.causes, *worst[:_LISTED]]
-        return "\n".join([self._headline, *(f" - {each.message}" for each in stated), *rest])
+        """Describe the outcome in one line, then causes and violations, twenty at most."""
+        stated = (*self.causes, *self._worst_first)
+        more = len(stated) - _LISTED
+        rest = [f"and {more:,} more, all of them in the verdict"] if more > 0 else []
+        return "\n - ".join([self._headline, *(e.message for e in stated[:_LISTED]), *rest])
 
     @property
     def _headline(self) -> str:
