@@ -196,8 +196,7 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
         decoded.alias("decoded"),
     )
     if file.sampler:
-        failing = [f"fails {i}" for i, check in enumerate(undecided) if check.blocks]
-        marked = file.sampler.on_the_way(marked, failing)
+        marked = file.sampler.on_the_way(marked, blocking)
     totals = (
         pl.len().alias("rows"),
         pl.when(rejected).then(1).otherwise(0).sum().alias("rejected"),
