@@ -153,15 +153,42 @@ def test_a_condition_of_most_accepted_rows_is_no_cause() -> None:
     assert _said(batch) == []
 
 
-def test_what_a_violation_is_about_is_no_cause() -> None:
-    """Neither the column that is null, nor the columns and the condition of a rule."""
-    ruled = under(
-        WEATHER,
+@pytest.mark.parametrize(
+    "broken",
+    [
         rule("column_values_to_not_be_null", column="wind"),
         rule("column_values_to_be_between", column="day", max_value=30),
-    )
+        rule(
+            "column_values_to_be_between",
+            column="x",
+            min_value=99,
+            condition_parser="great_expectations",
+            row_condition='col("carrier") == "9E"',
+        ),
+    ],
+)
+def test_what_a_violation_is_about_is_no_cause(broken: Any) -> None:
+    """Neither the column that is null or out of range, nor the condition of a rule."""
+    result = check(_batch(), under(WEATHER, broken), SPLIT)
 
-    assert _said(_batch(), judged_by=ruled) == []
+    assert result.verdict.rejected > 20
+    assert result.verdict.causes == ()
+
+
+def test_a_few_random_rejections_have_no_cause_among_many_columns() -> None:
+    """Of two hundred columns some have five random rows close together, by chance."""
+    names = [f"c{i}" for i in range(200)]
+    judged_by = contract(x="double", **dict.fromkeys(names, "double"))
+    for seed in range(25):
+        drawn = np.random.default_rng(seed).random((1_000, 200))
+        frame = pl.DataFrame(drawn, schema=names)
+
+        assert _said(frame.with_columns(x=_but_few(seed)), judged_by=judged_by) == []
+
+
+def _but_few(seed: int) -> pl.Series:
+    few = np.random.default_rng(seed).choice(1_000, 5, replace=False)
+    return pl.Series([None if row in few else 1.0 for row in range(1_000)])
 
 
 def test_malformed_records_are_not_said_to_have_nulls(tmp_path: Path) -> None:
