@@ -15,7 +15,7 @@ from ..wording import counted
 from .batch_result import BatchResult
 from .causes import find_causes
 from .column_matching import withhold_names
-from .learned.sample import Sampler, sampled
+from .learned.sample import Sampler
 from .learned.stage import judge_values
 from .request import check_request
 from .result import CheckResult
@@ -131,8 +131,10 @@ def _judge(opened: OpenedBatch, request: CheckRequest) -> BatchResult:
     planned = BatchResult(files, opened.unreadable, unjudged_rules(request))
     if not planned.planned:
         return scan_files(planned, request.policy)
-    sampler = Sampler(request.values, files) if request.values else None
-    scanned = scan_files(sampled(apply_rules(planned, request), sampler), request.policy)
+    sampler = Sampler(request.values, (f.batch for f in files)) if request.values else None
+    ruled = apply_rules(planned, request)
+    ruled = replace(ruled, files=tuple(replace(f, sampler=sampler) for f in ruled.files))
+    scanned = scan_files(ruled, request.policy)
     if scanned.unreadable:
         return scanned
     if sampler:

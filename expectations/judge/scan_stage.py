@@ -100,8 +100,8 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
         UnreadableError: The content broke off or contradicts its own format.
     """
     if not _needs_scan(file, policy):
-        if file.sampler:
-            file.sampler.from_file(file)
+        if file.sampler and (plan := file.plan):
+            file.sampler.from_rows(file.rows(), file.batch.rows or 0, plan)
         return replace(file, row_count=file.batch.rows)
     (row,) = [counted] if counted else _totals(file, file.batch.scan(), policy)
     fails = [(check, int(row[f"fails {i}"])) for i, check in enumerate(file.undecided)]
@@ -134,8 +134,7 @@ def _by_footer(file: FileResult, policy: Policy, *, rules: bool = True) -> FileR
     A rule is about good rows: what its proof counts holds where all rows are.
     """
     assert file.plan is not None  # noqa: S101 - only batches with plans are scanned
-    # Values that stand for null are in no statistics.
-    rules &= not policy.null_values
+    rules &= not policy.null_values  # such values are in no statistics
     footer = file.batch.footer if policy.trust_statistics else None
     sources = {column.column.name: column.source_name for column in file.plan.columns}
     undecided, counts = list[Any](), dict[int, RuleCounts]()
@@ -180,8 +179,7 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
     fails = pl.any_horizontal(pl.lit(value=False), *failing)
     # Only a reader of text can leave out what lies before.
     first = pl.when(fails).then(ROW).min() if file.batch.is_parsed else pl.lit(0)
-    nulls = [exact_col(name).is_null() for name in _unproven(file, policy)]
-    decoded = pl.any_horizontal(nulls) if nulls else pl.lit(value=False)
+    nulls = [pl.lit(value=False), *(exact_col(n).is_null() for n in _unproven(file, policy))]
     applies = {
         f"applies {i}": check.applies
         for i, check in enumerate(undecided)
@@ -193,7 +191,7 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
         *(expr.alias(name) for name, expr in applies.items()),
         *(expr for column in columns for expr in column.columns()),
         *(file.sampler.values(file.plan) if file.sampler and file.plan else ()),
-        decoded.alias("decoded"),
+        pl.any_horizontal(nulls).alias("decoded"),
     )
     if file.sampler:
         marked = file.sampler.on_the_way(marked, blocking)

@@ -25,10 +25,8 @@ _ADDRESS = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_WORKSPACE", "D
 
 def kept_contract(uri: str) -> Contract | None:
     """Find the contract of a version that a URI names by its number, if it was read lately."""
-    scheme, _, rest = uri.partition(":")
-    name, _, version = rest.strip("/").partition("/")
     with suppress(OSError, ValueError, NoContract):
-        file, state = _place(name, version if scheme == "models" and version.isdecimal() else "")
+        file, state = _named(uri)
         was, _, text = file.read_text("utf-8").partition("\n")
         kept = ContractOrigin.model_validate_json(text)
         model = kept.model and kept.model.model_copy(update={"uri": uri})
@@ -36,6 +34,12 @@ def kept_contract(uri: str) -> Contract | None:
         is_new = was == state and time.time() - file.stat().st_mtime < _LASTS
         return contract if is_new and contract.fingerprint == kept.fingerprint else None
     return None
+
+
+def forget_contract(uri: str) -> None:
+    """Read the contract of a version anew the next time."""
+    with suppress(OSError):
+        _named(uri)[0].unlink()
 
 
 def keep_contract(contract: Contract) -> None:
@@ -53,6 +57,12 @@ def keep_contract(contract: Contract) -> None:
         with staged(file) as partial:
             partial.touch(0o600)  # so that nobody else may read it
             partial.write_text(f"{state}\n{origin.model_dump_json()}", "utf-8")
+
+
+def _named(uri: str) -> tuple[Path, str]:
+    scheme, _, rest = uri.partition(":")
+    name, _, version = rest.strip("/").partition("/")
+    return _place(name, version if scheme == "models" and version.isdecimal() else "")
 
 
 def _place(name: str, version: str) -> tuple[Path, str]:

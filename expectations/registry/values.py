@@ -9,6 +9,7 @@ from ..credentials import unmasked
 from ..errors import Misuse
 from ..values.profile import ValueProfile
 from .connection import ask_registry
+from .contract_cache import forget_contract
 from .downloads import brief_download
 from .local import VALUES, local_path, read_values, resolve_local_model
 from .resolve import resolve_uri
@@ -41,10 +42,7 @@ def log_values(profile: ValueProfile, model: Any, *, replace: bool = False) -> s
         return f"{VALUES} of {model}"
 
     place = ask_registry(uri, None, store)
-    # A contract that was kept knew nothing of it.
-    from .client import load_contract
-
-    load_contract(uri)
+    forget_contract(uri)
     return place
 
 

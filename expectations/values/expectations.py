@@ -15,8 +15,9 @@ from .scales import family
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .column_values import ColumnValues
     from .limits import Band
-    from .profile import ColumnValues, ValueProfile
+    from .profile import ValueProfile
 
     Expectation = dict[str, Any]
 

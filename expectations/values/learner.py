@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from .column_values import LEVELS, MOST_CODES, ColumnValues, Link, Spread
 from .measures import as_cells, kind_of, lower_half, measure
-from .profile import LEVELS, MOST_CODES, ColumnValues, Link, Spread, ValueProfile
+from .profile import ValueProfile
 from .scales import scale_of
 from .text_pattern import common_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .profile import Kind
+    from .column_values import Kind
 
 # Blocks that are kept, spread evenly over all rows, and the cells in them.
 _MOST_BLOCKS = 256

@@ -16,8 +16,9 @@ from .scales import scale_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from .column_values import Spread
     from .measures import Measured
-    from .profile import Spread, ValueProfile
+    from .profile import ValueProfile
 
 _NORMAL = NormalDist()
 # Half again as far as the farthest block: what varies with heavy tails is not of normal shape.

@@ -11,7 +11,7 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .profile import ColumnValues, Kind
+    from .column_values import ColumnValues, Kind
 
     _Statistics = dict[str, "Measured"]
     _Cells = np.ndarray[Any, np.dtype[Any]]

@@ -26,6 +26,7 @@ _SCHEMA: dict[str, Any] = {
     "sample_counts": pl.List(pl.Int64),
     "files": pl.List(pl.String),
     "engine": pl.String,
+    "statistic": pl.String,
     "expectation": pl.String,
     "message": pl.String,
 }

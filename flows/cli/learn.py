@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer resolves it when the command runs
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,25 +18,32 @@ if TYPE_CHECKING:
     from ...expectations.values.profile import ValueProfile
 
 
+_Data = Annotated[
+    list[str] | None,
+    typer.Argument(help="Files or folders that the model was trained on, in the order of time."),
+]
+_Out = Annotated[
+    Path | None, typer.Option(help="Write the profile to this file, and not beside the model.")
+]
+_Redact = Annotated[
+    bool, typer.Option("--redact", help="Leave out domains and patterns, and round numbers.")
+]
+_Replace = Annotated[
+    bool, typer.Option("--replace", help="Replace the profile that the model has already.")
+]
+_BlockRows = Annotated[
+    int, typer.Option(min=20, help="Rows of a usual batch: between so many, values may vary.")
+]
+
+
 def learn(
     model: Model,
-    data: Annotated[
-        list[str] | None,
-        typer.Argument(help="Files or folders that the model was trained on, in order of time."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write the profile to this file, and not beside the model.")
-    ] = None,
+    data: _Data = None,
+    out: _Out = None,
     policy: PolicyFile = None,
-    redact: Annotated[
-        bool, typer.Option("--redact", help="Leave out domains and patterns, and round numbers.")
-    ] = False,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Replace the profile that the model has already.")
-    ] = False,
-    block_rows: Annotated[
-        int, typer.Option(min=20, help="Rows of a usual batch: between so many values may vary.")
-    ] = 1_000,
+    redact: _Redact = False,
+    replace: _Replace = False,
+    block_rows: _BlockRows = 1_000,
     as_json: AsJson = False,
     timeout: Timeout = None,
 ) -> None:
@@ -46,23 +53,26 @@ def learn(
     code, a column full of nulls. The model itself is never loaded.
     """
     from ...expectations.contract.policy import Policy
-    from ...expectations.judge.learned.learning import learn as learn_values
+    from ...expectations.judge.learned import learning
 
     if out and out.exists() and not replace:
         msg = f"{out} exists and is not overwritten. Name another file, or add --replace."
         raise Misuse(msg)
-    contract = load_contract(model, timeout)
-    chosen = Policy.load(policy) if policy else None
+    known, chosen = load_contract(model, timeout), Policy.load(policy) if policy else None
+    options: dict[str, Any] = {
+        "contract": known,
+        "policy": chosen,
+        "redact": redact,
+        "block_rows": block_rows,
+    }
     with reading(*(data or ())):
-        profile = learn_values(
-            *(data or ()), contract=contract, policy=chosen, redact=redact, block_rows=block_rows
-        )
+        profile = learning.learn(*(data or ()), **options)
     place = _keep(profile, model, out, replace=replace)
     if as_json:
         typer.echo(profile.to_json(), nl=False)
-        return
-    show_profile(profile)
-    terminal.print_line(f"profile    {place}")
+    else:
+        show_profile(profile)
+        terminal.print_line(f"profile    {place}")
 
 
 def _keep(profile: ValueProfile, model: str, out: Path | None, *, replace: bool) -> str:

@@ -11,7 +11,8 @@ from ...expectations.wording import counted, listed
 from . import console as terminal
 
 if TYPE_CHECKING:
-    from ...expectations.values.profile import ColumnValues, ValueProfile
+    from ...expectations.values.column_values import ColumnValues
+    from ...expectations.values.profile import ValueProfile
 
 _CODES = 4
 

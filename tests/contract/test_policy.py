@@ -51,6 +51,10 @@ DEFAULTS: dict[str, Any] = {
     "sample_rows": 5,
     "redact": False,
     "rules": None,
+    "values": "warn",
+    "values_of": {},
+    "values_from": None,
+    "false_alarms": "1 per year",
 }
 
 UNLIKE_THE_DEFAULTS: dict[str, Any] = {
@@ -90,6 +94,10 @@ UNLIKE_THE_DEFAULTS: dict[str, Any] = {
     "sample_rows": 0,
     "redact": True,
     "rules": "rules.json",
+    "values": "forbid",
+    "values_of": {"temp/bounds": "ignore"},
+    "values_from": "values.json",
+    "false_alarms": "2 per month",
 }
 
 
@@ -140,6 +148,8 @@ WRONG: dict[str, tuple[str, str]] = {
     "a number for a name": ("rename: {a: 1}", "rename.a"),
     "a list": ("- nulls: allow", "as a whole"),
     "text": ("allow everything", "as a whole"),
+    "no rate": ("false_alarms: often", "1 per year"),
+    "a rate of none": ("false_alarms: 0 per year", "1 per year"),
     "a long delimiter": ("csv: {delimiter: '::'}", "csv.delimiter"),
     "no delimiter": ("csv: {delimiter: ''}", "csv.delimiter"),
     "a delimiter beyond ASCII": ("csv: {delimiter: '€'}", "csv.delimiter"),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...values.column_values import LEVELS
 from ...values.measures import as_cells
-from ...values.profile import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ...contract.policy import Policy
-    from ...values.profile import ColumnValues, ValueProfile
+    from ...values.column_values import ColumnValues
+    from ...values.profile import ValueProfile
 
     _Values = np.ndarray[Any, np.dtype[np.float64]]
 

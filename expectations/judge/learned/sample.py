@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -11,12 +10,11 @@ from ...batch.columns import ROW
 from ...batch.query import collect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from ...batch.batch import Batch
     from ...conform.plan import BatchPlan
     from ...values.profile import ValueProfile
-    from ..batch_result import BatchResult
-    from ..file_result import FileResult
 
 _MOST_ROWS, _FEWEST_ROWS, _MOST_CELLS = 16_384, 1_024, 2_000_000
 # Bytes of a cell in a file whose rows were not counted; fewer make the sample larger.
@@ -28,7 +26,7 @@ _SLICES = 16
 class Sampler:
     """The sample of one batch, as far as it was taken."""
 
-    def __init__(self, profile: ValueProfile, files: Sequence[FileResult]) -> None:
+    def __init__(self, profile: ValueProfile, files: Iterable[Batch]) -> None:
         """Choose how many rows to leave out between two of the sample."""
         self._profile = profile
         width = max(len(profile.columns), 1)
@@ -51,16 +49,13 @@ class Sampler:
 
         return rows.map_batches(take, schema=schema, streamable=True)
 
-    def from_file(self, file: FileResult) -> None:
+    def from_rows(self, rows: pl.LazyFrame, height: int, plan: BatchPlan) -> None:
         """Take rows of a file of which nothing else has to be read: a few runs of them."""
-        if file.plan is None:
-            return
-        wanted, rows = self.values(file.plan), file.batch.rows or 0
-        length = max(1, rows // self._every)
-        runs = _SLICES if length < rows else 1
+        length = max(1, height // self._every)
+        runs = _SLICES if length < height else 1
         for run in range(runs):
-            taken = file.rows().slice(rows * run // runs, -(-length // runs))
-            self._add(collect(taken.select(wanted)))
+            taken = rows.slice(height * run // runs, -(-length // runs))
+            self._add(collect(taken.select(self.values(plan))))
 
     def values(self, plan: BatchPlan) -> list[pl.Expr]:
         """Select the conformed values of the columns that the profile knows."""
@@ -86,16 +81,8 @@ class Sampler:
             self._frames.append(rows.select(names))
 
 
-def sampled(result: BatchResult, sampler: Sampler | None) -> BatchResult:
-    """Have a sample taken where the files are scanned."""
-    if sampler is None:
-        return result
-    files = tuple(replace(file, sampler=sampler) for file in result.files)
-    return replace(result, files=files)
-
-
-def _rows_of(file: FileResult) -> int:
-    if file.batch.rows is not None:
-        return file.batch.rows
-    cells = (file.batch.info.bytes or 0) // _BYTES_OF_CELL
-    return cells // max(len(file.batch.sources), 1)
+def _rows_of(file: Batch) -> int:
+    if file.rows is not None:
+        return file.rows
+    cells = (file.info.bytes or 0) // _BYTES_OF_CELL
+    return cells // max(len(file.sources), 1)

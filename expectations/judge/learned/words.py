@@ -12,8 +12,9 @@ from ...verdict.explain import percent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...values.column_values import ColumnValues
     from ...values.limits import Finding
-    from ...values.profile import ColumnValues, ValueProfile
+    from ...values.profile import ValueProfile
 
 _RAREST = 1e-12
 
