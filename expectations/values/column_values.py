@@ -114,6 +114,6 @@ class ColumnValues(BaseModel):
     def cuts(self) -> dict[str, float]:
         """The values up to which shares are judged, each once, by the name of the share."""
         cuts = dict[float, str]()
-        for level, value in zip(LEVELS[1:-1], self.quantiles[1:-1], strict=True):
+        for level, value in list(zip(LEVELS, self.quantiles, strict=False))[1:-1]:
             cuts.setdefault(value, f"below_{level * 100:g}")
         return {name: value for value, name in cuts.items()}

@@ -42,7 +42,9 @@ def kind_of(dtype: pl.DataType) -> Kind:
 def as_cells(cells: pl.Series, kind: Kind) -> pl.Series:
     """Put cells in the one type in which their kind is measured; null where one is missing."""
     if kind == "number":
-        return cells.cast(pl.Float64).fill_nan(None)
+        numbers = cells.cast(pl.Float64)
+        # Infinity is missing too: it has no place on a scale, nor in JSON.
+        return numbers.set(~numbers.is_finite(), None)
     if kind == "time" and not cells.dtype.is_float():
         return cells.cast(pl.Datetime("us")).to_physical().cast(pl.Float64) / 1e6
     return cells.cast(pl.String) if kind == "text" else cells

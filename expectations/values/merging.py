@@ -64,7 +64,8 @@ def _quantiles(one: ColumnValues, other: ColumnValues) -> tuple[float, ...]:
     shares = [
         np.average([one.share_up_to(v), other.share_up_to(v)], weights=weights) for v in known
     ]
-    return tuple(float(np.interp(level, shares, known)) for level in LEVELS)
+    found = [float(np.interp(level, shares, known)) for level in LEVELS]
+    return tuple(round(value) if one.whole and other.whole else value for value in found)
 
 
 def _bounds(column: ColumnValues) -> Iterable[float]:

@@ -41,6 +41,7 @@ RUN_BY = {
     "platform.md": "flows/test_end_to_end.py",
     "restore.md": "retention/test_pages.py",
     "tutorial.md": "flows/test_own_data.py",
+    "values.md": "values/test_values_page.py",
     "years.md": "retention/test_pages.py",
 }
 
