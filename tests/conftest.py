@@ -4,6 +4,7 @@
 - ``iris_inferred``, ``iris_columns``, ``iris_tensor``, ``house_price``: each a
   ``tutorial_models.Tutorial``, logged once, when a test first uses it.
 - ``make_feed``, ``written``, ``line``, ``moody``, ``unsigned``: the feeds and models of ``feeds``.
+- ``weather``: the model of ``learned_feeds``, with a profile of values.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from feeds import (  # noqa: F401 - fixtures
     unsigned_model,
 )
 from hypothesis import settings
+from learned_feeds import weather_model  # noqa: F401 - a fixture
 from prefect_session import fresh_senders, server  # noqa: F401 - fixtures; one server for all
 
 if TYPE_CHECKING:

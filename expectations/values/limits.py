@@ -6,6 +6,7 @@ docs/values.md has the formula, its sources, and what was measured with it.
 from __future__ import annotations
 
 import math
+from itertools import islice
 from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +25,7 @@ _NORMAL = NormalDist()
 # Half again as far as the farthest block: what varies with heavy tails is not of normal shape.
 _BEYOND = 1.5
 # Batches before one by which it is predicted, and the fewest that predict anything.
-RECENT, _FEWEST = 5, 3
+RECENT, FEWEST = 5, 3
 
 
 # Batches a year, where nobody knows better: one a day.
@@ -37,15 +38,27 @@ class PastValues(NamedTuple):
     Attributes:
         batches: The statistics of each, by column and name, the last one last.
         a_year: How many batches there are in a year.
+        levels: Statistics that somebody accepted in place of the learned ones, by column and name.
     """
 
     batches: tuple[Mapping[str, Mapping[str, float]], ...] = ()
     a_year: float = A_YEAR
+    levels: Mapping[str, Mapping[str, float]] | None = None
 
     def of(self, column: str, name: str) -> list[float]:
-        """List the last values of one statistic."""
-        known = (batch.get(column, {}).get(name) for batch in self.batches)
-        return [value for value in known if value is not None]
+        """List the last values of one statistic, as many as predict the next one."""
+        known = (batch.get(column, {}).get(name) for batch in reversed(self.batches))
+        return [*islice((value for value in known if value is not None), RECENT)][::-1]
+
+    def moved(self, column: str, known: Known) -> Known:
+        """Expect a statistic where it was accepted, varying as it was learned."""
+        level = (self.levels or {}).get(column, {}).get(known.name)
+        if level is None:
+            return known
+        spread = known.spread
+        by = scale_of(known.name).to(level) - spread.mean
+        spread = spread._replace(mean=spread.mean + by, low=spread.low + by, high=spread.high + by)
+        return known._replace(spread=spread, origin="where the new level was accepted")
 
 
 class Band(NamedTuple):
@@ -71,14 +84,14 @@ class Finding(NamedTuple):
         name: Of the statistic.
         observed: What was measured.
         band: What was expected.
-        recent: Whether it was expected by the batches before, and not by the training data.
+        origin: Where that was learned, in words.
         odds: How likely it is to be as far away by chance, from 0 to 1.
     """
 
     name: str
     observed: Measured
     band: Band
-    recent: bool
+    origin: str
     odds: float
 
 
@@ -90,12 +103,14 @@ class Known(NamedTuple):
         spread: How it varied from block to block.
         profile: What was learned.
         before: Its values in the batches before, the last one last.
+        origin: Where its spread was learned, in words.
     """
 
     name: str
     spread: Spread
     profile: ValueProfile
     before: Sequence[float] = ()
+    origin: str = "where the model was trained"
 
 
 def find(known: Known, observed: Measured, level: float) -> Finding | None:
@@ -115,14 +130,15 @@ def find(known: Known, observed: Measured, level: float) -> Finding | None:
         if not band.low <= observed.value <= band.high and apart >= scale.effect:
             away = abs(scale.to(observed.value) - band.centre) / band.deviation
             chance = odds(away, known.profile.blocks - 1)
-            return Finding(known.name, observed, band, bool(recent), chance)
+            origin = "in the batches before" if recent else known.origin
+            return Finding(known.name, observed, band, origin, chance)
     return None
 
 
 def bands(known: Known, rows: int, level: float) -> Iterator[Band]:
     """Predict a batch of so many rows: by the training data, then by the batches before."""
     yield learned_band(known, rows, level)
-    if len(known.before) >= _FEWEST:
+    if len(known.before) >= FEWEST:
         yield recent_band(known, rows, level)
 
 
@@ -132,7 +148,7 @@ def learned_band(known: Known, rows: int, level: float) -> Band:
     A batch deviates by the variation between blocks and by sampling: a prediction interval of
     Student's t (W. Q. Meeker and others, Statistical Intervals, 2017, section 4.3).
     """
-    name, spread, profile, _ = known
+    name, spread, profile, *_ = known
     clustered = max(1.0, profile.block_rows / max(rows, 1))
     between = spread.between**2 * clustered * (1 + 1 / profile.blocks)
     deviation = math.sqrt(between + _sampling(name, rows) + _sampling(name, profile.rows))
@@ -144,7 +160,7 @@ def learned_band(known: Known, rows: int, level: float) -> Band:
 
 def recent_band(known: Known, rows: int, level: float) -> Band:
     """Predict a batch from the middle one of the last, by how blocks followed each other."""
-    name, spread, profile, before = known
+    name, spread, profile, before, _ = known
     scale = scale_of(name)
     centre = float(np.median([scale.to(value) for value in before[-RECENT:]]))
     clustered = max(1.0, profile.block_rows / max(rows, 1))

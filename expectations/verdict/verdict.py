@@ -47,9 +47,7 @@ Evidence = Literal["schema", "footer", "scan"]
 Severity = Literal["critical", "warning"]
 # Read once: it is looked up on disk, which takes longer than a small batch.
 GATE_VERSION = version("signature-gate")
-_FILES_NAMED = 5
-_LISTED = 20
-_TIMES = "\N{MULTIPLICATION SIGN}"
+_FILES_NAMED, _LISTED, _TIMES = 5, 20, "\N{MULTIPLICATION SIGN}"
 
 
 class Violation(BaseModel):
@@ -72,6 +70,7 @@ class Violation(BaseModel):
         files: The files of a folder that have it; empty for a batch of one file.
         engine: What judged it.
         statistic: What was learned of the column and is not kept: ``bounds``, ``null`` …
+        limits: Between which a batch's statistic was expected; None under ``redact``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -92,6 +91,7 @@ class Violation(BaseModel):
     files: tuple[str, ...] = ()
     engine: Engine = "polars"
     statistic: str = ""
+    limits: tuple[float, float] | None = None
 
     @property
     def level(self) -> Literal["batch", "row"]:

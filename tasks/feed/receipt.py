@@ -135,6 +135,7 @@ class Receipt(BaseModel):
         model: The pinned version that judged and scored.
         contract: Fingerprint of its contract.
         policy: Fingerprint of the policy.
+        profile: Fingerprint of the learned values by which it was judged; empty for none.
         verdict: The judgement; None if the attempt ended before.
         disposition: What the policy made of the verdict; or ``errored``, or ``discarded``.
         final: Whether the batch is done.
@@ -159,6 +160,7 @@ class Receipt(BaseModel):
     model: ModelVersion
     contract: str
     policy: str
+    profile: str = ""
     verdict: Verdict | None = None
     disposition: Outcome
     final: bool

@@ -82,7 +82,7 @@ def judge_batch(attempt: Attempt, batch: Any) -> CheckResult:
     BatchUnavailable: a disk, a network or a permission keeps it from being read.
     """
     intent = attempt.intent
-    contract = intent.contract
+    contract = intent.contract_now
     try:
         result = check(batch, contract, intent.judged_by)
     except UnsupportedBatch as error:

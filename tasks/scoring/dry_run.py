@@ -78,7 +78,7 @@ def rehearse(
 def _would_be(feed: Feed, intent: Intent, candidate: Candidate) -> WouldBe:
     place, batch = feed.resolve(candidate.place), candidate.batch
     try:
-        verdict = check(place, intent.contract, intent.judged_by).verdict
+        verdict = check(place, intent.contract_now, intent.judged_by).verdict
     except (GateError, OSError) as error:
         return WouldBe(batch=batch.path, disposition="errored", reason=str(error), place=str(place))
     if verdict.disposition in ("quarantined", "failed"):

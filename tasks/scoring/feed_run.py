@@ -21,6 +21,7 @@ from .attempt import TRANSIENT, run_attempt
 from .mlflow_runs import track_run
 from .model_calls import ENDS_RUN
 from .outcome import errored
+from .past_values import baseline_of, remembered
 from .selection import Candidate, Selection, duplicate_of, keep_due, select_candidates
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ def current_intent(feed: Feed, timeout: float | None = None) -> Intent:
     """
     from ...expectations.registry.client import load_contract
 
-    return Intent.to_score(feed, load_contract(feed.model, timeout))
+    intent = Intent.to_score(feed, load_contract(feed.model, timeout))
+    return intent.model_copy(update={"past": baseline_of(feed, intent)})
 
 
 def score_one(
@@ -158,7 +160,7 @@ def score_one(
         path = feed.resolve(candidate.place)
         attempt = begin_attempt(store, candidate.batch, path, intent, datetime.now(UTC))
         try:
-            return run_attempt(attempt, watch)
+            return remembered(intent, run_attempt(attempt, watch))
         except (*TRANSIENT, *ENDS_RUN):
             raise
         except BaseException as error:  # noqa: BLE001 - a batch must never stop the others

@@ -155,6 +155,7 @@ def receipt_for(
         model=intent.model,
         contract=intent.contract.fingerprint,
         policy=intent.policy_fingerprint,
+        profile=intent.profile,
         verdict=_as_it_is_written(verdict) if verdict else None,
         disposition=verdict.disposition if verdict else "errored",
         final=verdict is not None,

@@ -16,7 +16,9 @@ from ...expectations.contract.model_version import ModelVersion
 from ...expectations.contract.params import param_faults
 from ...expectations.contract.policy import Policy
 from ...expectations.errors import InvalidFeed, Misuse
-from ...expectations.suite import rules_of
+from ...expectations.suite import rules_of, values_in_force
+from ...expectations.values.past import Baseline
+from ...expectations.values.profile import ValueProfile
 from ..feed.receipt import version_label
 from ..feed.records import read_record
 from .atomic import atomic_write
@@ -34,6 +36,8 @@ class Intent(BaseModel):
         policy: The policy in force.
         rules: The user's own rules, as they stood written when the intent was made; None for an
             intent without, whose policy may name a file of them.
+        values: What was learned of the values that the model was trained on, if that is judged.
+        past: What the feed's batches had so far; whoever finishes a crashed attempt has another.
         params: Inference parameters.
         entry: Folder of the quarantine that is to be released; None if the batch is to be scored.
         starts: How many attempts have begun with it; the batch of a worker that keeps dying is
@@ -41,12 +45,16 @@ class Intent(BaseModel):
     """
 
     # JSON knows neither NaN nor infinity, which params may well be.
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+    model_config = ConfigDict(
+        frozen=True, ser_json_inf_nan="constants", arbitrary_types_allowed=True
+    )
 
     model: ModelVersion
     signature: dict[str, str | None]
     policy: Policy = Field(default_factory=Policy)
     rules: tuple[dict[str, Any], ...] | None = None
+    values: ValueProfile | None = None
+    past: Baseline | None = Field(default=None, exclude=True, repr=False)
     params: dict[str, Any] = Field(default_factory=dict)
     entry: str | None = None
     starts: int = 1
@@ -69,6 +77,7 @@ class Intent(BaseModel):
             signature=contract.signature,
             policy=feed.policy,
             rules=tuple(rule.stated for rule in rules_of(contract, feed.policy)),
+            values=values_in_force(contract, feed.policy),
             params=feed.params,
         )
         _refuse_unwritable(feed, intent)
@@ -76,20 +85,31 @@ class Intent(BaseModel):
 
     @cached_property
     def contract(self) -> Contract:
-        """The contract of the pinned version, with the user's own rules."""
+        """The contract of the pinned version, with the user's own rules and learned values."""
         contract = Contract.from_signature(self.signature, self.model)
-        return replace(contract, rules=self.rules or ())
+        return replace(contract, rules=self.rules or (), values=self.values)
+
+    @property
+    def contract_now(self) -> Contract:
+        """The same, with what the feed's batches had so far."""
+        return replace(self.contract, past=self.past.so_far()) if self.past else self.contract
 
     @cached_property
     def judged_by(self) -> Policy:
-        """The policy without the path of the rules' file, which may say something else by now."""
-        bound = self.rules is not None
-        return self.policy.model_copy(update={"rules": None}) if bound else self.policy
+        """The policy without the paths of files, which may say something else by now."""
+        stated = {"rules": None, "values_from": None}
+        return self.policy.model_copy(update=stated) if self.rules is not None else self.policy
 
     @property
     def version(self) -> str:
         """What tells the model's versions apart in paths."""
         return version_label(self.model, self.contract.fingerprint)
+
+    @cached_property
+    def profile(self) -> str:
+        """Sixteen hexadecimal digits that are equal for equal learned values; empty for none."""
+        text = self.values.to_json() if self.values else ""
+        return text and hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def policy_fingerprint(self) -> str:
@@ -106,6 +126,8 @@ def bind_intent(feed: Feed, batch: str, intent: Intent) -> Intent:
     """
     earlier = read_intent(feed, batch)
     binding = earlier.model_copy(update={"starts": earlier.starts + 1}) if earlier else intent
+    if (binding.version, binding.profile) == (intent.version, intent.profile):
+        binding = binding.model_copy(update={"past": intent.past})
     # After a power cut that took it nothing was begun.
     atomic_write(feed.intent(batch), binding.model_dump_json(indent=2), outlasts=False)
     return binding

@@ -51,7 +51,7 @@ def judge_values(
         for column, findings in _explained(found, profile).items()
     ]
     values = {
-        column: {name: float(f"{found.value:.4g}") for name, found in statistics.items()}
+        column: {name: _short(found.value) for name, found in statistics.items()}
         for column, statistics in measured.items()
     }
     shown = {} if policy.redact else values
@@ -90,6 +90,7 @@ def _findings(
     for name in names:
         before = past.of(column, name) if past else ()
         known = Known(name, profile.columns[column].spreads[name], profile, before)
+        known = past.moved(column, known) if past else known
         if finding := find(known, measured[name], level):
             yield finding
 
@@ -122,6 +123,7 @@ def _violation(
     stated = batch_expectations(worst.name, column, learned, worst.band)
     too_low = worst.observed.value < worst.band.low
     expectation = (stated[0] if too_low else stated[-1]) if stated else None
+    limits = _short(worst.band.low), _short(worst.band.high)
     return Violation(
         kind="shift",
         column=column,
@@ -132,4 +134,9 @@ def _violation(
         severity="critical" if blocking else "warning",
         expectation=expectation and {k: expectation[k] for k in ("type", "kwargs")},
         statistic=worst.name,
+        limits=None if policy.redact else limits,
     )
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")

@@ -46,10 +46,10 @@ def expected(finding: Finding, column: ColumnValues, *, redact: bool) -> str:
     band, name = finding.band, finding.name
     back = scale_of(name).back
     told = [_written(name, value, column) for value in (band.low, band.high, back(band.centre))]
-    where = "in the batches before" if finding.recent else "where the model was trained"
     if redact:
-        return f"{_noun(name, column, redact=True)} as {where}"
-    return f"{_noun(name, column, redact=False)} from {told[0]} to {told[1]} ({told[2]} {where})"
+        return f"{_noun(name, column, redact=True)} as {finding.origin}"
+    limits = f"from {told[0]} to {told[1]} ({told[2]} {finding.origin})"
+    return f"{_noun(name, column, redact=False)} {limits}"
 
 
 def observed(

@@ -1,0 +1,67 @@
+"""Levels of values that people accepted for a feed, each in a document that is never changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from ..feed.records import read_record
+from ..storage.atomic import atomic_write, locked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..feed.feed import Feed
+
+_FOLDER = ".accepted"  # beside the receipts
+
+
+class Accepted(BaseModel):
+    """What somebody took for right in place of what was learned.
+
+    Attributes:
+        form: Version of this document.
+        model: The version of the model whose feed it is.
+        profile: Fingerprint of the learned values that it stands in for.
+        levels: The accepted statistics, by column and name.
+        batches: Ids of the batches that had them, by accepted column.
+        who: The user of the operating system who accepted it.
+        why: In that user's words.
+        when: In UTC.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    form: Literal[1] = 1
+    model: str
+    profile: str
+    levels: dict[str, dict[str, float]]
+    batches: dict[str, tuple[str, ...]]
+    who: str
+    why: str
+    when: datetime
+
+
+def accepted_in(feed: Feed, model: str, profile: str) -> dict[str, Accepted]:
+    """Read what is accepted under a version and profile, by column; the newest counts.
+
+    GateError: a document cannot be read.
+    """
+    read = (read_record(path, Accepted, "accepted level") for path in _documents(feed))
+    found = (one for one in read if one and (one.model, one.profile) == (model, profile))
+    return {column: one for one in found for column in one.levels}
+
+
+def keep_accepted(feed: Feed, accepted: Accepted) -> Path:
+    """Write one more document beside the others."""
+    folder = feed.receipts / _FOLDER
+    with locked(folder / "next"):
+        path = folder / f"{len(_documents(feed)) + 1:04}.json"
+        atomic_write(path, accepted.model_dump_json(indent=2))
+    return path
+
+
+def _documents(feed: Feed) -> list[Path]:
+    return sorted((feed.receipts / _FOLDER).glob("[0-9]*.json"))
