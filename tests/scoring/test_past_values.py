@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from learned_feeds import day, score_days, shifts
 
 from signature_gate import Contract, check
+from signature_gate.expectations.values.column_values import ColumnValues, Spread
 from signature_gate.expectations.values.limits import A_YEAR
 from signature_gate.expectations.values.past import Baseline, Judged
-from signature_gate.expectations.values.profile import ColumnValues, Spread, ValueProfile
+from signature_gate.expectations.values.profile import ValueProfile
 from signature_gate.tasks.feed import history
 from signature_gate.tasks.scoring.dry_run import rehearse
 from signature_gate.tasks.scoring.feed_run import current_intent, score_feed
