@@ -122,12 +122,11 @@ def find(known: Known, observed: Measured, level: float) -> Finding | None:
         level: How often, from 0 to 1, it may be found by mistake.
 
     Returns:
-        The finding; None where it is as expected, or differs too little to matter.
+        The finding; None where it is as expected.
     """
     scale = scale_of(known.name)
     for recent, band in enumerate(bands(known, observed.rows, level)):
-        apart = abs(observed.value - scale.back(band.centre))
-        if not band.low <= observed.value <= band.high and apart >= scale.effect:
+        if not band.low <= observed.value <= band.high:
             away = abs(scale.to(observed.value) - band.centre) / band.deviation
             chance = odds(away, known.profile.blocks - 1)
             origin = "in the batches before" if recent else known.origin
@@ -172,7 +171,10 @@ def recent_band(known: Known, rows: int, level: float) -> Band:
 
 def _band(name: str, centre: float, down: float, up: float, deviation: float) -> Band:
     scale = scale_of(name)
-    return Band(scale.back(centre - down), scale.back(centre + up), centre, deviation)
+    middle = scale.back(centre)
+    low = min(scale.back(centre - down), middle - scale.effect)
+    high = max(scale.back(centre + up), middle + scale.effect)
+    return Band(low, high, centre, deviation)
 
 
 def _sampling(name: str, rows: int) -> float:
