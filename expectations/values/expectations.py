@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 META = "signature_gate"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Beyond the largest value there is room for what one row in ten million has, if the tail goes on as
-# it did between one row in a hundred and the largest, and at least a quarter of that and of the
-# range; points in time may go on for ten years, or for three times their range.
-_RAREST, _MOST_TAIL, _ROOM = math.log(1e5), 4.0, 0.25
+# it did from a quantile to the largest, and at least a quarter of the range. Points in time may go
+# on for ten years, or for three times their range.
+_RAREST, _ROOM = math.log(1e7), 0.25
+# For so many rows: the share of them in the tail, and by how much it may be carried on at most.
+_TAILS = ((1_000, 0.01, 4.0), (200, 0.05, 4.0), (0, 0.25, 2.0))
 _YEARS, _RANGES = 10 * 365.25 * 86_400, 3.0
 _LARGEST = 2**53
 
@@ -52,7 +54,8 @@ def bounds(column: ColumnValues) -> tuple[float, float] | None:
     """
     if column.low is None or column.high is None or not column.quantiles:
         return None
-    low, high, span = column.low, column.high, column.high - column.low
+    low, high = column.low, column.high
+    span = high - low or abs(high)
     if column.kind == "time":
         return low - max(span, _YEARS), high + max(_RANGES * span, _YEARS)
     room = _ROOM * span
@@ -60,15 +63,17 @@ def bounds(column: ColumnValues) -> tuple[float, float] | None:
     if not unit:
         return None
 
-    seen = math.log(max((column.rows - column.nulls) / 100, math.e))
-    tail = min(max(_RAREST / seen - 1, _ROOM), _MOST_TAIL)
+    rows = column.rows - column.nulls
+    share, most_tail = next(tail for fewest, *tail in _TAILS if rows >= fewest)
+    seen = math.log(max(rows * share, math.e))
+    tail = min(max((_RAREST + math.log(share)) / seen - 1, _ROOM), most_tail)
 
     def beyond(end: float, near: float) -> float:
         far, before = (math.asinh((value - middle) / unit) for value in (end, near))
         return middle + unit * math.sinh(far + tail * (far - before))
 
-    least = min(beyond(low, column.quantile(0.01)), low - room)
-    most = max(beyond(high, column.quantile(0.99)), high + room)
+    least = min(beyond(low, column.quantile(share)), low - room)
+    most = max(beyond(high, column.quantile(1 - share)), high + room)
     # What was never negative may only be so by a fault.
     return (max(least, 0.0) if low >= 0 else least), (min(most, 0.0) if high <= 0 else most)
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from .column_values import LEVELS, MOST_CODES, ColumnValues, Link, Spread
-from .measures import as_cells, kind_of, lower_half, measure
+from .measures import Measured, as_cells, kind_of, lower_half, measure
 from .profile import ValueProfile
 from .scales import scale_of
 from .text_pattern import common_pattern
@@ -36,6 +36,7 @@ _CODES_SHOWN = 20
 # Radians between the smallest and the largest share of a block: a quarter circle is all there is.
 _SATURATED = 0.8
 _FEWEST_LINKED = 100
+_MANY = 0.1
 
 
 class Learner:
@@ -114,7 +115,12 @@ class Learner:
         columns = {name: self._column(name, sample) for name in sample.columns}
         columns = _linked(sample, columns)
         blocks = self._cut(sample)
-        spreads = _spreads([measure(block, columns) for block in blocks])
+        measured = [measure(block, columns) for block in blocks]
+        for name, codes in self._codes.items():
+            for block, found in zip(blocks, measured, strict=True):
+                if "unseen" in found.get(name, {}):
+                    found[name]["unseen"] = _seen_nowhere_else(block[name], codes)
+        spreads = _spreads(measured)
         return ValueProfile(
             rows=self._rows,
             blocks=len(blocks),
@@ -182,6 +188,14 @@ def _quantiles(values: np.ndarray[Any, Any]) -> tuple[float, ...]:
     return tuple(float(value) for value in np.quantile(values, LEVELS, method="inverted_cdf"))
 
 
+def _seen_nowhere_else(cells: pl.Series, codes: Mapping[str, int]) -> Measured:
+    """Find the share of cells that would be unseen if their block had not been learned from."""
+    here = cells.drop_nulls()
+    counts = here.value_counts(name="#")
+    alone = sum(n for code, n in counts.iter_rows() if codes[code] == n)
+    return Measured(alone / here.len(), here.len())
+
+
 def _spreads(blocks: list[dict[str, Any]]) -> dict[str, dict[str, Spread]]:
     collected = dict[str, dict[str, list[Any]]]()
     for block in blocks:
@@ -193,15 +207,21 @@ def _spreads(blocks: list[dict[str, Any]]) -> dict[str, dict[str, Spread]]:
         for column, named in collected.items()
     }
     return {
-        column: {name: spread for name, spread in named.items() if _is_judged(name, spread)}
+        column: {name: spread for name, spread in named.items() if _is_judged(name, named)}
         for column, named in spreads.items()
     }
 
 
-def _is_judged(name: str, spread: Spread) -> bool:
-    """Leave out rare codes, after which the domain looks, and shares that take nearly any value."""
+def _is_judged(name: str, spreads: Mapping[str, Spread]) -> bool:
+    """Leave out rare codes, after which the domain looks, and shares that take nearly any value.
+
+    A quantile jumps where many rows have one value: shares are looked at there.
+    """
+    spread = spreads[name]
     if name.startswith("code "):
         return spread.high >= scale_of(name).to(1 / _CODES_SHOWN)
+    if name in {"median", "width"}:
+        return scale_of("spike").back(spreads["spike"].mean) <= _MANY
     return not name.startswith("below_") or spread.high - spread.low <= _SATURATED
 
 
@@ -213,7 +233,9 @@ def _spread(name: str, found: list[Any]) -> Spread:
     between, low, high = _beyond_sampling(values - values.mean(), sampling)
     befores = [np.median(values[max(0, i - RECENT) : i]) for i in range(1, len(values))]
     step, down, up = _beyond_sampling(values[1:] - np.array(befores), sampling)
-    mean = float(values.mean())
+    # Turned shares of few rows are not centred: that of all rows is.
+    rows = [measured.rows for measured in found]
+    mean = scale.to(float(np.average([measured.value for measured in found], weights=rows)))
     leap = max(-down, up)
     numbers = (mean, between, mean + low, mean + high, step, leap)
     return Spread(*(round(value, 4) for value in numbers))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .profile import ValueProfile
 
 _NORMAL = NormalDist()
+# Degrees of freedom of what is as good as known.
+_KNOWN = 1e6
 # Half again as far as the farthest block: what varies with heavy tails is not of normal shape.
 _BEYOND = 1.5
 # Batches before one by which it is predicted, and the fewest that predict anything.
@@ -69,12 +71,14 @@ class Band(NamedTuple):
         high: The largest.
         centre: The expected one, on the scale of its family.
         deviation: Standard deviation of a batch from it, on that scale.
+        freedom: Degrees of freedom of that.
     """
 
     low: float
     high: float
     centre: float
     deviation: float
+    freedom: float
 
 
 class Finding(NamedTuple):
@@ -128,7 +132,7 @@ def find(known: Known, observed: Measured, level: float) -> Finding | None:
     for recent, band in enumerate(bands(known, observed.rows, level)):
         if not band.low <= observed.value <= band.high:
             away = abs(scale.to(observed.value) - band.centre) / band.deviation
-            chance = odds(away, known.profile.blocks - 1)
+            chance = odds(away, band.freedom)
             origin = "in the batches before" if recent else known.origin
             return Finding(known.name, observed, band, origin, chance)
     return None
@@ -150,11 +154,12 @@ def learned_band(known: Known, rows: int, level: float) -> Band:
     name, spread, profile, *_ = known
     clustered = max(1.0, profile.block_rows / max(rows, 1))
     between = spread.between**2 * clustered * (1 + 1 / profile.blocks)
-    deviation = math.sqrt(between + _sampling(name, rows) + _sampling(name, profile.rows))
-    reach = student(level, profile.blocks - 1) * deviation
+    sampling = _sampling(name, rows) + _sampling(name, profile.rows)
+    deviation, freedom = _together(between, sampling, profile.blocks - 1)
+    reach = student(level, freedom) * deviation
     down = max(reach, _BEYOND * math.sqrt(clustered) * (spread.mean - spread.low))
     up = max(reach, _BEYOND * math.sqrt(clustered) * (spread.high - spread.mean))
-    return _band(name, spread.mean, down, up, deviation)
+    return _band(name, spread.mean, down, up, deviation, freedom)
 
 
 def recent_band(known: Known, rows: int, level: float) -> Band:
@@ -163,25 +168,38 @@ def recent_band(known: Known, rows: int, level: float) -> Band:
     scale = scale_of(name)
     centre = float(np.median([scale.to(value) for value in before[-RECENT:]]))
     clustered = max(1.0, profile.block_rows / max(rows, 1))
-    deviation = math.sqrt(spread.step**2 * clustered + 2 * _sampling(name, rows))
-    reach = student(level, profile.blocks - 1) * deviation
+    sampling = 2 * _sampling(name, rows)
+    deviation, freedom = _together(spread.step**2 * clustered, sampling, profile.blocks - 1)
+    reach = student(level, freedom) * deviation
     reach = max(reach, _BEYOND * math.sqrt(clustered) * spread.leap)
-    return _band(name, centre, reach, reach, deviation)
+    return _band(name, centre, reach, reach, deviation, freedom)
 
 
-def _band(name: str, centre: float, down: float, up: float, deviation: float) -> Band:
+def _band(
+    name: str, centre: float, down: float, up: float, deviation: float, freedom: float
+) -> Band:
     scale = scale_of(name)
     middle = scale.back(centre)
-    low = min(scale.back(centre - down), middle - scale.effect)
+    low = min(scale.back(-math.inf if scale.only_up else centre - down), middle - scale.effect)
     high = max(scale.back(centre + up), middle + scale.effect)
-    return Band(low, high, centre, deviation)
+    return Band(low, high, centre, deviation, freedom)
+
+
+def _together(between: float, sampling: float, freedom: int) -> tuple[float, float]:
+    """Add a variance that was estimated and one that is known; give deviation and freedom.
+
+    F. E. Satterthwaite, "An approximate distribution of estimates of variance components",
+    Biometrics Bulletin 2 (1946).
+    """
+    total = between + sampling
+    return math.sqrt(total), min(freedom * (total / between) ** 2 if between else _KNOWN, _KNOWN)
 
 
 def _sampling(name: str, rows: int) -> float:
     return scale_of(name).sampling / max(rows, 1)
 
 
-def student(level: float, freedom: int) -> float:
+def student(level: float, freedom: float) -> float:
     """Return the two-sided quantile of Student's t.
 
     D. L. Wallace, "Bounds on normal approximations to Student's and the chi-square distributions",
@@ -192,7 +210,7 @@ def student(level: float, freedom: int) -> float:
     return math.sqrt(n * math.expm1(z * z / n))
 
 
-def odds(deviation: float, freedom: int) -> float:
+def odds(deviation: float, freedom: float) -> float:
     """Return how likely a deviation is to be as large by chance: the inverse of ``student``."""
     n = max(freedom, 3)
     z = math.sqrt(n * math.log1p(deviation**2 / n)) * (8 * n + 1) / (8 * n + 3)

@@ -18,12 +18,14 @@ class Scale(NamedTuple):
         back: From the scale to the statistic.
         sampling: Variance on that scale that sampling gives, times the number of rows.
         effect: The smallest difference of the statistic that matters.
+        only_up: Whether a smaller one is no news, for it is smaller in larger batches.
     """
 
     to: Callable[[float], float]
     back: Callable[[float], float]
     sampling: float
     effect: float
+    only_up: bool = False
 
 
 def angle(share: float) -> float:
@@ -56,7 +58,7 @@ SCALES: dict[str, Scale] = {
     "length_below": _share(0.05),
     "code": _share(0.02),
     "unseen": _share(0.005),
-    "spike": _share(0.05),
+    "spike": _share(0.05)._replace(only_up=True),
     "whole": _share(0.02),
     "true": _share(0.05),
     "sentinel": _share(0.01),

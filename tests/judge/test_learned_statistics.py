@@ -46,3 +46,61 @@ def test_points_in_time_are_learned_as_they_are_judged() -> None:
 
     assert told(frame, frame) == []
     assert [v.statistic for v in told(frame, frame.with_columns(pl.col("when").dt.offset_by("7m")))]
+
+
+def test_nulls_where_few_rows_had_none_are_told() -> None:
+    """What chance alone gives is known, however few blocks there were to look at."""
+    few = pl.DataFrame({"a": RNG.normal(size=400)})
+    batch = pl.DataFrame({"a": RNG.normal(size=1_000)})
+    faulty = batch.with_columns(a=pl.when(pl.int_range(1_000) % 20 > 0).then("a"))
+
+    assert told(few, batch) == []
+    assert [v.statistic for v in told(few, faulty)] == ["null"]
+
+
+def test_the_most_frequent_value_of_a_larger_batch_may_be_rarer() -> None:
+    """Of 25 rows one value has at least 4 %, of 1,000 it may have 0.1 %."""
+    few, batch = (pl.DataFrame({"a": RNG.normal(size=rows)}) for rows in (400, 1_000))
+    constant = batch.with_columns(a=pl.lit(few["a"].median()))
+
+    assert told(few, batch) == []
+    assert "spike" in {v.statistic for v in told(few, constant)}
+
+
+def test_rare_values_that_were_not_seen_are_expected_where_learned_ones_were_as_rare() -> None:
+    """One in four of the learned was seen once: so may one in four of the batch have been never."""
+    codes = [f"code {n}" for n in (RNG.pareto(0.7, 8_000) * 3).astype(int).clip(0, 90)]
+    learned, batch = (pl.DataFrame({"s": part}) for part in (codes[:300], codes[300:]))
+    new = batch.with_columns(
+        s=pl.when(pl.int_range(7_700) % 3 > 1).then("s").otherwise(pl.lit("x"))
+    )
+
+    assert told(learned, batch) == []
+    assert "unseen" in told(learned, new)[0].observed
+
+
+def test_quantiles_that_jump_between_whole_numbers_are_no_news() -> None:
+    """Three quarters of the cars have up to 6 cylinders, or up to 8: a few rows decide."""
+    few = pl.DataFrame({"a": [4.0] * 200 + [6.0] * 98 + [8.0] * 102})
+    batch = pl.DataFrame({"a": [4.0] * 500 + [6.0] * 255 + [8.0] * 245})
+
+    assert told(few.sample(fraction=1, shuffle=True, seed=1), batch) == []
+
+
+def test_bounds_of_few_rows_go_as_far_as_a_tail_does() -> None:
+    """Of 90 rows the largest is the quantile of 99 %: the tail is seen from that of 75 %."""
+    values = RNG.lognormal(size=1_090)
+    few, batch = (pl.DataFrame({"a": part}) for part in (values[:90], values[90:]))
+
+    assert [v for v in told(few, batch) if v.kind == "value"] == []
+    assert "value" in {v.kind for v in told(few, batch.with_columns(pl.col("a") * 1_000))}
+
+
+def test_what_was_always_the_same_number_may_not_be_another_by_far() -> None:
+    """Its neighbours are shifts, its opposite is out of bounds."""
+    year = pl.DataFrame({"year": [2013] * 2_000})
+
+    assert told(year, year) == []
+    assert [(v.kind, v.count) for v in told(year, year * -1) if v.kind == "value"] == [
+        ("value", 2_000)
+    ]

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import polars as pl
     from data_sets import DataSet, Halves
 
-# The contract's own refusal of nulls is off: what is learned has to find them.
-POLICY = {"nulls": "allow"}
 LEARNED = ("value", "shift")
 
 
@@ -75,10 +73,10 @@ def contract_of(frame: pl.DataFrame) -> Contract:
     """Infer the contract as a training run does, and learn the values beside it."""
     pandas = frame.to_pandas()
     contract = Contract.from_signature(infer_signature(pandas).to_dict())
-    return replace(contract, values=learn(frame, contract=contract, policy=POLICY))
+    return replace(contract, values=learn(frame, contract=contract))
 
 
 def told(batch: pl.DataFrame, contract: Contract) -> list[tuple[str, str, str]]:
     """Judge a batch, and list what is told of its columns."""
-    violations = check(batch, contract, POLICY).verdict.violations
+    violations = check(batch, contract).verdict.violations
     return [(v.kind, v.column or "", v.statistic or "") for v in violations]
