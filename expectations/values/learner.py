@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from .column_values import LEVELS, MOST_CODES, ColumnValues, Link, Spread
-from .measures import Measured, as_cells, kind_of, lower_half, measure
+from .column_values import LEVELS, MOST_CODES, ColumnValues, Spread
+from .links import linked
+from .measures import Measured, as_cells, kind_of, measure
 from .profile import ValueProfile
 from .scales import scale_of
 from .text_pattern import common_pattern
@@ -30,12 +31,9 @@ RECENT = 5
 # A value that stands apart from all others by so many times their range, and is not rare.
 _APART = 3
 _NOT_RARE = 0.001
-# Columns that agree, or disagree, in so large a share of rows go together.
-_TOGETHER = 0.3
 _CODES_SHOWN = 20
 # Radians between the smallest and the largest share of a block: a quarter circle is all there is.
 _SATURATED = 0.8
-_FEWEST_LINKED = 100
 _MANY = 0.1
 
 
@@ -113,7 +111,7 @@ class Learner:
         pieces = [piece for parts in self._blocks.values() for piece in parts]
         sample = pl.concat(pieces) if pieces else pl.DataFrame()
         columns = {name: self._column(name, sample) for name in sample.columns}
-        columns = _linked(sample, columns)
+        columns = linked(sample, columns)
         blocks = self._cut(sample)
         measured = [measure(block, columns) for block in blocks]
         for name, codes in self._codes.items():
@@ -248,56 +246,3 @@ def _beyond_sampling(apart: Any, sampling: float) -> tuple[float, float, float]:
     shrunk = rest / math.sqrt(total) if total else 0.0
     ends = (float(apart.min()), float(apart.max())) if len(apart) else (0.0, 0.0)
     return rest, min(ends[0], 0.0) * shrunk, max(ends[1], 0.0) * shrunk
-
-
-def _linked(sample: pl.DataFrame, columns: dict[str, ColumnValues]) -> dict[str, ColumnValues]:
-    """Find for each column the one with which it goes most, in either direction."""
-    halves = dict[str, pl.Series]()
-    for name, column in columns.items():
-        if column.kind in ("number", "truth") and column.nulls < column.rows:
-            halves[name] = lower_half(sample[name], column)
-    if not halves or sample.height < _FEWEST_LINKED:
-        return columns
-    signs = np.column_stack([_signs(half) for half in halves.values()])
-    agreement = np.abs(_correlations(signs))
-    linked, names = dict(columns), list(halves)
-    for place, name in enumerate(names):
-        best = int(agreement[place].argmax())
-        if agreement[place, best] >= _TOGETHER:
-            linked[name] = columns[name].model_copy(update={"link": Link(names[best])})
-    for name, column in columns.items():
-        if column.kind == "text" and len(column.codes) > 1:
-            linked[name] = _text_link(name, sample[name], columns, halves)
-    return linked
-
-
-def _signs(half: pl.Series) -> np.ndarray[Any, Any]:
-    return half.cast(pl.Float64).fill_null(half.mean() or 0.0).to_numpy()  # pyright: ignore[reportArgumentType]
-
-
-def _correlations(signs: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    centred = signs - signs.mean(axis=0)
-    norms = np.sqrt((centred**2).sum(axis=0))
-    scaled = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 0)
-    found = scaled.T @ scaled
-    np.fill_diagonal(found, 0.0)
-    return found
-
-
-def _text_link(
-    name: str, cells: pl.Series, columns: dict[str, ColumnValues], halves: dict[str, pl.Series]
-) -> ColumnValues:
-    """Find the column whose halves the values of a column of text tell apart best."""
-    best, strength = None, _TOGETHER
-    for partner, half in halves.items():
-        pairs = pl.DataFrame({"code": cells, "half": half}).drop_nulls()
-        by_code = pairs.group_by("code").agg(pl.col("half").mean(), pl.len())
-        middle = pairs["half"].mean() or 0.0
-        codes = by_code.filter(pl.col("half") > middle)["code"]
-        is_low = pairs["code"].is_in(codes.implode())
-        agreement = abs(
-            _correlations(np.column_stack([_signs(is_low), _signs(pairs["half"])]))[0, 1]
-        )
-        if agreement > strength:
-            best, strength = Link(partner, tuple(sorted(codes))), agreement
-    return columns[name].model_copy(update={"link": best})

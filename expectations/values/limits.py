@@ -159,7 +159,7 @@ def learned_band(known: Known, rows: int, level: float) -> Band:
     reach = student(level, freedom) * deviation
     down = max(reach, _BEYOND * math.sqrt(clustered) * (spread.mean - spread.low))
     up = max(reach, _BEYOND * math.sqrt(clustered) * (spread.high - spread.mean))
-    return _band(name, spread.mean, down, up, deviation, freedom)
+    return _band(name, spread.mean, (down, up), deviation, freedom)
 
 
 def recent_band(known: Known, rows: int, level: float) -> Band:
@@ -172,16 +172,16 @@ def recent_band(known: Known, rows: int, level: float) -> Band:
     deviation, freedom = _together(spread.step**2 * clustered, sampling, profile.blocks - 1)
     reach = student(level, freedom) * deviation
     reach = max(reach, _BEYOND * math.sqrt(clustered) * spread.leap)
-    return _band(name, centre, reach, reach, deviation, freedom)
+    return _band(name, centre, (reach, reach), deviation, freedom)
 
 
 def _band(
-    name: str, centre: float, down: float, up: float, deviation: float, freedom: float
+    name: str, centre: float, reach: tuple[float, float], deviation: float, freedom: float
 ) -> Band:
     scale = scale_of(name)
-    middle = scale.back(centre)
-    low = min(scale.back(-math.inf if scale.only_up else centre - down), middle - scale.effect)
-    high = max(scale.back(centre + up), middle + scale.effect)
+    middle, down = scale.back(centre), math.inf if scale.only_up else reach[0]
+    low = min(scale.back(centre - down), middle - scale.effect)
+    high = max(scale.back(centre + reach[1]), middle + scale.effect)
     return Band(low, high, centre, deviation, freedom)
 
 
