@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .scales import scale_of
+from .scales import angle, scale_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,6 +77,13 @@ class Band(NamedTuple):
     low: float
     high: float
     centre: float
+    deviation: float
+    freedom: float
+
+
+class _Deviation(NamedTuple):
+    """A standard deviation, and the degrees of freedom that it was estimated with."""
+
     deviation: float
     freedom: float
 
@@ -155,11 +162,11 @@ def learned_band(known: Known, rows: int, level: float) -> Band:
     clustered = max(1.0, profile.block_rows / max(rows, 1))
     between = spread.between**2 * clustered * (1 + 1 / profile.blocks)
     sampling = _sampling(name, rows) + _sampling(name, profile.rows)
-    deviation, freedom = _together(between, sampling, profile.blocks - 1)
-    reach = student(level, freedom) * deviation
+    found = _together(between, sampling, profile.blocks - 1)
+    reach = student(level, found.freedom) * found.deviation
     down = max(reach, _BEYOND * math.sqrt(clustered) * (spread.mean - spread.low))
     up = max(reach, _BEYOND * math.sqrt(clustered) * (spread.high - spread.mean))
-    return _band(name, spread.mean, (down, up), deviation, freedom)
+    return _band(known, rows, spread.mean, (down, up), found)
 
 
 def recent_band(known: Known, rows: int, level: float) -> Band:
@@ -169,30 +176,33 @@ def recent_band(known: Known, rows: int, level: float) -> Band:
     centre = float(np.median([scale.to(value) for value in before[-RECENT:]]))
     clustered = max(1.0, profile.block_rows / max(rows, 1))
     sampling = 2 * _sampling(name, rows)
-    deviation, freedom = _together(spread.step**2 * clustered, sampling, profile.blocks - 1)
-    reach = student(level, freedom) * deviation
+    found = _together(spread.step**2 * clustered, sampling, profile.blocks - 1)
+    reach = student(level, found.freedom) * found.deviation
     reach = max(reach, _BEYOND * math.sqrt(clustered) * spread.leap)
-    return _band(name, centre, (reach, reach), deviation, freedom)
+    return _band(known, rows, centre, (reach, reach), found)
 
 
 def _band(
-    name: str, centre: float, reach: tuple[float, float], deviation: float, freedom: float
+    known: Known, rows: int, centre: float, reach: tuple[float, float], spread: _Deviation
 ) -> Band:
-    scale = scale_of(name)
+    scale = scale_of(known.name)
     middle, down = scale.back(centre), math.inf if scale.only_up else reach[0]
-    low = min(scale.back(centre - down), middle - scale.effect)
+    # Of few cells there is none by chance oftener than a turned share shows.
+    one = 1 / max(rows, 1) if scale.to is angle else 0.0
+    low = min(scale.back(centre - down) - one, middle - scale.effect)
     high = max(scale.back(centre + reach[1]), middle + scale.effect)
-    return Band(low, high, centre, deviation, freedom)
+    return Band(low, high, centre, *spread)
 
 
-def _together(between: float, sampling: float, freedom: int) -> tuple[float, float]:
-    """Add a variance that was estimated and one that is known; give deviation and freedom.
+def _together(between: float, sampling: float, freedom: int) -> _Deviation:
+    """Add a variance that was estimated and one that is known.
 
     F. E. Satterthwaite, "An approximate distribution of estimates of variance components",
     Biometrics Bulletin 2 (1946).
     """
     total = between + sampling
-    return math.sqrt(total), min(freedom * (total / between) ** 2 if between else _KNOWN, _KNOWN)
+    freedom_ = freedom * (total / between) ** 2 if between else _KNOWN
+    return _Deviation(math.sqrt(total), min(freedom_, _KNOWN))
 
 
 def _sampling(name: str, rows: int) -> float:

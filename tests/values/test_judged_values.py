@@ -96,8 +96,8 @@ def test_a_fault_that_fits_every_type_is_told(fault: str) -> None:
 
 
 def test_an_ordinary_batch_is_not_told() -> None:
-    """Of two hundred batches of the same kind not one has a finding."""
-    assert [n for n in range(200) if told(check(rows(300, 100 + n), LEARNED))] == []
+    """Of two hundred batches of the same kind at most one has a finding: half of one is promised."""
+    assert sum(bool(told(check(rows(300, 100 + n), LEARNED))) for n in range(200)) <= 1
 
 
 @pytest.mark.parametrize(
