@@ -47,10 +47,10 @@ def learn(
     as_json: AsJson = False,
     timeout: Timeout = None,
 ) -> None:
-    """Learn what values a model was trained on, and keep that beside the model.
+    """Learn what values a model was trained on.
 
-    From then on `check` and `score` tell batches whose values are unlike these: another unit, a new
-    code, a column full of nulls. The model itself is never loaded.
+    That is kept beside the model. From then on `check` and `score` tell batches whose values are
+    unlike these: another unit, a new code, a column full of nulls. The model is never loaded.
     """
     from ...expectations.contract.policy import Policy
     from ...expectations.judge.learned import learning
@@ -65,7 +65,7 @@ def learn(
         "redact": redact,
         "block_rows": block_rows,
     }
-    with reading(*(data or ())):
+    with reading(*(data or ()), doing="learning"):
         profile = learning.learn(*(data or ()), **options)
     place = _keep(profile, model, out, replace=replace)
     if as_json:

@@ -22,7 +22,7 @@ from .doctor import doctor
 from .drift import drift
 from .init import init
 from .learn import learn
-from .options import BROKEN, INTERRUPTED, NOT_PASSED, PASSED, WRONG_USAGE
+from .options import BROKEN, INTERRUPTED, NOT_PASSED, PASSED, UNREAD, WRONG_USAGE
 from .overview import metrics, overview
 from .prune import prune
 from .quarantine import app as quarantine
@@ -40,6 +40,9 @@ class _Commands(TyperGroup):
         """Run a command; no command of ours calls ``sys.exit``, but models and libraries do."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            terminal.leave_unread()
+            raise typer.Exit(UNREAD) from None
         except SystemExit as error:
             msg = f"code of the model or a library called sys.exit({error.code!r})"
             raise RuntimeError(msg) from error

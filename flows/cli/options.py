@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
 PASSED, NOT_PASSED, WRONG_USAGE, BROKEN = range(4)
-INTERRUPTED = 130  # as shells report SIGINT
+INTERRUPTED, UNREAD = 130, 141  # as shells report SIGINT and SIGPIPE
 
 Model = Annotated[str, typer.Argument(help="MLflow model URI, MLmodel folder or suite JSON.")]
 FeedFile = Annotated[Path, typer.Argument(help="YAML file of the feed.")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,9 @@ class _Console(Console):
     def size(self) -> ConsoleDimensions:  # pyright: ignore[reportIncompatibleMethodOverride]
         size = super().size
         return size if self.narrow else size._replace(width=_UNBOUNDED)
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 - the error in hand, in place of an end of the process
 
 
 out = _Console(highlight=False)
@@ -121,6 +125,15 @@ def table_of(*headings: str, right: tuple[str, ...] = ()) -> Table:
 def disposition(word: str) -> Text:
     """Colour a disposition."""
     return plain(word, _STYLES.get(word, ""))  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def leave_unread() -> None:
+    """Let nothing more be printed where nobody reads it any more."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager

@@ -58,25 +58,25 @@ def progress() -> Generator[Callable[[Progress], None]]:
 
 
 @contextmanager
-def reading(*batches: str) -> Generator[None]:
+def reading(*batches: str, doing: str = "judging") -> Generator[None]:
     """Show how much of batches has been read, how fast, and how long the rest will take."""
     if not err.watched or not batches:
         yield
         return
-    with _bar(12, of_bytes=True) as bar, watched(_Gauge(bar, batches).show):
+    with _bar(12, of_bytes=True) as bar, watched(_Gauge(bar, batches, doing).show):
         yield
 
 
 class _Gauge:
     """Adds up what is told of the files of a batch; what is read again begins anew."""
 
-    def __init__(self, bar: Bar, batches: Sequence[str]) -> None:
+    def __init__(self, bar: Bar, batches: Sequence[str], doing: str) -> None:
         self._bar = bar
         self._sizes = {file: size for batch in batches for file, size in _sizes(batch).items()}
         self._rows, self._bytes = dict[Path, int](), dict[Path, int]()
         self._total, self._done = sum(self._sizes.values()), 0
         self._name = cut(for_terminal(listed((Path(b).name for b in batches), 1)), _LONGEST_NAME)
-        self._task = bar.add_task(f"judging {self._name}", total=self._total or None, rows="")
+        self._task = bar.add_task(f"{doing} {self._name}", total=self._total or None, rows="")
 
     def show(self, now: Reading) -> None:
         size = self._sizes.get(now.path, 0)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -136,6 +139,32 @@ def test_a_table_in_a_pipe_cuts_no_name(model: str, capsys: Any) -> None:
     assert [line.split() for line in out.splitlines() if LONG in line] == [[LONG, "long", "yes"]]
 
 
+@pytest.mark.parametrize("reads", ["stdout", "both"])
+@pytest.mark.parametrize(
+    "arguments",
+    [("check", "{model}", "{batch}"), ("check", "{model}", "{batch}", "--json")],
+    ids=" ".join,
+)
+def test_a_command_ends_quietly_when_its_reader_goes_away(
+    arguments: tuple[str, ...], reads: str, model: str, batch: str
+) -> None:
+    """What is piped into ``head`` ends with the code of SIGPIPE, and prints no traceback."""
+    given = [argument.format(model=model, batch=batch) for argument in arguments]
+    unread, pipe = os.pipe()
+    os.close(unread)
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "signature_gate", *given],
+        stdout=pipe,
+        stderr=pipe if reads == "both" else subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    os.close(pipe)
+    assert (ended.returncode, ended.stderr or "") == (141, "")
+
+
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_a_long_judgement_shows_rows_speed_and_time_left(ending: str, tmp_path: Path) -> None:
     """On a terminal, in one line of 80 columns that is gone at the end; stdout is untouched."""
@@ -162,7 +191,7 @@ def test_what_is_read_again_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"x" * 1000)
     with Bar(disable=True) as bar:
-        gauge = _Gauge(bar, str(path))
+        gauge = _Gauge(bar, [str(path)], "learning")
         told = [(None, 600), (5, None), (None, 1000), (9, None), (None, 300), (2, None)]
         seen = []
         for rows, position in told:

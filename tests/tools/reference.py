@@ -28,7 +28,7 @@ from signature_gate.expectations.verdict.explain import KINDS_IN_WORDS
 from signature_gate.expectations.verdict.rule_result import RuleResult
 from signature_gate.expectations.verdict.verdict import BatchInfo, Verdict, Violation
 from signature_gate.flows.cli.main import _EXIT_CODES, app
-from signature_gate.flows.cli.options import INTERRUPTED
+from signature_gate.flows.cli.options import INTERRUPTED, UNREAD
 from signature_gate.tasks.alerts.alert import alert_of_drift, alerts_of_silence
 from signature_gate.tasks.alerts.automations import _ALERTS
 from signature_gate.tasks.feed.feed import Feed
@@ -114,6 +114,7 @@ def exit_codes() -> str:
     said = str(app.info.help).partition("Exit codes: ")[2].rstrip(".")
     codes = [tuple(part.strip().split(" ", 1)) for part in said.split(";")]
     codes.append((str(INTERRUPTED), "interrupted from the keyboard"))
+    codes.append((str(UNREAD), "nobody reads what it prints any more, as in `… \\| head`"))
     raised = [
         (f"`{kind.__name__}`", str(_code(kind)), first_line(kind))
         for kind in vars(errors).values()
