@@ -96,7 +96,7 @@ def test_a_fault_that_fits_every_type_is_told(fault: str) -> None:
 
 
 def test_an_ordinary_batch_is_not_told() -> None:
-    """Of two hundred batches of the same kind at most one has a finding: half of one is promised."""
+    """Of two hundred batches of the same kind at most one has one: half of one is promised."""
     assert sum(bool(told(check(rows(300, 100 + n), LEARNED))) for n in range(200)) <= 1
 
 
@@ -173,7 +173,7 @@ def test_another_profile_can_be_named(tmp_path: Path) -> None:
 
 def test_fewer_false_alarms_are_paid_with_later_ones() -> None:
     """The rarer an alarm may be, the farther away a batch must be."""
-    batch = with_(wind=some(28, None, "wind"))
+    batch = with_(wind=some(36, None, "wind"))
     seldom = {"false_alarms": "1 per 1000000000 batches", "nulls": "allow"}
 
     assert ("shift", "wind") in told(check(batch, LEARNED, {"false_alarms": "1 per 10 batches"}))
