@@ -28,6 +28,7 @@ ChangeKind = Literal[
     "nullability",
     "default",
     "order",
+    "values",
 ]
 
 # What a change means, and why.
@@ -47,6 +48,8 @@ _OPPOSITE: dict[ChangeKind, ChangeKind] = {
     "optional": "required",
 }
 _LONGEST = 200
+# What changed is told by what was and what became.
+_UNNAMED = ("retyped", "values")
 
 
 class Change(BaseModel):
@@ -104,7 +107,7 @@ class Change(BaseModel):
                 return f"{where} became {self.kind}"
             case kind:
                 moved = f"{_shown(self.before)} became {_shown(self.after)}"
-                return f"{where}: {'' if kind == 'retyped' else f'{kind}, '}{moved}"
+                return f"{where}: {'' if kind in _UNNAMED else f'{kind}, '}{moved}"
 
     def inverted(self) -> Change:
         """The same change, seen from after to before; its effect is not judged anew."""

@@ -15,6 +15,7 @@ from .change import Change, make_change, order_changes
 from .field_diff import FieldRules, field_changes
 from .rename_matching import Field
 from .type_diff import MlflowTypeRules, to_field, why_refused
+from .values_diff import values_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,8 @@ def contract_changes(before: Contract, after: Contract, policy: Policy) -> Itera
     yield from _column_changes(before, after, policy)
     yield from field_changes(_params(before), _params(after), _ParamRules(), part="param")
     yield from _output_changes(before, after, policy)
+    if before.values and after.values:
+        yield from values_changes(before.values, after.values, policy)
 
 
 # ----- columns -----

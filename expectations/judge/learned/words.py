@@ -20,7 +20,7 @@ _RAREST = 1e-12
 
 
 def _cut(name: str, column: ColumnValues) -> str:
-    return _number(column.cuts[name.removeprefix("length_")])
+    return number(column.cuts[name.removeprefix("length_")])
 
 
 # Family of a share -> the rows that it counts; under redact nothing is said of values.
@@ -33,7 +33,7 @@ _COUNTED: dict[str, Callable[[str, ColumnValues], str]] = {
     "spike": lambda *_: "one and the same value",
     "whole": lambda *_: "whole numbers",
     "true": lambda *_: "true",
-    "sentinel": lambda _, column: f"the value {_number(column.sentinel or 0)}",
+    "sentinel": lambda _, column: f"the value {number(column.sentinel or 0)}",
     "midnight": lambda *_: "midnight",
     "goes_with": lambda _, column: (
         f"values in the same half as those of {column.link.partner!r}" if column.link else ""
@@ -85,13 +85,14 @@ def _noun(name: str, column: ColumnValues, *, redact: bool) -> str:
 def _written(name: str, value: float, column: ColumnValues) -> str:
     if name == "median":
         middle = column.quantile(0.5) + value * column.width
-        return _moment(middle) if column.kind == "time" else _number(middle)
+        return _moment(middle) if column.kind == "time" else number(middle)
     if name == "width":
-        return _number(math.exp(value) * column.width)
+        return number(math.exp(value) * column.width)
     return percent(value)
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Write a number as a message does."""
     return f"{value:,.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:,.4g}"  # noqa: PLR2004
 
 
