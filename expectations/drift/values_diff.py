@@ -61,9 +61,9 @@ def _of_shares(both: _Both) -> Iterator[_Difference]:
 
 
 def _shares(statistic: str, words: str, shares: list[float], both: _Both) -> Iterator[_Difference]:
-    if _differs(statistic, *shares, both):
-        old, new = map(percent, shares)
-        yield statistic, f"{old} {words}", new
+    old, new = shares
+    if _differs(statistic, old, new, both):
+        yield statistic, f"{percent(old)} {words}", percent(new)
 
 
 def _differs(statistic: str, old: float, new: float, both: _Both) -> bool:
