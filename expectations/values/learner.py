@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from .blocks import Blocks
 from .column_values import LEVELS, MOST_CODES, ColumnValues, Spread
 from .links import linked
 from .measures import Measured, as_cells, kind_of, measure
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 
     from .column_values import Kind
 
-# Blocks that are kept, spread evenly over all rows, and the cells in them.
-_MOST_BLOCKS = 256
-_MOST_CELLS = 6_000_000
-_FEWEST_BLOCKS = 16
 _FEWEST_ROWS = 20
 BLOCK_ROWS = 1_000
 # Blocks before one by which it is predicted.
@@ -40,15 +37,21 @@ _MANY = 0.1
 class Learner:
     """What is known of the rows so far: counts of all of them, and whole blocks of them."""
 
-    def __init__(self, schema: Mapping[str, pl.DataType], block_rows: int = BLOCK_ROWS) -> None:
-        """Take rows with these columns, in the model's types, that arrive so many at a time."""
+    def __init__(
+        self,
+        schema: Mapping[str, pl.DataType],
+        block_rows: int = BLOCK_ROWS,
+        *,
+        by_batch: bool = False,
+    ) -> None:
+        """Take rows with these columns, in the model's types.
+
+        They arrive so many at a time, or each batch is a block, ended by ``end_batch``.
+        """
         self._kinds: dict[str, Kind] = {name: kind_of(dtype) for name, dtype in schema.items()}
         self._whole = {name for name, dtype in schema.items() if dtype.is_integer()}
-        self._block_rows = block_rows
-        cells = _MOST_CELLS // max(len(schema), 1)
-        self._most = max(_FEWEST_BLOCKS, min(_MOST_BLOCKS, cells // block_rows))
-        self._rows, self._every = 0, 1
-        self._blocks = dict[int, list[pl.DataFrame]]()
+        self._schema, self._rows = dict(schema), 0
+        self._blocks = Blocks(len(schema), block_rows, by_batch=by_batch)
         self._nulls = dict.fromkeys(schema, 0)
         self._bounds = dict[str, tuple[float, float]]()
         self._codes: dict[str, dict[str, int]] = {
@@ -60,34 +63,23 @@ class Learner:
         """Rows so far."""
         return self._rows
 
-    @property
-    def columns(self) -> list[str]:
-        """Names of the columns, in their order."""
-        return list(self._kinds)
-
     def add(self, frame: pl.DataFrame) -> None:
         """Learn from the next rows."""
-        cells = {
-            name: as_cells(frame.to_series(place), kind)
-            for place, (name, kind) in enumerate(self._kinds.items())
-        }
+        cells = {name: as_cells(self._of(frame, name), kind) for name, kind in self._kinds.items()}
         for name, column in cells.items():
             self._count(name, column)
-        self._keep(pl.DataFrame(cells))
+        self._blocks.add(pl.DataFrame(cells))
         self._rows += frame.height
 
-    def _keep(self, frame: pl.DataFrame) -> None:
-        """Keep every so manieth block of rows, and fewer of them where they become too many."""
-        offset = 0
-        while offset < frame.height:
-            number, within = divmod(self._rows + offset, self._block_rows)
-            length = min(self._block_rows - within, frame.height - offset)
-            if number % self._every == 0:
-                self._blocks.setdefault(number, []).append(frame.slice(offset, length))
-            offset += length
-            if len(self._blocks) > self._most:
-                self._every *= 2
-                self._blocks = {n: b for n, b in self._blocks.items() if n % self._every == 0}
+    def _of(self, frame: pl.DataFrame, name: str) -> pl.Series:
+        """Take a column, which a batch may lack."""
+        if name in frame.columns:
+            return frame[name]
+        return pl.repeat(None, frame.height, dtype=self._schema[name], eager=True)
+
+    def end_batch(self) -> None:
+        """End the block where each batch is one."""
+        self._blocks.end_batch()
 
     def _count(self, name: str, cells: pl.Series) -> None:
         self._nulls[name] += cells.null_count()
@@ -108,13 +100,13 @@ class Learner:
 
     def profile(self, gate_version: str = "") -> ValueProfile:
         """Conclude from the rows so far."""
-        pieces = [piece for parts in self._blocks.values() for piece in parts]
-        sample = pl.concat(pieces) if pieces else pl.DataFrame()
+        sample = self._blocks.sample()
         columns = {name: self._column(name, sample) for name in sample.columns}
         columns = linked(sample, columns)
-        blocks = self._cut(sample)
+        blocks = self._blocks.cut(sample)
         measured = [measure(block, columns) for block in blocks]
-        for name, codes in self._codes.items():
+        for name, counts in self._codes.items():
+            codes = _counted(sample[name]) if self._blocks.thinned else counts
             for block, found in zip(blocks, measured, strict=True):
                 if "unseen" in found.get(name, {}):
                     found[name]["unseen"] = _seen_nowhere_else(block[name], codes)
@@ -122,7 +114,7 @@ class Learner:
         return ValueProfile(
             rows=self._rows,
             blocks=len(blocks),
-            block_rows=max((block.height for block in blocks), default=self._block_rows),
+            block_rows=int(np.median([block.height for block in blocks])),
             columns={
                 name: column.model_copy(update={"spreads": spreads.get(name, {})})
                 for name, column in columns.items()
@@ -130,17 +122,8 @@ class Learner:
             gate_version=gate_version,
         )
 
-    def _cut(self, sample: pl.DataFrame) -> list[pl.DataFrame]:
-        """Take the blocks, or cut few rows into smaller ones."""
-        if len(self._blocks) >= _FEWEST_BLOCKS:
-            blocks = [pl.concat(parts) for parts in self._blocks.values()]
-            return blocks if blocks[-1].height > self._block_rows // 2 else blocks[:-1]
-        size = max(sample.height // _FEWEST_BLOCKS, _FEWEST_ROWS)
-        starts = range(0, max(sample.height - size + 1, 1), size)
-        return [sample.slice(start, size) for start in starts]
-
     def _column(self, name: str, sample: pl.DataFrame) -> ColumnValues:
-        kind, cells = self._kinds[name], sample[name].drop_nulls()
+        kind, cells = self._kinds[name], sample[name].alias("").drop_nulls()
         found: dict[str, Any] = {"kind": kind, "rows": self._rows, "nulls": self._nulls[name]}
         if kind == "number" and cells.len():
             found |= _of_numbers(cells.to_numpy(), *self._bounds[name])
@@ -188,10 +171,13 @@ def _quantiles(values: np.ndarray[Any, Any]) -> tuple[float, ...]:
 
 def _seen_nowhere_else(cells: pl.Series, codes: Mapping[str, int]) -> Measured:
     """Find the share of cells that would be unseen if their block had not been learned from."""
-    here = cells.drop_nulls()
-    counts = here.value_counts(name="#")
-    alone = sum(n for code, n in counts.iter_rows() if codes[code] == n)
+    here = cells.alias("").drop_nulls()
+    alone = sum(n for code, n in _counted(here).items() if codes[code] == n)
     return Measured(alone / here.len(), here.len())
+
+
+def _counted(cells: pl.Series) -> dict[str, int]:
+    return dict(cells.alias("").drop_nulls().value_counts(name="#").iter_rows())
 
 
 def _spreads(blocks: list[dict[str, Any]]) -> dict[str, dict[str, Spread]]:

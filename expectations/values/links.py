@@ -20,7 +20,7 @@ def linked(sample: pl.DataFrame, columns: dict[str, ColumnValues]) -> dict[str, 
     halves = dict[str, pl.Series]()
     for name, column in columns.items():
         if column.kind in ("number", "truth") and column.nulls < column.rows:
-            halves[name] = lower_half(sample[name], column)
+            halves[name] = lower_half(sample[name].alias(""), column)
     if not halves or sample.height < _FEWEST_LINKED:
         return columns
     signs = np.column_stack([_signs(half) for half in halves.values()])

@@ -41,12 +41,15 @@ def kind_of(dtype: pl.DataType) -> Kind:
 
 def as_cells(cells: pl.Series, kind: Kind) -> pl.Series:
     """Put cells in the one type in which their kind is measured; null where one is missing."""
+    cells = cells.alias("")  # what looks like a pattern names other columns
     if kind == "number":
         numbers = cells.cast(pl.Float64)
         # Infinity is missing too: it has no place on a scale, nor in JSON.
         return numbers.set(~numbers.is_finite(), None)
     if kind == "time" and not cells.dtype.is_float():
         return cells.cast(pl.Datetime("us")).to_physical().cast(pl.Float64) / 1e6
+    if kind == "other":
+        return cells.is_null().replace(True, None)
     return cells.cast(pl.String) if kind == "text" else cells
 
 

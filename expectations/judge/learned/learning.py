@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ from ...batch.query import READ_ERRORS
 from ...batch.reading import Reading, tell
 from ...contract.contract import Contract
 from ...contract.policy import Policy
-from ...errors import Misuse
+from ...errors import GateError, Misuse
 from ...readers.open import open_batch
+from ...values.blocks import FEWEST_BLOCKS
 from ...values.learner import BLOCK_ROWS, Learner
 from ...verdict.verdict import GATE_VERSION, BatchRejected
 from ..checking import check
@@ -21,11 +23,10 @@ from ..request import as_policy
 from ..schema_stage import plan_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from os import PathLike
 
     from ...batch.batch import Batch
-    from ...conform.plan import BatchPlan
     from ...values.profile import ValueProfile
     from ..file_result import FileResult
 
@@ -71,11 +72,7 @@ def learn(
         raise Misuse(msg)
     known = _contract(data[0], contract)
     chosen = as_policy(policy, known).model_copy(update=_LENIENT)
-    learner: Learner | None = None
-    for batch in data:
-        for rows in _rows(batch, known, chosen):
-            learner = learner or Learner(rows.schema, block_rows)
-            learner.add(rows.select(learner.columns))
+    learner = _learned(data, known, chosen, block_rows)
     if learner is None or not learner.rows:
         msg = "there are no rows to learn from: none arrived that fits the contract."
         raise Misuse(msg)
@@ -83,24 +80,60 @@ def learn(
     return profile.redact() if redact or chosen.redact else profile
 
 
-def _rows(batch: Any, contract: Contract, policy: Policy) -> Iterator[pl.DataFrame]:
-    """Yield the rows that fit, in the model's types; what cannot be read is refused as judged."""
+def fits(batch: Any, contract: Contract, policy: Policy) -> bool:
+    """Whether names and types of a batch are such that its rows can be learned from."""
     try:
-        opened = open_batch(batch, contract, policy)
-        files = list(plan_files(opened.files, contract, policy))
-        if opened.unreadable or any(file.plan is None for file in files):
-            raise BatchRejected(check(batch, contract, policy).verdict)
-        for file in files:
-            assert file.plan is not None  # noqa: S101 - refused above
-            yield from _of_file(file, file.plan)
+        return bool(_files(batch, contract, policy.model_copy(update=_LENIENT)))
+    except (GateError, UnreadableError, *READ_ERRORS):
+        return False
+
+
+def _learned(
+    data: Sequence[Any], contract: Contract, policy: Policy, block_rows: int
+) -> Learner | None:
+    """Read all rows that fit; where there are many batches, or files of one, each is a block."""
+    learner: Learner | None = None
+    for batch in data:
+        with _refused_as_judged(batch, contract, policy):
+            files = _files(batch, contract, policy)
+            each_file = len(data) == 1 and len(files) >= FEWEST_BLOCKS
+            by_batch = each_file or len(data) >= FEWEST_BLOCKS
+            for file in files:
+                for rows in _rows(file):
+                    learner = learner or Learner(rows.schema, block_rows, by_batch=by_batch)
+                    learner.add(rows)
+                if learner and each_file:
+                    learner.end_batch()
+        if learner:
+            learner.end_batch()
+    return learner
+
+
+@contextmanager
+def _refused_as_judged(batch: Any, contract: Contract, policy: Policy) -> Generator[None]:
+    """Refuse what cannot be read by the verdict on it."""
+    try:
+        yield
     except (UnreadableError, *READ_ERRORS):
         check(batch, contract, policy).raise_if_rejected()
         raise
 
 
-def _of_file(file: FileResult, plan: BatchPlan) -> Iterator[pl.DataFrame]:
-    rejected, done = "\x1frejected", 0
-    wanted = [*(column.value for column in plan.columns), plan.is_rejected().alias(rejected)]
+def _files(batch: Any, contract: Contract, policy: Policy) -> list[FileResult]:
+    opened = open_batch(batch, contract, policy)
+    files = list(plan_files(opened.files, contract, policy))
+    if opened.unreadable or any(file.plan is None for file in files):
+        raise BatchRejected(check(batch, contract, policy).verdict)
+    return files
+
+
+def _rows(file: FileResult) -> Iterator[pl.DataFrame]:
+    """Yield the rows that fit, in the model's types."""
+    assert file.plan is not None  # noqa: S101 - refused before
+    values, done = [column.value for column in file.plan.columns], 0
+    names = [column.column.name for column in file.plan.columns]
+    rejected = "\x1f" * (1 + max(map(len, names), default=0))  # is no column's name
+    wanted = [*values, file.plan.is_rejected().alias(rejected)]
     for piece in file.in_pieces(wanted, _PIECE):
         done += piece.height
         if file.batch.info.uri:
