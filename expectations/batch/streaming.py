@@ -31,6 +31,15 @@ class ReadInPieces(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadAtPlaces(Protocol):
+    """A scan of which runs of rows can be read without those before."""
+
+    def places(self, places: Sequence[tuple[int, int]]) -> Iterator[pl.LazyFrame] | None:
+        """Read runs of rows, each by its first row and their number; None if only the scan can."""
+        ...
+
+
 @dataclass(frozen=True)
 class WithColumns:
     """A scan with further columns, stage by stage of those before."""
@@ -46,6 +55,11 @@ class WithColumns:
         """Read piece by piece, if what is completed can be."""
         pieces = self.scan.pieces(rows) if isinstance(self.scan, ReadInPieces) else None
         return None if pieces is None else map(self.completed, pieces)
+
+    def places(self, places: Sequence[tuple[int, int]]) -> Iterator[pl.LazyFrame] | None:
+        """Read runs of rows, if what is completed can be."""
+        rows = self.scan.places(places) if isinstance(self.scan, ReadAtPlaces) else None
+        return None if rows is None else map(self.completed, rows)
 
     def completed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """Add the columns to rows of the scan."""

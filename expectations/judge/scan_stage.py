@@ -67,8 +67,7 @@ def scan_files(result: BatchResult, policy: Policy) -> BatchResult:
 
 
 def _count_file(file: FileResult) -> FileResult:
-    # A lazy frame is not read for its count.
-    is_lazy = file.batch.rows is None and file.batch.info.uri is None
+    is_lazy = file.batch.rows is None and file.batch.info.uri is None  # it is not read for that
     return replace(file, row_count=None if is_lazy else count_rows(file.batch))
 
 
@@ -81,8 +80,8 @@ def _count_together(
     alike, size = dict[Any, list[FileResult]](), 0
     for file in files:
         size += file.batch.info.bytes or 0
-        key = (size // _AT_ONCE, id(file.plan), *map(id, file.undecided))
-        alike.setdefault(key, []).append(file)
+        checks = map(id, file.undecided)
+        alike.setdefault((size // _AT_ONCE, id(file.plan), *checks), []).append(file)
     for first, *others in alike.values():
         path, rows = unused_prefix(first.batch.sources, _PATH), None
         if others and _needs_scan(first, policy):
@@ -99,11 +98,12 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
     Raises:
         UnreadableError: The content broke off or contradicts its own format.
     """
-    if not _needs_scan(file, policy):
-        if file.sampler and (plan := file.plan):
-            file.sampler.from_rows(file.rows(), file.batch.rows or 0, plan)
+    is_scanned = _needs_scan(file, policy)
+    if file.sampler and file.plan and not (is_scanned and file.sampler.takes(file.batch)):
+        file.sampler.from_places(file.batch, file.plan)
+    if not is_scanned:
         return replace(file, row_count=file.batch.rows)
-    (row,) = [counted] if counted else _totals(file, file.batch.scan(), policy)
+    row = counted or _totals(file, file.batch.scan(), policy)[0]
     fails = [(check, int(row[f"fails {i}"])) for i, check in enumerate(file.undecided)]
     failing = [(check, count) for check, count in fails if count]
     if file.rule_counts and any(check.blocks and check.rule is None for check, _ in failing):
@@ -190,7 +190,7 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
         *(check.mask.alias(name) for name, check in zip(failing, undecided, strict=True)),
         *(expr.alias(name) for name, expr in applies.items()),
         *(expr for column in columns for expr in column.columns()),
-        *(file.sampler.values(file.plan) if file.sampler and file.plan else ()),
+        *(file.sampler.values(file.batch, file.plan) if file.sampler else ()),
         pl.any_horizontal(nulls).alias("decoded"),
     )
     if file.sampler:

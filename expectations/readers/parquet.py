@@ -113,6 +113,13 @@ class ParquetScan:
         read = self._by_polars if by_polars else self._by_arrow
         return (frame.lazy() for frame in read([ROW, *self._positions], rows))
 
+    def places(self, places: Sequence[tuple[int, int]]) -> Iterator[pl.LazyFrame] | None:
+        """Read runs of rows by Polars, which skips the pages before them."""
+        if self._needs_arrow or self._swells:
+            return None
+        rows = with_row_number(self._in_range, self.schema.names)
+        return (rows.slice(first, height) for first, height in places)
+
     def is_like(self, other: ParquetScan) -> bool:
         """Tell whether Polars alone reads it, and finds the columns of another."""
         others_too = self._needs_arrow or self._swells or self._int96
@@ -122,8 +129,6 @@ class ParquetScan:
         if self._swells:
             refuse_large_pages(self.path, self.metadata, self._leaves_of(columns))
         return self._by_arrow(columns, _ROWS) if self._needs_arrow else self._by_polars(columns)
-
-    # ----- which reader -----
 
     @cached_property
     def _needs_arrow(self) -> bool:
@@ -162,19 +167,20 @@ class ParquetScan:
         dtypes = self._polars_dtypes
         return tuple(name for name in names if dtypes.get(name) == pl.Datetime("ns"))
 
-    # ----- by Polars -----
-
     @cached_property
     def _polars_dtypes(self) -> dict[str, pl.DataType]:
         dtypes = self.polars_schema or {}
         return {name: dtype for name, dtype in dtypes.items() if name not in RESERVED}
 
+    @property
+    def _in_range(self) -> pl.LazyFrame:
+        return scan_by_polars(self.path).with_columns(map(out_of_range_if_full, self._int96))
+
     def _by_polars(self, columns: Sequence[str], rows: int | None = None) -> Iterator[pl.DataFrame]:
         """Read all at once, as far ahead as Polars does, or so many rows at a time at most."""
-        lazy, done, opened = scan_by_polars(self.path), 0, self._state()
-        in_range = lazy.with_columns(map(out_of_range_if_full, self._int96))
+        done, opened, in_range = 0, self._state(), self._in_range
         try:
-            if lazy.collect_schema() != self.polars_schema:
+            if in_range.collect_schema() != self.polars_schema:
                 raise UnreadableError(_ANOTHER, REDELIVER)
             for first, height in self._parts(rows) if rows else [(0, None)]:
                 part = in_range.slice(first, height) if rows else in_range
@@ -221,8 +227,6 @@ class ParquetScan:
         if not self._is_alike:
             observed = "content that Polars, with which the gate reads, cannot decode"
             raise unreadable(failed, observed, _PLAIN) from failed
-
-    # ----- by Arrow -----
 
     @cached_property
     def _positions(self) -> dict[str, int]:

@@ -12,7 +12,7 @@ import polars as pl
 from ..conform.row_check import RowCheck, never_ruled_out
 from ..values.expectations import learned_statistic
 from .metrics import against_limits
-from .operands import INTEGERS, instant
+from .operands import INTEGERS, NUMBERS, instant
 from .row_rules import ROW_RULES
 from .rule import applies_to
 
@@ -56,7 +56,9 @@ def masks(rule: Rule, operands: RuleOperands) -> tuple[pl.Expr, pl.Expr]:
 def _keeps_limits(operands: RuleOperands, known: ColumnStatistics) -> bool:
     """Tell whether the smallest and the largest value are within limits: so is each between."""
     scale: Any = instant if operands.kind == "datetime" else float
-    if known.nulls is None or not (known.bounds and isinstance(known.bounds[0], int | date)):
+    if known.nulls is None or not (
+        known.bounds and isinstance(known.bounds[0], int | float | date)
+    ):
         return False
     limits = {key: scale(v) for key, v in operands.kwargs.items() if key.endswith("_value")}
     kwargs = operands.kwargs | limits
@@ -84,7 +86,9 @@ def rule_checks(
             about = rule.about(whole.operands, pl.col(whole.is_valid))
             applies, failing = masks(rule, about)
             # In other types there is NaN, of which statistics do not tell, or no order of numbers.
-            is_exact = about.kinds <= {*INTEGERS, "datetime"} and rule.type in _PROOFS
+            is_learned = bool(learned_statistic(rule.stated))  # there NaN is missing like null
+            exact = {*(NUMBERS if is_learned else INTEGERS), "datetime"}
+            is_exact = about.kinds <= exact and rule.type in _PROOFS
             if is_exact and rule.condition is None and rule.mostly == 1:
                 proof = partial(_PROOFS[rule.type], about)
         else:

@@ -1,4 +1,8 @@
-"""An even sample of a batch's conformed rows, taken on the way of the scan."""
+"""A sample of a batch's conformed rows: on the way of the scan, or from a few places of it.
+
+Where rows are counted beforehand, a few runs of them are cheaper than to have each value of all
+columns at hand; small batches, and text, are sampled while they are scanned.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,10 @@ import polars as pl
 
 from ...batch.columns import ROW
 from ...batch.query import collect
+from ...batch.streaming import ReadAtPlaces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ...batch.batch import Batch
     from ...conform.plan import BatchPlan
@@ -37,6 +42,8 @@ class Sampler:
     def on_the_way(self, rows: pl.LazyFrame, blocking: Sequence[str]) -> pl.LazyFrame:
         """Take rows of a lazy frame that has ``values``, without those, while it is read."""
         names = rows.collect_schema().names()
+        if not any(name.startswith(_VALUE) for name in names):
+            return rows
         others = [name for name in names if not name.startswith(_VALUE)]
         schema = {name: rows.collect_schema()[name] for name in others}
 
@@ -49,16 +56,24 @@ class Sampler:
 
         return rows.map_batches(take, schema=schema, streamable=True)
 
-    def from_rows(self, rows: pl.LazyFrame, height: int, plan: BatchPlan) -> None:
-        """Take rows of a file of which nothing else has to be read: a few runs of them."""
-        length = max(1, height // self._every)
-        runs = _SLICES if length < height else 1
-        for run in range(runs):
-            taken = rows.slice(height * run // runs, -(-length // runs))
-            self._add(collect(taken.select(self.values(plan))))
+    def takes(self, file: Batch) -> bool:
+        """Whether rows of a file are taken while it is scanned."""
+        return self._every == 1 or _at_places(file, ()) is None
 
-    def values(self, plan: BatchPlan) -> list[pl.Expr]:
-        """Select the conformed values of the columns that the profile knows."""
+    def from_places(self, file: Batch, plan: BatchPlan) -> None:
+        """Take a few runs of a file's rows."""
+        height = file.rows or 0
+        length = max(1, height // self._every)
+        runs = min(_SLICES, length) if length < height else 1
+        places = [(height * run // runs, -(-length // runs)) for run in range(runs)]
+        for rows in _at_places(file, places) or [file.scan().head(self._most)]:
+            self._add(collect(rows.filter(~plan.is_rejected()).select(self._values(plan))))
+
+    def values(self, file: Batch, plan: BatchPlan | None) -> list[pl.Expr]:
+        """Select what is taken on the way of a scan: conformed values, if any."""
+        return self._values(plan) if plan and self.takes(file) else []
+
+    def _values(self, plan: BatchPlan) -> list[pl.Expr]:
         return [
             (
                 column.value.is_null().replace(True, None)
@@ -79,6 +94,10 @@ class Sampler:
         names = [name for name in rows.columns if name.startswith(_VALUE)]
         if rows.height:
             self._frames.append(rows.select(names))
+
+
+def _at_places(file: Batch, places: Sequence[tuple[int, int]]) -> Iterator[pl.LazyFrame] | None:
+    return file.scan.places(places) if isinstance(file.scan, ReadAtPlaces) else None
 
 
 def _rows_of(file: Batch) -> int:
