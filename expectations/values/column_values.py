@@ -57,6 +57,8 @@ class ColumnValues(BaseModel):
         low: Smallest number; of a time seconds since 1970.
         high: Largest number.
         whole: Whether all numbers are whole.
+        grows: Whether no number is smaller than one before it: a calendar's or a counter's, which
+            goes on to numbers that were never there.
         quantiles: Of numbers, or of the lengths of text, at ``LEVELS``.
         codes: How often each distinct value occurs; empty if there are more than a hundred.
         pattern: Regular expression that all texts match; None where they have none in common.
@@ -73,6 +75,7 @@ class ColumnValues(BaseModel):
     low: float | None = None
     high: float | None = None
     whole: bool = False
+    grows: bool = False
     quantiles: tuple[float, ...] = ()
     codes: dict[str, int] = Field(default_factory=dict)
     pattern: str | None = None

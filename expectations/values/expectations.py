@@ -25,11 +25,11 @@ META = "signature_gate"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Beyond the largest value there is room for what one row in ten million has, if the tail goes on as
 # it did from a quantile to the largest, and at least a quarter of the range. Points in time may go
-# on for ten years, or for three times their range.
+# on for ten years, or for three times their range; numbers that grow to ten times the largest.
 _RAREST, _ROOM = math.log(1e7), 0.25
 # For so many rows: the share of them in the tail, and by how much it may be carried on at most.
 _TAILS = ((1_000, 0.01, 4.0), (200, 0.05, 4.0), (0, 0.25, 2.0))
-_YEARS, _RANGES = 10 * 365.25 * 86_400, 3.0
+_YEARS, _RANGES, _TIMES = 10 * 365.25 * 86_400, 3.0, 9.0
 _LARGEST = 2**53
 
 
@@ -73,7 +73,8 @@ def bounds(column: ColumnValues) -> tuple[float, float] | None:
         return middle + unit * math.sinh(far + tail * (far - before))
 
     least = min(beyond(low, column.quantile(share)), low - room)
-    most = max(beyond(high, column.quantile(1 - share)), high + room)
+    ahead = max(_RANGES * span, _TIMES * high) if column.grows else room
+    most = max(beyond(high, column.quantile(1 - share)), high + ahead)
     # What was never negative may only be so by a fault.
     return (max(least, 0.0) if low >= 0 else least), (min(most, 0.0) if high <= 0 else most)
 

@@ -32,6 +32,9 @@ _CODES_SHOWN = 20
 # Radians between the smallest and the largest share of a block: a quarter circle is all there is.
 _SATURATED = 0.8
 _MANY = 0.1
+# Distinct numbers, each of which is larger than those before, and what is judged of such a column.
+_FEWEST_STEPS = 3
+_KEPT = {"null", "whole", "sentinel"}
 
 
 class Learner:
@@ -110,7 +113,7 @@ class Learner:
             for block, found in zip(blocks, measured, strict=True):
                 if "unseen" in found.get(name, {}):
                     found[name]["unseen"] = _seen_nowhere_else(block[name], codes)
-        spreads = _spreads(measured)
+        spreads = _spreads(measured, columns)
         return ValueProfile(
             rows=self._rows,
             blocks=len(blocks),
@@ -128,6 +131,7 @@ class Learner:
         if kind == "number" and cells.len():
             found |= _of_numbers(cells.to_numpy(), *self._bounds[name])
             found["whole"] = name in self._whole or found["whole"]
+            found["grows"] = cells.is_sorted() and cells.n_unique() >= _FEWEST_STEPS
         elif kind == "time" and cells.len():
             found |= dict(zip(("low", "high"), self._bounds[name], strict=True))
             found["quantiles"] = _quantiles(cells.to_numpy())
@@ -180,7 +184,9 @@ def _counted(cells: pl.Series) -> dict[str, int]:
     return dict(cells.alias("").drop_nulls().value_counts(name="#").iter_rows())
 
 
-def _spreads(blocks: list[dict[str, Any]]) -> dict[str, dict[str, Spread]]:
+def _spreads(
+    blocks: list[dict[str, Any]], columns: Mapping[str, ColumnValues]
+) -> dict[str, dict[str, Spread]]:
     collected = dict[str, dict[str, list[Any]]]()
     for block in blocks:
         for column, statistics in block.items():
@@ -191,7 +197,11 @@ def _spreads(blocks: list[dict[str, Any]]) -> dict[str, dict[str, Spread]]:
         for column, named in collected.items()
     }
     return {
-        column: {name: spread for name, spread in named.items() if _is_judged(name, named)}
+        column: {
+            name: spread
+            for name, spread in named.items()
+            if _is_judged(name, named) and not (columns[column].grows and name not in _KEPT)
+        }
         for column, named in spreads.items()
     }
 

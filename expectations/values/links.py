@@ -19,7 +19,7 @@ def linked(sample: pl.DataFrame, columns: dict[str, ColumnValues]) -> dict[str, 
     """Find for each column the one with which it goes most, in either direction."""
     halves = dict[str, pl.Series]()
     for name, column in columns.items():
-        if column.kind in ("number", "truth") and column.nulls < column.rows:
+        if column.kind in ("number", "truth") and column.nulls < column.rows and not column.grows:
             halves[name] = lower_half(sample[name].alias(""), column)
     if not halves or sample.height < _FEWEST_LINKED:
         return columns

@@ -27,6 +27,7 @@ def merged(one: ColumnValues, other: ColumnValues, blocks: int, others: int) -> 
             "low": _either(min, one.low, other.low),
             "high": _either(max, one.high, other.high),
             "whole": one.whole and other.whole,
+            "grows": one.grows or other.grows,
             "quantiles": quantiles,
             "codes": codes,
             "pattern": one.pattern if one.pattern == other.pattern else None,

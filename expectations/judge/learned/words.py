@@ -88,7 +88,8 @@ def _written(name: str, value: float, column: ColumnValues) -> str:
         return _moment(middle) if column.kind == "time" else number(middle)
     if name == "width":
         return number(math.exp(value) * column.width)
-    return percent(value)
+    # A band of shares may reach beyond none, and all.
+    return percent(min(max(value, 0.0), 1.0))
 
 
 def number(value: float) -> str:
