@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ..conform.row_check import RowCheck, never_ruled_out
-from ..values.expectations import learned_statistic
+from ..values.expectations import learned_statistic, told_of
 from .metrics import against_limits
 from .operands import INTEGERS, NUMBERS, instant
 from .row_rules import ROW_RULES
@@ -108,7 +108,7 @@ def _check(rule: Rule, failing: pl.Expr, applies: pl.Expr | None, engine: Any) -
         expected=rule.expected,
         observed=known.observed if known else "rows that break it",
         remedy=_remedy(rule, statistic),
-        because=f"learned {statistic} of {rule.origin}" if statistic else f"rule {rule.type}",
+        because=told_of(rule.stated) if statistic else f"rule {rule.type}",
         severity=rule.severity,
         expectation={"type": rule.type, "kwargs": rule.kwargs},
         applies=applies,

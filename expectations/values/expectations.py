@@ -36,14 +36,27 @@ _LARGEST = 2**53
 def row_expectations(profile: ValueProfile) -> Iterator[tuple[str, str, Expectation]]:
     """State what each row is to keep: the column, what was learned, and the expectation."""
     for name, column in profile.columns.items():
-        if (limits := bounds(column)) is not None:
-            yield name, "bounds", _between(name, column, limits)
-        if column.kind == "text" and column.closed:
-            stated = _learned("be_in_set", name, value_set=list(column.codes))
-            yield name, "domain", _named(stated, "domain")
-        if column.kind == "text" and column.pattern:
-            stated = _learned("match_regex", name, regex=column.pattern)
-            yield name, "pattern", _named(stated, "pattern")
+        for statistic, expectation, seen in _of_rows(name, column):
+            # Whoever reads the suite, or a violation, sees what it rests on.
+            told = f"{seen} in {column.rows - column.nulls:,} values"
+            yield name, statistic, _named(expectation, statistic, told=told)
+
+
+def _of_rows(name: str, column: ColumnValues) -> Iterator[tuple[str, Expectation, str]]:
+    if (limits := bounds(column)) is not None:
+        yield "bounds", _between(name, column, limits), _seen(column)
+    if column.kind == "text" and column.closed:
+        stated = _learned("be_in_set", name, value_set=list(column.codes))
+        yield "domain", stated, f"these {len(column.codes)}"
+    if column.kind == "text" and column.pattern:
+        yield "pattern", _learned("match_regex", name, regex=column.pattern), "no other text"
+
+
+def _seen(column: ColumnValues) -> str:
+    low, high = column.low or 0.0, column.high or 0.0
+    if column.kind == "time":
+        return f"{_written(low)} to {_written(high)}"
+    return f"{low:,.6g} to {high:,.6g}"
 
 
 def bounds(column: ColumnValues) -> tuple[float, float] | None:
@@ -83,12 +96,12 @@ def _between(name: str, column: ColumnValues, limits: tuple[float, float]) -> Ex
     low, high = limits
     if column.kind == "time":
         limits_ = {"min_value": _written(low), "max_value": _written(high)}
-        return _named(_learned("be_between", name, **limits_), "bounds")
+        return _learned("be_between", name, **limits_)
     if column.whole and max(abs(low), abs(high)) < _LARGEST:
         low, high = math.floor(low), math.ceil(high)
     else:
         low, high = float(f"{low:.6g}"), float(f"{high:.6g}")
-    expectation = _named(_learned("be_between", name, min_value=low, max_value=high), "bounds")
+    expectation = _learned("be_between", name, min_value=low, max_value=high)
     if column.sentinel is not None and not low <= column.sentinel <= high:
         expectation["kwargs"]["row_condition"] = {
             "type": "comparison",
@@ -109,8 +122,13 @@ def _learned(what: str, column: str, **kwargs: Any) -> Expectation:
     return {"type": kind, "kwargs": {"column": column, **kwargs}, "meta": {}}
 
 
-def _named(expectation: Expectation, statistic: str) -> Expectation:
-    return {**expectation, "meta": {META: {"learned": statistic}}}
+def _named(expectation: Expectation, statistic: str, **more: str) -> Expectation:
+    return {**expectation, "meta": {META: {"learned": statistic, **more}}}
+
+
+def told_of(expectation: Expectation) -> str:
+    """Say on what an expectation about rows rests."""
+    return f"{learned_statistic(expectation)} learned: {expectation['meta'][META].get('told', '')}"
 
 
 def learned_statistic(expectation: Expectation) -> str:

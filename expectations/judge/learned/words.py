@@ -57,7 +57,7 @@ def observed(
 ) -> str:
     """Say what a statistic is in the batch, and which others are beyond their limits too."""
     others = sorted({family(f.name) for f in findings} - {family(finding.name)})
-    also = f"; so are its {', '.join(others)}" if others else ""
+    also = f"; differing too: {', '.join(others)}" if others else ""
     value = _written(finding.name, finding.observed.value, column)
     return ("another one" if redact else value) + also
 
