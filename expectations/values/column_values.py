@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+Numbers = np.ndarray[Any, np.dtype[np.float64]]
 Kind = Literal["number", "truth", "time", "text", "other"]
 # Quantiles that a profile holds; those from 5 % to 95 % are judged.
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -40,7 +41,7 @@ class Link(NamedTuple):
 
     Attributes:
         partner: The other column.
-        codes: The values of a text column that go with the lower half of the other.
+        codes: The values of a text column that go with large values of the other.
     """
 
     partner: str
@@ -99,11 +100,15 @@ class ColumnValues(BaseModel):
 
     def share_up_to(self, value: float) -> float:
         """Estimate the share of values up to one, between the quantiles by straight lines."""
+        return float(self.shares_up_to(np.array([value]))[0])
+
+    def shares_up_to(self, values: Numbers) -> Numbers:
+        """Estimate the share of values up to each; NaN where one is NaN."""
         if self.low is None or self.high is None:
             known, levels = list(self.quantiles), list(LEVELS)
         else:
             known, levels = [self.low, *self.quantiles, self.high], [0.0, *LEVELS, 1.0]
-        return float(np.interp(value, known, levels)) if known else 0.0
+        return np.interp(values, known, levels) if self.quantiles else np.zeros_like(values)
 
     @property
     def width(self) -> float:

@@ -105,8 +105,8 @@ class Learner:
         """Conclude from the rows so far."""
         sample = self._blocks.sample()
         columns = {name: self._column(name, sample) for name in sample.columns}
-        columns = linked(sample, columns)
         blocks = self._blocks.cut(sample)
+        columns = linked(blocks, columns)
         measured = [measure(block, columns) for block in blocks]
         for name, counts in self._codes.items():
             codes = _counted(sample[name]) if self._blocks.thinned else counts

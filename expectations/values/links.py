@@ -1,68 +1,75 @@
-"""Which columns go together, and how closely they do in a batch."""
+"""Which columns go together."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from .column_values import ColumnValues, Link
-from .measures import lower_half
+from .measures import correlations, scores
+from .scales import scale_of
 
-# Columns that agree, or disagree, in so large a share of rows go together.
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .column_values import Numbers
+
+# So closely at least, in the median block of many rows: as correlation.
 _TOGETHER = 0.3
-_FEWEST_LINKED = 100
+_FEWEST_ROWS = 50
+# Rows of a usual batch, by which chance moves its correlations.
+_BATCH = 1_000
 
 
-def linked(sample: pl.DataFrame, columns: dict[str, ColumnValues]) -> dict[str, ColumnValues]:
-    """Find for each column the one with which it goes most, in either direction."""
-    halves = dict[str, pl.Series]()
-    for name, column in columns.items():
-        if column.kind in ("number", "truth") and column.nulls < column.rows and not column.grows:
-            halves[name] = lower_half(sample[name].alias(""), column)
-    if not halves or sample.height < _FEWEST_LINKED:
+def linked(
+    blocks: Sequence[pl.DataFrame], columns: dict[str, ColumnValues]
+) -> dict[str, ColumnValues]:
+    """Find for each column the one with which it goes most steadily, in either direction.
+
+    Both have to do so within blocks: a fault is looked for in one batch. What goes up together from
+    month to month does not show there that the rows of a batch are mixed up.
+    """
+    names = [n for n, c in columns.items() if c.kind in ("number", "truth") and c.nulls < c.rows]
+    if not names or sum(block.height for block in blocks) < _FEWEST_ROWS:
         return columns
-    signs = np.column_stack([_signs(half) for half in halves.values()])
-    agreement = np.abs(_correlations(signs))
-    found, names = dict(columns), list(halves)
-    for place, name in enumerate(names):
-        best = int(agreement[place].argmax())
-        if agreement[place, best] >= _TOGETHER:
-            found[name] = columns[name].model_copy(update={"link": Link(names[best])})
+    stand = [np.column_stack([scores(b[n], columns[n]) for n in names]) for b in blocks]
+    partners = _partners(stand)
+    found = {
+        name: columns[name].model_copy(update={"link": Link(names[partners[place]])})
+        for place, name in enumerate(names)
+        if place in partners
+    }
+    centred = np.concatenate([s - np.nanmean(s, axis=0) for s in stand])
     for name, column in columns.items():
         if column.kind == "text" and len(column.codes) > 1:
-            found[name] = _text_link(name, sample[name], columns, halves)
-    return found
+            cells = pl.concat([block[name] for block in blocks])
+            found[name] = column.model_copy(update={"link": _of_text(cells, centred, names)})
+    return {**columns, **found}
 
 
-def _signs(half: pl.Series) -> np.ndarray[Any, Any]:
-    return half.cast(pl.Float64).fill_null(half.mean() or 0.0).to_numpy()  # pyright: ignore[reportArgumentType]
+def _partners(stand: Sequence[Numbers]) -> dict[int, int]:
+    scale = scale_of("goes_with")
+    turned = np.array([np.arctanh(np.clip(correlations(s), -0.99, 0.99)) for s in stand])
+    by_chance = np.mean([scale.sampling / max(len(s), 1) for s in stand])
+    mean = np.abs(turned.mean(axis=0))
+    between = np.maximum(turned.var(axis=0) - by_chance, 0.0)
+    steady = np.where(np.tanh(mean) >= _TOGETHER, mean / np.sqrt(between + 1 / _BATCH), 0.0)
+    return {n: int(row.argmax()) for n, row in enumerate(steady) if row.max() > 0}
 
 
-def _correlations(signs: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    centred = signs - signs.mean(axis=0)
-    norms = np.sqrt((centred**2).sum(axis=0))
-    scaled = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 0)
-    found = scaled.T @ scaled
-    np.fill_diagonal(found, 0.0)
-    return found
-
-
-def _text_link(
-    name: str, cells: pl.Series, columns: dict[str, ColumnValues], halves: dict[str, pl.Series]
-) -> ColumnValues:
-    """Find the column whose halves the values of a column of text tell apart best."""
-    best, strength = None, _TOGETHER
-    for partner, half in halves.items():
-        pairs = pl.DataFrame({"code": cells, "half": half}).drop_nulls()
-        by_code = pairs.group_by("code").agg(pl.col("half").mean(), pl.len())
-        middle = pairs["half"].mean() or 0.0
-        codes = by_code.filter(pl.col("half") > middle)["code"]
-        is_low = pairs["code"].is_in(codes.implode())
-        agreement = abs(
-            _correlations(np.column_stack([_signs(is_low), _signs(pairs["half"])]))[0, 1]
-        )
-        if agreement > strength:
-            best, strength = Link(partner, tuple(sorted(codes))), agreement
-    return columns[name].model_copy(update={"link": best})
+def _of_text(cells: pl.Series, centred: Numbers, names: Sequence[str]) -> Link | None:
+    """Find the column of whose variation within blocks the codes explain most."""
+    frame = pl.DataFrame(centred, schema=[f"{n}" for n in range(len(names))]).fill_nan(None)
+    by_code = frame.with_columns(cells.alias("code")).drop_nulls("code").group_by("code")
+    means = by_code.agg(pl.len().alias("rows"), pl.all().exclude("code").mean()).sort("code")
+    here = means.drop("code", "rows").fill_null(0.0).to_numpy()
+    rows = means["rows"].to_numpy() / max(cells.len(), 1)
+    # By chance alone codes explain something, the more of them the more.
+    explained = (here**2 * rows[:, None]).sum(axis=0) / np.maximum(
+        np.nanvar(centred, axis=0), 1e-9
+    ) - means.height / max(cells.len(), 1)
+    best = int(explained.argmax())
+    codes = means["code"].filter(pl.Series(here[:, best] > 0))
+    return Link(names[best], tuple(codes)) if explained[best] >= _TOGETHER**2 else None

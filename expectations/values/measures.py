@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _A_DAY = 86_400
 _NARROWEST = 1e-3
+_FEWEST_PAIRS = 10
 
 
 class Measured(NamedTuple):
@@ -153,20 +154,32 @@ def _texts(there: pl.Series, column: ColumnValues) -> _Statistics:
 def _goes_with(
     cells: pl.Series, column: ColumnValues, others: pl.Series, other: ColumnValues
 ) -> _Statistics:
-    """Find the share of rows in which both columns are in the lower half, or both in the upper."""
-    same = lower_half(cells, column) == lower_half(others, other)
-    count = same.len() - same.null_count()
-    return {"goes_with": Measured(float(same.sum() / count), count)} if count else {}
+    """Find how far both columns go together: the correlation of where their values stand."""
+    pair = np.column_stack([scores(cells, column), scores(others, other)])
+    pair = pair[~np.isnan(pair).any(axis=1)]
+    if len(pair) < _FEWEST_PAIRS:
+        return {}
+    return {"goes_with": Measured(float(correlations(pair)[0, 1]), len(pair))}
 
 
-def lower_half(cells: pl.Series, column: ColumnValues) -> pl.Series:
-    """Tell which cells are in the lower half of what was learned; null where one is missing."""
+def scores(cells: pl.Series, column: ColumnValues) -> _Cells:
+    """Tell where cells stand among those learned, from 0 to 1; NaN where one is missing."""
     if column.kind == "text":
-        codes = column.link.codes if column.link else ()
-        return cells.is_in(list(codes))
-    if column.kind == "truth":
-        return ~cells
-    return cells <= column.quantile(0.5)
+        cells = cells.is_in(list(column.link.codes if column.link else ()))
+    values = cells.cast(pl.Float64).to_numpy()
+    return column.shares_up_to(values) if column.kind == "number" else values
+
+
+def correlations(values: _Cells) -> _Cells:
+    """Correlate columns with each other; 0 with itself, and where one has the same value always."""
+    there = ~np.isnan(values)
+    means = np.where(there, values, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+    centred = np.where(there, values - means, 0.0)
+    norms = np.sqrt((centred**2).sum(axis=0))
+    scaled = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 1e-9)  # noqa: PLR2004
+    found = scaled.T @ scaled
+    np.fill_diagonal(found, 0.0)
+    return found
 
 
 _MEASURES: dict[Kind, Callable[[pl.Series, ColumnValues], _Statistics]] = {

@@ -114,7 +114,7 @@ def redacted(column: ColumnValues) -> ColumnValues:
             "codes": {},
             "pattern": None,
             "sentinel": None,
-            "link": None if column.link is None else column.link._replace(codes=()),
+            "link": None if column.kind == "text" else column.link,
             "spreads": {n: s for n, s in column.spreads.items() if not n.startswith("code ")},
         }
     )

@@ -63,7 +63,9 @@ SCALES: dict[str, Scale] = {
     "true": _share(0.05),
     "sentinel": _share(0.01),
     "midnight": _share(0.05),
-    "goes_with": _share(0.1),
+    # Correlations: R. A. Fisher, "On the probable error of a coefficient of correlation", Metron 1
+    # (1921).
+    "goes_with": Scale(lambda value: math.atanh(min(max(value, -0.99), 0.99)), math.tanh, 1.1, 0.1),
     "median": Scale(_same, _same, 1.7, 0.1),
     "width": Scale(_same, _same, 2.7, 0.1),
 }

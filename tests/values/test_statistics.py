@@ -104,3 +104,40 @@ def test_what_was_always_the_same_number_may_not_be_another_by_far() -> None:
     assert [(v.kind, v.count) for v in told(year, year * -1) if v.kind == "value"] == [
         ("value", 2_000)
     ]
+
+
+def test_rows_that_were_mixed_up_are_told_where_columns_go_together_within_a_batch() -> None:
+    """A month goes with everything that has seasons, but in no batch of one month."""
+    month = np.repeat(np.arange(24.0), 1_000)
+    warm = month * 3 + RNG.normal(size=24_000)
+    damp = warm + RNG.normal(size=24_000)
+    learned = pl.DataFrame({"month": month, "warm": warm, "damp": damp})
+    batch = learned[12_000:13_000]
+    mixed = batch.with_columns(pl.col("warm").shuffle(seed=1))
+
+    links = {name: column.link for name, column in learn(learned).columns.items()}
+
+    assert {name: link and link.partner for name, link in links.items()} == {
+        "month": None,
+        "warm": "damp",
+        "damp": "warm",
+    }
+    assert told(learned, batch) == []
+    assert {v.statistic for v in told(learned, mixed)} == {"goes_with"}
+
+
+def test_codes_go_with_the_numbers_that_they_tell_apart() -> None:
+    """Also where each batch has another level of them."""
+    level = np.repeat(RNG.normal(scale=9, size=20), 1_000)
+    kinds = RNG.choice(["a", "b", "c"], 20_000)
+    size = level + RNG.normal(size=20_000) + 3 * (kinds == "a")
+    learned = pl.DataFrame({"kind": kinds, "size": size, "other": RNG.normal(size=20_000)})
+    batch = learned[5_000:6_000]
+
+    link = learn(learned).columns["kind"].link
+
+    assert link is not None
+    assert (link.partner, link.codes) == ("size", ("a",))
+    assert told(learned, batch) == []
+    mixed = told(learned, batch.with_columns(pl.col("kind").shuffle(seed=1)))
+    assert [(v.column, v.statistic) for v in mixed] == [("kind", "goes_with")]

@@ -35,9 +35,6 @@ _COUNTED: dict[str, Callable[[str, ColumnValues], str]] = {
     "true": lambda *_: "true",
     "sentinel": lambda _, column: f"the value {number(column.sentinel or 0)}",
     "midnight": lambda *_: "midnight",
-    "goes_with": lambda _, column: (
-        f"values in the same half as those of {column.link.partner!r}" if column.link else ""
-    ),
 }
 
 
@@ -78,6 +75,8 @@ def _noun(name: str, column: ColumnValues, *, redact: bool) -> str:
         return "a median"
     if name == "width":
         return "a middle half whose range is"
+    if name == "goes_with":
+        return f"a rank correlation with {column.link.partner!r}" if column.link else ""
     counted = family(name) if redact else _COUNTED[family(name)](name, column)
     return f"a share of {counted}"
 
@@ -89,7 +88,7 @@ def _written(name: str, value: float, column: ColumnValues) -> str:
     if name == "width":
         return number(math.exp(value) * column.width)
     # A band of shares may reach beyond none, and all.
-    return percent(min(max(value, 0.0), 1.0))
+    return f"{value:.2f}" if name == "goes_with" else percent(min(max(value, 0.0), 1.0))
 
 
 def number(value: float) -> str:
