@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from .column_values import ColumnValues, Link
-from .measures import correlations, scores
+from .measures import centred, correlations, scores
 from .scales import scale_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _TOGETHER = 0.3
 _FEWEST_ROWS = 50
 # Rows of a usual batch, by which chance moves its correlations.
-_BATCH = 1_000
+_BATCH, _NOTHING = 1_000, 1e-9
 
 
 def linked(
@@ -41,11 +41,11 @@ def linked(
         for place, name in enumerate(names)
         if place in partners
     }
-    centred = np.concatenate([s - np.nanmean(s, axis=0) for s in stand])
+    apart = np.concatenate([centred(s) for s in stand])
     for name, column in columns.items():
         if column.kind == "text" and len(column.codes) > 1:
             cells = pl.concat([block[name] for block in blocks])
-            found[name] = column.model_copy(update={"link": _of_text(cells, centred, names)})
+            found[name] = column.model_copy(update={"link": _of_text(cells, apart, names)})
     return {**columns, **found}
 
 
@@ -59,17 +59,16 @@ def _partners(stand: Sequence[Numbers]) -> dict[int, int]:
     return {n: int(row.argmax()) for n, row in enumerate(steady) if row.max() > 0}
 
 
-def _of_text(cells: pl.Series, centred: Numbers, names: Sequence[str]) -> Link | None:
+def _of_text(cells: pl.Series, apart: Numbers, names: Sequence[str]) -> Link | None:
     """Find the column of whose variation within blocks the codes explain most."""
-    frame = pl.DataFrame(centred, schema=[f"{n}" for n in range(len(names))]).fill_nan(None)
+    frame = pl.DataFrame(apart, schema=[f"{n}" for n in range(len(names))])
     by_code = frame.with_columns(cells.alias("code")).drop_nulls("code").group_by("code")
     means = by_code.agg(pl.len().alias("rows"), pl.all().exclude("code").mean()).sort("code")
-    here = means.drop("code", "rows").fill_null(0.0).to_numpy()
-    rows = means["rows"].to_numpy() / max(cells.len(), 1)
+    here = means.drop("code", "rows").to_numpy()
+    share = means["rows"].to_numpy()[:, None] / cells.len()
+    all_of_it = np.maximum((apart**2).mean(axis=0), _NOTHING)
     # By chance alone codes explain something, the more of them the more.
-    explained = (here**2 * rows[:, None]).sum(axis=0) / np.maximum(
-        np.nanvar(centred, axis=0), 1e-9
-    ) - means.height / max(cells.len(), 1)
+    explained = (here**2 * share).sum(axis=0) / all_of_it - means.height / cells.len()
     best = int(explained.argmax())
     codes = means["code"].filter(pl.Series(here[:, best] > 0))
     return Link(names[best], tuple(codes)) if explained[best] >= _TOGETHER**2 else None

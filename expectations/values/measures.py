@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _A_DAY = 86_400
 _NARROWEST = 1e-3
-_FEWEST_PAIRS = 10
+_FEWEST_PAIRS, _NO_NORM = 10, 1e-9
 
 
 class Measured(NamedTuple):
@@ -172,14 +172,19 @@ def scores(cells: pl.Series, column: ColumnValues) -> _Cells:
 
 def correlations(values: _Cells) -> _Cells:
     """Correlate columns with each other; 0 with itself, and where one has the same value always."""
-    there = ~np.isnan(values)
-    means = np.where(there, values, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
-    centred = np.where(there, values - means, 0.0)
-    norms = np.sqrt((centred**2).sum(axis=0))
-    scaled = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 1e-9)  # noqa: PLR2004
+    apart = centred(values)
+    norms = np.sqrt((apart**2).sum(axis=0))
+    scaled = np.divide(apart, norms, out=np.zeros_like(apart), where=norms > _NO_NORM)
     found = scaled.T @ scaled
     np.fill_diagonal(found, 0.0)
     return found
+
+
+def centred(values: _Cells) -> _Cells:
+    """Take from each column its mean; 0 where a value is missing."""
+    there = ~np.isnan(values)
+    means = np.where(there, values, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+    return np.where(there, values - means, 0.0)
 
 
 _MEASURES: dict[Kind, Callable[[pl.Series, ColumnValues], _Statistics]] = {
