@@ -164,6 +164,7 @@ def _goes_with(
 
 def scores(cells: pl.Series, column: ColumnValues) -> _Cells:
     """Tell where cells stand among those learned, from 0 to 1; NaN where one is missing."""
+    cells = cells.alias("")  # what looks like a pattern names other columns
     if column.kind == "text":
         cells = cells.is_in(list(column.link.codes if column.link else ()))
     values = cells.cast(pl.Float64).to_numpy()
