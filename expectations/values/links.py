@@ -31,7 +31,11 @@ def linked(
     Both have to do so within blocks: a fault is looked for in one batch. What goes up together from
     month to month does not show there that the rows of a batch are mixed up.
     """
-    names = [n for n, c in columns.items() if c.kind in ("number", "truth") and c.nulls < c.rows]
+    names = [
+        name
+        for name, column in columns.items()
+        if column.kind in ("number", "truth") and column.nulls < column.rows and not column.grows
+    ]
     if not names or sum(block.height for block in blocks) < _FEWEST_ROWS:
         return columns
     stand = [np.column_stack([scores(b[n], columns[n]) for n in names]) for b in blocks]
