@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _A_DAY = 86_400
 _NARROWEST = 1e-3
+# Of fewer values there is no middle half.
+_FEWEST = 20
 _FEWEST_PAIRS, _NO_NORM = 10, 1e-9
 
 
@@ -109,7 +111,7 @@ def _up_to(values: _Cells, column: ColumnValues, prefix: str) -> _Statistics:
     if prefix:
         return found
     found["spike"] = Measured(_spike(ordered), count)
-    if column.width:
+    if column.width and count >= _FEWEST:
         quarter, middle, three = (float(ordered[int(q * (count - 1))]) for q in (0.25, 0.5, 0.75))
         found["median"] = Measured((middle - column.quantile(0.5)) / column.width, count)
         width = max((three - quarter) / column.width, _NARROWEST)

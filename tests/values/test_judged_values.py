@@ -126,6 +126,12 @@ def test_every_conversion_undoes_what_it_names() -> None:
         assert not np.allclose(undo(numbers), numbers)
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 19])
+def test_a_few_rows_prove_nothing(count: int) -> None:
+    """What chance explains of so few rows is not told."""
+    assert told(check(rows(count, 11), LEARNED, {"min_rows": 0})) == set()
+
+
 # ----- policy -----
 
 
