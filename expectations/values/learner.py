@@ -11,7 +11,7 @@ import polars as pl
 from .blocks import Blocks
 from .column_values import LEVELS, MOST_CODES, ColumnValues, Spread
 from .links import linked
-from .measures import Measured, as_cells, kind_of, measure
+from .measures import Measured, as_cells, kind_of, measure, spike
 from .profile import ValueProfile
 from .scales import scale_of
 from .text_pattern import common_pattern
@@ -113,13 +113,15 @@ class Learner:
             for block, found in zip(blocks, measured, strict=True):
                 if "unseen" in found.get(name, {}):
                     found[name]["unseen"] = _seen_nowhere_else(block[name], codes)
-        spreads = _spreads(measured, columns)
+        spreads = _spreads(measured)
         return ValueProfile(
             rows=self._rows,
             blocks=len(blocks),
             block_rows=int(np.median([block.height for block in blocks])),
             columns={
-                name: column.model_copy(update={"spreads": spreads.get(name, {})})
+                name: column.model_copy(
+                    update={"spreads": _judged(spreads.get(name, {}), column, sample[name])}
+                )
                 for name, column in columns.items()
             },
             gate_version=gate_version,
@@ -184,38 +186,43 @@ def _counted(cells: pl.Series) -> dict[str, int]:
     return dict(cells.alias("").drop_nulls().value_counts(name="#").iter_rows())
 
 
-def _spreads(
-    blocks: list[dict[str, Any]], columns: Mapping[str, ColumnValues]
-) -> dict[str, dict[str, Spread]]:
+def _spreads(blocks: list[dict[str, Any]]) -> dict[str, dict[str, Spread]]:
     collected = dict[str, dict[str, list[Any]]]()
     for block in blocks:
         for column, statistics in block.items():
             for name, measured in statistics.items():
                 collected.setdefault(column, {}).setdefault(name, []).append(measured)
-    spreads = {
+    return {
         column: {name: _spread(name, found) for name, found in named.items()}
         for column, named in collected.items()
     }
-    return {
-        column: {
-            name: spread
-            for name, spread in named.items()
-            if _is_judged(name, named) and not (columns[column].grows and name not in _KEPT)
-        }
-        for column, named in spreads.items()
-    }
 
 
-def _is_judged(name: str, spreads: Mapping[str, Spread]) -> bool:
+def _judged(
+    spreads: Mapping[str, Spread], column: ColumnValues, cells: pl.Series
+) -> dict[str, Spread]:
     """Leave out rare codes, after which the domain looks, and shares that take nearly any value.
 
     A quantile jumps where many rows have one value: shares are looked at there.
     """
-    spread = spreads[name]
+    left_out = {"median", "width"} if "median" in spreads and _jumps(cells) else set[str]()
+    if column.grows:
+        left_out = spreads.keys() - _KEPT
+    return {
+        name: spread
+        for name, spread in spreads.items()
+        if name not in left_out and _is_judged(name, spread)
+    }
+
+
+def _jumps(cells: pl.Series) -> bool:
+    ordered = np.sort(cells.alias("").drop_nulls().to_numpy())
+    return spike(ordered) > _MANY
+
+
+def _is_judged(name: str, spread: Spread) -> bool:
     if name.startswith("code "):
         return spread.high >= scale_of(name).to(1 / _CODES_SHOWN)
-    if name in {"median", "width"}:
-        return scale_of("spike").back(spreads["spike"].mean) <= _MANY
     return not name.startswith("below_") or spread.high - spread.low <= _SATURATED
 
 

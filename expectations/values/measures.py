@@ -110,7 +110,7 @@ def _up_to(values: _Cells, column: ColumnValues, prefix: str) -> _Statistics:
     }
     if prefix:
         return found
-    found["spike"] = Measured(_spike(ordered), count)
+    found["spike"] = Measured(spike(ordered), count)
     if column.width and count >= _FEWEST:
         quarter, middle, three = (float(ordered[int(q * (count - 1))]) for q in (0.25, 0.5, 0.75))
         found["median"] = Measured((middle - column.quantile(0.5)) / column.width, count)
@@ -119,7 +119,7 @@ def _up_to(values: _Cells, column: ColumnValues, prefix: str) -> _Statistics:
     return found
 
 
-def _spike(ordered: _Cells) -> float:
+def spike(ordered: _Cells) -> float:
     """Find the share of the most frequent value."""
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     return float(np.diff(starts, append=len(ordered)).max() / len(ordered))
@@ -134,7 +134,7 @@ def _times(there: pl.Series, _: ColumnValues) -> _Statistics:
     at_midnight = float(np.mean(values % _A_DAY == 0))
     return {
         "midnight": Measured(at_midnight, count),
-        "spike": Measured(_spike(np.sort(values)), count),
+        "spike": Measured(spike(np.sort(values)), count),
     }
 
 

@@ -141,3 +141,14 @@ def test_codes_go_with_the_numbers_that_they_tell_apart() -> None:
     assert told(learned, batch) == []
     mixed = told(learned, batch.with_columns(pl.col("kind").shuffle(seed=1)))
     assert [(v.column, v.statistic) for v in mixed] == [("kind", "goes_with")]
+
+
+def test_what_stays_for_hours_is_judged_by_its_median_all_the_same() -> None:
+    """Few temperatures make a day, in which a value is frequent, and many make a year."""
+    hours = np.repeat(RNG.normal(np.repeat(RNG.normal(60, 4, 61), 8), 4), 125)
+    frame = pl.DataFrame({"temp": hours})
+
+    found = told(frame[:-1_000], frame[-1_000:].with_columns(pl.col("temp") / 1.8))
+
+    assert told(frame[:-1_000], frame[-1_000:]) == []
+    assert [(v.kind, v.statistic) for v in found if v.kind == "shift"] == [("shift", "median")]
