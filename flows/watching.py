@@ -20,9 +20,9 @@ __all__ = ["watch_feed", "watch_schema"]
 def watch_schema(feed: Feed | Path, last: int = 60, model: str | None = None) -> Any:
     """Report what has changed around a feed, once for each change of state.
 
-    Emits ``signature-gate.schema.drifted``, ``signature-gate.schema.recovered`` and
-    ``signature-gate.contract.changed``. With a named model it is a trial, and no event is
-    emitted.
+    Emits ``signature-gate.schema.drifted`` and ``schema.recovered``, ``values.shifted`` and
+    ``values.recovered``, and ``contract.changed``. With a named model it is a trial, and no event
+    is emitted.
 
     Args:
         feed: The feed, or the path of its YAML file.

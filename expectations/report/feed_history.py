@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from ..verdict.verdict import Severity, Verdict
+    from ..verdict.verdict import Severity, Verdict, Violation
 
 Fare = Disposition | Literal["errored", "discarded"]
 # Text files have no types: only the reading of their values can change.
@@ -42,6 +42,8 @@ class EntryFacts:
         null_shares: Null cells per row, from 0 to 1, by column, as far as they are known.
         marks: The highest severity of the violations of each column with violations.
         faults: The violations, the most severe first, without values: ``null in 'dep_time'``.
+        values: Statistics that were compared with learned ones, by column; empty under ``redact``.
+        shifts: The columns whose values were told to differ, each with the violation.
     """
 
     rows: int | None = None
@@ -51,6 +53,8 @@ class EntryFacts:
     null_shares: Mapping[str, float] = field(default_factory=dict[str, float])
     marks: Mapping[str, Severity] = field(default_factory=dict[str, "Severity"])
     faults: tuple[str, ...] = ()
+    values: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, dict[str, float]])
+    shifts: Mapping[str, Violation] = field(default_factory=dict[str, "Violation"])
 
     @property
     def share(self) -> float | None:
@@ -103,7 +107,7 @@ class FeedHistory:
 
 
 def known_from(verdict: Verdict, null_counts: Mapping[str, int]) -> EntryFacts:
-    """Extract the facts that charts show from a verdict; no value of the batch is among them.
+    """Extract the facts that charts show from a verdict; of values only statistics.
 
     ``null_counts`` has the arriving columns whose null cells are known without reading.
     """
@@ -119,7 +123,14 @@ def known_from(verdict: Verdict, null_counts: Mapping[str, int]) -> EntryFacts:
         faults=tuple(
             f"{v.kind} in {v.column!r}" if v.column else v.kind for v in ranked(verdict.violations)
         ),
+        values=verdict.values,
+        shifts=shifts_in(verdict),
     )
+
+
+def shifts_in(verdict: Verdict) -> dict[str, Violation]:
+    """Find the columns whose values as a whole were told to be unlike the learned ones."""
+    return {v.column: v for v in verdict.violations if v.kind == "shift" and v.column}
 
 
 def _columns(verdict: Verdict) -> dict[str, str]:

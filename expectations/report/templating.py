@@ -18,6 +18,7 @@ from ..verdict.explain import percent
 from ..wording import counted
 from .charts import FARES_IN_WORDS, batches, nulls_of, shares_of, strip_of, ticks_of
 from .column_timeline import lifelines_of
+from .value_shifts import learning_from, shifts_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .charts import Band, Nulls, Shares, Strip
     from .column_timeline import Lifelines
     from .feed_history import FeedHistory
+    from .value_shifts import ValueShift
 
 _LONGEST_TEXT = 600  # characters of any one text from data; the page counts the rest
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:").match
@@ -32,19 +34,21 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 class Pictures(NamedTuple):
-    """The four charts of a feed's history, one above the other, and the dates below each."""
+    """The charts of a feed's history, one above the other, and the dates below each."""
 
     strip: Strip
     shares: Shares
     nulls: Nulls
     lifelines: Lifelines
     ticks: tuple[Band, ...]
+    shifts: tuple[ValueShift, ...]
+    learning: int | None
 
 
 def pictures_of(past: FeedHistory) -> Pictures:
     """Make the charts of a history with at least one batch."""
     charts = strip_of(past), shares_of(past), nulls_of(past), lifelines_of(past)
-    return Pictures(*charts, ticks_of(past))
+    return Pictures(*charts, ticks_of(past), shifts_of(past), learning_from(past))
 
 
 def render_page(template: str, **facts: object) -> str:

@@ -146,10 +146,16 @@ def find(known: Known, observed: Measured, level: float) -> Finding | None:
 
 
 def bands(known: Known, rows: int, level: float) -> Iterator[Band]:
-    """Predict a batch of so many rows: by the training data, then by the batches before."""
-    yield learned_band(known, rows, level)
+    """Predict a batch of so many rows: by the training data, then by the batches before.
+
+    Where these are beyond what was learned, they predict nothing: to come back is no shift.
+    """
+    learned = learned_band(known, rows, level)
+    yield learned
     if len(known.before) >= FEWEST:
-        yield recent_band(known, rows, level)
+        recent = recent_band(known, rows, level)
+        if learned.low <= scale_of(known.name).back(recent.centre) <= learned.high:
+            yield recent
 
 
 def learned_band(known: Known, rows: int, level: float) -> Band:

@@ -70,6 +70,9 @@ SCALES: dict[str, Scale] = {
     "width": Scale(_same, _same, 2.7, 0.1),
 }
 
+# Statistics of a column and another one.
+LINKS = {"goes_with"}
+
 
 def family(name: str) -> str:
     """Name the family of a statistic: ``code`` of ``code AA``, ``below`` of ``below_50``."""

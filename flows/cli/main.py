@@ -19,7 +19,7 @@ from .check import check, contract, docs
 from .deploy import deploy
 from .diff import diff
 from .doctor import doctor
-from .drift import drift
+from .drift import app as drift
 from .init import init
 from .learn import learn
 from .options import BROKEN, INTERRUPTED, NOT_PASSED, PASSED, UNREAD, WRONG_USAGE
@@ -102,7 +102,7 @@ def demo(
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(alerts, name="alerts")
 app.command()(diff)
-app.command()(drift)
+app.add_typer(drift, name="drift")
 app.command()(overview)
 app.command()(metrics)
 app.command()(prune)

@@ -23,18 +23,22 @@ _EFFECTS = {"breaking": "bold red", "compatible": "yellow", "cosmetic": ""}
 
 def show_drift(report: DriftReport) -> None:
     """Print the verdict on a feed's drift, then the changes, then the batches that are alike."""
-    effect = "breaking" if report.breaking or report.rejecting else "compatible"
+    effect = "breaking" if report.blocks else "compatible"
     style = _EFFECTS[effect] if report.drifted else "bold green"
     out.print(plain(report.message().splitlines()[0], style))
     print_fields([("model", f"{report.model or report.version}"), ("since", report.since or "")])
     if report.changes:
         print_blank()
         out.print(table_of_changes(report.changes))
+    for shift in report.values:
+        print_blank()
+        out.print(plain(shift.message, _EFFECTS["compatible"]))
+        print_fields([(shift.statistic, shift.spark)], indent=2)
     if report.forecast:
         _show_forecast(report)
-    for note in report.notes:
+    for said in (*report.books, *(f"note: {note.message}" for note in report.notes)):
         print_blank()
-        out.print(plain(f"note: {note.message}"))
+        out.print(plain(said))
     if report.report:
         print_blank()
         print_line(f"report     {report.report}")

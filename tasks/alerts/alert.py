@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ...expectations.verdict.verdict import Verdict
     from ..feed.feed import Feed
     from ..feed.receipt import Outcome, Receipt
-    from ..monitoring.announced import News
+    from ..monitoring.announced import AnnouncedState, News
     from ..monitoring.drift_report import DriftReport
 
 Severity = Literal["critical", "warning", "info"]
@@ -36,6 +37,8 @@ _MENTION_OR_LINK = re.compile(r"(?<!\w)@(?=\w)|<(?=[!@#\w])|\](?=\()")
 _HEADLINES: dict[News, str] = {
     "schema.drifted": "what arrives has changed",
     "schema.recovered": "the drift is over",
+    "values.shifted": "values have shifted",
+    "values.recovered": "values are as expected again",
     "contract.changed": "what the model expects has changed",
 }
 
@@ -106,26 +109,45 @@ def alert_of_batch(feed: Feed, receipt: Receipt) -> Alert:
     )
 
 
-def alert_of_drift(drift: DriftReport, news: News, ended: str = "") -> Alert:
-    """Report a change of state around a feed: critical if a change is breaking.
+def alert_of_drift(drift: DriftReport, news: News, before: AnnouncedState) -> Alert:
+    """Report a change of state around a feed since what was announced: critical if it blocks.
 
     The end of a drift carries the fingerprint of the drift that ended. Otherwise all ends would
     look alike, and only the first would be reported.
     """
     changes = drift.of_contract if news == "contract.changed" else drift.of_schema
+    columns = _columns_of(drift, news, before)
+    recovered = news.endswith(".recovered")
     breaking = any(change.effect == "breaking" for change in changes)
-    recovered = news == "schema.recovered"
+    if news == "values.shifted":
+        breaking = any(s.severity == "critical" for s in drift.values if s.column in columns)
     severity: Severity = "info" if recovered else "critical" if breaking else "warning"
-    fingerprint = ended if recovered else fingerprint_of(changes)
+    fingerprint = before.schema_drift if recovered else fingerprint_of(changes)
+    if columns:
+        fingerprint = hashlib.sha256(repr(sorted(columns.items())).encode()).hexdigest()[:16]
+    ends = [f"over: {visible(_end_of(column, drift))}" for column in columns if recovered]
     return Alert(
         event=news,
         resource=_feed_labels(drift.feed, fingerprint, str(drift.model or drift.version)),
         fingerprint=fingerprint,
         severity=severity,
         title=_defuse(f"[{severity}] {drift.feed}: {_HEADLINES[news]}"),
-        body=_lines(drift.message().splitlines(), datetime.now(UTC)),
+        body=_lines([*ends, *drift.message().splitlines()], datetime.now(UTC)),
         payload=_drift_payload(drift, changes, breaking=breaking),
     )
+
+
+def _columns_of(drift: DriftReport, news: News, before: AnnouncedState) -> dict[str, str]:
+    """Find the columns whose values are the news, and by which statistic each was told first."""
+    now = {shift.column: shift.statistic for shift in drift.values}
+    of = {"values.shifted": (now, before.values), "values.recovered": (before.values, now)}
+    there, gone = of.get(news, ({}, {}))
+    return {column: name for column, name in there.items() if column not in gone}
+
+
+def _end_of(column: str, drift: DriftReport) -> str:
+    accepted = drift.accepted.get(column)
+    return f"{column!r}: " + (f"accepted {accepted}" if accepted else "as expected again")
 
 
 def alerts_of_silence(
@@ -169,6 +191,10 @@ def _drift_payload(
                 "message": visible(change.message, limit=_LONGEST),
             }
             for change in changes[:_IN_PAYLOAD]
+        ],
+        "values": [
+            {"column": visible(shift.column, limit=_LONGEST), "statistic": shift.statistic}
+            for shift in drift.values[:_IN_PAYLOAD]
         ],
         "batches": drift.batches,
         "since": visible(drift.since or "", limit=_LONGEST),

@@ -73,12 +73,12 @@ _ALERTS: dict[str, tuple[str, _Source, tuple[str, ...]]] = {
     "signature-gate: drift": (
         "Alerts when what arrives in a feed has changed.",
         _FEED,
-        ("signature-gate.schema.drifted",),
+        ("signature-gate.schema.drifted", "signature-gate.values.shifted"),
     ),
     "signature-gate: drift is over": (
         "Alerts when what arrives in a feed is as before again.",
         _FEED,
-        ("signature-gate.schema.recovered",),
+        ("signature-gate.schema.recovered", "signature-gate.values.recovered"),
     ),
     "signature-gate: contract changed": (
         "Alerts when the version that a feed's model URI means expects something else.",

@@ -150,7 +150,7 @@ def _with_faults(
 
 def _with_drift(state: RecipientState, drift: DriftReport) -> RecipientState:
     events, announced = new_events(drift, state.drift)
-    alerts = [alert_of_drift(drift, event, state.drift.schema_drift) for event in events]
+    alerts = [alert_of_drift(drift, event, state.drift) for event in events]
     return state.model_copy(update={"drift": announced, "due": (*state.due, *alerts)})
 
 

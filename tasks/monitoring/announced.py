@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...expectations.drift.change import fingerprint_of
 from ..storage.atomic import atomic_write, locked
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from ..feed.feed import Feed
     from .drift_report import DriftReport
 
-News = Literal["schema.drifted", "schema.recovered", "contract.changed"]
+News = Literal[
+    "schema.drifted", "schema.recovered", "values.shifted", "values.recovered", "contract.changed"
+]
 
 _FILE = ".drift.json"
 
@@ -31,6 +33,7 @@ class AnnouncedState(BaseModel):
 
     Attributes:
         schema_drift: Fingerprint of the noticeable changes of the arriving schema; empty for none.
+        values: The columns whose values shifted, and the statistic by which they were told.
         contract: Fingerprint of the contract of the version that the feed's model URI meant.
         silent_since: Since when the feed was silent; None if it was not.
     """
@@ -38,6 +41,7 @@ class AnnouncedState(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     schema_drift: str = ""
+    values: dict[str, str] = Field(default_factory=dict)
     contract: str | None = None
     silent_since: datetime | None = None
 
@@ -56,24 +60,30 @@ def new_events(
     news = list[News]()
     if schema != announced.schema_drift:
         news.append("schema.drifted" if schema else "schema.recovered")
+    # By which statistic a shift was told first is what it is known by until it is over.
+    values = {s.column: announced.values.get(s.column, s.statistic) for s in drift.values}
+    if values.keys() - announced.values.keys():
+        news.append("values.shifted")
+    if announced.values.keys() - values.keys():
+        news.append("values.recovered")
     if (announced.contract or drift.previous_contract or drift.contract) != drift.contract:
         news.append("contract.changed")
-    update = {"schema_drift": schema, "contract": drift.contract}
+    update = {"schema_drift": schema, "values": values, "contract": drift.contract}
     return tuple(news), announced.model_copy(update=update)
 
 
 def announce_once(
-    feed: Feed, drift: DriftReport, announce: Callable[[DriftReport, News, str], None]
+    feed: Feed, drift: DriftReport, announce: Callable[[DriftReport, News, AnnouncedState], None]
 ) -> tuple[News, ...]:
     """Announce what is new about a drift and record it; of two processes at once, one does.
 
-    ``announce`` receives the drift, the event, and the fingerprint of the drift announced before.
+    ``announce`` receives the drift, the event, and what was announced before.
     A state that another process has locked for two minutes raises OSError.
     """
     return record_once(
         feed,
         lambda before: new_events(drift, before),
-        lambda event, before: announce(drift, event, before.schema_drift),
+        lambda event, before: announce(drift, event, before),
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from ...expectations.contract.model_version import ModelVersion
 from ...expectations.drift.change import Change, fingerprint_of
 from ...expectations.escaping import visible
+from ...expectations.report.value_shifts import ValueShift
+from ...expectations.values.limits import FEWEST
 from ...expectations.verdict.verdict import Disposition, Evidence
 from ...expectations.wording import counted
 from ..feed.receipt import Outcome
@@ -116,6 +118,9 @@ class DriftReport(BaseModel):
         shifts: The batches at which the schema changed, the oldest first.
         forecast: The verdict of this contract on each of the last batches that another contract
             judged, the oldest first.
+        values: The columns whose values shifted and did not come back, the first one first.
+        accepted: What was accepted instead of what was learned: by whom and why, by column.
+        learning: How many batches are known, while they are too few to compare with.
         notes: What else to look at.
         report: Path of the report on the newest batch, if it was quarantined.
     """
@@ -135,6 +140,9 @@ class DriftReport(BaseModel):
     changes: tuple[Change, ...] = ()
     shifts: tuple[SchemaChange, ...] = ()
     forecast: tuple[Forecast, ...] = ()
+    values: tuple[ValueShift, ...] = ()
+    accepted: dict[str, str] = Field(default_factory=dict)
+    learning: int | None = None
     notes: tuple[Observation, ...] = ()
     report: str | None = None
 
@@ -153,8 +161,14 @@ class DriftReport(BaseModel):
     @computed_field
     @property
     def drifted(self) -> bool:
-        """Whether there is a change that is not cosmetic, or a batch that would not pass."""
-        return bool(self.noticeable or self.rejecting)
+        """Whether a change is not cosmetic, values shifted, or a batch would not pass."""
+        return bool(self.noticeable or self.values or self.rejecting)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether something keeps batches from the model, or would."""
+        shifts = any(shift.severity == "critical" for shift in self.values)
+        return bool(self.breaking or self.rejecting or shifts)
 
     @property
     def noticeable(self) -> tuple[Change, ...]:
@@ -198,8 +212,8 @@ class DriftReport(BaseModel):
 
     def message(self) -> str:
         """Describe the drift in a few lines; control characters in names are escaped."""
-        lines = [change.message for change in self.noticeable[:_LISTED]]
-        more = len(self.noticeable) - _LISTED
+        messages = [item.message for item in (*self.noticeable, *self.values)]
+        lines, more = messages[:_LISTED], len(messages) - _LISTED
         rest = [f"and {more} more"] if more > 0 else []
         return "\n".join(
             [self._headline, *(f" - {line}" for line in (*lines, *rest)), *self._facts]
@@ -212,6 +226,7 @@ class DriftReport(BaseModel):
         parts = [
             counted(breaking, "breaking change") if breaking else "",
             counted(others, "compatible change") if others else "",
+            f"the values of {counted(len(self.values), 'column')} shifted" if self.values else "",
             self.forecast_in_words if self.rejecting else "",
             counted(len(self.notes), "note") if self.notes else "",
         ]
@@ -220,10 +235,26 @@ class DriftReport(BaseModel):
         return f"{self.feed}: {summary or f'no drift in the last {batches}'}"
 
     @property
+    def books(self) -> tuple[str, ...]:
+        """What was accepted, and whether there is too little to compare with."""
+        accepted = [f"accepted: {visible(f'{c!r} {by}')}" for c, by in self.accepted.items()]
+        if self.learning is None:
+            return tuple(accepted)
+        known = counted(self.learning, "batch", "batches")
+        learning = f"values: still learning from {known}; {FEWEST} are needed to compare with"
+        return (*accepted, learning)
+
+    @property
     def _facts(self) -> list[str]:
         moved = self.previous and self.model and self.previous.pinned != self.model.pinned
         was = f" (the newest batch was judged by {visible(self.previous)})" if moved else ""
         notes = [f"note: {note.message}" for note in self.notes[:_LISTED]]
         since = [f"since batch: {visible(self.since, limit=_LONGEST)}"] if self.since else []
         report = [f"report: {self.report}"] if self.report else []
-        return [f"model: {visible(self.model or self.version)}{was}", *since, *notes, *report]
+        return [
+            f"model: {visible(self.model or self.version)}{was}",
+            *since,
+            *self.books,
+            *notes,
+            *report,
+        ]

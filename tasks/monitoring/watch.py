@@ -25,6 +25,7 @@ from ..scoring.evidence import REPORT
 from .data_drift import data_drift
 from .drift_report import DriftReport, Observation, SchemaChange
 from .forecast import forecast
+from .value_drift import value_drift
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,6 +67,8 @@ def watch_feed(
     arrivals = _arrivals(feed, receipts, contract)
     contract_changed, model_notes = _contract_drift(feed, receipts, contract, timeout)
     judged = [receipt for receipt in receipts if receipt.verdict]
+    values = value_drift(feed, receipts)
+    told = {shift.column for shift in values.shifts}
     data_notes = data_drift(judged, redact=feed.policy.redact)
     return _without_changes(feed, receipts, contract).model_copy(
         update={
@@ -75,7 +78,14 @@ def watch_feed(
             "changes": worst_first((*arrivals.changes, *contract_changed)),
             "shifts": arrivals.shifts,
             "forecast": forecast(feed, receipts, contract),
-            "notes": (*model_notes, *arrivals.notes, *data_notes),
+            "values": values.shifts,
+            "accepted": values.reasons,
+            "learning": values.learning,
+            "notes": (
+                *model_notes,
+                *arrivals.notes,
+                *(n for n in data_notes if n.column not in told),
+            ),
         }
     )
 

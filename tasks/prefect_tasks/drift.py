@@ -58,6 +58,7 @@ def _describe(drift: DriftReport) -> str:
         [f"# {for_markdown(headline)}", ""],
         [f"- {for_markdown(line)}" for line in facts if line[:1] != " "],
         _changes(drift.changes),
+        _values(drift),
         _shifts(drift),
         _forecast(drift),
     ]
@@ -70,6 +71,12 @@ def _changes(changes: Sequence[Change]) -> list[str]:
         for change in changes[:_ROWS]
     ]
     return _table("Changes", ("effect", "between", "change", "because"), rows, len(changes))
+
+
+def _values(drift: DriftReport) -> list[str]:
+    rows = [_row(s.column, s.statistic, s.since, s.spark, s.message) for s in drift.values[:_ROWS]]
+    headings = ("column", "statistic", "since", "each batch", "shift")
+    return _table("Columns whose values shifted", headings, rows, len(drift.values))
 
 
 def _shifts(drift: DriftReport) -> list[str]:

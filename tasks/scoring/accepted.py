@@ -44,14 +44,19 @@ class Accepted(BaseModel):
     when: datetime
 
 
-def accepted_in(feed: Feed, model: str, profile: str) -> dict[str, Accepted]:
-    """Read what is accepted under a version and profile, by column; the newest counts.
-
-    GateError: a document cannot be read.
-    """
+def accepted_in(feed: Feed, model: str, profile: str) -> list[Accepted]:
+    """Read what is accepted under a version and profile, the newest last; GateError if damaged."""
     read = (read_record(path, Accepted, "accepted level") for path in _documents(feed))
-    found = (one for one in read if one and (one.model, one.profile) == (model, profile))
-    return {column: one for one in found for column in one.levels}
+    return [one for one in read if one and (one.model, one.profile) == (model, profile)]
+
+
+def accepted_levels(accepted: list[Accepted]) -> dict[str, dict[str, float]]:
+    """Join what is accepted, by column and statistic; the newest counts."""
+    levels: dict[str, dict[str, float]] = {}
+    for one in accepted:
+        for column, statistics in one.levels.items():
+            levels[column] = {**levels.get(column, {}), **statistics}
+    return levels
 
 
 def keep_accepted(feed: Feed, accepted: Accepted) -> Path:

@@ -7,16 +7,16 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
+from ...expectations.report.feed_history import shifts_in
 from ...expectations.values.limits import A_YEAR
 from ...expectations.values.past import LAST, Baseline, Judged
 from ..feed.duration import parse_duration
 from ..feed.history import recent_receipts
-from .accepted import accepted_in
+from .accepted import accepted_in, accepted_levels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from ...expectations.verdict.verdict import Verdict, Violation
     from ..feed.feed import Feed
     from ..feed.receipt import Receipt
     from ..storage.intent import Intent
@@ -36,8 +36,8 @@ def baseline_of(feed: Feed, intent: Intent) -> Baseline | None:
     receipts = recent_receipts(feed, LAST)
     accepted = accepted_in(feed, intent.version, intent.profile)
     judged = ((receipt, judged_in(receipt, intent)) for receipt in receipts)
-    known = [under_accepted(r, found, accepted) for r, found in judged if found]
-    levels = {column: one.levels[column] for column, one in accepted.items()}
+    known = [_under_accepted(r, found, accepted) for r, found in judged if found]
+    levels = accepted_levels(accepted)
     return Baseline(intent.values, batches_a_year(feed, receipts), known, levels)
 
 
@@ -57,22 +57,18 @@ def judged_in(receipt: Receipt, intent: Intent) -> Judged | None:
         or (receipt.version, receipt.profile) != (intent.version, intent.profile)
     ):
         return None
-    told = frozenset(told_in(verdict))
+    told = frozenset(shifts_in(verdict))
     return Judged(verdict.values, verdict.rows or 0, told) if verdict.values else None
 
 
-def told_in(verdict: Verdict) -> dict[str, Violation]:
-    """Find the columns whose values were told to be unlike the learned ones."""
-    return {v.column: v for v in verdict.violations if v.kind == "shift" and v.column}
-
-
-def under_accepted(receipt: Receipt, judged: Judged, accepted: Mapping[str, Accepted]) -> Judged:
-    """Look at a batch from before a level was accepted: what had it was right, others no more."""
-    before = {column for column, one in accepted.items() if receipt.finished <= one.when}
-    right = {
-        column for column in before if receipt.batch.id in accepted[column].batches.get(column, ())
-    }
-    return judged._replace(told=judged.told - right).without(before - right)
+def _under_accepted(receipt: Receipt, judged: Judged, accepted: Sequence[Accepted]) -> Judged:
+    # Of batches from before a level was accepted those that had it were right, others are no more.
+    for one in accepted:
+        if receipt.finished <= one.when:
+            right = {c for c, batches in one.batches.items() if receipt.batch.id in batches}
+            judged = judged.without(one.batches.keys() - right)
+            judged = judged._replace(told=judged.told - right)
+    return judged
 
 
 def batches_a_year(feed: Feed, receipts: Sequence[Receipt]) -> float:

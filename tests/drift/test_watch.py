@@ -481,7 +481,7 @@ def test_two_watchers_at_once_tell_news_once(make_feed: FeedMaker, line: str) ->
     score(feed, rows(3), rows(3).with_columns(extra=pl.lit("x")))
     drift, both, announced = watch_feed(feed), Barrier(2), list[str]()
 
-    def announce(_: DriftReport, news: str, __: str) -> None:
+    def announce(_: DriftReport, news: str, __: AnnouncedState) -> None:
         announced.append(news)
         time.sleep(0.2)
 

@@ -34,7 +34,7 @@ from signature_gate.tasks.alerts.automations import _ALERTS
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.feed.receipt import Outcome
 from signature_gate.tasks.feed.safe_folders import Folders
-from signature_gate.tasks.monitoring.announced import News
+from signature_gate.tasks.monitoring.announced import AnnouncedState, News
 from signature_gate.tasks.monitoring.drift_report import DriftReport
 from signature_gate.tasks.prefect_tasks import events as emitted
 
@@ -164,6 +164,7 @@ _PAYLOAD = {
     "violations": "the first 20: `kind`, `column`, `rows`, `severity`, `message`",
     "breaking": "whether a change is breaking",
     "changes": "the first 20: `effect`, `kind`, `path`, `between`, `message`",
+    "values": "the first 20 columns whose values shifted: `column`, `statistic`",
     "batches": "how many batches were compared",
     "since": "the first batch with the new schema",
     "would_not_pass": "how many of the last batches the version would not pass",
@@ -177,7 +178,9 @@ def events() -> str:
     outcomes = [outcome for part in get_args(Outcome) for outcome in get_args(part)]
     news = [f"signature-gate.{name}" for name in get_args(News)]
     of_batch = _emitted(_announce_batch)
-    of_drift = _emitted(lambda: emitted.emit(alert_of_drift(_drift(), "schema.drifted")))
+    of_drift = _emitted(
+        lambda: emitted.emit(alert_of_drift(_drift(), "schema.drifted", AnnouncedState()))
+    )
     of_call = _emitted(lambda: emitted.announce_verdict(sample_verdicts.flights(), str(_MODEL)))
     return _page(
         "Events",

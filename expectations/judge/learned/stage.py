@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ...values.expectations import batch_expectations
 from ...values.limits import A_YEAR, Known, find
 from ...values.measures import measure
+from ...values.scales import LINKS
 from ...verdict.verdict import Violation
 from .diagnosis import diagnose
 from .words import because, expected, observed
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from ..request import CheckRequest
 
     _Found = dict[str, dict[str, Measured]]
-
-_LINKS = {"goes_with"}
 
 
 def judge_values(
@@ -97,7 +96,7 @@ def _findings(
 
 def _explained(found: dict[str, list[Finding]], profile: ValueProfile) -> dict[str, list[Finding]]:
     """Leave out columns that only go no longer with one which differs by itself."""
-    differs = {column for column, findings in found.items() if {f.name for f in findings} - _LINKS}
+    differs = {column for column, findings in found.items() if {f.name for f in findings} - LINKS}
     return {
         column: findings
         for column, findings in found.items()
