@@ -232,14 +232,22 @@ def _spread(name: str, found: list[Any]) -> Spread:
     values = np.array([scale.to(measured.value) for measured in found])
     sampling = float(np.mean([scale.sampling / measured.rows for measured in found]))
     between, low, high = _beyond_sampling(values - values.mean(), sampling)
-    befores = [np.median(values[max(0, i - RECENT) : i]) for i in range(1, len(values))]
-    step, down, up = _beyond_sampling(values[1:] - np.array(befores), sampling)
+    step, down, up = _beyond_sampling(values[1:] - _middles_before(values), sampling)
     # Turned shares of few rows are not centred: that of all rows is.
     rows = [measured.rows for measured in found]
     mean = scale.to(float(np.average([measured.value for measured in found], weights=rows)))
     leap = max(-down, up)
     numbers = (mean, between, mean + low, mean + high, step, leap)
     return Spread(*(round(value, 4) for value in numbers))
+
+
+def _middles_before(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Find the middle of the last few values before each but the first."""
+    few = [np.median(values[:end]) for end in range(1, min(RECENT, len(values)))]
+    if len(values) <= RECENT:
+        return np.array(few)
+    windows = np.lib.stride_tricks.sliding_window_view(values[:-1], RECENT)
+    return np.concatenate([few, np.median(windows, axis=1)])
 
 
 def _beyond_sampling(apart: Any, sampling: float) -> tuple[float, float, float]:

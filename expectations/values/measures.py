@@ -47,6 +47,8 @@ def as_cells(cells: pl.Series, kind: Kind) -> pl.Series:
     cells = cells.alias("")  # what looks like a pattern names other columns
     if kind == "number":
         numbers = cells.cast(pl.Float64)
+        if math.isfinite(numbers.sum()):
+            return numbers
         # Infinity is missing too: it has no place on a scale, nor in JSON.
         return numbers.set(~numbers.is_finite(), None)
     if kind == "time" and not cells.dtype.is_float():
