@@ -279,6 +279,10 @@ def test_an_accepted_level_is_what_batches_are_compared_with(
 
     assert (code, "wind: as in the last 2 batches" in out) == (0, True)
     assert seen(feed) == []
+    past = current_intent(feed).contract_now.past
+    assert past is not None
+    assert ["wind" in batch for batch in past.batches] == [False, False, True, True]
+    assert len(past.of("temp", "median")) == 4
     after = score_days(feed, [*gusty(5), *quiet(6), *gusty(7, warmer=30)])
     assert [dict(shifts(receipt)).keys() for receipt in after] == [set(), {"wind"}, {"temp"}]
     (told,) = [v for v in after[1].verdict.violations if v.kind == "shift"]
