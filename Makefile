@@ -18,7 +18,7 @@ export GX_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 
-.PHONY: help demo test fresh prove chaos bench table faults schema reference site sizes screenshot lint format lock clean
+.PHONY: help demo test fresh prove prove-values chaos bench table faults schema reference site sizes screenshot lint format lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,9 @@ screenshot: demo  ## photograph the demo's feed page for the README (needs chrom
 
 faults: .venv/installed  ## write docs/faults.md anew, from the table of faults
 	@$(TOOL)/fault_table.py > docs/faults.md
+
+prove-values: .venv/installed  ## plant faults in 20 real data sets, judge years of flights; docs/values.md (15 minutes)
+	@$(BIN)/python tests/prove_values $(VALUES)
 
 schema: .venv/installed  ## write deployments/feeds/feed.schema.json anew, from the models
 	@$(TOOL)/feed_schema.py > deployments/feeds/feed.schema.json

@@ -62,11 +62,11 @@ class Halves(NamedTuple):
         return self.held[rng.choice(self.held.height, ROWS, replace=self.again)]
 
 
-def split(data_set: DataSet) -> Halves:
+def split(data_set: DataSet, seed: int = SEED) -> Halves:
     """Split into alternate runs of time, or at random, always in the same way."""
     frame = data_set.load()
     if data_set.time is None:
-        order = np.random.default_rng(SEED).permutation(frame.height)
+        order = np.random.default_rng(seed).permutation(frame.height)
         half = frame.height // 2
         return Halves(frame[order[:half]], frame[order[half:]], in_time=False)
     runs = pl.col(data_set.time).dt.truncate(data_set.every).rank("dense") % 2 == 1

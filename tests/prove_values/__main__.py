@@ -1,0 +1,39 @@
+"""``make prove-values``: plant faults in real data, judge years of flights, write the page."""
+
+from __future__ import annotations
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from data_sets import DATA_SETS
+from rich.console import Console
+from trials import prove_quietly
+from values_page import tables, write
+from year import year_of_flights
+
+_PAGE = Path(__file__).parents[2] / "docs" / "values.md"
+
+
+def main() -> None:
+    """Prove, print, and write the page."""
+    parser = argparse.ArgumentParser(prog="make prove-values", description=__doc__)
+    parser.add_argument("--batches", type=int, default=2, help="batches for each fault and column")
+    parser.add_argument("--clean", type=int, default=200, help="clean batches of each data set")
+    parser.add_argument("--years", type=int, default=1_000, help="resampled years of flights")
+    parser.add_argument("--page", type=Path, default=_PAGE)
+    options = parser.parse_args()
+    prove_one = partial(prove_quietly, batches=options.batches, clean=options.clean)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        proofs = pool.map(prove_one, range(len(DATA_SETS)))
+        year = pool.submit(year_of_flights, options.years)
+        found = list(proofs)
+        lines = [*tables(found, options.batches, options.clean), *year.result()]
+    write(options.page, lines)
+    Console().print("\n".join(lines), markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()
