@@ -129,7 +129,7 @@ def year_of_flights(years: int, learnings: int = 4) -> list[str]:
         f"{len(counts):,} years of 364 days, in weeks drawn with replacement from 2013; learned "
         f"from {learnings} half-years drawn likewise, a block a day. Each is judged by that and "
         f"by the days before it. Promised: 1 alarm a year. Told as a whole (`shift`): "
-        f"**{shifts.mean():.2f} days a year** on average, none in {(shifts == 0).mean():.0%} of the "
-        f"years, at most {shifts.max()}; with single rows out of bounds (`value`): "
+        f"**{shifts.mean():.2f} days a year** on average, none in {(shifts == 0).mean():.0%} of "
+        f"the years, at most {shifts.max()}; with single rows out of bounds (`value`): "
         f"{rows.mean():.2f} days a year.".replace("%", " %"),
     ]
