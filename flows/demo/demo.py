@@ -25,6 +25,7 @@ from .flights import (
     load_flights,
     train,
 )
+from .values import show_values
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -63,6 +64,7 @@ def run_demo(folder: Path) -> None:
     terminal.print_blank()
     show_summary(summary)
     _check_counts(summary, again)
+    show_values(summary)
     _show_places(summary, feed_file)
     challenger = _step(
         "the next version, trained with one more column",

@@ -15,7 +15,9 @@ from zipfile import ZipFile
 
 import polars as pl
 
+from ...expectations.contract.contract import Contract
 from ...expectations.errors import Misuse
+from ...expectations.judge.learned.learning import learn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +41,9 @@ _FEATURES = (
 # The challenger's additional column, and the day of July from which it is delivered.
 _ADDED, _ADDED_SINCE = "humid", 15
 _JULY, _AUGUST = 7, 8
+# Days whose values are unlike those of January to June, and one that storms made late.
+UNLIKE = {f"2013-07-{day}.parquet" for day in (16, 17, 24, 30)}
+STORMY = "2013-07-23.parquet"
 _REQUIREMENTS = ("scikit-learn", "pandas", "cloudpickle")
 
 
@@ -69,15 +74,16 @@ def _read(data: bytes) -> pl.DataFrame:
 def train(flights: pl.DataFrame, alias: str = ALIAS) -> str:
     """Train and register a model of arrival delay on January to June; return its version.
 
-    The challenger takes one column more. Integer columns stay integers, so that the signature has
-    ``long`` columns.
+    What its values were, in the order of time, is learned and stored beside it. The challenger
+    takes one column more. Integer columns stay integers: the signature has ``long`` columns.
     """
     import mlflow
     from mlflow.models import infer_signature
 
     known = flights.filter(pl.col("month") < _JULY).drop_nulls([_TARGET, "dep_time"])
     more = (_ADDED,) if alias == CHALLENGER else ()
-    frame = known.select(*_FEATURES, *more).to_pandas()
+    rows = known.select(*_FEATURES, *more)
+    frame = rows.to_pandas()
     model = _pipeline().fit(frame, known[_TARGET].to_numpy())
     # MLflow reports on stderr, and advises doubles for integers because these may arrive null,
     # which is the point of the demo.
@@ -91,6 +97,7 @@ def train(flights: pl.DataFrame, alias: str = ALIAS) -> str:
             pip_requirements=list(_REQUIREMENTS),
             serialization_format="cloudpickle",
         )
+        learn(rows, contract=Contract.from_signature(signature)).log_to(logged)
     version = str(logged.registered_model_version)
     mlflow.MlflowClient().set_registered_model_alias(MODEL, alias, version)
     return version
@@ -104,7 +111,7 @@ def _pipeline() -> Any:
 
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     columns = make_column_transformer((encoder, ["carrier", "origin"]), remainder="passthrough")
-    return make_pipeline(columns, HistGradientBoostingRegressor(max_iter=60, random_state=0))
+    return make_pipeline(columns, HistGradientBoostingRegressor(max_iter=30, random_state=0))
 
 
 def deliver_july(flights: pl.DataFrame, inbox: Path) -> None:
@@ -158,12 +165,29 @@ def _empty(day: pl.DataFrame, stem: Path) -> None:
     _write(day.clear(), stem)
 
 
+def _in_celsius(day: pl.DataFrame, stem: Path) -> None:
+    _write(day.with_columns((pl.col("temp") - 32) / 1.8), stem)
+
+
+def _of_a_new_carrier(day: pl.DataFrame, stem: Path) -> None:
+    every_10th = pl.int_range(pl.len()) % 10 == 0
+    renamed = pl.when(every_10th).then(pl.lit("ZZ")).otherwise("carrier")
+    _write(day.with_columns(carrier=renamed), stem)
+
+
+def _without_a_third_of_wind(day: pl.DataFrame, stem: Path) -> None:
+    _write(day.with_columns(pl.when(pl.int_range(pl.len()) % 3 > 0).then("wind_speed")), stem)
+
+
 # Day of July -> how its producer wrote it.
 _FAULTS: dict[int, Callable[[pl.DataFrame, Path], None]] = {
     4: _renamed,
     9: _long_as_text,
     12: _junk_cells,
     16: _whole_degrees,
+    17: _in_celsius,
     19: _truncated,
+    24: _of_a_new_carrier,
     25: _empty,
+    30: _without_a_third_of_wind,
 }

@@ -45,7 +45,8 @@ def _show_step(step: Step) -> None:
 
 
 def _recent_batches(batches: Sequence[BatchOutcome]) -> Table:
-    headings = ("batch", "rows", "verdict", "rejected", "first reason")
+    told = ("unlike what was learned",) if any(batch.told for batch in batches) else ()
+    headings = ("batch", "rows", "verdict", "rejected", "first reason", *told)
     table = table_of(*headings, right=("rows", "rejected"))
     for batch in batches:
         table.add_row(
@@ -54,5 +55,6 @@ def _recent_batches(batches: Sequence[BatchOutcome]) -> Table:
             disposition(batch.disposition),
             plain(f"{batch.rejected:,}" if batch.rejected else ""),
             plain(kind_and_column(batch.reason)),
+            *(plain(", ".join(batch.told)) for _ in told),
         )
     return table

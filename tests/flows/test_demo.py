@@ -64,6 +64,25 @@ def test_each_mishap_is_found(transcript: str, batch: str, disposition: str, rea
     assert reason in line
 
 
+@pytest.mark.parametrize(
+    ("batch", "told"),
+    [
+        ("2013-07-16.parquet", "temp: expected a share of whole numbers from 0% to"),
+        ("2013-07-17.parquet", "temp: expected a median from"),
+        ("2013-07-24.parquet", "carrier: expected a share of values other than the 16 that were"),
+        ("2013-07-30.parquet", "wind_speed: expected a share of null or NaN from 0% to"),
+        ("2013-07-23.parquet", "nothing"),
+    ],
+)
+def test_values_unlike_the_learned_ones_are_told(transcript: str, batch: str, told: str) -> None:
+    """Degrees without decimals, in Celsius, a new carrier, gaps in the wind; not a stormy day."""
+    _, _, said = transcript.partition("values unlike those learned from January to June")
+    lines = [line.strip() for line in said.partition("\n\n")[0].splitlines()[1:]]
+
+    assert [line for line in lines if line.startswith(f"{batch}  {told}")]
+    assert len(lines) == 5
+
+
 def test_predictions_join_back_to_the_flights(transcript: str, folder: Path) -> None:
     """Predictions carry the row's position and the flight's keys."""
     first = next((folder / "run-1" / "scored").rglob("2013-07-01-*.parquet"))
