@@ -67,6 +67,7 @@ class BatchOutcome(BaseModel):
         rows: How many arrived; None if it cannot be read.
         rejected: How many of them fail.
         reason: The first violation that blocks it.
+        told: Columns whose values are unlike those learned, each with the statistic.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,6 +77,7 @@ class BatchOutcome(BaseModel):
     rows: int | None
     rejected: int
     reason: Violation | None = None
+    told: tuple[str, ...] = ()
 
 
 class Preflight(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -75,6 +76,11 @@ class ValueProfile(BaseModel):
     def statistics(self) -> int:
         """How many statistics of a batch are judged, at least one."""
         return max(1, sum(len(column.spreads) for column in self.columns.values()))
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that are equal for equal profiles."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
         """Return it as one JSON document of a few kilobytes."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ..wording import counted
+from ..escaping import visible
+from ..wording import counted, listed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from .verdict import Evidence, Kind, Verdict, Violation
 
 KINDS_IN_WORDS: dict[Kind, str] = {
@@ -37,6 +40,7 @@ _WHOLE_IN_WORDS: dict[Kind, str] = {
     "unreadable": "The batch cannot be read.",
     "no_contract": "The model has no usable contract.",
 }
+_TOLD = 5  # columns that are named in a count of batches
 EVIDENCE_IN_WORDS: dict[Evidence, str] = {
     "schema": "The arriving type alone proves it; no value was read to judge.",
     "footer": "Statistics stored in the file prove it; no value was read to judge.",
@@ -79,6 +83,23 @@ def percent(share: float) -> str:
     if 1 - _TENTH < share < 1:
         return "over 99.9%"
     return f"{share * 100:.1f}".removesuffix(".0") + "%"
+
+
+def unlike_learned(violations: Iterable[Violation]) -> tuple[str, ...]:
+    """Name the columns whose values are told to be unlike the learned ones, with the statistic."""
+    return tuple(
+        f"{v.column} ({v.statistic or v.kind})" for v in violations if v.kind in ("value", "shift")
+    )
+
+
+def told_in_words(told: Iterable[Sequence[str]]) -> str:
+    """Count the batches that are told to have other values, and by what; empty for none."""
+    batches = [named for named in told if named]
+    if not batches:
+        return ""
+    counts = Counter(name for named in batches for name in named).most_common()
+    words = listed([f"{visible(name)} {count:,}" for name, count in counts], _TOLD)
+    return f"{len(batches):,} with values unlike those learned: {words}"
 
 
 def ranked(violations: tuple[Violation, ...]) -> list[Violation]:

@@ -12,6 +12,7 @@ from ...expectations.drift.change import Change, fingerprint_of
 from ...expectations.escaping import visible
 from ...expectations.report.value_shifts import ValueShift
 from ...expectations.values.limits import FEWEST
+from ...expectations.verdict.explain import told_in_words
 from ...expectations.verdict.verdict import Disposition, Evidence
 from ...expectations.wording import counted
 from ..feed.receipt import Outcome
@@ -36,6 +37,7 @@ class Forecast(BaseModel):
             itself; None if not even its schema is known.
         gone: Whether the batch no longer exists, so that its receipt was judged in its place.
         reason: The first blocking violation, and how many more there are; empty if none.
+        told: Columns whose values are unlike those learned, each with the statistic.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,6 +49,7 @@ class Forecast(BaseModel):
     evidence: Evidence | None = None
     gone: bool = False
     reason: str = ""
+    told: tuple[str, ...] = ()
 
     @computed_field
     @property
@@ -206,7 +209,9 @@ class DriftReport(BaseModel):
             "judged by the recorded schema only": sum(entry.gone for entry in self.forecast),
             "unknown": sum(entry.would_be is None for entry in self.forecast),
         }
-        shown = "; ".join(f"{number:,} {detail}" for detail, number in details.items() if number)
+        told = told_in_words(entry.told for entry in self.forecast)
+        counts = [f"{number:,} {detail}" for detail, number in details.items() if number]
+        shown = "; ".join([*counts, *([told] if told else [])])
         model = visible(self.model or self.version)
         return f"{batches} would not pass {model}{f' ({shown})' if shown else ''}"
 

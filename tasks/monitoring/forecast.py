@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from ...expectations.drift.recorded_schema import judge_schema
 from ...expectations.errors import BatchNotFound, UnsupportedBatch
 from ...expectations.judge.checking import check
+from ...expectations.suite import values_in_force
+from ...expectations.verdict.explain import unlike_learned
 from ..feed.identity import is_same
 from .drift_report import Forecast
 
@@ -23,13 +25,19 @@ _DEEPEST_FIRST: tuple[Evidence, ...] = ("scan", "footer", "schema")
 
 
 def forecast(feed: Feed, receipts: Iterable[Receipt], contract: Contract) -> tuple[Forecast, ...]:
-    """Judge the batches that another contract judged; none is moved.
+    """Judge the batches that another contract judged, or another version by other learned values.
 
+    None is moved.
     A batch that is still where its receipt says, in the inbox, the archive or the quarantine, is
     judged itself. If it no longer exists or another has its name, its recorded schema is judged.
     """
+    values = values_in_force(contract, feed.policy)
+    profile = values.fingerprint if values else ""
     return tuple(
-        _forecast_one(feed, r, contract) for r in receipts if r.contract != contract.fingerprint
+        _forecast_one(feed, r, contract)
+        for r in receipts
+        if r.contract != contract.fingerprint
+        or (contract.model and r.model.pinned != contract.model.pinned and r.profile != profile)
     )
 
 
@@ -40,6 +48,7 @@ def _forecast_one(feed: Feed, receipt: Receipt, contract: Contract) -> Forecast:
     verdict = _verdict(feed, receipt, contract)
     if verdict:
         evidence = _evidence(verdict)
+        entry = entry.model_copy(update={"told": unlike_learned(verdict.violations)})
         return _completed(entry, verdict.disposition, evidence, verdict.blocking)
     entry = entry.model_copy(update={"gone": True})
     if not receipt.batch.columns:

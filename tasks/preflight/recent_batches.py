@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...expectations.errors import BatchNotFound, UnsupportedBatch
 from ...expectations.judge.checking import check
 from ...expectations.preflight.report import BatchOutcome, Step
+from ...expectations.verdict.explain import told_in_words, unlike_learned
 from ...expectations.verdict.verdict import Violation
 from ..feed.feed import Feed
 from ..feed.inbox import look_into
@@ -53,10 +54,13 @@ def _step(step: Step, outcomes: tuple[BatchOutcome, ...], ready: int) -> Step:
     not_passed = [batch for batch in outcomes if batch.disposition != "passed"]
     if not outcomes:
         return step.model_copy(update={"observed": "the folder holds none"})
+    told = told_in_words(batch.told for batch in outcomes)
+    also = f"; {told}" if told else ""
     if not not_passed:
-        return step.passed(f"{newest} would pass")
+        return step.passed(f"{newest} would pass{also}")
     remedies = [batch.reason.remedy for batch in not_passed if batch.reason]
-    return step.failed(f"{len(not_passed)} of {newest} would not pass", next(iter(remedies), ""))
+    observed = f"{len(not_passed)} of {newest} would not pass{also}"
+    return step.failed(observed, next(iter(remedies), ""))
 
 
 def _outcome(path: Path, contract: Contract, policy: Policy) -> BatchOutcome:
@@ -76,6 +80,7 @@ def _outcome(path: Path, contract: Contract, policy: Policy) -> BatchOutcome:
         rows=verdict.rows,
         rejected=verdict.rejected,
         reason=next(iter(verdict.blocking), None),
+        told=unlike_learned(verdict.violations),
     )
 
 

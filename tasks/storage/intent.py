@@ -108,8 +108,7 @@ class Intent(BaseModel):
     @cached_property
     def profile(self) -> str:
         """Sixteen hexadecimal digits that are equal for equal learned values; empty for none."""
-        text = self.values.to_json() if self.values else ""
-        return text and hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self.values.fingerprint if self.values else ""
 
     @property
     def policy_fingerprint(self) -> str:
