@@ -18,7 +18,7 @@ from .local import MLMODEL, load_local_contract, local_path, parse_mlmodel, reso
 from .process_settings import mlflow_silenced
 from .resolve import resolve_uri, translate_not_found
 from .retry import DeadlineExceeded, describe_error, fetch, resolve_timeout
-from .values import values_at
+from .values import artifacts_at, values_at
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -38,21 +38,25 @@ def resolve(uri: str, timeout: float | None = None) -> ModelVersion:
     return ask_registry(uri, timeout, lambda client: resolve_uri(client, uri))
 
 
-def load_contract(uri: str, timeout: float | None = None, *, or_kept: bool = False) -> Contract:
-    """Read the contract of a model from its ``MLmodel`` file alone, as ``Contract.load`` states."""
+def load_contract(
+    uri: str, timeout: float | None = None, *, or_kept: bool = False, with_values: bool = True
+) -> Contract:
+    """Read the contract of a model from its files alone, as ``Contract.load`` states."""
     path = local_path(uri)
     if path is not None:
-        return load_local_contract(uri, path)
+        return load_local_contract(uri, path, with_values=with_values)
     if or_kept and (kept := kept_contract(uri)):
         return kept
 
     def question(client: MlflowClient) -> Contract:
         model = resolve_uri(client, uri)
-        contract = parse_mlmodel(_mlmodel(client, model), model)
-        return replace(contract, values=values_at(location_of(client, model)))
+        artifacts, mlmodel = _opened(client, model)
+        contract = parse_mlmodel(mlmodel, model)
+        return replace(contract, values=values_at(artifacts)) if with_values else contract
 
     contract = ask_registry(uri, timeout, question)
-    keep_contract(contract)
+    if with_values:
+        keep_contract(contract)
     return contract
 
 
@@ -125,8 +129,9 @@ def _refuse_changed(folder: Path, model: ModelVersion, fingerprint: str) -> None
 
 
 def _downloaded(model: ModelVersion, destination: str, limit: float) -> Path:
+    address = unmasked(model.pinned)
     try:
-        return Path(fetch(lambda: _download(unmasked(model.pinned), "", destination), limit))
+        return Path(fetch(lambda: artifacts_at(address).download_artifacts("", destination), limit))
     except DeadlineExceeded as error:
         msg = (
             f"the download of {model} broke off: {describe_error(error.last)}. Check the artifact "
@@ -135,20 +140,15 @@ def _downloaded(model: ModelVersion, destination: str, limit: float) -> Path:
     raise RegistryUnavailable(msg)
 
 
-def _download(folder: str, path: str, destination: str) -> str:
-    # Not mlflow.artifacts: it takes `#` and `@` in the names of registered models for marks.
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    return get_artifact_repository(folder).download_artifacts(path, destination)
-
-
-def _mlmodel(client: MlflowClient, model: ModelVersion) -> bytes:
+def _opened(client: MlflowClient, model: ModelVersion) -> tuple[Any, bytes]:
+    """Open a model's artifacts, and read its ``MLmodel`` file."""
     missing = f"{model.uri}: the artifact store has no MLmodel file for {model}."
     with (
         brief_download() as destination,
         translate_not_found(lambda: f"{missing} Restore it, or log the model again."),
     ):
-        return Path(_download(location_of(client, model), MLMODEL, destination)).read_bytes()
+        artifacts = artifacts_at(location_of(client, model))
+        return artifacts, Path(artifacts.download_artifacts(MLMODEL, destination)).read_bytes()
 
 
 def location_of(client: MlflowClient, model: ModelVersion) -> str:
@@ -159,12 +159,13 @@ def location_of(client: MlflowClient, model: ModelVersion) -> str:
 
 
 def _example(client: MlflowClient, model: ModelVersion) -> Example | None:
-    meta = _without_signature(_mlmodel(client, model))
+    artifacts, mlmodel = _opened(client, model)
+    meta = _without_signature(mlmodel)
     saved = meta.saved_input_example_info
     if saved is None:
         return None
     with brief_download() as destination, _missing_example(model):
-        _download(location_of(client, model), saved["artifact_path"], destination)
+        artifacts.download_artifacts(saved["artifact_path"], destination)
         return _read_example(meta, destination)
 
 

@@ -12,11 +12,15 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..contract.contract import Contract
 from ..documents import staged
 from ..errors import NoContract
 from .local import ContractOrigin
+
+if TYPE_CHECKING:
+    from ..contract.model_version import ModelVersion
 
 _LASTS = 86_400  # seconds
 # What tells registries apart; setting the first two in a process sets them here.
@@ -36,10 +40,14 @@ def kept_contract(uri: str) -> Contract | None:
     return None
 
 
-def forget_contract(uri: str) -> None:
-    """Read the contract of a version anew the next time."""
+def forget_contract(model: ModelVersion) -> None:
+    """Read the contracts of all versions with a model's files anew the next time."""
+    # A model that is named by its id may be registered under several names.
+    words = (model.model_id or model.pinned).encode()
     with suppress(OSError):
-        _named(uri)[0].unlink()
+        for file in _home().iterdir():
+            if words in file.read_bytes():
+                file.unlink(missing_ok=True)
 
 
 def keep_contract(contract: Contract) -> None:
@@ -71,10 +79,14 @@ def _place(name: str, version: str) -> tuple[Path, str]:
     if not (name and version and known[0]) or os.environ.get("SIGNATURE_GATE_CACHE") == "off":
         raise FileNotFoundError
     key = hashlib.sha256("\0".join(known).encode()).hexdigest()
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     states = " ".join(_state(address) for address in known[:2])
     state = hashlib.sha256(states.encode()).hexdigest()  # addresses may hold passwords
-    return home / "signature-gate" / "contracts" / f"{key}.json", state
+    return _home() / f"{key}.json", state
+
+
+def _home() -> Path:
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "signature-gate" / "contracts"
 
 
 def _state(address: str) -> str:

@@ -49,7 +49,7 @@ def local_path(uri: str) -> Path | None:
     return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
-def load_local_contract(uri: str, path: Path) -> Contract:
+def load_local_contract(uri: str, path: Path, *, with_values: bool = True) -> Contract:
     """Read a contract from a folder with an ``MLmodel`` file, that file, or a suite JSON.
 
     That of a folder is pinned to the folder's absolute path.
@@ -58,7 +58,7 @@ def load_local_contract(uri: str, path: Path) -> Contract:
         return _suite_contract(path)
     file = _mlmodel_in(uri, path)
     contract = parse_mlmodel(_bytes(file), resolve_local_model(uri, path))
-    return replace(contract, values=read_values(file.parent))
+    return replace(contract, values=read_values(file.parent) if with_values else None)
 
 
 def read_values(folder: Path) -> ValueProfile | None:

@@ -25,25 +25,30 @@ def log_values(profile: ValueProfile, model: Any, *, replace: bool = False) -> s
     uri = str(getattr(model, "model_uri", model))
     path = local_path(uri)
     if path is not None:
-        folder = Path(resolve_local_model(uri, path).pinned)
-        _refuse_second(read_values(folder), uri, replace=replace)
-        (folder / VALUES).parent.mkdir(exist_ok=True)
-        profile.save(folder / VALUES)
-        return str(folder / VALUES)
+        # A suite names the model that it was made from.
+        uri = resolve_local_model(uri, path).pinned
+        path = local_path(uri)
+    if path is not None:
+        if not replace:
+            refuse_second(read_values(path), uri)
+        (path / VALUES).parent.mkdir(exist_ok=True)
+        profile.save(path / VALUES)
+        return str(path / VALUES)
 
-    def store(client: MlflowClient) -> str:
+    def store(client: MlflowClient) -> ModelVersion:
         model = resolve_uri(client, uri)
-        location = _place_of(client, model)
-        _refuse_second(values_at(location), uri, replace=replace)
+        artifacts = artifacts_at(_place_of(client, model))
+        if not replace:
+            refuse_second(values_at(artifacts), uri)
         with brief_download() as folder:
             file = Path(folder) / Path(VALUES).name
             profile.save(file)
-            _repository(location).log_artifact(str(file), str(Path(VALUES).parent))
-        return f"{VALUES} of {model}"
+            artifacts.log_artifact(str(file), str(Path(VALUES).parent))
+        return model
 
-    place = ask_registry(uri, None, store)
-    forget_contract(uri)
-    return place
+    stored = ask_registry(uri, None, store)
+    forget_contract(stored)
+    return f"{VALUES} of {stored}"
 
 
 def _place_of(client: MlflowClient, model: ModelVersion) -> str:
@@ -55,8 +60,9 @@ def _place_of(client: MlflowClient, model: ModelVersion) -> str:
     return unmasked(model.pinned)
 
 
-def _refuse_second(stored: ValueProfile | None, uri: str, *, replace: bool) -> None:
-    if stored is not None and not replace:
+def refuse_second(stored: ValueProfile | None, uri: str) -> None:
+    """Raise Misuse if a model has a profile."""
+    if stored is not None:
         msg = (
             f"{uri} has a profile of values already, from {stored.rows:,} rows. Keep it, or "
             "replace it by --replace (in Python: replace=True)."
@@ -64,18 +70,19 @@ def _refuse_second(stored: ValueProfile | None, uri: str, *, replace: bool) -> N
         raise Misuse(msg)
 
 
-def values_at(location: str) -> ValueProfile | None:
-    """Read the profile at a model's artifacts; None where there is none, after one request."""
-    repository = _repository(location)
+def values_at(artifacts: Any) -> ValueProfile | None:
+    """Read the profile among a model's artifacts; None where there is none, after one request."""
     folder = str(Path(VALUES).parent)
-    if VALUES not in {entry.path for entry in repository.list_artifacts(folder)}:
+    if VALUES not in {entry.path for entry in artifacts.list_artifacts(folder)}:
         return None
     with brief_download() as destination:
-        stored = repository.download_artifacts(VALUES, destination)
-        return ValueProfile.parse(Path(stored).read_bytes(), f"{location}/{VALUES}")
+        stored = artifacts.download_artifacts(VALUES, destination)
+        return ValueProfile.parse(Path(stored).read_bytes(), f"{artifacts.artifact_uri}/{VALUES}")
 
 
-def _repository(location: str) -> Any:
+def artifacts_at(location: str) -> Any:
+    """Open the artifacts of a model; even to open them may take a request."""
+    # Not mlflow.artifacts: it takes `#` and `@` in the names of registered models for marks.
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     return get_artifact_repository(location)

@@ -53,7 +53,7 @@ class ValueProfile(BaseModel):
             place = ".".join(map(str, first["loc"])) or "the document"
             msg = (
                 f"{origin} is no profile of values: {place}: {first['msg']}. "
-                "Make one with `signature-gate learn MODEL DATA --out FILE`."
+                "Learn it anew: `signature-gate learn MODEL DATA --replace`, or `--out FILE`."
             )
             raise InvalidValues(msg) from error
 

@@ -69,14 +69,15 @@ def _completed(
 
 def _verdict(feed: Feed, receipt: Receipt, contract: Contract) -> Verdict | None:
     try:
-        path = _batch_path(feed, receipt)
+        path = batch_place(feed, receipt)
         return check(path, contract, feed.policy).verdict if path else None
     except (BatchNotFound, UnsupportedBatch, OSError):
         # Removed since, or unreadable: only its record can be judged.
         return None
 
 
-def _batch_path(feed: Feed, receipt: Receipt) -> Path | None:
+def batch_place(feed: Feed, receipt: Receipt) -> Path | None:
+    """Find a batch where its receipt says; None where it is gone, or is another by now."""
     recorded = receipt.batch.identity
     path = feed.resolve(receipt.outputs.batch) if receipt.outputs.batch else None
     if path is None or not path.exists() or not is_same(path, recorded, moved=True):

@@ -54,6 +54,7 @@ IMPORTERS = {
         "expectations.registry.client",
         "expectations.registry.connection",
         "expectations.registry.resolve",
+        "expectations.registry.training_data",
         "expectations.registry.values",
         "tasks.scoring.mlflow_runs",
         "flows.demo.",
