@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...expectations.errors import Misuse
 from ...expectations.judge.learned.learning import fits
+from ...expectations.report.feed_history import shifts_in
 from ..feed.history import recent_receipts
 from ..scoring.accepted import accepted_in
-from ..scoring.past_values import told_in
 from .forecast import batch_place
 
 if TYPE_CHECKING:
@@ -76,10 +76,7 @@ def _is_accepted(receipt: Receipt) -> bool:
 
 
 def _is_told(feed: Feed, receipt: Receipt) -> bool:
-    told = set(told_in(receipt.verdict)) if receipt.verdict else set[str]()
-    accepted = accepted_in(feed, receipt.version, receipt.profile) if told else {}
-    batch = receipt.batch.id
-    return any(
-        column not in accepted or batch not in accepted[column].batches.get(column, ())
-        for column in told
-    )
+    told = set(shifts_in(receipt.verdict)) if receipt.verdict else set[str]()
+    for one in accepted_in(feed, receipt.version, receipt.profile) if told else ():
+        told -= {column for column, of in one.batches.items() if receipt.batch.id in of}
+    return bool(told)
