@@ -102,10 +102,16 @@ def accept_drift(
             "See `signature-gate drift FEED`."
         )
         raise Misuse(msg)
+    if not (levels := dict(_levels(chosen, drift.receipts))):
+        msg = (
+            f"feed {feed.name}: its receipts hold no statistics to accept, for policy redact is on. "
+            "Learn the model's values anew, from data that have the new level."
+        )
+        raise Misuse(msg)
     accepted = Accepted(
         model=drift.receipts[-1].version,
         profile=drift.receipts[-1].profile,
-        levels=dict(_levels(chosen, drift.receipts)),
+        levels=levels,
         batches={s.column: tuple(r.batch.id for r in drift.receipts[s.start :]) for s in chosen},
         who=_user(),
         why=why,

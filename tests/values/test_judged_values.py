@@ -255,12 +255,13 @@ def test_without_a_profile_nothing_changes() -> None:
 def test_redact_says_nothing_of_values() -> None:
     """Neither learned nor observed values are in the verdict."""
     batch = with_(temp=pl.col("temp") * 1_000, code=some(10, pl.lit("Zyzzyva"), "code"))
-    private = replace(LEARNED, values=learn(rows(5_000, 3), contract=BARE, redact=True))
+    batch = batch.with_columns(pl.col("code").replace("UA", "AA"))
+    quiet = {"redact": True, "nulls": "allow", "values_of": {"domain": "ignore"}}
 
-    text = check(batch, private, {"redact": True, "nulls": "allow"}).verdict.to_json()
+    text = check(batch, LEARNED, quiet).verdict.to_json()
 
-    assert '"shift"' in text
-    for value in ("Zyzzyva", "AA", "B6"):
+    assert text.count('"shift"') > 1
+    for value in ("Zyzzyva", "AA", "B6", "14.96"):
         assert value not in text
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...values.expectations import batch_expectations
 from ...values.limits import A_YEAR, Known, find
 from ...values.measures import measure
-from ...values.scales import LINKS
+from ...values.scales import LINKS, family
 from ...verdict.verdict import Violation
 from .diagnosis import diagnose
 from .words import because, expected, observed
@@ -119,7 +119,9 @@ def _violation(
     learned = profile.columns[column]
     blocking = [f for f in findings if policy.on_values(column, f.name) == "forbid"]
     worst = min(blocking or findings, key=lambda finding: finding.odds)
-    stated = batch_expectations(worst.name, column, learned, worst.band)
+    # Under redact neither a code nor a quantile is named: a batch may hold it.
+    stated = [] if policy.redact else batch_expectations(worst.name, column, learned, worst.band)
+    statistic = family(worst.name) if policy.redact else worst.name
     too_low = worst.observed.value < worst.band.low
     expectation = (stated[0] if too_low else stated[-1]) if stated else None
     limits = _short(worst.band.low), _short(worst.band.high)
@@ -129,10 +131,10 @@ def _violation(
         expected=expected(worst, learned, redact=policy.redact),
         observed=observed(worst, learned, findings, redact=policy.redact),
         remedy=diagnose(column, sample, profile, policy),
-        because=because(worst, profile),
+        because=because(worst, statistic, profile),
         severity="critical" if blocking else "warning",
         expectation=expectation and {k: expectation[k] for k in ("type", "kwargs")},
-        statistic=worst.name,
+        statistic=statistic,
         limits=None if policy.redact else limits,
     )
 

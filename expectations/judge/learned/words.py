@@ -59,13 +59,13 @@ def observed(
     return ("another one" if redact else value) + also
 
 
-def because(finding: Finding, profile: ValueProfile) -> str:
+def because(finding: Finding, statistic: str, profile: ValueProfile) -> str:
     """Say from how many rows it was learned, and how unlikely the difference is by chance."""
     chance = (
         "less than 1 in a trillion" if finding.odds < _RAREST else f"1 in {1 / finding.odds:,.0f}"
     )
     return (
-        f"{finding.name} was learned from {profile.rows:,} rows in {profile.blocks:,} blocks; by "
+        f"{statistic} was learned from {profile.rows:,} rows in {profile.blocks:,} blocks; by "
         f"chance a batch is as far away in {chance}"
     )
 
