@@ -104,8 +104,8 @@ def accept_drift(
         raise Misuse(msg)
     if not (levels := dict(_levels(chosen, drift.receipts))):
         msg = (
-            f"feed {feed.name}: its receipts hold no statistics to accept, for policy redact is on. "
-            "Learn the model's values anew, from data that have the new level."
+            f"feed {feed.name}: its receipts hold no statistics to accept, for policy redact is "
+            "on. Learn the model's values anew, from data that have the new level."
         )
         raise Misuse(msg)
     accepted = Accepted(
