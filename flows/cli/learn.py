@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -82,8 +82,6 @@ def learn(
     signature-gate learn --feed feeds/flights.yaml
     """
     from ...expectations.contract.policy import Policy
-    from ...expectations.judge.learned import learning
-    from ...expectations.verdict.verdict import BatchRejected
 
     of_feed = _feed(feed, model, data)
     uri = model or (of_feed.model if of_feed else "")
@@ -91,20 +89,26 @@ def learn(
     known = _contract(uri, timeout, afresh=replace or out is not None)
     chosen = Policy.load(policy) if policy else of_feed.policy if of_feed else None
     batches = data or _found(of_feed, uri, known, chosen, last=last, timeout=timeout)
-    try:
-        with reading(*batches, doing="learning"):
-            profile = learning.learn(
-                *batches, contract=known, policy=chosen, redact=redact, block_rows=block_rows
-            )
-    except BatchRejected as error:
-        terminal.print_error(f"signature-gate: {error}")
-        raise typer.Exit(NOT_PASSED) from None
+    options: dict[str, Any] = {"policy": chosen, "redact": redact, "block_rows": block_rows}
+    profile = _learned(batches, contract=known, **options)
     place = _keep(profile, uri, out, replace=replace)
     if as_json:
         typer.echo(profile.to_json(), nl=False)
     else:
         show_profile(profile)
         terminal.print_line(f"profile    {place}")
+
+
+def _learned(batches: Sequence[str], **options: Any) -> ValueProfile:
+    from ...expectations.judge.learned import learning
+    from ...expectations.verdict.verdict import BatchRejected
+
+    try:
+        with reading(*batches, doing="learning"):
+            return learning.learn(*batches, **options)
+    except BatchRejected as error:
+        terminal.print_error(f"signature-gate: {error}")
+        raise typer.Exit(NOT_PASSED) from None
 
 
 def _feed(file: Path | None, model: str | None, data: Sequence[str] | None) -> Feed | None:
