@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,6 +36,7 @@ class _UntranslatableError(Exception):
     """A piece means something else in Polars, or nothing."""
 
 
+@lru_cache(maxsize=256)
 def translate(pattern: str) -> str | None:
     """Translate a Python pattern for Polars' ``str.contains``; None if it has none like it.
 
