@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _NORMAL = NormalDist()
 # Degrees of freedom of what is as good as known.
 _KNOWN = 1e6
-# Half again as far as the farthest block: what varies with heavy tails is not of normal shape.
-_BEYOND = 1.5
+# So many times as far as the farthest block: what varies with heavy tails is not of normal shape.
+_BEYOND = 2.5
 # Batches before one by which it is predicted, and the fewest that predict anything.
 RECENT, FEWEST = 5, 3
 
