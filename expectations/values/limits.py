@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 _NORMAL = NormalDist()
 # Degrees of freedom of what is as good as known.
 _KNOWN = 1e6
-# So many times as far as the farthest block: what varies with heavy tails is not of normal shape.
-_BEYOND = 2.5
+# So many times as far as the farthest block, and as the largest step between blocks: what varies
+# with heavy tails is not of normal shape.
+_BEYOND, _STRIDE = 2.5, 1.5
 # Batches before one by which it is predicted, and the fewest that predict anything.
 RECENT, FEWEST = 5, 3
 
@@ -184,7 +185,7 @@ def recent_band(known: Known, rows: int, level: float) -> Band:
     sampling = 2 * _sampling(name, rows)
     found = _together(spread.step**2 * clustered, sampling, profile.blocks - 1)
     reach = student(level, found.freedom) * found.deviation
-    reach = max(reach, _BEYOND * math.sqrt(clustered) * spread.leap)
+    reach = max(reach, _STRIDE * math.sqrt(clustered) * spread.leap)
     return _band(known, rows, centre, (reach, reach), found)
 
 
