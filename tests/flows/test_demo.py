@@ -101,7 +101,7 @@ def test_predictions_join_back_to_the_flights(transcript: str, folder: Path) -> 
 
 
 def test_drift_is_told_before_it_hurts(transcript: str, folder: Path) -> None:
-    """The next version's column is breaking, batches without it are named; an alert of each kind, one page."""
+    """The next version's column is breaking, batches without it are named; each is told once."""
     assert "breaking  column 'humid' added (double)" in transcript
     assert "were models:/flights/2 promoted tonight" in transcript
     assert "2013-07-01.parquet  split, would be quarantined: missing_column in column 'humid'" in (
