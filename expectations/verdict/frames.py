@@ -27,6 +27,7 @@ _SCHEMA: dict[str, Any] = {
     "files": pl.List(pl.String),
     "engine": pl.String,
     "statistic": pl.String,
+    "limits": pl.List(pl.Float64),
     "expectation": pl.String,
     "message": pl.String,
 }

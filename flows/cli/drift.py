@@ -24,7 +24,7 @@ class _ShowByDefault(TyperGroup):
 
 app = typer.Typer(
     cls=_ShowByDefault,
-    help="Report what has changed around a feed: `drift FEED`, which is `drift show FEED`. "
+    help="Report what has changed around a feed.\n\n`drift FEED` is `drift show FEED`. "
     "Accept what changed for good.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -102,22 +102,28 @@ def accept_drift(
             "See `signature-gate drift FEED`."
         )
         raise Misuse(msg)
-    if not (levels := dict(_levels(chosen, drift.receipts))):
-        msg = (
-            f"feed {feed.name}: its receipts hold no statistics to accept, for policy redact is "
-            "on. Learn the model's values anew, from data that have the new level."
-        )
-        raise Misuse(msg)
     accepted = Accepted(
         model=drift.receipts[-1].version,
         profile=drift.receipts[-1].profile,
-        levels=levels,
+        levels=_levels_of(feed, chosen, drift.receipts),
         batches={s.column: tuple(r.batch.id for r in drift.receipts[s.start :]) for s in chosen},
         who=_user(),
         why=why,
         when=datetime.now(UTC),
     )
     return accepted, keep_accepted(feed, accepted)
+
+
+def _levels_of(
+    feed: Feed, chosen: Sequence[ValueShift], receipts: Sequence[Receipt]
+) -> dict[str, dict[str, float]]:
+    if levels := dict(_levels(chosen, receipts)):
+        return levels
+    msg = (
+        f"feed {feed.name}: its receipts hold no statistics to accept, for policy redact is on. "
+        "Learn the model's values anew, from data that have the new level."
+    )
+    raise Misuse(msg)
 
 
 def _levels(
