@@ -18,6 +18,7 @@ from pydantic import (
 
 from ..documents import DocumentError, read_yaml
 from ..errors import InvalidPolicy
+from ..values.scales import family
 from .invalid_fields import describe_invalid
 
 if TYPE_CHECKING:
@@ -241,7 +242,8 @@ class Policy(BaseModel):
 
     def on_values(self, column: str, statistic: str) -> OnValues:
         """Tell what is to be done where a statistic of a column is not as it was learned."""
-        for key in (f"{column}/{statistic}", column, statistic):
+        kind = family(statistic)
+        for key in (f"{column}/{statistic}", f"{column}/{kind}", column, statistic, kind):
             if key in self.values_of:
                 return self.values_of[key]
         return self.values

@@ -12,6 +12,7 @@ from ..contract.policy import Policy
 from ..errors import InvalidPolicy, Misuse
 from ..similarity import closest
 from ..suite import learned_rules, rules_of, values_in_force
+from ..values.scales import OF_ROWS, SCALES, family
 from ..verdict.rule_result import Engine
 from ..wording import listed
 
@@ -105,6 +106,11 @@ def _unknown_columns(contract: Contract, policy: Policy) -> Iterator[str]:
         # A name like none of the model's is another version's: one policy serves both.
         if name not in known and (meant := closest(name, known)):
             yield f"{name!r} in nullable (did you mean {meant!r}?)"
+    statistics = [*SCALES, *OF_ROWS]
+    for key in policy.values_of:
+        named = key.rpartition("/")[0] or family(key)
+        if named not in (*known, *statistics) and (meant := closest(named, [*known, *statistics])):
+            yield f"{named!r} in values_of (did you mean {meant!r}?)"
     for arriving, name in policy.rename.items():
         if name not in (*inputs, *policy.keep):
             yield f"{name!r}, to which rename maps {arriving!r}{_meant(name, inputs)}"

@@ -107,7 +107,8 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
     fails = [(check, int(row[f"fails {i}"])) for i, check in enumerate(file.undecided)]
     failing = [(check, count) for check, count in fails if count]
     if file.rule_counts and any(check.blocks and check.rule is None for check, _ in failing):
-        return _scan_file(_by_footer(file, policy, rules=False), policy, None)
+        again = _by_footer(file, policy, rules=False)
+        return _scan_file(replace(again, sampler=None), policy, None)
     samples = _samples(file, failing, policy, row["first"])
     return replace(
         file,
@@ -193,8 +194,7 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
         *(file.sampler.values(file.batch, file.plan) if file.sampler else ()),
         pl.any_horizontal(nulls).alias("decoded"),
     )
-    if file.sampler:
-        marked = file.sampler.on_the_way(marked, blocking)
+    marked = file.sampler.on_the_way(marked, blocking) if file.sampler else marked
     totals = (
         pl.len().alias("rows"),
         pl.when(rejected).then(1).otherwise(0).sum().alias("rejected"),

@@ -10,6 +10,7 @@ import polars as pl
 
 from .blocks import Blocks
 from .column_values import LEVELS, MOST_CODES, ColumnValues, Spread
+from .limits import RECENT
 from .links import linked
 from .measures import Measured, as_cells, kind_of, measure, spike
 from .profile import ValueProfile
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 _FEWEST_ROWS = 20
 BLOCK_ROWS = 1_000
-# Blocks before one by which it is predicted.
-RECENT = 5
 # A value that stands apart from all others by so many times their range, and is not rare.
 _APART = 3
 _NOT_RARE = 0.001

@@ -74,6 +74,10 @@ SCALES: dict[str, Scale] = {
 LINKS = {"goes_with"}
 
 
+# What is learned of single rows.
+OF_ROWS = ("bounds", "domain", "pattern")
+
+
 def family(name: str) -> str:
     """Name the family of a statistic: ``code`` of ``code AA``, ``below`` of ``below_50``."""
     return re.split(r" |_\d", name, maxsplit=1)[0]

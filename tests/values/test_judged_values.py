@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stock_gx import ask
 
-from signature_gate import Contract, Policy, check, learn
-from signature_gate.expectations.judge import scan_stage
+from signature_gate import Contract, InvalidPolicy, Policy, check, learn
+from signature_gate.expectations.judge import checking, scan_stage
 from signature_gate.expectations.judge.learned.diagnosis import CONVERSIONS
+from signature_gate.expectations.judge.learned.stage import judge_values
 from signature_gate.expectations.suite import from_suite, to_suite
 from signature_gate.expectations.values.limits import PastValues
 
@@ -154,6 +155,7 @@ def test_forbid_rejects_rows_and_stops_batches() -> None:
         {"values_of": {"temp": "ignore"}},
         {"values_of": {"temp/bounds": "ignore", "temp/null": "ignore"}},
         {"values_of": {"bounds": "ignore"}},
+        {"values_of": {"temp/below": "ignore", "temp/bounds": "ignore"}},
         {"values": "forbid", "values_of": {"temp": "ignore"}},
     ],
 )
@@ -164,6 +166,37 @@ def test_a_column_or_statistic_can_be_left_alone(fields: dict[str, Any]) -> None
 
     assert ("value", "temp") not in found
     assert (("value", "code") in found) == (fields.get("values") != "ignore")
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"), [("tmep", "temp"), ("temq/null", "temp"), ("bonds", "bounds")]
+)
+def test_a_misspelt_entry_is_refused(key: str, meant: str) -> None:
+    """What would be ignored in silence names what was meant."""
+    with pytest.raises(InvalidPolicy, match=f"in values_of .did you mean '{meant}'"):
+        check(PLAIN, LEARNED, {"values_of": {key: "ignore"}})
+
+
+def test_a_sample_is_taken_once_though_the_scan_is_repeated(tmp_path: Path) -> None:
+    """Where a footer proved a learned rule and rows are bad, rows of the sample count once."""
+    specs = [{"name": n, "type": "long", "required": True} for n in ("a", "b")]
+    bare = Contract.from_signature({**SIGNATURE, "inputs": json.dumps(specs)})
+    counts = np.random.default_rng(3).integers(0, 50, 4_000)
+    trained = pl.DataFrame({"a": counts, "b": counts})
+    learned = replace(bare, values=learn(trained, contract=bare))
+    batch = trained.head(900).with_columns(some(9, None, "b").alias("b"))
+    batch.write_parquet(tmp_path / "batch.parquet")
+    samples = list[int]()
+
+    def counted(sample: pl.DataFrame, request: Any) -> Any:
+        samples.append(sample.height)
+        return judge_values(sample, request)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checking, "judge_values", counted)
+        check(tmp_path / "batch.parquet", learned)
+
+    assert samples == [800]
 
 
 def test_another_profile_can_be_named(tmp_path: Path) -> None:

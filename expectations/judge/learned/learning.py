@@ -17,6 +17,7 @@ from ...errors import GateError, Misuse
 from ...readers.open import open_batch
 from ...values.blocks import FEWEST_BLOCKS
 from ...values.learner import BLOCK_ROWS, Learner
+from ...values.measures import kind_of
 from ...verdict.verdict import GATE_VERSION, BatchRejected
 from ..checking import check
 from ..request import as_policy
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
     from ..file_result import FileResult
 
 _PIECE = 65_536
+# How values of a type without a contract are looked at -> the type that MLflow would infer.
+_TYPES: dict[str, str] = {
+    "number": "double",
+    "truth": "boolean",
+    "time": "datetime",
+    "text": "string",
+}
 # Gaps are part of what is learned; all else is as the policy has it.
 _LENIENT = {
     "nulls": "allow",
@@ -174,13 +182,4 @@ def _contract_of(batch: Any) -> Contract:
 def _kinds(batch: Batch) -> Iterator[str]:
     for source in batch.sources:
         dtype = batch.dtypes[source]
-        if dtype.is_integer():
-            yield "long"
-        elif dtype.is_numeric():
-            yield "double"
-        elif dtype == pl.Boolean:
-            yield "boolean"
-        elif isinstance(dtype, pl.Datetime | pl.Date):
-            yield "datetime"
-        else:
-            yield "string" if isinstance(dtype, pl.String | pl.Categorical | pl.Enum) else ""
+        yield "long" if dtype.is_integer() else _TYPES.get(kind_of(dtype), "")
