@@ -36,7 +36,6 @@ from .errors import InvalidRules, Misuse
 from .escaping import slug
 from .rules.parse import identity, is_expectation, parse_rule, plain
 from .values.expectations import batch_expectations, row_expectations
-from .values.limits import A_YEAR, Known, learned_band
 from .values.profile import ValueProfile
 
 if TYPE_CHECKING:
@@ -147,6 +146,8 @@ def _learned(
     for rule in learned_rules(contract, policy, values):
         if _applies(rule, columns):
             yield rule.stated
+    from .values.limits import A_YEAR, Known, learned_band
+
     level = policy.false_alarm_share(A_YEAR) / values.statistics
     for name, column in values.columns.items():
         expected = name in contract.by_name and (columns is None or name in columns)

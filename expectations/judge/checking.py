@@ -13,10 +13,7 @@ from ..values.expectations import learned_statistic
 from ..verdict.verdict import GATE_VERSION, Verdict, Violation
 from ..wording import counted
 from .batch_result import BatchResult
-from .causes import find_causes
 from .column_matching import withhold_names
-from .learned.sample import Sampler
-from .learned.stage import judge_values
 from .request import check_request
 from .result import CheckResult
 from .rule_stage import apply_rules, unjudged_rules
@@ -31,6 +28,7 @@ if TYPE_CHECKING:
     from ..batch.batch import OpenedBatch
     from ..contract.contract import Contract
     from ..errors import NoContract
+    from ..verdict.cause import Cause
     from ..verdict.rule_result import Engine
     from ..verdict.verdict import BatchInfo
     from .request import CheckRequest
@@ -131,16 +129,26 @@ def _judge(opened: OpenedBatch, request: CheckRequest) -> BatchResult:
     planned = BatchResult(files, opened.unreadable, unjudged_rules(request))
     if not planned.planned:
         return scan_files(planned, request.policy)
-    sampler = Sampler(request.values, (f.batch for f in files)) if request.values else None
     ruled = apply_rules(planned, request)
+    scanned = _with_values(ruled, request) if request.values else scan_files(ruled, request.policy)
+    if scanned.unreadable:
+        return scanned
+    return replace(scanned, violations=(*shape_violations(scanned), *scanned.violations))
+
+
+def _with_values(ruled: BatchResult, request: CheckRequest) -> BatchResult:
+    """Scan a batch, and compare a sample of it with what was learned of values."""
+    from .learned.sample import Sampler
+    from .learned.stage import judge_values
+
+    assert request.values is not None  # noqa: S101 - there is nothing to compare otherwise
+    sampler = Sampler(request.values, (file.batch for file in ruled.files))
     ruled = replace(ruled, files=tuple(replace(f, sampler=sampler) for f in ruled.files))
     scanned = scan_files(ruled, request.policy)
     if scanned.unreadable:
         return scanned
-    if sampler:
-        shifts, values = judge_values(sampler.frame(), request)
-        scanned = replace(scanned, violations=(*scanned.violations, *shifts), values=values)
-    return replace(scanned, violations=(*shape_violations(scanned), *scanned.violations))
+    shifts, values = judge_values(sampler.frame(), request)
+    return replace(scanned, violations=(*scanned.violations, *shifts), values=values)
 
 
 def _unreadable(info: BatchInfo, request: CheckRequest, error: UnreadableError) -> CheckResult:
@@ -162,7 +170,7 @@ def _verdict(
         rows=result.row_count,
         rejected=result.rejected,
         violations=violations,
-        causes=find_causes(result, request.policy),
+        causes=_causes(result, request.policy),
         conversions=result.conversions,
         evidence=result.evidence,
         rules=rules,
@@ -171,6 +179,14 @@ def _verdict(
         engine="polars+gx" if gx_helped else request.engine,
         gate_version=GATE_VERSION,
     )
+
+
+def _causes(result: BatchResult, policy: Policy) -> tuple[Cause, ...]:
+    if not result.rejected:
+        return ()
+    from .causes import find_causes
+
+    return find_causes(result, policy)
 
 
 def _violations(result: BatchResult, policy: Policy) -> Iterator[Violation]:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from stock_gx import ask
 
 from signature_gate import Contract, InvalidPolicy, Policy, check, learn
-from signature_gate.expectations.judge import checking, scan_stage
+from signature_gate.expectations.judge import scan_stage
+from signature_gate.expectations.judge.learned import stage
 from signature_gate.expectations.judge.learned.diagnosis import CONVERSIONS
 from signature_gate.expectations.judge.learned.stage import judge_values
 from signature_gate.expectations.suite import from_suite, to_suite
@@ -193,7 +194,7 @@ def test_a_sample_is_taken_once_though_the_scan_is_repeated(tmp_path: Path) -> N
         return judge_values(sample, request)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checking, "judge_values", counted)
+        patch.setattr(stage, "judge_values", counted)
         check(tmp_path / "batch.parquet", learned)
 
     assert samples == [800]
