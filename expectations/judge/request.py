@@ -106,14 +106,22 @@ def _unknown_columns(contract: Contract, policy: Policy) -> Iterator[str]:
         # A name like none of the model's is another version's: one policy serves both.
         if name not in known and (meant := closest(name, known)):
             yield f"{name!r} in nullable (did you mean {meant!r}?)"
-    statistics = [*SCALES, *OF_ROWS]
-    for key in policy.values_of:
-        named = key.rpartition("/")[0] or family(key)
-        if named not in (*known, *statistics) and (meant := closest(named, [*known, *statistics])):
-            yield f"{named!r} in values_of (did you mean {meant!r}?)"
+    yield from _unknown_values(policy, known)
     for arriving, name in policy.rename.items():
         if name not in (*inputs, *policy.keep):
             yield f"{name!r}, to which rename maps {arriving!r}{_meant(name, inputs)}"
+
+
+def _unknown_values(policy: Policy, columns: list[str]) -> Iterator[str]:
+    """Find columns and statistics of ``values_of`` that are likely misspelt."""
+    statistics = [*SCALES, *OF_ROWS]
+    for key in policy.values_of:
+        column, _, statistic = key.rpartition("/")
+        parts = [(column, columns), (statistic, statistics)]
+        for part, known in parts if column else [(key, [*columns, *statistics])]:
+            is_known = key in columns or part in known or family(part) in known
+            if not is_known and (meant := closest(part, known)):
+                yield f"{part!r} in values_of (did you mean {meant!r}?)"
 
 
 def _meant(name: str, known: list[str]) -> str:

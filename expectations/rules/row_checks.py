@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -120,9 +121,10 @@ def _check(rule: Rule, failing: pl.Expr, applies: pl.Expr | None, engine: Any) -
 
 def _remedy(rule: Rule, statistic: str) -> str:
     if statistic:
+        key = f"{rule.column}/{statistic}"
         return (
             "Look for what changed where the batch is made; if such values are right, learn anew, "
-            f"or set policy values_of: {{{rule.column}/{statistic}: ignore}}."
+            f"or set policy values_of: {{{json.dumps(key, ensure_ascii=False)}: ignore}}."
         )
     return f"Correct such rows where the batch is made, or change the rule in {rule.origin}."
 

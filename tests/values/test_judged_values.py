@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stock_gx import ask
@@ -170,7 +171,8 @@ def test_a_column_or_statistic_can_be_left_alone(fields: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize(
-    ("key", "meant"), [("tmep", "temp"), ("temq/null", "temp"), ("bonds", "bounds")]
+    ("key", "meant"),
+    [("tmep", "temp"), ("temq/null", "temp"), ("bonds", "bounds"), ("temp/nul", "null")],
 )
 def test_a_misspelt_entry_is_refused(key: str, meant: str) -> None:
     """What would be ignored in silence names what was meant."""
@@ -369,3 +371,21 @@ def test_a_suite_carries_what_was_learned() -> None:
     ]
     bounds["kwargs"]["max_value"] = 16.0
     assert len(from_suite(suite).rules) == 1
+
+
+@pytest.mark.parametrize("name", ["a: b", "a/b", 'a "b"', "#a", "a}"])
+def test_the_remedy_works_when_it_is_followed(name: str) -> None:
+    """The entry that it names is YAML, whatever the column is called, and ends the warning."""
+    specs = json.dumps([{"name": name, "type": "double", "required": True}])
+    bare = Contract.from_signature({**SIGNATURE, "inputs": specs})
+    trained = rows(5_000, 4).select(pl.col("temp").alias(name))
+    learned = replace(bare, values=learn(trained, contract=bare))
+    batch = trained.head(1_000) * 1_000
+    policy: dict[str, Any] = {"values_of": {}}
+
+    for _ in range(2):
+        for violation in check(batch, learned, policy).violations:
+            entry = violation.remedy.partition("values_of: ")[2].removesuffix(".")
+            policy["values_of"] |= yaml.safe_load(entry)
+
+    assert told(check(batch, learned, policy)) == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def diagnose(column: str, sample: pl.DataFrame, profile: ValueProfile, policy: P
     """Say what to do about a column, and what may have happened to it."""
     otherwise = (
         "look for what changed where the batch is made; if it is right, learn anew, or set policy "
-        f"values_of: {{{column}: ignore}}."
+        f"values_of: {{{json.dumps(column, ensure_ascii=False)}: ignore}}."
     )
     if reason := _reason(column, sample, profile, redact=policy.redact):
         return f"{reason}; {otherwise}"
