@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,6 +81,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register a hook for the root folder, where a conftest of a folder below has no effect."""
     config.pluginmanager.register(_RootIsAFolder())
+
+
+@pytest.fixture(autouse=True)
+def _tracking_is_named_in_the_environment_alone() -> Iterator[None]:
+    """What a test sets in the process would hide the environment from all that follow."""
+    yield
+    if mlflow := sys.modules.get("mlflow.tracking._tracking_service.utils"):
+        left, vars(mlflow)["_tracking_uri"] = vars(mlflow)["_tracking_uri"], None
+        assert left is None, f"this test left mlflow.set_tracking_uri({left!r}) behind"
 
 
 @pytest.fixture(scope="session")

@@ -103,22 +103,23 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(params=["folder", "server"])
 def store(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    request: pytest.FixtureRequest,
+    registry: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Iterator[str]:
     """Use a database with a folder of artifacts, or a server with proxied ones."""
     import mlflow
 
-    before = mlflow.get_tracking_uri()
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     if request.param == "server":
         uri = request.getfixturevalue("served")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    mlflow.set_tracking_uri(uri)
     if request.param == "folder":
         mlflow.create_experiment("values", artifact_location=str(tmp_path / "artifacts"))
     mlflow.set_experiment("values")
     yield request.param
-    mlflow.set_tracking_uri(before)
+    monkeypatch.undo()
     mlflow.set_experiment("tutorial")
 
 

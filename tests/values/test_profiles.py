@@ -20,7 +20,13 @@ from signature_gate.expectations.values.scales import SCALES, scale_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-RNG = np.random.default_rng(20)
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Draw the same numbers in each test, whatever ran before it."""
+    return np.random.default_rng(20)
+
+
 BLOCK = 100
 
 
@@ -164,9 +170,9 @@ def test_a_domain_with_rare_values_is_open() -> None:
     assert learn(pl.DataFrame({"code": [*codes, "B6"]})).columns["code"].closed
 
 
-def test_a_spike_far_outside_is_a_sentinel() -> None:
+def test_a_spike_far_outside_is_a_sentinel(rng: np.random.Generator) -> None:
     """Bounds are those of the other values."""
-    values = [*RNG.normal(10, 2, 990), *[-999.0] * 10]
+    values = [*rng.normal(10, 2, 990), *[-999.0] * 10]
 
     column = learn(pl.DataFrame({"temp": values})).columns["temp"]
 
@@ -202,11 +208,11 @@ def test_rows_in_pieces_are_learned_like_rows_at_once() -> None:
     assert in_pieces.profile() == at_once.profile()
 
 
-def test_memory_is_bounded_by_blocks() -> None:
+def test_memory_is_bounded_by_blocks(rng: np.random.Generator) -> None:
     """Of many blocks every second one is kept, again and again."""
     learner = Learner({"x": pl.Float64()}, 20)
     for _ in range(30):
-        learner.add(pl.DataFrame({"x": RNG.normal(size=1_000)}))
+        learner.add(pl.DataFrame({"x": rng.normal(size=1_000)}))
 
     profile = learner.profile()
 

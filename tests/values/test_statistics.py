@@ -7,10 +7,15 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
+import pytest
 
 from signature_gate import Contract, Violation, check, learn
 
-RNG = np.random.default_rng(7)
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Draw the same numbers in each test, whatever ran before it."""
+    return np.random.default_rng(7)
 
 
 def told(learned: pl.DataFrame, batch: pl.DataFrame) -> list[Violation]:
@@ -25,9 +30,11 @@ def told(learned: pl.DataFrame, batch: pl.DataFrame) -> list[Violation]:
     return list(check(batch, contract).verdict.violations)
 
 
-def test_rows_outside_of_what_was_learned_are_counted_beside_rules_that_reject() -> None:
+def test_rows_outside_of_what_was_learned_are_counted_beside_rules_that_reject(
+    rng: np.random.Generator,
+) -> None:
     """A required column's nulls reject rows, values out of bounds are only told."""
-    frame = pl.DataFrame({"a": RNG.normal(size=2_000), "b": RNG.normal(size=2_000)})
+    frame = pl.DataFrame({"a": rng.normal(size=2_000), "b": rng.normal(size=2_000)})
     columns = '[{"name": "a", "type": "double"}, {"name": "b", "type": "double"}]'
     contract = Contract.from_signature({"inputs": columns})
     contract = replace(contract, values=learn(frame, contract=contract))
@@ -48,28 +55,30 @@ def test_points_in_time_are_learned_as_they_are_judged() -> None:
     assert [v.statistic for v in told(frame, frame.with_columns(pl.col("when").dt.offset_by("7m")))]
 
 
-def test_nulls_where_few_rows_had_none_are_told() -> None:
+def test_nulls_where_few_rows_had_none_are_told(rng: np.random.Generator) -> None:
     """What chance alone gives is known, however few blocks there were to look at."""
-    few = pl.DataFrame({"a": RNG.normal(size=400)})
-    batch = pl.DataFrame({"a": RNG.normal(size=1_000)})
+    few = pl.DataFrame({"a": rng.normal(size=400)})
+    batch = pl.DataFrame({"a": rng.normal(size=1_000)})
     faulty = batch.with_columns(a=pl.when(pl.int_range(1_000) % 20 > 0).then("a"))
 
     assert told(few, batch) == []
     assert [v.statistic for v in told(few, faulty)] == ["null"]
 
 
-def test_the_most_frequent_value_of_a_larger_batch_may_be_rarer() -> None:
+def test_the_most_frequent_value_of_a_larger_batch_may_be_rarer(rng: np.random.Generator) -> None:
     """Of 25 rows one value has at least 4 %, of 1,000 it may have 0.1 %."""
-    few, batch = (pl.DataFrame({"a": RNG.normal(size=rows)}) for rows in (400, 1_000))
+    few, batch = (pl.DataFrame({"a": rng.normal(size=rows)}) for rows in (400, 1_000))
     constant = batch.with_columns(a=pl.lit(few["a"].median()))
 
     assert told(few, batch) == []
     assert "spike" in {v.statistic for v in told(few, constant)}
 
 
-def test_rare_values_that_were_not_seen_are_expected_where_learned_ones_were_as_rare() -> None:
+def test_rare_values_that_were_not_seen_are_expected_where_learned_ones_were_as_rare(
+    rng: np.random.Generator,
+) -> None:
     """One in four of the learned was seen once: so may one in four of the batch have been never."""
-    codes = [f"code {n}" for n in (RNG.pareto(0.7, 8_000) * 3).astype(int).clip(0, 90)]
+    codes = [f"code {n}" for n in (rng.pareto(0.7, 8_000) * 3).astype(int).clip(0, 90)]
     learned, batch = (pl.DataFrame({"s": part}) for part in (codes[:300], codes[300:]))
     new = batch.with_columns(
         s=pl.when(pl.int_range(7_700) % 3 > 1).then("s").otherwise(pl.lit("x"))
@@ -87,9 +96,9 @@ def test_quantiles_that_jump_between_whole_numbers_are_no_news() -> None:
     assert told(few.sample(fraction=1, shuffle=True, seed=1), batch) == []
 
 
-def test_bounds_of_few_rows_go_as_far_as_a_tail_does() -> None:
+def test_bounds_of_few_rows_go_as_far_as_a_tail_does(rng: np.random.Generator) -> None:
     """Of 90 rows the largest is the quantile of 99 %: the tail is seen from that of 75 %."""
-    values = RNG.lognormal(size=1_090)
+    values = rng.lognormal(size=1_090)
     few, batch = (pl.DataFrame({"a": part}) for part in (values[:90], values[90:]))
 
     assert [v for v in told(few, batch) if v.kind == "value"] == []
@@ -106,11 +115,13 @@ def test_what_was_always_the_same_number_may_not_be_another_by_far() -> None:
     ]
 
 
-def test_rows_that_were_mixed_up_are_told_where_columns_go_together_within_a_batch() -> None:
+def test_rows_that_were_mixed_up_are_told_where_columns_go_together_within_a_batch(
+    rng: np.random.Generator,
+) -> None:
     """A month goes with everything that has seasons, but in no batch of one month."""
     month = np.repeat(np.arange(24.0), 1_000)
-    warm = month * 3 + RNG.normal(size=24_000)
-    damp = warm + RNG.normal(size=24_000)
+    warm = month * 3 + rng.normal(size=24_000)
+    damp = warm + rng.normal(size=24_000)
     learned = pl.DataFrame({"month": month, "warm": warm, "damp": damp})
     batch = learned[12_000:13_000]
     mixed = batch.with_columns(pl.col("warm").shuffle(seed=1))
@@ -126,12 +137,12 @@ def test_rows_that_were_mixed_up_are_told_where_columns_go_together_within_a_bat
     assert {v.statistic for v in told(learned, mixed)} == {"goes_with"}
 
 
-def test_codes_go_with_the_numbers_that_they_tell_apart() -> None:
+def test_codes_go_with_the_numbers_that_they_tell_apart(rng: np.random.Generator) -> None:
     """Also where each batch has another level of them."""
-    level = np.repeat(RNG.normal(scale=9, size=20), 1_000)
-    kinds = RNG.choice(["a", "b", "c"], 20_000)
-    size = level + RNG.normal(size=20_000) + 3 * (kinds == "a")
-    learned = pl.DataFrame({"kind": kinds, "size": size, "other": RNG.normal(size=20_000)})
+    level = np.repeat(rng.normal(scale=9, size=20), 1_000)
+    kinds = rng.choice(["a", "b", "c"], 20_000)
+    size = level + rng.normal(size=20_000) + 3 * (kinds == "a")
+    learned = pl.DataFrame({"kind": kinds, "size": size, "other": rng.normal(size=20_000)})
     batch = learned[5_000:6_000]
 
     link = learn(learned).columns["kind"].link
@@ -143,9 +154,11 @@ def test_codes_go_with_the_numbers_that_they_tell_apart() -> None:
     assert [(v.column, v.statistic) for v in mixed] == [("kind", "goes_with")]
 
 
-def test_what_stays_for_hours_is_judged_by_its_median_all_the_same() -> None:
+def test_what_stays_for_hours_is_judged_by_its_median_all_the_same(
+    rng: np.random.Generator,
+) -> None:
     """Few temperatures make a day, in which a value is frequent, and many make a year."""
-    hours = np.repeat(RNG.normal(np.repeat(RNG.normal(60, 4, 61), 8), 4), 125)
+    hours = np.repeat(rng.normal(np.repeat(rng.normal(60, 4, 61), 8), 4), 125)
     frame = pl.DataFrame({"temp": hours})
 
     found = told(frame[:-1_000], frame[-1_000:].with_columns(pl.col("temp") / 1.8))
