@@ -68,5 +68,6 @@ def without_reserved(schema: pa.Schema) -> pa.Schema:
 
 def with_row_number(frame: pl.LazyFrame, arrived: list[str]) -> pl.LazyFrame:
     """Put row positions in front, in place of reserved columns from an earlier split."""
-    stale = [name for name in arrived if name in RESERVED]
-    return frame.drop(stale).with_row_index(ROW)
+    if stale := [name for name in arrived if name in RESERVED]:
+        frame = frame.drop(stale)  # even a drop of nothing keeps Polars from skipping rows
+    return frame.with_row_index(ROW)

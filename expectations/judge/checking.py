@@ -170,7 +170,7 @@ def _verdict(
         rows=result.row_count,
         rejected=result.rejected,
         violations=violations,
-        causes=_causes(result, request.policy),
+        causes=_causes(result, redact=request.policy.redact),
         conversions=result.conversions,
         evidence=result.evidence,
         rules=rules,
@@ -181,12 +181,12 @@ def _verdict(
     )
 
 
-def _causes(result: BatchResult, policy: Policy) -> tuple[Cause, ...]:
+def _causes(result: BatchResult, *, redact: bool) -> tuple[Cause, ...]:
     if not result.rejected:
         return ()
     from .causes import find_causes
 
-    return find_causes(result, policy)
+    return find_causes(result, redact=redact)
 
 
 def _violations(result: BatchResult, policy: Policy) -> Iterator[Violation]:

@@ -42,6 +42,7 @@ class FileResult:
         first_row: Position of its first row in the whole batch.
         row_count: Rows in it, as the scan counted them; None for a lazy frame that was not scanned.
         rejected: Rows that break a blocking check.
+        run: Positions in it of the first rejected row and of the last; None if there is none.
         row_violations: One for each check that rows break.
         undecided: The checks that its footer does not settle.
         evidence: For each column, the stage that decided it.
@@ -58,6 +59,7 @@ class FileResult:
     first_row: int = 0
     row_count: int | None = 0
     rejected: int = 0
+    run: tuple[int, int] | None = None
     row_violations: tuple[Violation, ...] = ()
     undecided: tuple[RowCheck, ...] = ()
     evidence: Mapping[str, Evidence] = field(default_factory=dict[str, "Evidence"])

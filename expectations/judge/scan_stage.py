@@ -110,22 +110,21 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
         again = _by_footer(file, policy, rules=False)
         return _scan_file(replace(again, sampler=None), policy, None)
     samples = _samples(file, failing, policy, row["first"])
+    counts = {
+        check.rule: RuleCounts(int(row[f"applies {i}"]), count)
+        for i, (check, count) in enumerate(fails)
+        if check.rule is not None and check.applies is not None
+    }
     return replace(
         file,
         row_count=int(row["rows"]),
         rejected=int(row["rejected"]),
+        run=(row["low"], row["high"]) if row["rejected"] else None,
         scanned={column.name: column.read(row) for column in file.parsed_columns()},
         row_violations=tuple(
             _violation(*pair, sample, policy) for pair, sample in zip(failing, samples, strict=True)
         ),
-        rule_counts={
-            **file.rule_counts,
-            **{
-                check.rule: RuleCounts(int(row[f"applies {i}"]), count)
-                for i, (check, count) in enumerate(fails)
-                if check.rule is not None and check.applies is not None
-            },
-        },
+        rule_counts={**file.rule_counts, **counts},
     )
 
 
@@ -165,10 +164,8 @@ def _needs_scan(file: FileResult, policy: Policy) -> bool:
 
 def _evidence(plan: BatchPlan, undecided: Sequence[RowCheck]) -> dict[str, Evidence]:
     stages: dict[str, Evidence] = {column.column.name: "schema" for column in plan.columns}
-    settled: tuple[tuple[Evidence, Sequence[RowCheck]], ...]
-    settled = (("footer", plan.row_checks), ("scan", undecided))
-    for stage, checks in settled:
-        stages |= {check.column: stage for check in checks if check.column in stages}
+    stages |= {check.column: "footer" for check in plan.row_checks if check.column in stages}
+    stages |= {check.column: "scan" for check in undecided if check.column in stages}
     return stages
 
 
@@ -176,7 +173,7 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
     undecided, columns = file.undecided, file.parsed_columns()
     failing = [f"fails {i}" for i in range(len(undecided))]
     blocking = [name for name, check in zip(failing, undecided, strict=True) if check.blocks]
-    rejected = pl.any_horizontal(blocking) if blocking else pl.lit(value=False)
+    bad = pl.when(pl.any_horizontal(pl.lit(value=False), *blocking)).then(ROW)
     fails = pl.any_horizontal(pl.lit(value=False), *failing)
     # Only a reader of text can leave out what lies before.
     first = pl.when(fails).then(ROW).min() if file.batch.is_parsed else pl.lit(0)
@@ -197,7 +194,9 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
     marked = file.sampler.on_the_way(marked, blocking) if file.sampler else marked
     totals = (
         pl.len().alias("rows"),
-        pl.when(rejected).then(1).otherwise(0).sum().alias("rejected"),
+        bad.count().alias("rejected"),
+        (bad.min() - pl.col(ROW).min()).alias("low"),
+        (bad.max() - pl.col(ROW).min()).alias("high"),
         first.alias("first"),
         pl.col(*failing, *applies, "decoded").sum(),
         *(expr for column in columns for expr in column.aggregates()),
