@@ -36,14 +36,7 @@ DEEPEST = 100
 
 @lru_cache(maxsize=1_024)
 def source_kind(kind: pa.DataType) -> str:
-    """Name an Arrow type as the conversion table does.
-
-    Args:
-        kind: The type of an arriving column.
-
-    Returns:
-        A key of ``CONFORMS``'s inner tables, or a word that none of them lists, such as ``time``.
-    """
+    """Name an Arrow type as the conversion table does; else by a word, such as ``time``."""
     if is_.is_dictionary(kind) or is_.is_run_end_encoded(kind):
         return source_kind(kind.value_type)
     if is_.is_timestamp(kind):

@@ -172,14 +172,7 @@ def _details(stated: Any, answer: Answer) -> dict[str, Any]:
 
 @contextmanager
 def project(folder: Path) -> Generator[Any]:
-    """Open a GX project, or begin one.
-
-    Yields:
-        The project's context.
-
-    Raises:
-        Misuse: What is there cannot be opened.
-    """
+    """Open a GX project, or begin one; Misuse if what is there cannot be opened."""
     import great_expectations as gx
 
     roots = [f for f in (folder, folder / "great_expectations") if (f / _CONFIG).is_file()]

@@ -82,16 +82,7 @@ def _check(batch: Any, request: CheckRequest) -> CheckResult:
 
 
 def refuse(batch: Any, error: NoContract, policy: Policy | None = None) -> CheckResult:
-    """Turn away a batch whose model has no usable contract.
-
-    Args:
-        batch: The batch; it is not opened.
-        error: Why there is no contract.
-        policy: The policy in force.
-
-    Returns:
-        A verdict with the violation ``no_contract``, and no rows.
-    """
+    """Turn away a batch, unopened, whose model has no usable contract; there are no rows."""
     violation = Violation(
         kind="no_contract",
         expected=f"a signature on {error.model} that decides what fits",

@@ -80,19 +80,10 @@ class Output:
 def judge_output(
     returned: Any, contract: Contract, rows: int, policy: Policy | None = None
 ) -> Output:
-    """Judge what ``predict`` returned by the output schema.
+    """Judge what ``predict`` returned for so many rows by the output schema.
 
     Columns are named as the output schema names them; else as the model does; else ``prediction``,
-    or ``prediction_0``, ``prediction_1`` …
-
-    Args:
-        returned: A frame or series, an array, a list, or a dictionary of arrays.
-        contract: Its signature holds the output schema, if there is one.
-        rows: How many rows the model was given.
-        policy: What the schema leaves open; it also says whether values may be shown.
-
-    Returns:
-        The predictions as named Arrow columns, or every reason why they are none.
+    or ``prediction_0``, ``prediction_1`` … Without a policy, values may be shown.
     """
     policy = policy or Policy()
     try:

@@ -60,19 +60,10 @@ class PredictionColumns(NamedTuple):
 
 
 def split_columns(returned: Any, rows: int, *, matrix: bool = False) -> PredictionColumns:
-    """Tell the columns of what a model returned.
+    """Tell the columns of what a model returned, each as long as there were rows.
 
-    Args:
-        returned: A pandas, Polars or Arrow frame or series, an array, a sparse matrix, a list, a
-            list of records, or a dictionary of arrays.
-        rows: How many rows the model was given.
-        matrix: Whether a two-dimensional array stays one column, whose cells are its rows.
-
-    Returns:
-        The columns, each of them as long as there were rows.
-
-    Raises:
-        NotPredictionsError: Another kind of object, or another number of values.
+    Under ``matrix`` a two-dimensional array stays one column, whose cells are its rows.
+    NotPredictionsError: another kind of object, or another number of values.
     """
     found = _columns(_familiar(returned), rows, matrix=matrix)
     if any(len(values) != rows for values in found.columns):
@@ -83,18 +74,10 @@ def split_columns(returned: Any, rows: int, *, matrix: bool = False) -> Predicti
 
 
 def to_arrow(name: str, values: Any, *, redact: bool = False) -> pa.Array[Any]:
-    """Make an Arrow array of a column's values.
+    """Make an Arrow array of a column's values; nothing is rounded, and NaN stays NaN.
 
-    Args:
-        name: The column's name, for the error's text.
-        values: As ``split_columns`` gave them; cells of more dimensions become nested lists.
-        redact: Whether the error's text may hold no value.
-
-    Returns:
-        The same values; nothing is rounded, and NaN stays NaN.
-
-    Raises:
-        NotPredictionsError: They are of several types, or of one that Arrow does not know.
+    Cells of more dimensions become nested lists. NotPredictionsError, under ``redact`` without a
+    value: they are of several types, or of one that Arrow does not know.
     """
     try:
         array = _array(values)
@@ -109,18 +92,7 @@ def to_arrow(name: str, values: Any, *, redact: bool = False) -> pa.Array[Any]:
 
 
 def to_pandas(columns: Mapping[str, Any], *, redact: bool = False) -> pd.DataFrame:
-    """Make a frame that can be judged like any other.
-
-    Args:
-        columns: Names and values, as ``split_columns`` gave them.
-        redact: As for ``to_arrow``.
-
-    Returns:
-        One column for each; arrays of more dimensions become Arrow's nested lists.
-
-    Raises:
-        NotPredictionsError: An array of a type that Arrow does not know.
-    """
+    """Make a frame of columns that can be judged like any other; raises what ``to_arrow`` does."""
     import pandas as pd
 
     return pd.DataFrame({name: _series(name, v, redact) for name, v in columns.items()})

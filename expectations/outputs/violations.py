@@ -24,16 +24,7 @@ _CHOICES = {
 
 
 def mismatch(expected: str, observed: str, remedy: str = _REMEDY) -> Violation:
-    """State that a model returned something else than it should.
-
-    Args:
-        expected: What its output schema, or the number of rows, asks for.
-        observed: What it returned.
-        remedy: What to do about it.
-
-    Returns:
-        A batch-level violation: it says nothing against single rows.
-    """
+    """State that a model returned something else than it should; nothing against single rows."""
     return Violation(
         kind="output_mismatch",
         expected=expected,
@@ -44,16 +35,9 @@ def mismatch(expected: str, observed: str, remedy: str = _REMEDY) -> Violation:
 
 
 def as_mismatch(found: Violation, rows: int, returned: Any, policy: Policy) -> Violation:
-    """Say of predictions what was found in them as if they had been a batch.
+    """Say of a model's predictions what was found in them as if they had been a batch.
 
-    Args:
-        found: A violation of the contract that was made from the output schema.
-        rows: How many predictions there are.
-        returned: What the model returned.
-        policy: Under ``redact`` no name is told that the model gave: it may be a value.
-
-    Returns:
-        A batch-level violation of kind ``output_mismatch``, in words that fit a model.
+    Under ``redact`` no name is told that the model gave: it may be a value.
     """
     if found.count is None:
         more = "others" if policy.redact and found.kind == "extra_column" else found.observed

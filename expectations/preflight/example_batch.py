@@ -35,15 +35,7 @@ class Example(NamedTuple):
 
 
 def example_batch(example: Example, contract: Contract) -> Any:
-    """Convert an example to a batch, as MLflow's enforcement would.
-
-    Args:
-        example: As it was written.
-        contract: Decides which texts are bytes or instants.
-
-    Returns:
-        A pandas frame, an ndarray or a dictionary of ndarrays.
-    """
+    """Convert an example to a pandas frame or ndarrays, as MLflow's enforcement would."""
     import pandas as pd
 
     data = example.data.toarray() if hasattr(example.data, "toarray") else example.data

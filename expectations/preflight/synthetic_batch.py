@@ -89,15 +89,9 @@ class GeneratorOptions:
 
 
 def synthetic_batch(contract: Contract, recipe: GeneratorOptions) -> pa.Table | Arrays:
-    """Make a batch that fits a contract.
+    """Make a batch in exactly a contract's types: a table, or for tensors one ndarray or more.
 
-    Args:
-        contract: The columns or tensors to make.
-        recipe: What is to be in them.
-
-    Returns:
-        A table in exactly the contract's types; for tensors an ndarray or, if they are named, a
-        dictionary of ndarrays. It has as many rows as the tensors' shapes fix, else ``ROWS``.
+    It has as many rows as the tensors' shapes fix, else ``ROWS``.
     """
     if contract.tensors:
         made = {c.name: _tensor(c.type, recipe) for c in contract.columns}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ..conform.conversions import PANDAS_DTYPES
+from ..conform.source import POLARS_DTYPES
 from ..contract.types import Scalar
 from .aggregate_rules import TABLE_RULES
 from .pattern_timer import SLOW, are_slow
@@ -43,16 +44,6 @@ _SAMPLES: dict[str, list[Any]] = {
     "datetime": _DAYS,
 }
 _NUMBERS = [1, 2, 3]
-_DTYPES: dict[str, pl.DataType] = {
-    "boolean": pl.Boolean(),
-    "integer": pl.Int32(),
-    "long": pl.Int64(),
-    "float": pl.Float32(),
-    "double": pl.Float64(),
-    "string": pl.String(),
-    "binary": pl.Binary(),
-    "datetime": pl.Datetime("ns"),
-}
 
 
 def why_unjudgeable(rule: Rule, columns: Mapping[str, Column]) -> str | None:
@@ -124,7 +115,7 @@ def _try_form(form: _Form) -> None:
 
 @cache
 def _typical(kind: str) -> pl.Series:
-    return pl.Series(_sample(kind), dtype=_DTYPES.get(kind))
+    return pl.Series(_sample(kind), dtype=POLARS_DTYPES.get(kind))  # type: ignore[arg-type]
 
 
 def _sample(kind: str) -> list[Any]:

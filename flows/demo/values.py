@@ -10,7 +10,6 @@ from ..terminal import console as terminal
 from .flights import STORMY, UNLIKE
 
 if TYPE_CHECKING:
-    from ...expectations.verdict.verdict import Violation
     from ...tasks.feed.run_summary import RunSummary
 
 
@@ -22,7 +21,8 @@ def show_values(summary: RunSummary) -> None:
     told = {
         receipt.batch.name: found
         for receipt in summary.receipts
-        if receipt.verdict and (found := _of_values(receipt.verdict.violations))
+        if receipt.verdict
+        and (found := [v for v in receipt.verdict.violations if v.kind in ("value", "shift")])
     }
     terminal.print_blank()
     terminal.print_line(
@@ -38,7 +38,3 @@ def show_values(summary: RunSummary) -> None:
     if told.keys() != UNLIKE:
         msg = f"the days told to have other values are {', '.join(told)}."
         raise GateError(msg)
-
-
-def _of_values(violations: tuple[Violation, ...]) -> list[Violation]:
-    return [v for v in violations if v.kind in ("value", "shift")]

@@ -104,28 +104,14 @@ def notify_of_batches(
 
 
 def notify_of_drift(feed: Feed, drift: DriftReport, recipients: Sequence[Recipient]) -> list[str]:
-    """Report each change of state since the last time, and deliver what is due.
-
-    Returns:
-        One sentence for each recipient that could not be reached; the next run tries again.
-
-    Raises:
-        OSError: The state cannot be recorded; then nothing more is sent.
-    """
+    """Report each change of state since the last time; as ``notify_of_batches`` otherwise."""
     return _notify(feed, recipients, lambda state: _with_drift(state, drift))
 
 
 def notify_of_silence(
     feed: Feed, since: datetime | None, recipients: Sequence[Recipient]
 ) -> list[str]:
-    """Report once that a feed is silent, and once that it is no more; deliver what is due.
-
-    Returns:
-        One sentence for each recipient that could not be reached; the next run tries again.
-
-    Raises:
-        OSError: The state cannot be recorded; then nothing more is sent.
-    """
+    """Report once that a feed is silent and once that it is no more; likewise."""
     return _notify(feed, recipients, lambda state: _with_silence(state, feed, since))
 
 
@@ -186,13 +172,9 @@ def _notify(
 
 def _send(recipient: Recipient, due: tuple[Alert, ...]) -> tuple[Alert, ...]:
     for position, alert in enumerate(due):
-        if not _is_delivered(recipient, alert):
+        if deliver(recipient, alert) is not None:
             return due[position:]
     return ()
-
-
-def _is_delivered(recipient: Recipient, alert: Alert) -> bool:
-    return deliver(recipient, alert) is None
 
 
 def deliver(recipient: Recipient, alert: Alert) -> str | None:

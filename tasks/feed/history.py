@@ -60,17 +60,9 @@ class History(NamedTuple):
 
 
 def recent_receipts(feed: Feed, last: int = LAST) -> tuple[Receipt, ...]:
-    """Read the newest receipt of each of a feed's last batches.
+    """Read the newest receipt of each of a feed's last batches, the oldest first.
 
-    Args:
-        feed: The feed.
-        last: Most batches to look back on.
-
-    Returns:
-        The receipts, the oldest first, without those that cannot be read: ``look_back`` names them.
-
-    Raises:
-        OSError: The folder of receipts cannot be listed.
+    Those that cannot be read are left out: ``look_back`` names them, and raises what this raises.
     """
     return look_back(feed, last).receipts
 
@@ -79,17 +71,7 @@ def look_back(feed: Feed, last: int = LAST) -> History:
     """Read the newest receipt of each of a feed's last batches, and list all the others.
 
     Which batches are the last is told by the stamps of the receipts' files, so that no more than
-    ``last`` of them are opened however many there are.
-
-    Args:
-        feed: The feed.
-        last: Most batches to look back on.
-
-    Returns:
-        What there is; nothing if the feed never ran.
-
-    Raises:
-        OSError: The folder of receipts cannot be listed.
+    ``last`` of them are opened however many there are. OSError: the folder cannot be listed.
     """
     traces = tuple(sorted(_newest(feed.receipts), key=lambda t: (t.written, t.batch)))
     receipts, unreadable = list[Receipt](), list[str]()

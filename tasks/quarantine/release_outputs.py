@@ -63,16 +63,7 @@ class ReleaseJob:
 def stage_release(
     job: ReleaseJob, result: AttemptResult, checked: CheckResult
 ) -> tuple[Moves, Outputs]:
-    """Write the reports into the staging folder, and list the moves that publish all of it.
-
-    Args:
-        job: The release.
-        result: What was found and scored.
-        checked: What was judged.
-
-    Returns:
-        Pairs of a path and its new, free place, in order; and the outputs once all are moved.
-    """
+    """Write the reports into the staging folder, and list the moves that publish all of it."""
     if result.scored is None:
         return _stays(job, result.verdict, checked)
     return _publishes(job, result.verdict, result.scored, checked)

@@ -47,15 +47,10 @@ class AttemptResult(NamedTuple):
 
 
 def run_attempt(attempt: Attempt, watch: Callable[[int, int], None] | None = None) -> Receipt:
-    """Take an attempt from a clear staging folder to its final receipt.
+    """Take an attempt from a clear staging folder to its final receipt; ``watch`` sees each piece.
 
-    Args:
-        attempt: As ``begin_attempt`` made it.
-        watch: Called after each piece with the rows that are scored, and those to be scored.
-
-    Raises:
-        GateError: Machinery broke; nothing is published, and the batch lies where it did.
-        OSError: The same for files and disks; once the plan is written, recovery completes it.
+    Where GateError is raised, nothing is published, and the batch lies where it did. The same holds
+    for OSError until the plan is written; then recovery completes it.
     """
     judged = judge_batch(attempt, attempt.path)
     finding = score_accepted(attempt, judged, watch)

@@ -55,13 +55,7 @@ def rehearse(
 ) -> DryRun:
     """Judge every batch that a run would take, and tell what would become of it.
 
-    Args:
-        feed: The feed, or the path of its YAML file.
-        again: As for ``score_feed``.
-        timeout: As for ``score_feed``.
-
-    Raises:
-        GateError: As for ``score_feed``; the model is neither loaded nor asked.
+    As for ``score_feed``, though the model is neither loaded nor asked.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
     found = preview(feed, again=again)

@@ -60,17 +60,7 @@ def surroundings_of(feed: Feed, entry: str, judged: CheckResult | None) -> Surro
 def explain(
     folder: Path, verdict: Verdict, became: Sequence[Destination], around: Surroundings
 ) -> None:
-    """Write ``verdict.json`` and ``report.html``, and flush the folder with all that is in it.
-
-    Args:
-        folder: The folder; it is made if it does not exist.
-        verdict: The verdict.
-        became: Where the batch and its rows are now.
-        around: What the report tells beside them.
-
-    Raises:
-        OSError: They cannot be written there.
-    """
+    """Write ``verdict.json`` and ``report.html``, and flush the folder with all that is in it."""
     from ...expectations.report.batch_report import write_report
     from ..storage.atomic import flush_tree, make_folder
 

@@ -26,18 +26,9 @@ _FOLLOWED = 8  # receipts, from the last review in quarantine back to the batch'
 
 
 def past_of(feed: Feed, newest: Receipt | None = None, last: int = LAST) -> FeedHistory:
-    """Look back on a feed's last batches.
+    """Look back on a feed's last batches, without links; ``newest`` is not committed yet, and last.
 
-    Args:
-        feed: The feed.
-        newest: The receipt of a batch that is not committed yet, which comes last of all.
-        last: Most batches to look back on.
-
-    Returns:
-        The batches, without links.
-
-    Raises:
-        OSError: The folder of receipts cannot be listed.
+    OSError: the folder of receipts cannot be listed.
     """
     history = look_back(feed, last)
     own = newest.batch.id if newest else None
@@ -55,16 +46,7 @@ def past_of(feed: Feed, newest: Receipt | None = None, last: int = LAST) -> Feed
 
 
 def linked_past(feed: Feed, history: History, page: Path) -> FeedHistory:
-    """Look back on a feed's last batches from a page that links to what they left behind.
-
-    Args:
-        feed: The feed.
-        history: What ``look_back`` found.
-        page: The folder of the page.
-
-    Returns:
-        The batches, with a link to each report and each file of predictions that is still there.
-    """
+    """Look back from a page's folder, with links to the reports and predictions that are there."""
     return FeedHistory(
         feed=feed.name,
         batches=_in_order(past_batch(feed, receipt, page) for receipt in history.receipts),
@@ -74,16 +56,10 @@ def linked_past(feed: Feed, history: History, page: Path) -> FeedHistory:
 
 
 def past_batch(feed: Feed, newest: Receipt, page: Path | None = None) -> HistoryEntry:
-    """Pick what pages show out of a batch's receipts.
+    """Pick what pages show out of a batch's newest receipt; without links where there is no page.
 
-    Args:
-        feed: Its feed.
-        newest: Its newest receipt. What was taken up in quarantine is shown as it fared when it
-            arrived, so that a feed looks no better for being looked after.
-        page: The folder of the page that links; None for a batch without links.
-
-    Returns:
-        The batch.
+    What was taken up in quarantine is shown as it fared when it arrived, so that a feed looks no
+    better for being looked after.
     """
     receipt = _of_arrival(feed, newest)
     verdict, error = receipt.verdict, receipt.error
@@ -124,15 +100,7 @@ def _of_arrival(feed: Feed, newest: Receipt) -> Receipt:
 
 
 def link_to(path: Path, page: Path) -> str | None:
-    """Say how a page refers to a file.
-
-    Args:
-        path: The file.
-        page: The folder of the page.
-
-    Returns:
-        The path relative to the page; None if there is no such file, or no such path.
-    """
+    """Say how a page in a folder refers to a file; None where there is none, or no such path."""
     with suppress(ValueError, OSError):
         if lexists(path):
             return Path(os.path.relpath(path, page)).as_posix()

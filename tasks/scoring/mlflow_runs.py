@@ -38,18 +38,11 @@ _WORST_FIRST = ("errored", "failed", "quarantined", "split", "passed")
 
 
 def track_run(feed: Feed, summary: RunSummary, timeout: float | None = None) -> str | None:
-    """Log what a run did as one run of MLflow, linked to the model version.
+    """Log what a run did as one run of MLflow, linked to the model version; return its id.
 
     Metrics are rows, rejected share and seconds; tags are the feed, the model and the kinds of
-    violation; artifacts are the reports, the worst first; dataset inputs are the batches.
-
-    Args:
-        feed: Names the experiment; None is logged if it names none.
-        summary: What was done.
-        timeout: Seconds after which the tracking server is left alone.
-
-    Returns:
-        The run's id; None if there was nothing to log, or nobody to take it.
+    violation; artifacts are the reports, the worst first; dataset inputs are the batches. None if
+    the feed names no experiment, there was nothing to log, or nobody to take it in time.
     """
     if feed.experiment is None or not summary.receipts:
         return None

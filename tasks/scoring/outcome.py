@@ -49,16 +49,9 @@ _KEPT_VALUES = {
 def stage_outputs(
     attempt: Attempt, verdict: Verdict, scored: Scored | None, judged: CheckResult | None = None
 ) -> tuple[list[tuple[Path, Path]], Outputs]:
-    """Complete the staging folder, and name the moves that publish it.
+    """Complete the staging folder, and name the moves that publish it, each to a free place.
 
-    Args:
-        attempt: The attempt; predictions and rejected rows lie in its staging folder.
-        verdict: The judgement.
-        scored: What was predicted, if anything was.
-        judged: What the verdict was made from, to look into its rejected rows once more.
-
-    Returns:
-        Each thing to move with its free new place, in order; and what there is once it is moved.
+    ``judged``, from which the verdict was made, is to look into its rejected rows once more.
     """
     feed, file = attempt.feed, attempt.batch.file
     moves: list[tuple[Path, Path]] = []

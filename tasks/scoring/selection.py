@@ -83,9 +83,7 @@ class Selection(BaseModel):
 def select_candidates(feed: Feed, *, again: bool = False) -> Selection:
     """Finish what dead workers have begun, then look what there is to do, in the order of paths.
 
-    Args:
-        feed: The feed; without an inbox it raises InvalidFeed.
-        again: Whether batches that are done may be scored once more, under another version.
+    Under ``again`` what is done may be scored under another version. No inbox is InvalidFeed.
     """
     refuse_unsafe_folders(feed.name, feed.folder_paths())
     store = ReceiptStore(feed).indexed()
@@ -147,11 +145,7 @@ def duplicate_of(batch: Identity, same: str) -> SkippedBatch:
 def keep_due(feed: Feed, found: Selection, version: str, *, again: bool = False) -> Selection:
     """Keep the candidates that are due under a version, those that no worker has died over first.
 
-    Args:
-        feed: Says how often and after which pause a failed batch is tried again.
-        found: What ``select_candidates`` returned.
-        version: The version that is to score.
-        again: Whether to try waiting and parked batches now.
+    Under ``again`` waiting and parked batches are due now.
     """
     store = ReceiptStore(feed).indexed(anew=False)
     taken: list[tuple[int, Candidate]] = []

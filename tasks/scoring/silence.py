@@ -19,18 +19,11 @@ _FIRST_RUN = ".first-run"
 
 
 def silent_since(feed: Feed, left: Iterable[SkippedBatch]) -> datetime | None:
-    """Say since when nothing new has arrived, if that is longer than ``expect_every``.
+    """Say since when nothing new has arrived, if that is longer than ``expect_every``; else None.
 
     A batch counts from its first receipt, or while it has none from when it came into the inbox.
     A feed that never received one counts from its first run with ``expect_every``, of which a file
-    beside the receipts tells.
-
-    Args:
-        feed: The feed.
-        left: What the run that looked has left alone.
-
-    Returns:
-        The instant; None if the feed is not silent, or does not say what it expects.
+    beside the receipts tells. ``left`` is what the run that looked has left alone.
     """
     if feed.expect_every is None:
         return None

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from commands import run
-from learned_feeds import day, score_days
+from learned_feeds import day, register_learned, score_days
 
-from signature_gate import Policy, learn
+from signature_gate import Policy
 from signature_gate.expectations.verdict.explain import told_in_words
 from signature_gate.tasks.monitoring.watch import watch_feed
 from signature_gate.tasks.preflight.preflight import preflight
@@ -22,25 +22,9 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def climates(registry: str) -> str:
     """Register three versions with one signature: of temperate days, again, and of hot ones."""
-    import mlflow
-    from mlflow.models import infer_signature
-    from mlflow.pyfunc import PythonModel
-
-    class Warmth(PythonModel):
-        def predict(self, model_input, params=None):  # noqa: ANN001, ANN202, ARG002
-            return model_input["temp"]
-
     for version, warmer in enumerate((0, 0, 30), 1):
         trained = [day(n, warmer=warmer).drop("key") for n in range(1_000, 1_030)]
-        mlflow.pyfunc.log_model(
-            name="climates",
-            python_model=Warmth(),
-            signature=infer_signature(trained[0].to_pandas()),
-            pip_requirements=["mlflow"],
-            registered_model_name="climates",
-        )
-        uri = f"models:/climates/{version}"
-        learn(*trained, contract=uri, policy={"nulls": "allow"}).log_to(uri)
+        register_learned("climates", version, trained)
     return "models:/climates"
 
 

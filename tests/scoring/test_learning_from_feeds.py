@@ -29,6 +29,20 @@ def found(feed: Feed, last: int = 200) -> tuple[list[str], dict[str, int]]:
     return [path.name for path in batches.paths], dict(batches.left_out)
 
 
+@pytest.fixture
+def learned(
+    written: Callable[..., str], capsys: Any, tmp_path: Path
+) -> Callable[[Feed], tuple[int, str, Path]]:
+    """Learn from a feed by the command: its exit code, what it prints, and the profile's file."""
+    out = tmp_path / "values.json"
+
+    def learn_from(feed: Feed) -> tuple[int, str, Path]:
+        code, shown, _ = run(capsys, "learn", "--feed", written(feed), "--out", str(out))
+        return code, shown, out
+
+    return learn_from
+
+
 @pytest.mark.parametrize("archive", [False, True])
 def test_accepted_batches_are_found_in_the_inbox_and_in_the_archive(
     archive: bool, make_feed: Callable[..., Feed], weather: str
@@ -49,20 +63,15 @@ def test_accepted_batches_are_found_in_the_inbox_and_in_the_archive(
 
 
 def test_of_a_split_batch_the_rows_that_fit_are_learned(
-    make_feed: Callable[..., Feed],
-    weather: str,
-    written: Callable[..., str],
-    capsys: Any,
-    tmp_path: Path,
+    make_feed: Callable[..., Feed], weather: str, learned: Callable[[Feed], tuple[int, str, Path]]
 ) -> None:
     """Rows are judged by the feed's policy again."""
     feed = make_feed(
         model=weather, policy={"values": "ignore", "nulls": "forbid", "on_mismatch": "split"}
     )
     score_days(feed, [day(1, nulls=0.05)])
-    out = tmp_path / "values.json"
 
-    code, shown, _ = run(capsys, "learn", "--feed", written(feed), "--out", str(out))
+    code, shown, _ = learned(feed)
 
     assert (code, "learned from 1,000 rows" in shown) == (0, True)
     assert found(feed)[1] == {}
@@ -92,19 +101,14 @@ def test_what_is_gone_changed_told_or_unfit_is_left_out_and_counted(
 
 
 def test_each_batch_of_a_feed_is_a_block(
-    make_feed: Callable[..., Feed],
-    weather: str,
-    written: Callable[..., str],
-    capsys: Any,
-    tmp_path: Path,
+    make_feed: Callable[..., Feed], weather: str, learned: Callable[[Feed], tuple[int, str, Path]]
 ) -> None:
     """The profile is that of the batches given one by one, with the feed's policy and model."""
     days = [day(number) for number in range(16)]
     feed = make_feed(model=weather, policy=PLAIN)
     score_days(feed, days, each_alone=False)
-    out = tmp_path / "values.json"
 
-    code, shown, _ = run(capsys, "learn", "--feed", written(feed), "--out", str(out))
+    code, shown, out = learned(feed)
 
     assert code == 0
     assert "in 16 blocks of 1,000" in shown

@@ -17,7 +17,7 @@ from signature_gate import learn
 from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from signature_gate.tasks.feed.feed import Feed
     from signature_gate.tasks.feed.receipt import Receipt
@@ -48,6 +48,14 @@ def day(
 @pytest.fixture(name="weather", scope="session")
 def weather_model(registry: str) -> str:
     """Register two versions of a model, and store what was learned beside each."""
+    trained = [day(number).drop("key") for number in range(1_000, 1_060)]
+    for version in (1, 2):
+        register_learned("weather", version, trained)
+    return "models:/weather/1"
+
+
+def register_learned(name: str, version: int, trained: Sequence[pl.DataFrame]) -> None:
+    """Register the next version of a model, and store beside it what is learned from some days."""
     import mlflow
     from mlflow.models import infer_signature
     from mlflow.pyfunc import PythonModel
@@ -56,18 +64,15 @@ def weather_model(registry: str) -> str:
         def predict(self, model_input, params=None):  # noqa: ANN001, ANN202, ARG002
             return model_input["temp"]
 
-    trained = [day(number).drop("key") for number in range(1_000, 1_060)]
-    for version in (1, 2):
-        mlflow.pyfunc.log_model(
-            name="weather",
-            python_model=Warmth(),
-            signature=infer_signature(trained[0].to_pandas()),
-            pip_requirements=["mlflow"],
-            registered_model_name="weather",
-        )
-        uri = f"models:/weather/{version}"
-        learn(*trained, contract=uri, policy={"nulls": "allow"}).log_to(uri)
-    return "models:/weather/1"
+    mlflow.pyfunc.log_model(
+        name=name,
+        python_model=Warmth(),
+        signature=infer_signature(trained[0].to_pandas()),
+        pip_requirements=["mlflow"],
+        registered_model_name=name,
+    )
+    uri = f"models:/{name}/{version}"
+    learn(*trained, contract=uri, policy={"nulls": "allow"}).log_to(uri)
 
 
 def score_days(feed: Feed, days: Iterable[pl.DataFrame], *, each_alone: bool = True) -> list[Any]:
