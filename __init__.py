@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .expectations.judge.checking import check
     from .expectations.judge.learned.learning import learn
     from .expectations.judge.result import CheckResult
+    from .expectations.readers.sql.query import Query
     from .expectations.values.profile import ValueProfile
     from .expectations.verdict.verdict import BatchRejected, Verdict, Violation
 
@@ -56,6 +57,7 @@ __all__ = [
     "ModelNotFound",
     "NoContract",
     "Policy",
+    "Query",
     "RegistryUnavailable",
     "UnsupportedBatch",
     "ValueProfile",
@@ -70,6 +72,7 @@ _MODULES = {
     "CheckResult": ".expectations.judge.result",
     "Contract": ".expectations.contract.contract",
     "Policy": ".expectations.contract.policy",
+    "Query": ".expectations.readers.sql.query",
     "Verdict": ".expectations.verdict.verdict",
     "Violation": ".expectations.verdict.verdict",
     "ValueProfile": ".expectations.values.profile",

@@ -21,7 +21,13 @@ GateError
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from .credentials import masked
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 class GateError(Exception):
@@ -62,6 +68,16 @@ def require(given: object, kinds: type | tuple[type, ...], accepted: str) -> Non
     if not isinstance(given, kinds):
         msg = f"{accepted}, not an object of type {type(given).__name__}."
         raise Misuse(msg)
+
+
+@contextmanager
+def needs_extra(name: str) -> Generator[None]:
+    """Import what an extra of the package brings along, or say how to install it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        msg = f"{error.name} is not installed. Run pip install 'signature-gate[{name}]'."
+        raise Misuse(msg) from error
 
 
 class BatchNotFound(Misuse):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +30,7 @@ _BY_NAME = {
     "float": "float32",
     "double": "float64",
 }
+_OF_DATABASES = re.compile(r"extension<arrow\.(?:opaque\[.*?type_name=([^,\]]*).*?\]|(\w+))>")
 WIDEST_DECIMAL = 38
 # Levels of nesting in a schema: without a bound libraries, and Python, overflow their stack.
 DEEPEST = 100
@@ -72,8 +74,9 @@ def digits_of(decimal: Any) -> int:
 
 
 def type_name(kind: pa.DataType) -> str:
-    """Name an Arrow type for a reader of a report."""
-    return str(kind)
+    """Name an Arrow type for a reader of a report; one of a database as the database does."""
+    text = str(kind)
+    return _OF_DATABASES.sub(lambda found: found[1] or found[2], text) if "<arrow" in text else text
 
 
 def count_leaves(kind: pa.DataType) -> int:

@@ -61,7 +61,8 @@ class GrowingParquet:
             if wider != self._schema:
                 self._rewrite(wider)
             table = table.cast(self._schema)
-        if self._writer:
+        # A row group without rows has no statistics, and without those of all nothing is proven.
+        if self._writer and table.num_rows:
             self._writer.write_table(table.replace_schema_metadata(self._metadata))
 
     def _open(self, schema: pa.Schema) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..batch.arrow_types import type_name
 from ..contract.types import Scalar
 
 if TYPE_CHECKING:
@@ -128,4 +129,17 @@ def type_remedy(source: SourceColumn, target: Type, *, csv: bool) -> str:
         case arrived, Scalar() if arrived in _LOGGED_AS:
             return f"{deliver}, or log the model again with it as {_LOGGED_AS[arrived]}."
         case _:
-            return f"{deliver}."
+            cast = _cast_in_query(type_name(source.arrow), str(target))
+            return f"{deliver}, in a query as {source.name}::{cast}." if cast else f"{deliver}."
+
+
+# Types of databases that stand for numbers, and what a query casts them to for a type of a model.
+_NUMBERS = {"numeric": "", "uhugeint": "", "oid": "int8::", "money": "numeric::"}
+_CASTS = {"double": "float8", "float": "float4", "long": "int8", "integer": "int4"}
+_WORDS = ("uuid", "json", "interval", "numeric", "inet", "money")
+
+
+def _cast_in_query(arrived: str, target: str) -> str:
+    if target == "string":
+        return "text" if arrived in _WORDS else ""
+    return _NUMBERS[arrived] + _CASTS[target] if arrived in _NUMBERS and target in _CASTS else ""

@@ -16,9 +16,11 @@ from ..batch.batch import Batch, OpenedBatch, file_facts
 from ..batch.formats import format_of
 from ..contract.contract import Contract
 from ..contract.policy import Policy
+from ..credentials import mask_uri
 from ..errors import UnsupportedBatch
 from ..verdict.verdict import BatchInfo
 from .file import is_folder, open_file
+from .sql.query import Query, is_database
 
 if TYPE_CHECKING:
     from ..contract.contract import Contract
@@ -29,13 +31,18 @@ def open_batch(batch: Any, contract: Contract, policy: Policy) -> OpenedBatch:
     """Open a batch of any kind that the gate reads: its schema, and rows only where they must be.
 
     Args:
-        batch: A path or ``file://`` URL of a file or of a folder of files, a pandas, Polars or
-            Arrow frame, an ndarray, or a dictionary of ndarrays; or one that is open already.
+        batch: A path or ``file://`` URL of a file or of a folder of files, a ``Query``, a pandas,
+            Polars or Arrow frame, an ndarray, or a dictionary of ndarrays; or one that is open
+            already.
         contract: Says how a bare array is to be named, and what cells of objects are to become.
         policy: Says how files are written, and how text is understood.
     """
     if isinstance(batch, OpenedBatch):
         return batch
+    if isinstance(batch, Query):
+        from .sql.spool import open_query
+
+        return _with_schema(_alone(open_query(batch, policy)))
     if isinstance(batch, str | Path):
         return _with_schema(open_path(local_path(batch), contract, policy))
     if _is_array(batch):
@@ -71,6 +78,10 @@ def _is_array(batch: Any) -> bool:
 
 def describe_batch(batch: Any) -> BatchInfo:
     """Say what can be said of a batch that could not be opened."""
+    if isinstance(batch, Query):
+        from .sql.spool import describe_query
+
+        return describe_query(batch)
     if not isinstance(batch, str | Path):
         return BatchInfo(name=type(batch).__name__, format=type(batch).__module__.split(".")[0])
     path = local_path(batch)
@@ -83,6 +94,9 @@ def local_path(batch: str | Path) -> Path:
     text = str(batch)
     if text.startswith("file://"):
         return Path(unquote(urlparse(text).path))
+    if is_database(text):
+        msg = f"{mask_uri(text)} needs a query: signature_gate.Query(url, sql), or --query SQL."
+        raise UnsupportedBatch(msg)
     if "://" in text:
         scheme = text.split("://", 1)[0]
         msg = f"cannot read {scheme}:// batches; bring the file to a local path first."

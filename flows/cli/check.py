@@ -29,7 +29,16 @@ _FORMATS = (
 
 def check(
     model: Model,
-    batch: Annotated[str, typer.Argument(help=f"{formats_in_words()}; or a folder of files.")],
+    batch: Annotated[
+        str,
+        typer.Argument(
+            help=f"{formats_in_words()}; a folder of files; or, with --query, a database: "
+            "postgresql://host/database, duckdb:///file or sqlite:///file."
+        ),
+    ],
+    query: Annotated[
+        str | None, typer.Option(metavar="SQL", help="Judge what this query of a database gives.")
+    ] = None,
     policy: PolicyFile = None,
     rules: Annotated[
         Path | None,
@@ -52,21 +61,27 @@ def check(
     """
     from ...expectations.contract.policy import Policy
     from ...expectations.judge import checking
+    from ...expectations.readers.sql.query import Query
 
-    if as_json and written_as not in ("text", "json"):
-        msg = f"--json and --format {written_as} exclude each other"
-        raise typer.BadParameter(msg)
+    _refuse_both(as_json, written_as)
     chosen = Policy.load(policy) if policy else None
+    arrived = batch if query is None else Query(batch, query)
     try:
         contract = load_contract(model, timeout, or_kept=True)
         if rules:
             chosen = _with_rules(chosen or contract.policy or Policy(), rules)
-        with reading(batch):
-            result = checking.check(batch, contract, chosen, cast("Any", engine))
+        with reading(batch) if query is None else terminal.spinner(f"querying {mask_uri(batch)}"):
+            result = checking.check(arrived, contract, chosen, cast("Any", engine))
     except NoContract as error:
-        result = checking.refuse(batch, error, chosen)
+        result = checking.refuse(arrived, error, chosen)
     _deliver(result, report, "json" if as_json else written_as)
     raise typer.Exit(PASSED if result.passed else NOT_PASSED)
+
+
+def _refuse_both(as_json: bool, written_as: str) -> None:
+    if as_json and written_as not in ("text", "json"):
+        msg = f"--json and --format {written_as} exclude each other"
+        raise typer.BadParameter(msg)
 
 
 def load_contract(model: str, timeout: float | None, *, or_kept: bool = False) -> Contract:

@@ -43,7 +43,8 @@ PUBLIC = ("signature_gate", "signature_gate.tasks", "signature_gate.flows")
 HEAVY = {"mlflow", "great_expectations", "prefect", "pandas", "sklearn"}
 # What a verdict on a CSV file needs not.
 OTHER_READERS = {
-    f"signature_gate.expectations.readers.{name}" for name in ("arrow_ipc", "parquet", "json_lines")
+    f"signature_gate.expectations.readers.{name}"
+    for name in ("arrow_ipc", "parquet", "json_lines", "sql.spool", "sql.engines")
 }
 # And what one without learned values and rejected rows does not.
 UNUSED = {
@@ -78,6 +79,8 @@ IMPORTERS = {
     "apprise": ["tasks.alerts.notifier"],
     "jinja2": ["expectations.report.templating", "tasks.setup.new_feed"],
     "sklearn": ["flows.demo.flights"],
+    "adbc_driver_postgresql": ["expectations.readers.sql.engines"],
+    "duckdb": ["expectations.readers.sql.engines"],
 }
 # The only imports that run upwards, and so close a cycle.
 UPWARDS = [

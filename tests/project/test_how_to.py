@@ -6,9 +6,12 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 import yaml
 from installed_sizes import LIBRARIES
@@ -29,6 +32,7 @@ OLD_RECEIPTS = ROOT / "tests" / "support" / "feeds" / "receipts_0_1"
 # Each page of docs/ that has commands or snippets, and the file of tests that runs them.
 RUN_BY = {
     "how-to/ci.md": "project/test_how_to.py",
+    "how-to/databases.md": "project/test_how_to.py",
     "how-to/etl.md": "project/test_how_to.py",
     "how-to/events.md": "project/test_how_to_on_servers.py",
     "how-to/mlflow-auth.md": "project/test_how_to_run_servers.py",
@@ -94,6 +98,15 @@ def test_a_batch_is_gated_in_a_pipeline(workplace: Path, execute: Execute) -> No
 
     assert printed.startswith("passed  2013-07-12.csv")
     assert (workplace / "report.html").is_file()
+
+
+def test_a_query_of_a_database_is_judged(workplace: Path, execute: Execute) -> None:
+    """databases.md: the snippets and the commands run on a database of the batch."""
+    batch = pd.read_csv("2013-07-12.csv")
+    with closing(sqlite3.connect("flights.db")) as database:
+        batch.to_sql("flights", database, index=False)
+
+    assert "passed  query" in follow("how-to/databases.md", execute)
 
 
 def test_a_sample_and_a_model_are_checked_in_ci(workplace: Path, execute: Execute) -> None:

@@ -71,6 +71,11 @@ def _sections() -> Iterator[str]:
         arriving_type_cases.arrow_types(),
         _TYPES + _COLUMN_TENSORS,
     )
+    yield from _files(
+        "Types of databases, as the rows of a query have them",
+        arriving_type_cases.database_types(),
+        _TYPES,
+    )
     yield from _files("Cells of CSV files", arriving_type_cases.csv_cells(), _TYPES)
     yield from _files("Values of JSON lines", arriving_type_cases.json_values(), _TYPES)
     yield _headed("Arrays: `.npy`, `.npz`, ndarray and dict of ndarrays", _TENSORS)

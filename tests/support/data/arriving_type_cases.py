@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,38 @@ def arrow_types() -> dict[str, Arrival]:
     made["fixed_shape_tensor<uint8>[2]: [1, 2], [3, 4]"] = _in_arrow(pa.table({"c": pairs}))
     made["null"] = _in_arrow(pa.table({"c": pa.nulls(2)}))
     return made
+
+
+# How a query's rows lie in their file, by the type of the database, and what ``read_sql`` returns.
+_OF_DATABASES: dict[str, tuple[pa.DataType, list[Any], list[Any]]] = {
+    "numeric": (pa.string(), ["1.5", "2"], [Decimal("1.5"), Decimal(2)]),
+    "money": (pa.int64(), [150, 200], ["$1.50", "$2.00"]),
+    "oid": (pa.int32(), [1, 2], [1, 2]),
+    "uhugeint": (pa.decimal128(38, 0), [Decimal(1), Decimal(2)], [1.0, 2.0]),
+    "interval": (pa.string(), ["1 day", "2 days"], [dt.timedelta(1), dt.timedelta(2)]),
+    "inet": (pa.binary(), [b"\x02", b"\x03"], ["::1", "::2"]),
+}
+
+
+def database_types() -> dict[str, Arrival]:
+    """Make two rows of every type that a database knows and a model does not."""
+    made = {
+        name: _in_parquet(pa.opaque(stored, name, "PostgreSQL"), pa.array(cells, stored), known)
+        for name, (stored, cells, known) in _OF_DATABASES.items()
+    }
+    ids = [uuid.UUID(int=n) for n in (1, 2)]
+    made["uuid"] = _in_parquet(pa.uuid(), pa.array([one.bytes for one in ids], pa.binary(16)), ids)
+    made["json"] = _in_parquet(pa.json_(), pa.array(['{"a": 1}', "[]"]), [{"a": 1}, []])
+    return made
+
+
+def _in_parquet(kind: pa.DataType, stored: pa.Array, known: list[Any]) -> Arrival:
+    def batches(folder: Path) -> list[Any]:
+        table = pa.table({"c": pa.ExtensionArray.from_storage(kind, stored)})
+        pq.write_table(table, folder / "b.parquet")
+        return [folder / "b.parquet"]
+
+    return Arrival(batches, pd.DataFrame({"c": known}))
 
 
 def _shown(cells: list[Any]) -> str:

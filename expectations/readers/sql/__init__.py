@@ -1,0 +1,1 @@
+"""The rows of a database's query as a batch."""
