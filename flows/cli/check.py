@@ -26,19 +26,22 @@ _FORMATS = (
     "code is the same."
 )
 
+_Batch = Annotated[
+    str,
+    typer.Argument(
+        help=f"{formats_in_words()}; a folder of files; or, with --query, a database: "
+        "postgresql://host/database, duckdb:///file or sqlite:///file."
+    ),
+]
+_Query = Annotated[
+    str | None, typer.Option(metavar="SQL", help="Judge what this query of a database gives.")
+]
+
 
 def check(
     model: Model,
-    batch: Annotated[
-        str,
-        typer.Argument(
-            help=f"{formats_in_words()}; a folder of files; or, with --query, a database: "
-            "postgresql://host/database, duckdb:///file or sqlite:///file."
-        ),
-    ],
-    query: Annotated[
-        str | None, typer.Option(metavar="SQL", help="Judge what this query of a database gives.")
-    ] = None,
+    batch: _Batch,
+    query: _Query = None,
     policy: PolicyFile = None,
     rules: Annotated[
         Path | None,
