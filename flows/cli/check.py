@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ...expectations.contract.contract import Contract
     from ...expectations.contract.policy import Policy
     from ...expectations.judge.result import CheckResult
+    from ...expectations.readers.sql.query import Query
 
 _FORMATS = (
     "text, json or, for CI, github (annotations), junit (XML) or markdown (a summary). The exit "
@@ -64,21 +65,26 @@ def check(
     """
     from ...expectations.contract.policy import Policy
     from ...expectations.judge import checking
-    from ...expectations.readers.sql.query import Query
 
     _refuse_both(as_json, written_as)
     chosen = Policy.load(policy) if policy else None
-    arrived = batch if query is None else Query(batch, query)
+    arrived = batch if query is None else _asked(batch, query)
     try:
         contract = load_contract(model, timeout, or_kept=True)
         if rules:
             chosen = _with_rules(chosen or contract.policy or Policy(), rules)
-        with reading(batch) if query is None else terminal.spinner(f"querying {mask_uri(batch)}"):
+        with reading(batch) if query is None else terminal.spinner(f"running {arrived}"):
             result = checking.check(arrived, contract, chosen, cast("Any", engine))
     except NoContract as error:
         result = checking.refuse(arrived, error, chosen)
     _deliver(result, report, "json" if as_json else written_as)
     raise typer.Exit(PASSED if result.passed else NOT_PASSED)
+
+
+def _asked(url: str, sql: str) -> Query:
+    from ...expectations.readers.sql.query import Query
+
+    return Query(url, sql)
 
 
 def _refuse_both(as_json: bool, written_as: str) -> None:
