@@ -117,25 +117,27 @@ class _Search:
         low, high = file.run or (0, 0)
         needed = 2 * _SAMPLED * (high - low) // file.rejected
         few = max(_AROUND, min(needed, self.rows // _PARTS))
-        enough = min(2 * _FEWEST, file.rejected)
-        if (rows := self._between(file, low, low + few))[_BAD].sum() < enough:
-            rows = self._between(file, low, high)  # most lie far behind the first
-        return rows
+        rows = self._some(file, *self._around(file, max(0, low - _AROUND), low + few))
+        if rows[_BAD].sum() >= min(2 * _FEWEST, file.rejected):
+            return rows
+        # Most lie far behind the first, or rows have other numbers than their positions.
+        return self._some(file, file.batch.scan(), file.row_count or 1)
 
-    def _between(self, file: FileResult, low: int, high: int) -> pl.DataFrame:
-        """Read some rows between two and shortly before, by their positions in the file."""
-        first, after = max(0, low - _AROUND), high + 1
-        scan = file.batch.scan
-        places = scan.places([(first, after - first)]) if isinstance(scan, ReadAtPlaces) else None
-        (rows,) = places or [file.batch.scan().head(after)]
-        number = pl.col(ROW)
+    def _around(self, file: FileResult, first: int, last: int) -> tuple[pl.LazyFrame, int]:
+        """Scan some rows by their positions, and say how many there are."""
+        scan, height = file.batch.scan, last + 1 - first
+        places = scan.places([(first, height)]) if isinstance(scan, ReadAtPlaces) else None
+        (rows,) = places or [file.batch.scan().head(last + 1).filter(pl.col(ROW) >= first)]
+        return rows, height
+
+    def _some(self, file: FileResult, rows: pl.LazyFrame, height: int) -> pl.DataFrame:
+        number = pl.col(ROW).hash()
         is_chosen = (
             pl.when(_BAD)
-            .then(number.hash() % max(1, file.rejected // _MOST_ROWS) == 0)
-            .otherwise(number.hash() % max(1, (after - first) // _MOST_ROWS) == 0)
+            .then(number % max(1, file.rejected // _MOST_ROWS) == 0)
+            .otherwise(number % max(1, height // _MOST_ROWS) == 0)
         )
-        exprs = self._exprs(file)
-        return collect(file.numbered(rows.filter(number >= first)).select(exprs).filter(is_chosen))
+        return collect(file.numbered(rows).select(self._exprs(file)).filter(is_chosen))
 
     def _parts(self) -> Iterator[pl.LazyFrame]:
         """Lay out all rows, those of files with one plan together."""

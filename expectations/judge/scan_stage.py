@@ -174,6 +174,7 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
     failing = [f"fails {i}" for i in range(len(undecided))]
     blocking = [name for name, check in zip(failing, undecided, strict=True) if check.blocks]
     bad = pl.when(pl.any_horizontal(pl.lit(value=False), *blocking)).then(ROW)
+    start = pl.col(ROW).min() if by else 0  # files that are read together are numbered together
     fails = pl.any_horizontal(pl.lit(value=False), *failing)
     # Only a reader of text can leave out what lies before.
     first = pl.when(fails).then(ROW).min() if file.batch.is_parsed else pl.lit(0)
@@ -195,8 +196,8 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
     totals = (
         pl.len().alias("rows"),
         bad.count().alias("rejected"),
-        (bad.min() - pl.col(ROW).min()).alias("low"),
-        (bad.max() - pl.col(ROW).min()).alias("high"),
+        (bad.min() - start).alias("low"),
+        (bad.max() - start).alias("high"),
         first.alias("first"),
         pl.col(*failing, *applies, "decoded").sum(),
         *(expr for column in columns for expr in column.aggregates()),

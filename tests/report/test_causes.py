@@ -15,6 +15,8 @@ from small_checks import SPLIT, contract, split
 
 from signature_gate import check
 from signature_gate.expectations.judge import causes
+from signature_gate.expectations.judge.reopen import renumbered
+from signature_gate.expectations.readers.open import open_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,6 +135,52 @@ def test_a_file_of_a_folder_is_part_of_a_cause(tmp_path: Path, *, unlike: bool) 
         f"{bad} of {bad} such rows are rejected"
     )
     assert (cause.columns, cause.places) == (("day",), ("part-2.parquet",))
+
+
+def test_a_run_of_rows_goes_on_from_one_file_to_the_next(tmp_path: Path) -> None:
+    """Positions are those in the whole batch, though small files are counted together."""
+    whole = _without_x(_batch(), POSITION.is_between(1_980, 2_019))
+    for number, start in enumerate(range(0, ROWS, 1_000)):
+        whole[start : start + 1_000].write_parquet(tmp_path / f"part-{number}.parquet")
+
+    assert _said(tmp_path)[0] == (
+        "all 40 rejected rows are in rows 1,980 to 2,019; 40 of 40 such rows are rejected"
+    )
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_cause_is_found_far_behind_the_first_rejected_row(tmp_path: Path, ending: str) -> None:
+    """One row of the first is rejected for something else, and the others of the last."""
+    rare = (POSITION % 100 == 7) & (POSITION > 50_000)
+    rows = pl.DataFrame({"x": [1.0] * 60_000}).with_columns(
+        carrier=pl.when(rare).then(pl.lit("9E")).otherwise(pl.lit("AA"))
+    )
+    batch = _without_x(rows, rare | (POSITION == 5))
+    path = tmp_path / f"batch.{ending}"
+    getattr(batch, f"write_{ending}")(path)
+
+    assert _said(path, judged_by=contract(x="double", carrier="string")) == [
+        "100 of 101 rejected rows have carrier = '9E'; 100 of 100 such rows are rejected"
+    ]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_repaired_rows_are_named_by_the_numbers_they_had(tmp_path: Path, ending: str) -> None:
+    """Where rows have other numbers than their positions, a cause is found all the same."""
+    wrong = POSITION.is_between(60, 99)
+    rows = pl.DataFrame({"x": [1.0] * 500}).with_columns(
+        carrier=pl.when(wrong).then(pl.lit("9E")).otherwise(pl.lit("AA"))
+    )
+    judged_by, path = contract(x="double", carrier="string"), tmp_path / f"batch.{ending}"
+    getattr(_without_x(rows, wrong), f"write_{ending}")(path)
+    opened = renumbered(
+        open_batch(path, judged_by, SPLIT), pl.int_range(70_000, 70_500, eager=True)
+    )
+
+    assert _said(opened, judged_by=judged_by) == [
+        "all 40 rejected rows are in rows 70,060 to 70,099; 40 of 40 such rows are rejected",
+        "all 40 rejected rows have carrier = '9E'; 40 of 40 such rows are rejected",
+    ]
 
 
 def test_a_file_alone_is_a_cause(tmp_path: Path) -> None:
