@@ -10,14 +10,14 @@ from ..verdict.verdict import BatchInfo
 from .arrow_types import type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import polars as pl
     import pyarrow as pa
 
-    from ..verdict.verdict import Kind
-    from .statistics import Footer
+    from ..verdict.verdict import Evidence, Kind
+    from .statistics import ColumnStatistics, Statistics
 
 
 class UnreadableError(Exception):
@@ -69,6 +69,7 @@ class Batch:
         sources: The name by which ``scan`` knows each column of the schema, in its order.
         scan: Makes a lazy frame of ``_row`` (position from 0) and the sources.
         rows: How many rows there are, where that is known without reading them.
+        table: Statistics in the log of the table that it is a file of, where there are some.
         footer: Parquet's statistics, where there are some.
         text: Whether every cell is text that stands for a value.
         texts: Sources whose cells are such text where those of the others are not.
@@ -83,7 +84,8 @@ class Batch:
     sources: tuple[str, ...]
     scan: Callable[[], pl.LazyFrame]
     rows: int | None = None
-    footer: Footer | None = None
+    table: Statistics | None = None
+    footer: Statistics | None = None
     text: bool = False
     texts: frozenset[str] = frozenset()
     faults: str | None = None
@@ -101,6 +103,14 @@ class Batch:
         """The Polars type of each column of ``scan``."""
         stated: pl.Schema | None = getattr(self.scan, "dtypes", None)
         return stated or self.scan().collect_schema()
+
+    def known(self, source: str) -> Iterator[tuple[Evidence, ColumnStatistics]]:
+        """Say what is known of a column, by the stages that know it; the first costs least."""
+        stages: tuple[tuple[Evidence, Statistics | None], ...]
+        stages = (("table", self.table), ("footer", self.footer))
+        for stage, statistics in stages:
+            if statistics and (known := statistics.statistics(source)):
+                yield stage, known
 
     def is_text(self, source: str) -> bool:
         """Tell whether the cells of a column are text that stands for values."""

@@ -1,11 +1,12 @@
-"""What is known of a column's values: from a Parquet footer, or from a scan of the batch."""
+"""What is known of a column's values: from a table's log, a Parquet footer, or a scan."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import polars as pl
 
@@ -46,6 +47,14 @@ class ColumnStatistics:
             return None
 
 
+class Statistics(Protocol):
+    """What is known of the columns of one file without reading its rows."""
+
+    def statistics(self, name: str) -> ColumnStatistics | None:
+        """Say what is known of a column."""
+        ...
+
+
 @dataclass(frozen=True)
 class Footer:
     """The footer of one Parquet file."""
@@ -70,6 +79,40 @@ class Footer:
             return None
         groups = tuple(group.column(leaves[0]).statistics for group in self._row_groups)
         return None if any(group is None for group in groups) else ColumnStatistics(groups)
+
+
+class StatedValues(NamedTuple):
+    """What the log of a table states of a column in one of its files, as a row group would."""
+
+    null_count: int
+    num_values: int
+    min: float | None = None
+    max: float | None = None
+
+    @property
+    def has_null_count(self) -> bool:
+        """Whether nulls were counted; a log that lies in the plain has them negative."""
+        return self.null_count >= 0 <= self.num_values
+
+    @property
+    def has_min_max(self) -> bool:
+        """Whether both bounds are numbers; those of text, for one, may be cut."""
+        return all(isinstance(v, int | float) and isfinite(v) for v in (self.min, self.max))
+
+
+@dataclass(frozen=True)
+class TableStatistics:
+    """What the log of a table says of one of its files, by column; like footers it leaves NaN out.
+
+    It holds for files without deleted rows alone.
+    """
+
+    columns: Mapping[str, StatedValues]
+
+    def statistics(self, name: str) -> ColumnStatistics | None:
+        """Say what is known of a column."""
+        stated = self.columns.get(name)
+        return None if stated is None else ColumnStatistics((stated,))
 
 
 # ----- what reports and receipts tell -----

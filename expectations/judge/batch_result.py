@@ -25,6 +25,11 @@ _CheckKey = tuple[str, str | None, str, str]
 _ViolationKey = tuple[str, str | None, str, str, str]
 
 
+def furthest(stages: Iterable[Evidence]) -> Evidence:
+    """Name the last of some stages."""
+    return _STAGES[max(map(_STAGES.index, stages))]
+
+
 @dataclass(frozen=True)
 class BatchResult:
     """A batch with the result of each stage.
@@ -78,8 +83,7 @@ class BatchResult:
         """For each column, the furthest stage that any file or rule needed."""
         stages = dict[str, Evidence]()
         for name, stage in (*self._evidence_of_files(), *self._evidence_of_rules()):
-            furthest = max(_STAGES.index(stage), _STAGES.index(stages.get(name, stage)))
-            stages[name] = _STAGES[furthest]
+            stages[name] = furthest((stage, stages.get(name, stage)))
         return stages
 
     def _evidence_of_files(self) -> Iterator[tuple[str, Evidence]]:

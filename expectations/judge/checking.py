@@ -44,8 +44,9 @@ def check(
 
     Args:
         batch: A path or ``file://`` URL of a file (Parquet, CSV, JSON lines, Arrow IPC, ``.npy``,
-            ``.npz``) or of a folder of such files; a pandas, Polars or Arrow frame, an ndarray, or
-            a dictionary of ndarrays.
+            ``.npz``) or of a folder of such files; a table of a lake, as ``delta://PATH@VERSION``,
+            its folder, or ``iceberg://CATALOG/namespace.table@SNAPSHOT``; a pandas, Polars or Arrow
+            frame, an ndarray, or a dictionary of ndarrays.
         contract: What the model expects, or what ``Contract.load`` takes: a model URI or a path.
         policy: What the contract leaves open, as an object, as a dictionary of its fields, or as
             the path of a YAML file; by default the one saved with the contract's suite,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
@@ -44,7 +45,7 @@ class FileResult:
         rejected: Rows that break a blocking check.
         run: Positions in it of the first rejected row and of the last; None if there is none.
         row_violations: One for each check that rows break.
-        undecided: The checks that its footer does not settle.
+        undecided: The checks that no statistics settle.
         evidence: For each column, the stage that decided it.
         rule_counts: By key, the users' rules that the scan judged.
         scanned: What the scan saw of the values of columns, by arriving name.
@@ -77,7 +78,7 @@ class FileResult:
         """Say what is known of columns without reading them once more, by arriving name."""
         batch, values = self.batch, dict(self.scanned)
         for source, name in zip(batch.sources, batch.schema.names, strict=True):
-            if batch.footer and (known := batch.footer.statistics(source)):
+            for _, known in islice(batch.known(source), 1):
                 values[name] = values_in(known)
         return values
 

@@ -1,4 +1,4 @@
-"""The footer stage and the scan stage of one file: what is proven is not read."""
+"""The stages of statistics and of the scan, file by file: what is proven is not read."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from ..batch.reading import Reading, tell
 from ..conform.objects.kinds import code_of
 from ..conform.row_check import never_ruled_out
 from ..errors import BatchUnavailable
-from ..verdict.verdict import Evidence, Violation
+from ..verdict.verdict import Violation
 from ..wording import cut
+from .batch_result import furthest
 from .file_result import FileResult, RuleCounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..conform.plan import BatchPlan
+    from ..batch.statistics import ColumnStatistics
     from ..conform.row_check import RowCheck
     from ..contract.policy import Policy
+    from ..verdict.verdict import Evidence
     from .batch_result import BatchResult
 
 # Failing rows in which equal values are counted: more would be a second pass over the data.
@@ -40,6 +42,7 @@ _LONGEST_SAMPLE = 80
 _KEY, _PATH = "\x1fkey ", "\x1fpath"
 # Bytes of small files that are read at once: more would keep whoever watches waiting.
 _AT_ONCE = 64 << 20
+_UNKNOWN: tuple[Evidence, ColumnStatistics | None] = ("scan", None)
 
 
 def scan_files(result: BatchResult, policy: Policy) -> BatchResult:
@@ -50,7 +53,9 @@ def scan_files(result: BatchResult, policy: Policy) -> BatchResult:
     """
     alone = len(result.files) + len(result.unopened) == 1
     files, first_row = list[FileResult](), 0
-    asked = [_by_footer(file, policy) for file in result.files] if result.planned else result.files
+    asked = (
+        [_by_statistics(file, policy) for file in result.files] if result.planned else result.files
+    )
     counted = dict(_count_together(asked, policy) if result.planned and not alone else ())
     for file in asked:
         placed = replace(file, first_row=first_row)
@@ -93,7 +98,7 @@ def _count_together(
 
 
 def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None) -> FileResult:
-    """Decide by one scan what the footer does not.
+    """Decide by one scan what statistics do not.
 
     Raises:
         UnreadableError: The content broke off or contradicts its own format.
@@ -107,7 +112,7 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
     fails = [(check, int(row[f"fails {i}"])) for i, check in enumerate(file.undecided)]
     failing = [(check, count) for check, count in fails if count]
     if file.rule_counts and any(check.blocks and check.rule is None for check, _ in failing):
-        again = _by_footer(file, policy, rules=False)
+        again = _by_statistics(file, policy, rules=False)
         return _scan_file(replace(again, sampler=None), policy, None)
     samples = _samples(file, failing, policy, row["first"])
     counts = {
@@ -128,26 +133,29 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
     )
 
 
-def _by_footer(file: FileResult, policy: Policy, *, rules: bool = True) -> FileResult:
-    """Find the checks of which the footer does not prove that no row fails.
+def _by_statistics(file: FileResult, policy: Policy, *, rules: bool = True) -> FileResult:
+    """Find the checks of which neither a table's log nor a footer proves that no row fails.
 
     A rule is about good rows: what its proof counts holds where all rows are.
     """
     assert file.plan is not None  # noqa: S101 - only batches with plans are scanned
     rules &= not policy.null_values  # such values are in no statistics
-    footer = file.batch.footer if policy.trust_statistics else None
     sources = {column.column.name: column.source_name for column in file.plan.columns}
-    undecided, counts = list[Any](), dict[int, RuleCounts]()
+    stages: dict[str, Evidence] = {column.column.name: "schema" for column in file.plan.columns}
+    undecided, counts = list["RowCheck"](), dict[int, RuleCounts]()
     for check in file.plan.row_checks:
         source = sources.get(check.column or "")
         is_settled = check.ruled_out_by is not never_ruled_out and (rules or check.rule is None)
-        known = footer.statistics(source) if footer and source and is_settled else None
-        if known is None or not check.ruled_out_by(known):
+        is_settled &= policy.trust_statistics
+        found = file.batch.known(source) if source and is_settled else ()
+        stage, known = next((each for each in found if check.ruled_out_by(each[1])), _UNKNOWN)
+        if known is None:
             undecided.append(check)
         elif check.rule is not None:
             counts[check.rule] = RuleCounts((file.batch.rows or 0) - (known.nulls or 0), 0)
-    evidence = _evidence(file.plan, undecided)
-    return replace(file, undecided=tuple(undecided), evidence=evidence, rule_counts=counts)
+        if check.column in stages:
+            stages[check.column] = furthest((stages[check.column], stage))
+    return replace(file, undecided=tuple(undecided), evidence=stages, rule_counts=counts)
 
 
 def _unproven(file: FileResult, policy: Policy) -> list[str]:
@@ -160,13 +168,6 @@ def _unproven(file: FileResult, policy: Policy) -> list[str]:
 
 def _needs_scan(file: FileResult, policy: Policy) -> bool:
     return bool(file.undecided or _unproven(file, policy) or file.batch.rows is None)
-
-
-def _evidence(plan: BatchPlan, undecided: Sequence[RowCheck]) -> dict[str, Evidence]:
-    stages: dict[str, Evidence] = {column.column.name: "schema" for column in plan.columns}
-    stages |= {check.column: "footer" for check in plan.row_checks if check.column in stages}
-    stages |= {check.column: "scan" for check in undecided if check.column in stages}
-    return stages
 
 
 def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ..contract.contract import Contract
     from ..contract.policy import Format, Policy
 
+DELTA_LOG = "_delta_log"
+
 
 def open_file(path: Path, contract: Contract, policy: Policy) -> Batch:
     """Open one file by the format that its name, the policy, or its first bytes tell."""

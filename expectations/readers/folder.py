@@ -9,6 +9,7 @@ the batch: one that cannot be read is a fault of it, never left out. Folders suc
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,9 @@ from ..batch.streaming import WithColumns
 from ..errors import BatchNotFound
 from ..escaping import visible
 from ..verdict.verdict import BatchInfo
-from .file import open_file
+from .file import DELTA_LOG, open_file
 from .parquet import ParquetScan, scan_by_polars
+from .tables.live_file import LiveScan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,9 +40,9 @@ _HIDE = "take it away, or give it a name that begins with `_`"
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 # What lies in the folder of a table -> whose it is, and how one version of it is handed in.
 _TABLES = {
-    "_delta_log": ("a Delta table", "`deltalake.DeltaTable(folder).to_pyarrow_table()`"),
-    ".hoodie": ("a Hudi table", "a snapshot query of Spark, written to Parquet"),
-    "metadata/*.metadata.json": ("an Iceberg table", "`pyiceberg`'s `table.scan().to_arrow()`"),
+    DELTA_LOG: ("a Delta table", "as a batch of its own"),
+    ".hoodie": ("a Hudi table", "by a snapshot query of Spark, written to Parquet"),
+    "metadata/*.metadata.json": ("an Iceberg table", "as iceberg://CATALOG/namespace.table"),
 }
 
 
@@ -118,7 +120,7 @@ def _refuse_table(folder: Path) -> None:
     for pattern, (table, version) in _TABLES.items():
         if next(folder.glob(pattern), None):
             observed = f"the folder of {table}, where rows that were deleted lie among the others"
-            remedy = f"Hand in one version of the table, by {version}, or as a folder of its own."
+            remedy = f"Hand in one version of the table, {version}."
             raise UnreadableError(observed, remedy)
 
 
@@ -185,6 +187,12 @@ def _columns_of(files: Iterable[Batch]) -> tuple[tuple[str, str], ...]:
 
 def scan_together(scans: Sequence[Any], path: str) -> pl.LazyFrame | None:
     """Scan files of the same columns at once, with the path of each row's; None if one differs."""
+    if all(isinstance(scan, LiveScan) for scan in scans):
+        with suppress(UnreadableError):  # of which its own scan tells
+            live = [scan.file.live for scan in scans]
+            if not any(rows.is_copy for rows in live):
+                return scan_together([rows.scan for rows in live], path)
+        return None
     first = scans[0]
     if all(isinstance(scan, ParquetScan) and scan.is_like(first) for scan in scans):
         rows = scan_by_polars([str(scan.path) for scan in scans], include_file_paths=path)

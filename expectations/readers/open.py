@@ -19,21 +19,23 @@ from ..contract.policy import Policy
 from ..credentials import mask_uri
 from ..errors import UnsupportedBatch
 from ..verdict.verdict import BatchInfo
-from .file import is_folder, open_file
+from .file import DELTA_LOG, is_folder, open_file
 from .sql.query import Query, is_database
 
 if TYPE_CHECKING:
     from ..contract.contract import Contract
     from ..contract.policy import Policy
 
+_TABLES = ("delta://", "iceberg://")
+
 
 def open_batch(batch: Any, contract: Contract, policy: Policy) -> OpenedBatch:
     """Open a batch of any kind that the gate reads: its schema, and rows only where they must be.
 
     Args:
-        batch: A path or ``file://`` URL of a file or of a folder of files, a ``Query``, a pandas,
-            Polars or Arrow frame, an ndarray, or a dictionary of ndarrays; or one that is open
-            already.
+        batch: A path or ``file://`` URL of a file or of a folder of files, the URI of a table, a
+            ``Query``, a pandas, Polars or Arrow frame, an ndarray, or a dictionary of ndarrays; or
+            one that is open already.
         contract: Says how a bare array is to be named, and what cells of objects are to become.
         policy: Says how files are written, and how text is understood.
     """
@@ -43,6 +45,10 @@ def open_batch(batch: Any, contract: Contract, policy: Policy) -> OpenedBatch:
         from .sql.spool import open_query
 
         return _with_schema(_alone(open_query(batch, policy)))
+    if isinstance(batch, str) and batch.startswith(_TABLES):
+        from .tables.location import open_table
+
+        return _with_schema(open_table(batch))
     if isinstance(batch, str | Path):
         return _with_schema(open_path(local_path(batch), contract, policy))
     if _is_array(batch):
@@ -84,6 +90,9 @@ def describe_batch(batch: Any) -> BatchInfo:
         return describe_query(batch)
     if not isinstance(batch, str | Path):
         return BatchInfo(name=type(batch).__name__, format=type(batch).__module__.split(".")[0])
+    if isinstance(batch, str) and batch.startswith(_TABLES):
+        scheme, _, name = batch.partition("://")
+        return BatchInfo(name=name, format=scheme, uri=batch)
     path = local_path(batch)
     written_as = "folder" if path.is_dir() else format_of(path) or path.suffix.lstrip(".")
     return file_facts(path, written_as, pa.schema([]))
@@ -107,6 +116,10 @@ def local_path(batch: str | Path) -> Path:
 def open_path(path: Path, contract: Contract, policy: Policy) -> OpenedBatch:
     """Open a file or a folder of files; what is raised is as of ``open_file``."""
     if is_folder(path):
+        if (path / DELTA_LOG).is_dir():
+            from .tables.location import open_delta_folder
+
+            return open_delta_folder(path)
         from .folder import open_folder
 
         return open_folder(path, contract, policy)

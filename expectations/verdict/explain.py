@@ -43,6 +43,7 @@ _WHOLE_IN_WORDS: dict[Kind, str] = {
 _TOLD = 5  # columns that are named in a count of batches
 EVIDENCE_IN_WORDS: dict[Evidence, str] = {
     "schema": "The arriving type alone proves it; no value was read to judge.",
+    "table": "Statistics in the table's log prove it; no value was read to judge.",
     "footer": "Statistics stored in the file prove it; no value was read to judge.",
     "scan": "Every value was read.",
 }

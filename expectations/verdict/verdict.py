@@ -43,7 +43,7 @@ Kind = Literal[
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Disposition = Literal["passed", "split", "quarantined", "failed"]
-Evidence = Literal["schema", "footer", "scan"]
+Evidence = Literal["schema", "table", "footer", "scan"]
 Severity = Literal["critical", "warning"]
 # Read once: it is looked up on disk, which takes longer than a small batch.
 GATE_VERSION = version("signature-gate")

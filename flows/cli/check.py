@@ -30,8 +30,9 @@ _FORMATS = (
 _Batch = Annotated[
     str,
     typer.Argument(
-        help=f"{formats_in_words()}; a folder of files; or, with --query, a database: "
-        "postgresql://host/database, duckdb:///file or sqlite:///file."
+        help=f"{formats_in_words()}; a folder of files; a table of a lake: "
+        "delta://PATH@VERSION, iceberg://CATALOG/namespace.table@SNAPSHOT; or, with --query, a "
+        "database: postgresql://host/database, duckdb:///file or sqlite:///file."
     ),
 ]
 _Query = Annotated[

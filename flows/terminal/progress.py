@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...expectations.batch.reading import watched
+from ...expectations.errors import UnsupportedBatch
 from ...expectations.escaping import for_terminal
 from ...expectations.wording import cut, listed
 from .console import err
@@ -105,8 +106,14 @@ def _begins(now: Reading, size: int) -> bool:
 
 
 def _sizes(batch: str) -> dict[Path, int]:
+    from ...expectations.readers.file import DELTA_LOG
     from ...expectations.readers.open import local_path
 
-    path = local_path(batch)
+    try:
+        path = local_path(batch)
+    except UnsupportedBatch:  # which of its files are read, its own log alone knows
+        return {}
+    if (path / DELTA_LOG).exists():
+        return {}
     files = path.rglob("*") if path.is_dir() else [path]
     return {file: file.stat().st_size for file in files if file.is_file()}

@@ -33,8 +33,8 @@ class Forecast(BaseModel):
         was: Its disposition.
         would_be: What the disposition would be; None if that is unknown. With the evidence
             ``schema``, ``passed`` means that names and types conform; rows were not checked.
-        evidence: What was checked: ``schema``: names and types; ``footer`` and ``scan``: the batch
-            itself; None if not even its schema is known.
+        evidence: What was checked: ``schema``: names and types; ``table``, ``footer`` and ``scan``:
+            the batch itself; None if not even its schema is known.
         gone: Whether the batch no longer exists, so that its receipt was judged in its place.
         reason: The first blocking violation, and how many more there are; empty if none.
         told: Columns whose values are unlike those learned, each with the statistic.

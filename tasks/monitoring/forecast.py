@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...expectations.drift.recorded_schema import judge_schema
 from ...expectations.errors import BatchNotFound, UnsupportedBatch
+from ...expectations.judge.batch_result import furthest
 from ...expectations.judge.checking import check
 from ...expectations.suite import values_in_force
 from ...expectations.verdict.explain import unlike_learned
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from ...expectations.verdict.verdict import Disposition, Evidence, Verdict, Violation
     from ..feed.feed import Feed
     from ..feed.receipt import Receipt
-
-_DEEPEST_FIRST: tuple[Evidence, ...] = ("scan", "footer", "schema")
 
 
 def forecast(feed: Feed, receipts: Iterable[Receipt], contract: Contract) -> tuple[Forecast, ...]:
@@ -87,5 +86,4 @@ def batch_place(feed: Feed, receipt: Receipt) -> Path | None:
 
 def _evidence(verdict: Verdict) -> Evidence:
     # A batch that is rejected for its schema has no further stages.
-    stages = {*verdict.evidence.values(), _DEEPEST_FIRST[-1]}
-    return next(stage for stage in _DEEPEST_FIRST if stage in stages)
+    return furthest(("schema", *verdict.evidence.values()))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def test_every_kind_and_every_evidence_has_its_words() -> None:
     """No kind of violation is ever shown bare."""
     assert set(KINDS_IN_WORDS) == set(KINDS)
-    assert set(EVIDENCE_IN_WORDS) == {"schema", "footer", "scan"}
+    assert set(EVIDENCE_IN_WORDS) == {"schema", "table", "footer", "scan"}
 
 
 def _over_the_limit() -> Verdict:

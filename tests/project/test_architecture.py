@@ -77,6 +77,8 @@ IMPORTERS = {
         "flows.watching",
     ],
     "apprise": ["tasks.alerts.notifier"],
+    "deltalake": ["expectations.readers.tables.delta"],
+    "pyiceberg": ["expectations.readers.tables.iceberg"],
     "jinja2": ["expectations.report.templating", "tasks.setup.new_feed"],
     "sklearn": ["flows.demo.flights"],
     "adbc_driver_postgresql": ["expectations.readers.sql.engines"],

@@ -12,10 +12,13 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import polars as pl
 import pytest
 import yaml
+from deltalake import write_deltalake
 from installed_sizes import LIBRARIES
 from page_commands import DOCS, blocks_in, commands_in, follow
+from pyiceberg.catalog.sql import SqlCatalog
 from repository import ROOT
 
 from signature_gate.tasks.feed.feed import Feed
@@ -35,6 +38,7 @@ RUN_BY = {
     "how-to/databases.md": "project/test_how_to.py",
     "how-to/etl.md": "project/test_how_to.py",
     "how-to/events.md": "project/test_how_to_on_servers.py",
+    "how-to/lake-tables.md": "project/test_how_to.py",
     "how-to/mlflow-auth.md": "project/test_how_to_run_servers.py",
     "how-to/nfs.md": "project/test_how_to.py",
     "how-to/notifications.md": "project/test_how_to_on_servers.py",
@@ -121,6 +125,26 @@ def test_a_sample_and_a_model_are_checked_in_ci(workplace: Path, execute: Execut
     assert sample in commands_in("how-to/ci.md")
     in_ci = sample.replace("2013-07-12.csv", "samples/flights.csv")
     assert f"{in_ci} --format github" in steps
+
+
+def test_tables_of_a_lake_are_checked(
+    workplace: Path, execute: Execute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """lake-tables.md: both tables pass as the batch that was written to them does."""
+    rows = pl.read_csv("2013-07-12.csv", try_parse_dates=True).to_arrow()
+    write_deltalake("lake/flights", rows)
+    place = {"uri": f"sqlite:///{workplace}/lake.db", "warehouse": f"file://{workplace}/lake"}
+    for key, value in {"type": "sql", **place}.items():
+        monkeypatch.setenv(f"PYICEBERG_CATALOG__PROD__{key.upper()}", value)
+    with SqlCatalog("prod", **place) as catalog:
+        catalog.create_namespace("sales")
+        catalog.create_table("sales.flights", rows.schema).append(rows)
+
+    printed = follow("how-to/lake-tables.md", execute)
+
+    assert printed.count("passed  flights@0") == 2
+    assert printed.count("passed  sales.flights@") == 1
+    assert pl.read_parquet("good.parquet").height == rows.num_rows
 
 
 def test_a_shared_disk_is_probed_for_locks(workplace: Path, execute: Execute) -> None:

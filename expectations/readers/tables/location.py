@@ -1,0 +1,49 @@
+"""Where a table lies: ``delta://PATH@VERSION`` and ``iceberg://CATALOG/namespace.table@SNAPSHOT``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import Misuse, UnsupportedBatch, needs_extra
+
+if TYPE_CHECKING:
+    from ...batch.batch import OpenedBatch
+
+_ICEBERG = "iceberg://CATALOG/namespace.table, or iceberg://CATALOG/namespace.table@SNAPSHOT"
+
+
+def open_table(uri: str) -> OpenedBatch:
+    """Open the version or snapshot that a URI names, else the newest, which stays the one judged.
+
+    Raises:
+        Misuse: The table's client is not installed, or the URI is of no such table.
+        BatchNotFound: No such table, version or snapshot.
+        BatchUnavailable: The catalog does not answer.
+        UnreadableError: The table needs what the reader does not know.
+    """
+    scheme, _, place = uri.partition("://")
+    table, _, version = place.rpartition("@")
+    pinned = int(version) if table and version.isdecimal() else None
+    table = place if pinned is None else table
+    return open_delta_folder(table, pinned) if scheme == "delta" else _iceberg(table, pinned)
+
+
+def open_delta_folder(place: str | Path, version: int | None = None) -> OpenedBatch:
+    """Open a Delta table by its folder."""
+    if "://" in str(place):
+        msg = f"delta:// takes a path of this machine, not {place}. Copy the table to a local disk."
+        raise UnsupportedBatch(msg)
+    with needs_extra("delta"):
+        from .delta import open_delta
+    return open_delta(Path(place), version)
+
+
+def _iceberg(place: str, snapshot: int | None) -> OpenedBatch:
+    catalog, _, table = place.partition("/")
+    if not catalog or "." not in table:
+        msg = f"an Iceberg table is named by {_ICEBERG}, not by iceberg://{place}."
+        raise Misuse(msg)
+    with needs_extra("iceberg"):
+        from .iceberg import open_iceberg
+    return open_iceberg(catalog, table, snapshot)
