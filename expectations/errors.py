@@ -14,6 +14,7 @@ GateError
 ├── RegistryUnavailable  the registry did not answer within the limit
 ├── ContractChanged      the signature behind a pinned version is no longer the one that judged
 ├── BatchUnavailable     a disk, a network or a permission keeps the batch from being read
+├── StoreUnavailable     a store of objects did not answer as it should
 ├── BatchChanged         the batch is no longer what was judged
 ├── ModelFailed          the model raised, ended or never answered while it predicted
 └── WorkerDied           workers ended without a word while they had the batch
@@ -118,6 +119,10 @@ class ContractChanged(GateError):
 
 class BatchUnavailable(GateError):
     """A disk, a network or a permission keeps the batch from being read; try again."""
+
+
+class StoreUnavailable(GateError, OSError):
+    """A store of objects did not answer as it should; as a failing disk, worth another try."""
 
 
 class BatchChanged(GateError):

@@ -18,6 +18,7 @@ from ..contract.contract import Contract
 from ..contract.policy import Policy
 from ..credentials import mask_uri
 from ..errors import UnsupportedBatch
+from ..stores.objects import is_object_url
 from ..verdict.verdict import BatchInfo
 from .file import DELTA_LOG, is_folder, open_file
 from .sql.query import Query, is_database
@@ -33,9 +34,9 @@ def open_batch(batch: Any, contract: Contract, policy: Policy) -> OpenedBatch:
     """Open a batch of any kind that the gate reads: its schema, and rows only where they must be.
 
     Args:
-        batch: A path or ``file://`` URL of a file or of a folder of files, the URI of a table, a
-            ``Query``, a pandas, Polars or Arrow frame, an ndarray, or a dictionary of ndarrays; or
-            one that is open already.
+        batch: A path or URL (``file://``, ``s3://``, ``gs://``, ``az://``) of a file or of a folder
+            of files, the URI of a table, a ``Query``, a pandas, Polars or Arrow frame, an ndarray,
+            or a dictionary of ndarrays; or one that is open already.
         contract: Says how a bare array is to be named, and what cells of objects are to become.
         policy: Says how files are written, and how text is understood.
     """
@@ -49,6 +50,10 @@ def open_batch(batch: Any, contract: Contract, policy: Policy) -> OpenedBatch:
         from .tables.location import open_table
 
         return _with_schema(open_table(batch))
+    if isinstance(batch, str) and is_object_url(batch):
+        from .objects import open_object
+
+        return _with_schema(open_object(batch, contract, policy))
     if isinstance(batch, str | Path):
         return _with_schema(open_path(local_path(batch), contract, policy))
     if _is_array(batch):
@@ -93,6 +98,9 @@ def describe_batch(batch: Any) -> BatchInfo:
     if isinstance(batch, str) and batch.startswith(_TABLES):
         scheme, _, name = batch.partition("://")
         return BatchInfo(name=name, format=scheme, uri=batch)
+    if is_object_url(str(batch)):
+        name = str(batch).rstrip("/").rpartition("/")[2]
+        return BatchInfo(name=name, format=format_of(Path(name)) or "unknown", uri=str(batch))
     path = local_path(batch)
     written_as = "folder" if path.is_dir() else format_of(path) or path.suffix.lstrip(".")
     return file_facts(path, written_as, pa.schema([]))

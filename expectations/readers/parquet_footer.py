@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     Fields = dict[int, Any]
 
 MUCH, _MANIFOLD = 256 << 20, 32
-_MAGIC = b"PAR1"
-_TAIL = 8
+MAGIC = b"PAR1"
+TAIL = 8
 # Bytes of one value, by physical type: boolean, int32, int64, int96, float, double.
 _WIDTHS = {0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8}
 _FIXED = 7
@@ -58,20 +58,33 @@ def contradiction(path: Path) -> str | None:
 
     None also stands for no footer at all, of which any reader tells more.
     """
+    if (footer := _footer_of(path)) is None:
+        return None
+    found, end = _known(*footer)
+    # Of files that were put together, the last footer would be read with the first one's rows.
+    with path.open("rb") as file:
+        file.seek(end)
+        several = found is None and file.read(2 * len(MAGIC)) == 2 * MAGIC
+    return "several Parquet files in one" if several else found
+
+
+def end_of_another(path: Path) -> int:
+    """Say where the bytes lie that tell whether another file ends before this one; 0 if nowhere."""
+    footer = _footer_of(path)
+    return _known(*footer)[1] if footer else 0
+
+
+def _footer_of(path: Path) -> tuple[bytes, int] | None:
+    """Read the footer, and where it begins; None if there is none."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        file.seek(max(size - _TAIL, 0))
-        tail = file.read(_TAIL)
-        start = size - _TAIL - int.from_bytes(tail[:4], "little")
-        if tail[4:] != _MAGIC or start < len(_MAGIC):
+        file.seek(max(size - TAIL, 0))
+        tail = file.read(TAIL)
+        start = size - TAIL - int.from_bytes(tail[:4], "little")
+        if tail[4:] != MAGIC or start < len(MAGIC):
             return None
         file.seek(start)
-        data = file.read(size - _TAIL - start)
-        found, end = _known(data, start)
-        # Of files that were put together, the last footer would be read with the first one's rows.
-        file.seek(end)
-        several = found is None and file.read(2 * len(_MAGIC)) == 2 * _MAGIC
-    return "several Parquet files in one" if several else found
+        return file.read(size - TAIL - start), start
 
 
 def _known(data: bytes, start: int) -> tuple[str | None, int]:
@@ -89,7 +102,7 @@ def _look_through(data: bytes, start: int) -> tuple[str | None, int]:
     try:
         footer = _struct(data, 0)[0]
         _examine(footer, start)
-        return None, max(start - _end_of_parts(footer, start) - len(_MAGIC), 0)
+        return None, max(start - _end_of_parts(footer, start) - len(MAGIC), 0)
     except _ContradictionError as error:
         return str(error), 0
     except _NOT_THRIFT:

@@ -11,9 +11,9 @@ from ..credentials import unmasked
 from ..documents import parse_yaml
 from ..errors import ContractChanged, ModelFailed, NoContract, RegistryUnavailable
 from ..preflight.example_batch import Example
+from ..stores.downloads import brief_download, new_download
 from .connection import ask_registry, registry_in_use
 from .contract_cache import keep_contract, kept_contract
-from .downloads import brief_download, new_download
 from .local import MLMODEL, load_local_contract, local_path, parse_mlmodel, resolve_local_model
 from .process_settings import mlflow_silenced
 from .resolve import resolve_uri, translate_not_found

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..credentials import unmasked
 from ..errors import Misuse
+from ..stores.downloads import brief_download
 from ..values.profile import ValueProfile
 from .connection import ask_registry
 from .contract_cache import forget_contract
-from .downloads import brief_download
 from .local import VALUES, local_path, read_values, resolve_local_model
 from .resolve import resolve_uri
 

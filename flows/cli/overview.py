@@ -23,9 +23,10 @@ def overview(
     """
     from ...tasks.feed.feed_files import load_feeds
     from ...tasks.monitoring.pages import write_overview
+    from ...tasks.stores.feed_runs import at_hand
 
     with terminal.spinner("writing the pages"):
-        index = write_overview(list(load_feeds(feeds).values()), out)
+        index = write_overview(list(map(at_hand, load_feeds(feeds).values())), out)
     terminal.print_line(f"overview   {index}")
 
 
@@ -43,7 +44,8 @@ def metrics(
     """
     from ...tasks.feed.feed_files import load_feeds
     from ...tasks.monitoring.metrics import write_metrics
+    from ...tasks.stores.feed_runs import at_hand
 
-    text = write_metrics(list(load_feeds(feeds).values()), out)
+    text = write_metrics(list(map(at_hand, load_feeds(feeds).values())), out)
     if out is None:
         typer.echo(text, nl=False)

@@ -36,8 +36,9 @@ def list_quarantined(
     """List what lies in quarantine, the oldest first."""
     from ...tasks.feed.feed import Feed
     from ...tasks.quarantine.entries import entries
+    from ...tasks.stores.feed_runs import at_hand
 
-    loaded = [Feed.load(file) for file in feeds]
+    loaded = [at_hand(Feed.load(file)) for file in feeds]
     pairs = [(feed, entry) for feed in loaded for entry in entries(feed)]
     pairs.sort(key=lambda pair: pair[1].since)
     if as_json:
@@ -56,8 +57,9 @@ def show(feed: FeedFile, batch: Batch, as_json: AsJson = False) -> None:
     from ...tasks.feed.feed import Feed
     from ...tasks.quarantine.entries import find_entry, history, read_entry, receipts_about
     from ...tasks.quarantine.row_counts import count_rows
+    from ...tasks.stores.feed_runs import at_hand
 
-    loaded = Feed.load(feed)
+    loaded = at_hand(Feed.load(feed))
     entry = read_entry(loaded, find_entry(loaded, batch))
     receipts = history(loaded, entry)
     state = count_rows(receipts, receipts_about(loaded, entry, receipts)[-1].file)

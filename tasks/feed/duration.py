@@ -1,10 +1,11 @@
-"""Durations as people write them: ``90d``."""
+"""Durations and time zones as people write them: ``90d``, ``Europe/Berlin``."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator
 
@@ -28,4 +29,14 @@ def _lasting(text: str) -> str:
     return text
 
 
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        msg = f"{name!r} is no time zone; write one such as Europe/Berlin"
+        raise ValueError(msg) from error
+    return name
+
+
 Duration = Annotated[str, AfterValidator(_lasting)]
+TimeZone = Annotated[str, AfterValidator(_zone)]

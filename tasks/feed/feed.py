@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -23,20 +21,13 @@ from ...expectations.contract.policy import Policy
 from ...expectations.documents import DocumentError, read_yaml
 from ...expectations.errors import InvalidFeed
 from ...expectations.escaping import slug
-from .duration import Duration
-from .safe_folders import Folders, LocalFolder, refuse_unsafe_folders
+from ...expectations.stores.objects import is_object_url
+from .duration import Duration, TimeZone
+from .safe_folders import Folders, Root, Workspace, local_home, refuse_unsafe_folders
 
 # Asked a hundred times a batch: to take a text apart takes longer than to look it up.
 _path = lru_cache(maxsize=1_024)(Path)
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        msg = f"{name!r} is no time zone; write one such as Europe/Berlin"
-        raise ValueError(msg) from error
-    return name
+_home = lru_cache(maxsize=1_024)(local_home)
 
 
 class Feed(BaseModel):
@@ -50,8 +41,10 @@ class Feed(BaseModel):
     model: str = Field(
         min_length=1, description="MLflow URI of the model, such as `models:/flights@champion`."
     )
-    root: LocalFolder = Field(
-        ".", description="The feed's folder; a relative path counts from the YAML file."
+    root: Root = Field(
+        ".",
+        description="The feed's folder; a relative path counts from the YAML file. Or a place in "
+        "an object store, such as `s3://bucket/flights`.",
     )
     folders: Folders = Field(
         default_factory=Folders, description="Folders that do not lie below `root`."
@@ -86,9 +79,7 @@ class Feed(BaseModel):
     watch_schedule: str = Field(
         "15 6 * * *", description="Cron expression at which `deploy` has drift reported."
     )
-    timezone: Annotated[str, AfterValidator(_zone)] = Field(
-        "UTC", description="Time zone of both, such as `Europe/Berlin`."
-    )
+    timezone: TimeZone = Field("UTC", description="Time zone of both, such as `Europe/Berlin`.")
     expect_every: Duration | None = Field(
         None, description="An alert is due if no new batch arrives for so long, such as `1d`."
     )
@@ -121,9 +112,13 @@ class Feed(BaseModel):
     )
 
     _source: str | None = PrivateAttr(None)
+    _workspace: Workspace | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _tell_folders_apart(self) -> Self:
+        if self.url and self.folders.model_dump(exclude_none=True):
+            msg = f"folders cannot be given where the root is {self.url}: all lies below it"
+            raise ValueError(msg)
         homes: dict[Path, str] = {}
         for name in Folders.model_fields:
             # The same folder may be spelt in several ways, or be reached through a link.
@@ -182,7 +177,7 @@ class Feed(BaseModel):
         rules = None if self.policy.rules is None else str(base / self.policy.rules)
         return self.model_copy(
             update={
-                "root": str(base / self.root),
+                "root": self.root if self.url else str(base / self.root),
                 "folders": Folders(**moved),
                 "policy": self.policy.model_copy(update={"rules": rules}),
             }
@@ -194,6 +189,28 @@ class Feed(BaseModel):
         return self._source
 
     # ----- where things lie -----
+
+    @property
+    def url(self) -> str | None:
+        """Where it lies in an object store; None if it lies on a disk."""
+        return self.root if is_object_url(self.root) else None
+
+    @property
+    def workspace(self) -> Workspace | None:
+        """The store to which an attempt brings what it leaves in this feed's folders."""
+        return self._workspace
+
+    def worked_on(self, root: Path, workspace: Workspace) -> Self:
+        """Return the same feed for one attempt, in a folder of its own."""
+        folders = Folders(receipts=str(self.receipts))
+        feed = self.model_copy(update={"root": str(root), "folders": folders})
+        feed._workspace = workspace  # noqa: SLF001 - our own
+        return feed
+
+    def address(self, path: Path) -> str:
+        """Say where a path lies, or will lie once it is published."""
+        url = self._workspace.url if self._workspace else self.url
+        return f"{url}/{self.relative(path)}" if url else str(path)
 
     @property
     def inbox(self) -> Path:
@@ -218,15 +235,22 @@ class Feed(BaseModel):
     def predictions(self, batch: str, model: str, version: str) -> Path:
         """The predictions: ``scored/model=<name>/version=<version>/<batch>.parquet``."""
         folder = self._folder("scored") / f"model={slug(model)}" / f"version={slug(version)}"
-        return folder / f"{batch}.parquet"
+        mark = f".{self._workspace.attempt}" if self._workspace else ""
+        return folder / f"{batch}{mark}.parquet"
 
     def quarantined(self, batch: str) -> Path:
         """The folder that holds a batch that does not fit, and why."""
         return self._folder("quarantine") / batch
 
+    def new_entry(self, name: str) -> Path:
+        """The folder of a new entry of the quarantine; in a store no two attempts share one."""
+        mark = f"@{self._workspace.attempt}" if self._workspace else ""
+        return self.quarantined(f"{name}{mark}")
+
     def archived(self, file: str) -> Path:
         """The place of a scored batch that left the inbox."""
-        return self._folder("archive") / file
+        mark = self._workspace.attempt if self._workspace else ""
+        return self._folder("archive") / mark / file
 
     def staged(self, batch: str) -> Path:
         """The folder of a batch's unfinished outputs."""
@@ -246,17 +270,17 @@ class Feed(BaseModel):
 
     def relative(self, path: Path) -> str:
         """Write a path as receipts do: from ``root`` where it lies below, else absolute."""
-        here = Path(self.root).absolute()
+        here = _home(self.root).absolute()
         return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
     def resolve(self, place: str) -> Path:
         """Turn a path that ``relative`` wrote into one that can be opened."""
-        return Path(self.root).absolute() / place
+        return _home(self.root).absolute() / place
 
     def _folder(self, name: str) -> Path:
         stated = getattr(self.folders, name)
         default = ".staging" if name == "staging" else name
-        return (_path(stated) if stated else _path(self.root, default)).absolute()
+        return (_path(stated) if stated else _home(self.root) / default).absolute()
 
     # ----- when to try again -----
 

@@ -56,6 +56,8 @@ class Identity(BaseModel):
         seal: Digest of the names, sizes, stamps and inodes of its files.
         changed: When the system last noted a change of a file, in nanoseconds since 1970; 0 where
             that was too short before the content was read to prove anything.
+        etag: Of an object in a store, what the store changes with its content; of a folder, a
+            digest of those of its objects. A batch is known by it before it is read.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,12 +68,13 @@ class Identity(BaseModel):
     digest: str
     seal: str = ""
     changed: int = 0
+    etag: str = ""
 
     @cached_property
     def id(self) -> str:
         """A name for people and paths: slug of the stem, and 12 digits that tell it apart."""
-        parts = (self.path, self.digest)
-        if self.is_by_edges:
+        parts = (self.path, self.etag or self.digest)
+        if self.is_by_edges and not self.etag:
             parts = (self.path, str(self.bytes), str(self.stamp), self.digest)
         digits = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:_DIGITS]
         return f"{stem_of(self.path)}-{digits}"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 # A batch folder is complete when it holds one of these; a batch file when `<file><marker>` lies
 # beside it, or `<file>._SUCCESS`.
-MARKERS, _BESIDE = ("_SUCCESS", ".ready"), (".ready", "._SUCCESS")
+MARKERS, BESIDE = ("_SUCCESS", ".ready"), (".ready", "._SUCCESS")
 # Folders in which a job keeps what it has not finished.
 _IN_PROGRESS = ("_temporary",)
 
@@ -143,7 +143,7 @@ def ignored_in(feed: Feed) -> tuple[str, ...]:
 
 def marker_of(path: Path) -> Path | None:
     """Find the marker that says a batch is complete."""
-    beside = [path.with_name(path.name + marker) for marker in _BESIDE]
+    beside = [path.with_name(path.name + marker) for marker in BESIDE]
     inside = [path / marker for marker in MARKERS]
     return next((m for m in (inside if path.is_dir() else beside) if m.is_file()), None)
 
@@ -194,15 +194,22 @@ def _is_candidate(feed: Feed, entry: DirEntry[str]) -> bool:
 
 
 def _ignored(feed: Feed, entry: DirEntry[str]) -> SkippedBatch | None:
-    if feed.include and not _matches(entry.name, feed.include):
+    return left_out(feed, entry.name, is_folder=_is_folder(entry), path=Path(entry))
+
+
+def left_out(
+    feed: Feed, name: str, *, is_folder: bool, path: Path | None = None
+) -> SkippedBatch | None:
+    """Say why a name is nothing that the feed takes; None if it may be a batch."""
+    if feed.include and not _matches(name, feed.include):
         detail = f"matches no `include` of the feed: {', '.join(feed.include)}"
-    elif _matches(entry.name, feed.exclude):
+    elif _matches(name, feed.exclude):
         detail = f"matches `exclude` of the feed: {', '.join(feed.exclude)}"
-    elif feed.include or _is_folder(entry) or not is_ignored(Path(entry), feed.policy.format):
+    elif feed.include or is_folder or not is_ignored(path or Path(name), feed.policy.format):
         return None
     else:
         detail = "has a name that no format claims; list it in `include` if it is data"
-    return SkippedBatch(batch=visible(entry.name), why="ignored", detail=detail)
+    return SkippedBatch(batch=visible(name), why="ignored", detail=detail)
 
 
 def _is_folder(entry: DirEntry[str]) -> bool:
@@ -247,7 +254,7 @@ def _unsettled(feed: Feed, path: Path, names: set[str], now: float) -> SkippedBa
         return SkippedBatch(batch=path.name, why="unsettled", detail=detail)
     if not stamps:
         return SkippedBatch(batch=path.name, why="unsettled", detail="is an empty folder")
-    is_marked = is_folder or any(f"{path.name}{end}" in names for end in _BESIDE)
+    is_marked = is_folder or any(f"{path.name}{end}" in names for end in BESIDE)
     marker = marker_of(path) if is_marked else None
     # A marker of an earlier file of the same name says nothing about one that came after it.
     if marker and marker.stat().st_mtime >= max(stamps):

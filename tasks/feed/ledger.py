@@ -150,7 +150,8 @@ def ledger_schema() -> pa.Schema:
     import pyarrow as pa
 
     text, number, when = pa.string(), pa.int64(), pa.timestamp("us", "UTC")
-    identity = dict.fromkeys(Identity.model_fields, text)
+    fields = [name for name in Identity.model_fields if name != "etag"]  # of no file on a disk
+    identity = dict.fromkeys(fields, text)
     identity |= dict.fromkeys(("bytes", "stamp", "changed"), number)
     columns = dict.fromkeys(("file", "written", *ReceiptFacts.model_fields, "text"), text)
     columns |= dict.fromkeys(("written", "rows", "scored", "rejected"), number)

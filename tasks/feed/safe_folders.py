@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import pwd
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from ...expectations.errors import InvalidFeed
+from ...expectations.escaping import slug
+from ...expectations.stores.objects import STORES, is_object_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .receipt import Receipt
 
 # Folders between which batches are moved.
 _BATCH_FOLDERS = ("inbox", "scored", "quarantine", "archive")
@@ -21,12 +27,35 @@ _REMEDY = "Give each folder of a feed a place of its own."
 
 def _local(path: str) -> str:
     if "://" in path:
-        msg = f"{path} is a URL; the folders of a feed lie on a local or mounted disk"
+        msg = f"{path} is a URL; a folder lies on a local or mounted disk, or below a `root` in one"
         raise ValueError(msg)
     return path
 
 
+def _root(place: str) -> str:
+    if is_object_url(place):
+        return place.rstrip("/")
+    if "://" in place:
+        known = ", ".join(f"{scheme}:// ({store})" for scheme, store in STORES.items())
+        msg = f"{place} names no store that the gate knows: {known}; or give a folder"
+        raise ValueError(msg)
+    return place
+
+
 LocalFolder = Annotated[str, StringConstraints(min_length=1), AfterValidator(_local)]
+Root = Annotated[str, StringConstraints(min_length=1), AfterValidator(_root)]
+
+
+def local_home(root: str) -> Path:
+    """The folder of a feed; of one in a store, where this machine keeps the receipts it has read.
+
+    What lies there can be removed: it is read again.
+    """
+    if not is_object_url(root):
+        return Path(root)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    digits = hashlib.sha256(root.encode()).hexdigest()[:12]
+    return cache / "signature-gate" / "feeds" / f"{slug(root.partition('://')[2])}-{digits}"
 
 
 class Folders(BaseModel):
@@ -98,3 +127,23 @@ def _protected(folder: Path) -> str | None:
     if folder == Path.cwd():
         return "the current folder"
     return "the root of a working tree" if (folder / ".git").exists() else None
+
+
+class Workspace(Protocol):
+    """What brings the outcome of one attempt into a store, where nothing can be renamed.
+
+    Attributes:
+        url: The feed's place in the store.
+        attempt: A name that no other attempt has.
+    """
+
+    url: str
+    attempt: str
+
+    def bind(self, batch: str, intent: str) -> None:
+        """Write down what is to be done, before anything is; another worker's stays."""
+        ...
+
+    def publish(self, moves: list[tuple[Path, Path]], receipt: Receipt) -> Receipt:
+        """Bring what was moved into the store, and create the receipt, which is the commit."""
+        ...

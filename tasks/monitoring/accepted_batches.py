@@ -10,6 +10,7 @@ from ...expectations.judge.learned.learning import fits
 from ...expectations.report.feed_history import shifts_in
 from ..feed.history import recent_receipts
 from ..scoring.accepted import accepted_in
+from ..stores.feed_runs import refuse_in_store
 from .forecast import batch_place
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def accepted_batches(feed: Feed, contract: Contract, policy: Policy, last: int) 
     A batch whose values were told to be unlike what was learned is left out, unless somebody has
     accepted its level. Misuse is raised where none is left.
     """
+    refuse_in_store(feed, "learn from its batches")
     paths, left_out = list["Path"](), Counter[str]()
     for receipt in recent_receipts(feed, last):
         if not _is_accepted(receipt):

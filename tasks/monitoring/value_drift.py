@@ -20,6 +20,7 @@ from ..feed.feed import Feed
 from ..feed.history import recent_receipts
 from ..scoring.accepted import Accepted, accepted_in, keep_accepted
 from ..scoring.feed_history import past_batch
+from ..stores.feed_runs import refuse_in_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,6 +93,7 @@ def accept_drift(
         OSError: The feed's folders cannot be read or written.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
+    refuse_in_store(feed, "accept a level")
     drift = value_drift(feed, recent_receipts(feed))
     chosen = [shift for shift in drift.shifts if column in (None, shift.column)]
     if not chosen:

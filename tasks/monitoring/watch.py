@@ -22,6 +22,7 @@ from ..feed.feed import Feed
 from ..feed.history import recent_receipts
 from ..feed.receipt import version_label
 from ..scoring.evidence import REPORT
+from ..stores.feed_runs import at_hand
 from .data_drift import data_drift
 from .drift_report import DriftReport, Observation, SchemaChange
 from .forecast import forecast
@@ -61,7 +62,7 @@ def watch_feed(
     It looks at the ``last`` batches. ``model`` is a version to forecast for, in place of the one
     that the feed's model URI means now.
     """
-    feed = feed if isinstance(feed, Feed) else Feed.load(feed)
+    feed = at_hand(feed if isinstance(feed, Feed) else Feed.load(feed))
     contract = Contract.load(model or feed.model, timeout=timeout)
     receipts = recent_receipts(feed, last)
     arrivals = _arrivals(feed, receipts, contract)

@@ -14,6 +14,8 @@ from ..storage.claims import claimed
 from ..storage.intent import read_intent
 from ..storage.journal import apply_plan, is_planned, read_plan
 from ..storage.transaction import prepare
+from ..stores.feed_runs import at_hand
+from ..stores.workspace import workspace
 from .entries import (
     QuarantineEntry,
     batch_of,
@@ -99,6 +101,22 @@ def finish(feed: Feed) -> list[Receipt]:
         except (OSError, GateError):
             continue
     return receipts
+
+
+@contextmanager
+def fetched(feed: Feed, text: str) -> Generator[tuple[Feed, str]]:
+    """Bring an entry that ``text`` names, and the receipts of its batch, out of a store.
+
+    Raises:
+        GateError: Another worker has its batch; or as for ``resolve_entry``.
+    """
+    name = find_entry(at_hand(feed), text)
+    with workspace(feed, batch_of(name)) as work:
+        if work is None:
+            msg = f"another worker works on {name}. Try again when it is done."
+            raise GateError(msg)
+        work.fetch(work.store.list(f"quarantine/{name}"))
+        yield work.feed, name
 
 
 @contextmanager

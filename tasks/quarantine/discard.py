@@ -12,7 +12,7 @@ from ..feed.receipt_store import ReceiptStore
 from ..storage.atomic import make_folder, remove
 from ..storage.journal import log_checkpoint
 from ..storage.transaction import publish
-from .checkout import CheckedOut, checkout, resolve_entry
+from .checkout import CheckedOut, checkout, fetched, resolve_entry
 from .row_counts import count_rows
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ def discard_batch(feed: Feed | str | Path, batch: str, reason: str = "") -> Rece
         OSError: It cannot be moved. Once the plan is written, the next run completes it.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
+    if feed.url:
+        with fetched(feed, batch) as (here, name):
+            return discard_batch(here, name, reason)
     name = resolve_entry(feed, batch)
     if isinstance(name, Receipt):
         return name

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..feed.feed import Feed
     from ..feed.receipt import EntryContent, Receipt
 
-_SUFFIX = re.compile(r"(@.*|\.release-\d+)$")
+_SUFFIX = re.compile(r"(\.release-\d+)?(@.*)?$")
 _NUMBERED = re.compile(r"verdict\.release-(\d+)\.json")
 _SHOWN = 8
 _NEAR = 60  # of 100

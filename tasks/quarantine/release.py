@@ -24,7 +24,7 @@ from ..scoring.outcome import receipt_for
 from ..storage.atomic import flush_tree
 from ..storage.journal import clean_up, is_planned
 from ..storage.transaction import begin_attempt, commit
-from .checkout import CheckedOut, checkout, resolve_entry
+from .checkout import CheckedOut, checkout, fetched, resolve_entry
 from .recheck import judge_again
 from .release_outputs import ReleaseJob, stage_release
 
@@ -100,6 +100,19 @@ def release_batch(
         OSError: A file or disk failed. Once the plan is written, the next run completes it.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
+    if feed.url:
+        with fetched(feed, batch) as (here, name):
+            return release_batch(here, name, options, timeout, watch)
+    return _release_on_disk(feed, batch, options, timeout, watch)
+
+
+def _release_on_disk(
+    feed: Feed,
+    batch: str,
+    options: ReleaseOptions,
+    timeout: float | None,
+    watch: Callable[[int, int], None] | None,
+) -> Receipt:
     name = resolve_entry(feed, batch)
     if isinstance(name, Receipt):
         return name

@@ -98,12 +98,12 @@ def _publishes(
     published, archive = _published(job), job.archive
     moves, quarantine = [(attempt.staging / PREDICTIONS, published)], None
     if verdict.disposition == "split":
-        quarantine = feed.quarantined(job.name)
+        quarantine = feed.new_entry(job.name)
         became = [
-            Destination("Predictions", str(published), scored.rows),
+            Destination("Predictions", feed.address(published), scored.rows),
             Destination("Rejected rows", REJECTED, verdict.rejected),
         ]
-        around = surroundings_of(feed, job.name, checked)
+        around = surroundings_of(feed, quarantine.name, checked)
         explain(attempt.staging / QUARANTINE, verdict, became, around)
         moves.append((attempt.staging / QUARANTINE, quarantine))
     if job.file:

@@ -19,6 +19,7 @@ from ..storage.claims import claimed
 from ..storage.compaction import compact
 from ..storage.journal import is_planned, log_checkpoint
 from ..storage.transaction import prepare
+from ..stores.feed_runs import refuse_in_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -125,6 +126,7 @@ def prune_feed(
         dry_run: Whether to change nothing, and say what would be freed.
         watch: Called with an activity, and how much of it is done of how much.
     """
+    refuse_in_store(feed, "prune")
     refuse_unsafe_folders(feed.name, feed.folder_paths())
     _refuse_own_folder(feed, policy.to)
     before, told = datetime.now(UTC) - policy.older_than, watch or _unwatched

@@ -89,7 +89,13 @@ def judge_batch(attempt: Attempt, batch: Any) -> CheckResult:
             because="what cannot be read cannot be judged",
         )
     else:
-        return replace(result, verdict=result.verdict.model_copy(update={"policy": intent.policy}))
+        info = result.verdict.batch.model_copy(update={"uri": attempt.feed.address(attempt.path)})
+        told = (
+            {"policy": intent.policy, "batch": info}
+            if attempt.feed.workspace
+            else {"policy": intent.policy}
+        )
+        return replace(result, verdict=result.verdict.model_copy(update=told))
     verdict = Verdict(
         batch=facts_of(attempt),
         model=intent.model,

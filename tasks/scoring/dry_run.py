@@ -72,14 +72,16 @@ def rehearse(
 def _would_be(feed: Feed, intent: Intent, candidate: Candidate) -> WouldBe:
     place, batch = feed.resolve(candidate.place), candidate.batch
     try:
-        verdict = check(place, intent.contract_now, intent.judged_by).verdict
+        verdict = check(feed.address(place), intent.contract_now, intent.judged_by).verdict
     except (GateError, OSError) as error:
-        return WouldBe(batch=batch.path, disposition="errored", reason=str(error), place=str(place))
+        return WouldBe(
+            batch=batch.path, disposition="errored", reason=str(error), place=feed.address(place)
+        )
     if verdict.disposition in ("quarantined", "failed"):
         place = feed.quarantined(batch.id) / batch.file
     elif feed.archive and place.is_relative_to(feed.inbox):
         place = feed.archived(batch.file)
     reason = verdict.blocking[0].message if verdict.blocking else ""
     return WouldBe(
-        batch=batch.path, disposition=verdict.disposition, reason=reason, place=str(place)
+        batch=batch.path, disposition=verdict.disposition, reason=reason, place=feed.address(place)
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from ...expectations.errors import GateError
+from ...expectations.errors import BatchChanged, GateError
 from ..feed.feed import Feed
 from ..feed.identity import is_same
 from ..feed.inbox import SkippedBatch
@@ -17,12 +17,20 @@ from ..storage.claims import claimed
 from ..storage.intent import Intent, read_intent
 from ..storage.journal import is_planned
 from ..storage.transaction import Attempt, abort, begin_attempt
+from ..stores.workspace import OvertakenError, workspace
 from .attempt import TRANSIENT, run_attempt
 from .mlflow_runs import track_run
 from .model_calls import ENDS_RUN
 from .outcome import errored
 from .past_values import baseline_of, remembered
-from .selection import Candidate, Selection, duplicate_of, keep_due, select_candidates
+from .selection import (
+    Candidate,
+    Selection,
+    duplicate_of,
+    keep_due,
+    record_death,
+    select_candidates,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,6 +157,17 @@ def score_one(
         RegistryUnavailable: The model cannot be fetched; likewise.
         GateError: The feed's own records cannot be read.
     """
+    score = _score_in_store if feed.url else _score_on_disk
+    return score(feed, intent, candidate, again, watch)
+
+
+def _score_on_disk(
+    feed: Feed,
+    intent: Intent,
+    candidate: Candidate,
+    again: bool,
+    watch: Callable[[int, int], None] | None,
+) -> Receipt | SkippedBatch:
     with claimed(feed, candidate.batch.id) as won:
         store = ReceiptStore(feed).indexed(anew=False)
         left = _overtaken(store, intent, candidate, again) if won else "claimed"
@@ -168,6 +187,28 @@ def score_one(
             return abort(attempt, errored(attempt, error))
 
 
+def _score_in_store(
+    feed: Feed,
+    intent: Intent,
+    candidate: Candidate,
+    again: bool,
+    watch: Callable[[int, int], None] | None,
+) -> Receipt | SkippedBatch:
+    with workspace(feed, candidate.batch.id) as work:
+        if work is None:
+            return _left_alone(candidate, "claimed")
+        try:
+            batch = work.fetch_batch(candidate.batch, candidate.place)
+        except BatchChanged:
+            return _left_alone(candidate, "changed")
+        here = candidate.model_copy(update={"batch": batch})
+        try:
+            died = None if again else record_death(work.feed, batch)
+            return died or score_one(work.feed, intent, here, again=again, watch=watch)
+        except OvertakenError:
+            return _left_alone(candidate, "claimed")
+
+
 def record_failure(
     feed: Feed, intent: Intent, candidate: Candidate, error: BaseException
 ) -> Receipt:
@@ -180,6 +221,10 @@ def record_failure(
     attempt = Attempt(feed, candidate.batch, path, intent, 0, None, datetime.now(UTC))
     _note(attempt, error)
     try:
+        if feed.url:
+            with workspace(feed, candidate.batch.id) as work:
+                here = work and record_failure(work.feed, intent, candidate, error)
+                return here or errored(attempt, error)
         with claimed(feed, candidate.batch.id) as won:
             if won and not is_planned(feed, candidate.batch.id):
                 store = ReceiptStore(feed).indexed(anew=False)

@@ -88,7 +88,7 @@ def _published(attempt: Attempt) -> Path:
 
 def _free_quarantine(attempt: Attempt) -> Path:
     """Stand beside what another version has quarantined of the same batch."""
-    folder = attempt.feed.quarantined(attempt.batch.id)
+    folder = attempt.feed.new_entry(attempt.batch.id)
     if not lexists(folder):
         return folder
     version = slug(attempt.intent.version)
@@ -103,7 +103,7 @@ def _became(
     if not (scored and published):
         return [Destination("The batch", attempt.batch.file, verdict.rows)]
     return [
-        Destination("Predictions", str(published), scored.rows),
+        Destination("Predictions", attempt.feed.address(published), scored.rows),
         Destination("Rejected rows", REJECTED, verdict.rejected),
     ]
 
@@ -215,7 +215,7 @@ def facts_of(attempt: Attempt) -> BatchInfo:
     return BatchInfo(
         name=attempt.batch.path,
         format=attempt.path.suffix.lstrip(".") or "unknown",
-        uri=str(attempt.path),
+        uri=attempt.feed.address(attempt.path),
         bytes=attempt.batch.bytes,
     )
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from ...expectations.contract.model_version import ModelVersion  # noqa: TC001 - pydantic resolves it
 from ...expectations.errors import GateError, WorkerDied
 from ..feed.identity import Identity
-from ..feed.inbox import SkippedBatch, look_into
+from ..feed.inbox import Inbox, SkippedBatch, look_into
 from ..feed.receipt import Receipt
 from ..feed.receipt_store import ReceiptStore, last_final
 from ..feed.run_summary import RunSummary
@@ -21,6 +21,7 @@ from ..storage.claims import claimed
 from ..storage.intent import read_intent
 from ..storage.journal import is_planned
 from ..storage.transaction import Attempt, abort, prepare, recover
+from ..stores.feed_runs import ready_batches
 from .outcome import errored
 from .silence import silent_since
 
@@ -85,9 +86,7 @@ def select_candidates(feed: Feed, *, again: bool = False) -> Selection:
 
     Under ``again`` what is done may be scored under another version. No inbox is InvalidFeed.
     """
-    refuse_unsafe_folders(feed.name, feed.folder_paths())
-    store = ReceiptStore(feed).indexed()
-    inbox = look_into(feed, store)
+    store, inbox = _inbox(feed)
     prepare(feed)
     ready = {batch.id: batch for batch in inbox.ready}
     resumed = list(recover(feed, ready))
@@ -102,11 +101,18 @@ def select_candidates(feed: Feed, *, again: bool = False) -> Selection:
 
 def preview(feed: Feed, *, again: bool = False) -> Selection:
     """Tell what a run would take and leave; nothing is made, moved or completed."""
-    refuse_unsafe_folders(feed.name, feed.folder_paths())
-    store = ReceiptStore(feed).indexed()
-    inbox = look_into(feed, store)
+    store, inbox = _inbox(feed, tidy=False)
     found, skipped, done = _unsettled(store, inbox.ready, (), again=again)
     return Selection(candidates=tuple(found), left=(*inbox.left, *skipped), done=done)
+
+
+def _inbox(feed: Feed, *, tidy: bool = True) -> tuple[ReceiptStore, Inbox]:
+    refuse_unsafe_folders(feed.name, feed.folder_paths())
+    if feed.url:
+        inbox = ready_batches(feed, tidy=tidy)
+        return ReceiptStore(feed).indexed(), inbox
+    store = ReceiptStore(feed).indexed()
+    return store, look_into(feed, store)
 
 
 def _unsettled(
@@ -185,7 +191,7 @@ def _record_deaths(feed: Feed, ready: dict[str, Identity]) -> Iterator[Receipt |
     for batch in sorted(_begun(feed) & set(ready)):
         try:
             with claimed(feed, batch) as won:
-                receipt = _death(feed, ready[batch]) if won else None
+                receipt = record_death(feed, ready[batch]) if won else None
         except (GateError, OSError) as error:
             yield SkippedBatch(batch=ready[batch].path, why="unfinished", detail=str(error))
         else:
@@ -193,7 +199,8 @@ def _record_deaths(feed: Feed, ready: dict[str, Identity]) -> Iterator[Receipt |
                 yield receipt
 
 
-def _death(feed: Feed, batch: Identity) -> Receipt | None:
+def record_death(feed: Feed, batch: Identity) -> Receipt | None:
+    """Record that a batch has brought so many workers down that it is parked, if it has."""
     intent = read_intent(feed, batch.id)
     if intent is None or intent.starts < feed.max_attempts or is_planned(feed, batch.id):
         return None
@@ -232,7 +239,7 @@ def _elsewhere(
             # What was repaired is scored; what arrived lies in the archive as unfit as it was.
             continue
         place = done.outputs.batch
-        if place is not None and lexists(feed.resolve(place)):
+        if place is not None and (feed.url or lexists(feed.resolve(place))):
             yield Candidate(batch=done.batch.identity, place=place)
 
 

@@ -127,8 +127,11 @@ def bind_intent(feed: Feed, batch: str, intent: Intent) -> Intent:
     binding = earlier.model_copy(update={"starts": earlier.starts + 1}) if earlier else intent
     if (binding.version, binding.profile) == (intent.version, intent.profile):
         binding = binding.model_copy(update={"past": intent.past})
+    text = binding.model_dump_json(indent=2)
+    if feed.workspace:
+        feed.workspace.bind(batch, text)
     # After a power cut that took it nothing was begun.
-    atomic_write(feed.intent(batch), binding.model_dump_json(indent=2), outlasts=False)
+    atomic_write(feed.intent(batch), text, outlasts=False)
     return binding
 
 

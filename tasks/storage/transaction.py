@@ -129,6 +129,8 @@ def publish(feed: Feed, moves: list[tuple[Path, Path]], receipt: Receipt) -> Rec
     FileExistsError: a new place is taken, and nothing is published. OSError: a write failed; once
     the plan is written, recovery makes what is missing.
     """
+    if feed.workspace:
+        return feed.workspace.publish(moves, receipt)
     for _, destination in moves:
         _make_way(destination)
     steps = tuple(
@@ -142,6 +144,8 @@ def publish(feed: Feed, moves: list[tuple[Path, Path]], receipt: Receipt) -> Rec
 
 def abort(attempt: Attempt, receipt: Receipt) -> Receipt:
     """Record an attempt that failed; the batch stays where it is."""
+    if attempt.feed.workspace:
+        return attempt.feed.workspace.publish([], receipt)
     remove(attempt.staging)
     make_folder(attempt.staging)
     mark_untold(attempt.feed, receipt)

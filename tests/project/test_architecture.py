@@ -76,6 +76,7 @@ IMPORTERS = {
         "flows.scoring",
         "flows.watching",
     ],
+    "obstore": ["expectations.stores.objects"],
     "apprise": ["tasks.alerts.notifier"],
     "deltalake": ["expectations.readers.tables.delta"],
     "pyiceberg": ["expectations.readers.tables.iceberg"],

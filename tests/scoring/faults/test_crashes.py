@@ -22,7 +22,7 @@ from killed_process import score_and_die
 from signature_gate.expectations.contract.contract import Contract
 from signature_gate.expectations.contract.model_version import ModelVersion
 from signature_gate.expectations.errors import InvalidFeed, Misuse
-from signature_gate.expectations.registry.downloads import new_download
+from signature_gate.expectations.stores.downloads import new_download
 from signature_gate.tasks.feed.identity import identify
 from signature_gate.tasks.feed.receipt_files import read_receipt
 from signature_gate.tasks.feed.receipt_store import ReceiptStore
@@ -73,7 +73,7 @@ def test_the_download_of_a_dead_worker_is_swept_and_that_of_a_living_one_is_not(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     program = (
         "import os, signal\n"
-        "from signature_gate.expectations.registry.downloads import new_download\n"
+        "from signature_gate.expectations.stores.downloads import new_download\n"
         "(new_download().folder / 'model.pkl').write_text('x')\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )

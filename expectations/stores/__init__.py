@@ -1,0 +1,1 @@
+"""Where batches and outputs lie that are on no disk."""

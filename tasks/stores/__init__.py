@@ -1,0 +1,1 @@
+"""Feeds in object stores: leases, workspaces, and receipts as the only commit."""

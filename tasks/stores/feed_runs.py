@@ -1,0 +1,107 @@
+"""Runs over a feed in an object store: as over one on a disk, each batch in a workspace."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...expectations.errors import GateError, Misuse
+from ...expectations.stores.objects import ObjectStore
+from ..feed.inbox import SkippedBatch
+from ..feed.receipt_store import ReceiptStore
+from ..storage.atomic import make_folder, remove
+from .batches import look_into_store
+from .lease import CLAIMS, is_held
+from .leftovers import remove_leftovers
+from .receipts import fetch_receipts, open_mirror
+from .workspace import StoreWorkspace, intent_key, workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from ..feed.feed import Feed
+    from ..feed.inbox import Inbox
+
+
+_REPORTS = ("verdict", "report")
+
+
+def ready_batches(feed: Feed, *, tidy: bool = True) -> Inbox:
+    """Tidy up after dead workers, list the inbox, and read the receipts of what is not known done.
+
+    Returns:
+        The batches that are ready, and what is left alone.
+    """
+    store = ObjectStore(feed.root)
+    open_mirror(feed, store)
+    inbox = look_into_store(feed, store)
+    known = ReceiptStore(feed).indexed()
+    for batch in inbox.ready:
+        if not known.is_settled(batch.id):
+            fetch_receipts(feed, store, batch.id)
+    if tidy:
+        inbox.left.extend(_tidied(feed, store, {batch.id for batch in inbox.ready}))
+    return inbox
+
+
+def _tidied(feed: Feed, store: ObjectStore, in_inbox: Collection[str]) -> Iterator[SkippedBatch]:
+    """Finish what workers left that died after their commit; the others' leases have heirs."""
+    for lease in list(store.list(CLAIMS)):
+        batch = lease.key.rpartition("/")[2]
+        if batch.startswith(".") or batch.endswith(".intent") or is_held(store, lease):
+            continue
+        try:
+            if batch in in_inbox and not ReceiptStore(feed).is_settled(batch):
+                continue
+            with workspace(feed, batch) as work:
+                if work:
+                    _tidy(feed, work)
+        except (GateError, OSError) as error:
+            yield SkippedBatch(batch=batch, why="unfinished", detail=str(error))
+
+
+def _tidy(feed: Feed, work: StoreWorkspace) -> None:
+    receipts = ReceiptStore(feed).for_batch(work.batch)
+    for receipt in receipts:
+        remove_leftovers(work.store, receipt)
+    work.store.delete(intent_key(work.batch))
+
+
+def at_hand(feed: Feed) -> Feed:
+    """Return a feed whose receipts and quarantine can be looked up here; one on a disk is.
+
+    Of one in a store the receipts and reports are read, as far as they are new; batches and
+    rejected rows stay where they are, and stand here as empty files.
+    """
+    if not feed.url:
+        return feed
+    store = ObjectStore(feed.root)
+    open_mirror(feed, store)
+    fetch_receipts(feed, store)
+    here = feed.model_copy(update={"root": str(feed.receipts.parent)})
+    _mirror_quarantine(here, store)
+    return here
+
+
+def refuse_in_store(feed: Feed, what: str) -> None:
+    """Raise Misuse where something cannot be done yet with a feed in a store."""
+    if feed.url:
+        msg = f"feed {feed.name} lies in {feed.url}: to {what} works only on a disk so far."
+        raise Misuse(msg)
+
+
+def _mirror_quarantine(here: Feed, store: ObjectStore) -> None:
+    home, listed = here.quarantined(""), set[Path]()
+    for one in store.list("quarantine"):
+        path = here.resolve(one.key)
+        listed.add(path)
+        if not path.exists():
+            make_folder(path.parent)
+            is_report = path.name.startswith(_REPORTS)
+            store.download(one, path) if is_report else path.touch()
+            when = one.written.timestamp()
+            os.utime(path, (when, when))
+    for folder in list(home.iterdir()) if home.is_dir() else ():
+        if not any(path.is_relative_to(folder) for path in listed):
+            remove(folder)

@@ -1,0 +1,87 @@
+"""Receipts of a feed in a store: ``receipts/<stem>/<batch>/<number>.json``.
+
+The numbers of a batch's receipts have no gap, so whoever creates the next one knows of all before.
+What was read is kept on this machine, where it is looked up as the receipts of any feed: a receipt
+never changes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ...expectations.errors import GateError
+from ..feed.receipt import Receipt
+from ..feed.receipt_store import note_published
+from ..storage.atomic import atomic_write, make_folder, remove
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ...expectations.stores.objects import Found, ObjectStore
+    from ..feed.feed import Feed
+
+RECEIPTS = "receipts"
+_STATE = f"{RECEIPTS}/.feed"  # tells a feed that was wiped from the one before
+_KEPT = ".kept"
+
+
+def receipt_key(batch: str, number: int) -> str:
+    """Name the object of a batch's receipt."""
+    return f"{_of_batch(batch)}/{number:06d}.json"
+
+
+def open_mirror(feed: Feed, store: ObjectStore) -> None:
+    """Have what is kept of a feed's receipts on this machine be those of the feed as it is."""
+    try:
+        state, _ = store.read(_STATE)
+    except FileNotFoundError:
+        own = uuid.uuid4().hex.encode()
+        state = own if store.create(_STATE, own) else store.read(_STATE)[0]
+    known = feed.receipts / _STATE.rpartition("/")[2]
+    if not known.exists() or known.read_bytes() != state:
+        remove(feed.receipts)
+        make_folder(feed.receipts / _KEPT)
+        atomic_write(known, state.decode())
+
+
+def fetch_receipts(feed: Feed, store: ObjectStore, batch: str = "") -> int:
+    """Read what is new of the receipts of a batch and of its namesakes, or of all batches.
+
+    Returns:
+        The number of the batch's next receipt.
+    """
+    folder = _of_batch(batch).rpartition("/")[0] if batch else RECEIPTS
+    found = [one for one in store.list(folder) if one.key.endswith(".json")]
+    for one in found:
+        if not _mark(feed, one.key).exists():
+            _keep(feed, store, one)
+    own = [one for one in found if one.key.startswith(f"{_of_batch(batch)}/")] if batch else found
+    return len(own) + 1
+
+
+def note_receipt(feed: Feed, key: str, receipt: Receipt, body: bytes) -> None:
+    """Keep a receipt on this machine."""
+    atomic_write(feed.receipts / receipt.file, body.decode())
+    note_published(feed.receipts / receipt.file)
+    _mark(feed, key).touch()
+
+
+def _keep(feed: Feed, store: ObjectStore, found: Found) -> None:
+    with suppress(FileNotFoundError):
+        body, _ = store.read(found.key)
+        try:
+            receipt = Receipt.model_validate_json(body)
+        except ValueError as error:
+            msg = f"{store.url}/{found.key} is no receipt that this version can read: {error}"
+            raise GateError(msg) from error
+        note_receipt(feed, found.key, receipt, body)
+
+
+def _of_batch(batch: str) -> str:
+    return f"{RECEIPTS}/{batch.rpartition('-')[0]}/{batch}"
+
+
+def _mark(feed: Feed, key: str) -> Path:
+    return feed.receipts / _KEPT / key.removeprefix(f"{RECEIPTS}/").replace("/", ":")

@@ -1,0 +1,111 @@
+"""An object store on loopback, one for each test process, and buckets in it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from signature_gate.expectations.stores.objects import ObjectStore
+from signature_gate.tasks.feed.feed import Feed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import polars as pl
+
+_STARTS_WITHIN = 60
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """Run moto, which answers as S3 does, and keeps all objects in its memory."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    quiet = subprocess.DEVNULL
+    server = subprocess.Popen(command, stdout=quiet, stderr=quiet)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(address)
+        yield address
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _wait_for(address: str) -> None:
+    ends = time.monotonic() + _STARTS_WITHIN
+    while True:
+        try:
+            httpx.get(f"{address}/moto-api/")
+        except httpx.HTTPError:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """Name a store in the environment, with credentials that it takes."""
+    with s3_server() as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", address)
+        patch.setenv("AWS_ACCESS_KEY_ID", "loopback")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        patch.setenv("AWS_REGION", "us-east-1")
+        patch.setenv("AWS_ALLOW_HTTP", "true")
+        yield address
+
+
+SECRET = "xyzzy-secret-of-the-store"  # noqa: S105 - it opens nothing
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """Make an empty bucket, and return its URL; what is kept of it lies in the test's folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    name = f"gate-{uuid.uuid4().hex[:12]}"
+    httpx.put(f"{s3}/{name}").raise_for_status()
+    return f"s3://{name}"
+
+
+@pytest.fixture
+def store_feed(bucket: str, line: str) -> Callable[..., Feed]:
+    """Make a feed in a bucket."""
+
+    def make(**fields: Any) -> Feed:
+        policy = {"keep": ["key"], **fields.pop("policy", {})}
+        plain = {"name": "line", "root": f"{bucket}/feeds/line", "model": line, "policy": policy}
+        return Feed.parse({"backoff_seconds": 0, **plain, **fields})
+
+    return make
+
+
+def put(feed: Feed, name: str, batch: pl.DataFrame | bytes) -> None:
+    """Deliver a batch into the inbox of a feed in a store."""
+    from io import BytesIO
+
+    buffer = BytesIO()
+    if isinstance(batch, bytes):
+        buffer.write(batch)
+    elif name.endswith(".csv"):
+        batch.write_csv(buffer)
+    else:
+        batch.write_parquet(buffer)
+    ObjectStore(feed.root).write(f"inbox/{name}", buffer.getvalue())
+
+
+def keys(feed: Feed, folder: str = "") -> set[str]:
+    """List what lies in a store below a feed."""
+    return {found.key for found in ObjectStore(feed.root).list(folder)}
