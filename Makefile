@@ -18,7 +18,7 @@ export GX_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 
-.PHONY: help demo test fresh prove prove-values chaos bench table faults schema reference site sizes screenshot lint format lock clean
+.PHONY: help demo test fresh prove prove-values chaos chaos-store bench table faults schema reference site sizes screenshot lint format lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ prove: .venv/installed  ## properties with 20,000 examples, through GX with 2,00
 chaos: .venv/installed  ## 300 workers killed at any instant, and one at each write; each call on a disk fails
 	@$(TOOL)/chaos.py
 	@SIGNATURE_GATE_FAILING_STEP=1 $(BIN)/pytest -q -s tests/scoring/faults/test_failing_calls.py
+
+chaos-store: .venv-bench/installed  ## 200 workers of a feed in an object store killed or stopped at any instant
+	@$(TOOL)/chaos_store.py --weed .venv-bench/bin/weed
 
 bench: .venv-bench/installed  ## write docs/benchmarks.md anew, beside the peers (an hour); ROW=csv: one table
 	@.venv-bench/bin/python tests/bench $(if $(ROW),--row $(ROW)) $(BENCH)

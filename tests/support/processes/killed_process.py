@@ -71,6 +71,11 @@ def score_side_by_side(feed: Feed, workers: int) -> list[int | None]:
     return [worker.exitcode for worker in started]
 
 
+def start_scoring(feed: Feed) -> BaseProcess:
+    """Score a feed in another process."""
+    return _start(_work, feed.model_dump_json(), "never", 1, dict(os.environ))
+
+
 def _start(work: Callable[..., None], *arguments: object) -> BaseProcess:
     return forked(work, *arguments, preload=_SLOW)
 

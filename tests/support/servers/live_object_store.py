@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -28,13 +29,32 @@ _STARTS_WITHIN = 60
 @contextmanager
 def s3_server() -> Iterator[str]:
     """Run moto, which answers as S3 does, and keeps all objects in its memory."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    [port] = _free_ports(1)
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with _running(command, f"http://127.0.0.1:{port}") as address:
+        yield address
+
+
+@contextmanager
+def seaweedfs(program: str, folder: Path, key: str) -> Iterator[str]:
+    """Run SeaweedFS, which keeps objects on a disk, and knows one key."""
+    ports = _free_ports(4)
+    rights = {"actions": ["Admin", "Read", "Write", "List", "Tagging"], "name": "gate"}
+    rights["credentials"] = [{"accessKey": "loopback", "secretKey": key}]
+    (folder / "data").mkdir()
+    (folder / "s3.json").write_text(json.dumps({"identities": [rights]}))
+    names = ("-s3.port", "-master.port", "-volume.port", "-filer.port")
+    options = [f"{name}={port}" for name, port in zip(names, ports, strict=True)]
+    options += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", f"-s3.config={folder}/s3.json"]
+    options += ["-master.volumeSizeLimitMB=64", "-volume.max=50", f"-dir={folder}/data"]
+    with _running([program, "server", *options], f"http://127.0.0.1:{ports[0]}") as address:
+        yield address
+
+
+@contextmanager
+def _running(command: list[str], address: str) -> Iterator[str]:
     quiet = subprocess.DEVNULL
     server = subprocess.Popen(command, stdout=quiet, stderr=quiet)
-    address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(address)
         yield address
@@ -43,11 +63,23 @@ def s3_server() -> Iterator[str]:
         server.wait()
 
 
+def _free_ports(number: int) -> list[int]:
+    # SeaweedFS opens each port plus 10,000 too.
+    sockets = [socket.socket() for _ in range(number)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] - (20_000 if number > 1 else 0) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
 def _wait_for(address: str) -> None:
     ends = time.monotonic() + _STARTS_WITHIN
     while True:
         try:
-            httpx.get(f"{address}/moto-api/")
+            httpx.get(address)
         except httpx.HTTPError:
             if time.monotonic() > ends:
                 raise
