@@ -64,10 +64,10 @@ def test_a_file_that_is_no_feed_is_told_by_name(tmp_path: Path, content: bytes |
 
 
 @pytest.mark.parametrize(
-    "fields", [{"root": "s3://bucket/feed"}, {"folders": {"inbox": "x", "archive": "./x"}}]
+    "fields", [{"root": "ftp://host/feed"}, {"folders": {"inbox": "x", "archive": "./x"}}]
 )
 def test_folders_that_cannot_serve_are_refused(fields: dict[str, object]) -> None:
-    """URLs, and one folder for two purposes, are refused before anything is moved."""
+    """URLs of no known store, and one folder for two purposes, are refused before anything is moved."""
     with pytest.raises(InvalidFeed):
         Feed.parse({"name": "f", "model": "models:/m/1", **fields})
 

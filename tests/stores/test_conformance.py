@@ -8,18 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 from typing import TYPE_CHECKING
 
+import httpx
 import polars as pl
 import pytest
 from fault_injection import at_point
 from feeds import gaps, rows
 from kept_feeds import deliver_to, keys_of_rows, receipts_of, unnamed
 from killed_process import score_and_die
+from live_object_store import credentials, put, s3_server
 
 from signature_gate.expectations.stores.objects import ObjectStore
 from signature_gate.tasks.scoring.feed_run import score_feed
 from signature_gate.tasks.storage.claims import claimed
 from signature_gate.tasks.storage.journal import CHECKPOINTS as ON_DISK
 from signature_gate.tasks.storage.transaction import prepare
+from signature_gate.tasks.stores.batches import look_into_store
 from signature_gate.tasks.stores.lease import leased
 from signature_gate.tasks.stores.workspace import CHECKPOINTS as IN_STORE
 
@@ -126,3 +129,49 @@ def test_a_worker_that_wakes_after_its_lease_publishes_nothing(feed: Feed, point
     scored, held = keys_of_rows(feed)
     assert (scored.total(), held.total()) == (4, 2)
     assert unnamed(feed) == set()
+
+
+@pytest.mark.parametrize("feed", ["s3"], indirect=True)
+def test_an_inbox_of_more_than_a_page_is_listed_whole(feed: Feed) -> None:
+    """A store answers a thousand names at a time."""
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda n: put(feed, f"{n:04}.parquet", b"x"), range(1_050)))
+
+    inbox = look_into_store(feed, ObjectStore(feed.root))
+
+    assert [batch.path for batch in inbox.ready] == [f"{n:04}.parquet" for n in range(1_050)]
+
+
+@pytest.mark.parametrize("feed", ["s3"], indirect=True)
+def test_an_upload_that_was_cut_off_is_no_object(feed: Feed) -> None:
+    """Parts of a large file that were never put together are seen by nobody."""
+    import obstore
+    from obstore.store import from_url
+
+    store = from_url(f"{feed.root}/inbox")
+    writer = obstore.open_writer(store, "large.parquet", buffer_size=5 << 20)
+    writer.write(b"x" * (6 << 20))
+    del writer
+
+    assert look_into_store(feed, ObjectStore(feed.root)).ready == []
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_leases_go_by_the_clock_of_the_store(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    """Of a worker whose clock differs by an hour nothing is taken, and it takes nothing early."""
+    monkeypatch.setenv("SIGNATURE_GATE_LEASE", "30")
+    with s3_server(hours) as address, monkeypatch.context() as patch:
+        for name, value in credentials(address).items():
+            patch.setenv(name, value)
+        httpx.put(f"{address}/gate").raise_for_status()
+        store = ObjectStore("s3://gate/feed")
+        with leased(store, "b-1") as first, leased(store, "b-1") as second:
+            assert first
+            assert second is None
+        store.write("claims/b-1", b'{"attempt": "dead"}')
+        with leased(store, "b-1") as early:
+            assert early is None
+        patch.setenv("SIGNATURE_GATE_LEASE", "-1")
+        with leased(store, "b-1") as heir:
+            assert heir
+            assert heir.before == "dead"

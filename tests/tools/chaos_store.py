@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _POLICY = {"on_mismatch": "split", "max_rejected": 0.5, "keep": ["key"]}
 _LEASE = 3  # seconds
 _AT_ONCE = 2
+_BUCKET = "gate"
 
 
 @contextmanager
@@ -59,12 +60,10 @@ def store(program: str | None, folder: Path) -> Iterator[str]:
 
 
 def filled_feed(batches: int) -> tuple[Feed, Counter[str]]:
-    """Make a bucket with a feed, and deliver batches; return the keys of their rows."""
-    bucket, keys = f"gate-{uuid.uuid4().hex[:8]}", Counter[str]()
-    client: Any = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
-    client.create_bucket(Bucket=bucket)
+    """Make a feed, and deliver batches; return the keys of their rows."""
+    keys = Counter[str]()
     plain = {"name": "chaos", "model": f"models:/{MODEL}@champion", "policy": _POLICY}
-    more = {"root": f"s3://{bucket}/feed", "backoff_seconds": 0, "max_attempts": 50}
+    more = {"root": f"s3://{_BUCKET}/{uuid.uuid4().hex}", "backoff_seconds": 0, "max_attempts": 50}
     feed = Feed.parse({**plain, **more, "archive": bool(random.getrandbits(1))})
     for n in range(batches):
         named = [f"{n}-{i}" for i in range(8)]
@@ -129,6 +128,8 @@ def main() -> int:
     luck = random.Random(asked.seed)  # noqa: S311 - no secret
     blows, faults, feeds, count = Counter[str](), list[str](), 0, 0
     with tempfile.TemporaryDirectory() as home, store(asked.weed, Path(home)) as kind:
+        client: Any = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+        client.create_bucket(Bucket=_BUCKET)
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{home}/mlflow.db"
         register_fussy()
         while blows.total() < asked.blows:

@@ -24,13 +24,22 @@ if TYPE_CHECKING:
     import polars as pl
 
 _STARTS_WITHIN = 60
+_MOTO = """
+import sys
+from datetime import timedelta
+from moto import server
+from moto.s3 import models
+plain, ahead = models.utcnow, timedelta(hours=int(sys.argv.pop(1)))
+models.utcnow = lambda: plain() + ahead
+server.main()
+"""
 
 
 @contextmanager
-def s3_server() -> Iterator[str]:
+def s3_server(hours_ahead: int = 0) -> Iterator[str]:
     """Run moto, which answers as S3 does, and keeps all objects in its memory."""
     [port] = _free_ports(1)
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, "-c", _MOTO, str(hours_ahead), "-H", "127.0.0.1", "-p", str(port)]
     with _running(command, f"http://127.0.0.1:{port}") as address:
         yield address
 
@@ -92,15 +101,23 @@ def _wait_for(address: str) -> None:
 def s3() -> Iterator[str]:
     """Name a store in the environment, with credentials that it takes."""
     with s3_server() as address, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", address)
-        patch.setenv("AWS_ACCESS_KEY_ID", "loopback")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-        patch.setenv("AWS_REGION", "us-east-1")
-        patch.setenv("AWS_ALLOW_HTTP", "true")
+        for name, value in credentials(address).items():
+            patch.setenv(name, value)
         yield address
 
 
 SECRET = "xyzzy-secret-of-the-store"  # noqa: S105 - it opens nothing
+
+
+def credentials(address: str) -> dict[str, str]:
+    """Say in the words of the environment where a store is, and who asks."""
+    return {
+        "AWS_ENDPOINT_URL": address,
+        "AWS_ACCESS_KEY_ID": "loopback",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+    }
 
 
 @pytest.fixture
