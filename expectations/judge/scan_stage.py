@@ -53,9 +53,8 @@ def scan_files(result: BatchResult, policy: Policy) -> BatchResult:
     """
     alone = len(result.files) + len(result.unopened) == 1
     files, first_row = list[FileResult](), 0
-    asked = (
-        [_by_statistics(file, policy) for file in result.files] if result.planned else result.files
-    )
+    files_now = result.files
+    asked = [_by_statistics(f, policy) for f in files_now] if result.planned else files_now
     counted = dict(_count_together(asked, policy) if result.planned and not alone else ())
     for file in asked:
         placed = replace(file, first_row=first_row)

@@ -67,7 +67,7 @@ def test_a_file_that_is_no_feed_is_told_by_name(tmp_path: Path, content: bytes |
     "fields", [{"root": "ftp://host/feed"}, {"folders": {"inbox": "x", "archive": "./x"}}]
 )
 def test_folders_that_cannot_serve_are_refused(fields: dict[str, object]) -> None:
-    """URLs of no known store, and one folder for two purposes, are refused before anything is moved."""
+    """No known store, and one folder for two purposes, are refused before anything is moved."""
     with pytest.raises(InvalidFeed):
         Feed.parse({"name": "f", "model": "models:/m/1", **fields})
 
