@@ -69,7 +69,7 @@ class Batch:
         sources: The name by which ``scan`` knows each column of the schema, in its order.
         scan: Makes a lazy frame of ``_row`` (position from 0) and the sources.
         rows: How many rows there are, where that is known without reading them.
-        table: Statistics in the log of the table that it is a file of, where there are some.
+        table: By source, what the log of the table says of which it is a file.
         footer: Parquet's statistics, where there are some.
         text: Whether every cell is text that stands for a value.
         texts: Sources whose cells are such text where those of the others are not.
@@ -84,7 +84,7 @@ class Batch:
     sources: tuple[str, ...]
     scan: Callable[[], pl.LazyFrame]
     rows: int | None = None
-    table: Statistics | None = None
+    table: Mapping[str, ColumnStatistics] = field(default_factory=dict[str, "ColumnStatistics"])
     footer: Statistics | None = None
     text: bool = False
     texts: frozenset[str] = frozenset()
@@ -106,11 +106,10 @@ class Batch:
 
     def known(self, source: str) -> Iterator[tuple[Evidence, ColumnStatistics]]:
         """Say what is known of a column, by the stages that know it; the first costs least."""
-        stages: tuple[tuple[Evidence, Statistics | None], ...]
-        stages = (("table", self.table), ("footer", self.footer))
-        for stage, statistics in stages:
-            if statistics and (known := statistics.statistics(source)):
-                yield stage, known
+        if source in self.table:
+            yield "table", self.table[source]
+        if self.footer and (known := self.footer.statistics(source)):
+            yield "footer", known
 
     def is_text(self, source: str) -> bool:
         """Tell whether the cells of a column are text that stands for values."""

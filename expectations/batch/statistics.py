@@ -81,38 +81,22 @@ class Footer:
         return None if any(group is None for group in groups) else ColumnStatistics(groups)
 
 
-class StatedValues(NamedTuple):
-    """What the log of a table states of a column in one of its files, as a row group would."""
-
+class _Stated(NamedTuple):
     null_count: int
     num_values: int
-    min: float | None = None
-    max: float | None = None
-
-    @property
-    def has_null_count(self) -> bool:
-        """Whether nulls were counted; a log that lies in the plain has them negative."""
-        return self.null_count >= 0 <= self.num_values
-
-    @property
-    def has_min_max(self) -> bool:
-        """Whether both bounds are numbers; those of text, for one, may be cut."""
-        return all(isinstance(v, int | float) and isfinite(v) for v in (self.min, self.max))
+    has_min_max: bool
+    min: Any
+    max: Any
+    has_null_count: bool = True
 
 
-@dataclass(frozen=True)
-class TableStatistics:
-    """What the log of a table says of one of its files, by column; like footers it leaves NaN out.
+def stated(rows: int, nulls: int, low: Any = None, high: Any = None) -> ColumnStatistics:
+    """Say what the log of a table states of a column in a file; bounds only where they are exact.
 
-    It holds for files without deleted rows alone.
+    Like those of footers they leave NaN out. Those of text and instants may be cut.
     """
-
-    columns: Mapping[str, StatedValues]
-
-    def statistics(self, name: str) -> ColumnStatistics | None:
-        """Say what is known of a column."""
-        stated = self.columns.get(name)
-        return None if stated is None else ColumnStatistics((stated,))
+    is_exact = all(isinstance(end, int | float) and isfinite(end) for end in (low, high))
+    return ColumnStatistics((_Stated(nulls, rows - nulls, is_exact, low, high),))
 
 
 # ----- what reports and receipts tell -----

@@ -9,7 +9,6 @@ the batch: one that cannot be read is a fault of it, never left out. Folders suc
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,7 @@ from ..escaping import visible
 from ..verdict.verdict import BatchInfo
 from .file import DELTA_LOG, open_file
 from .parquet import ParquetScan, scan_by_polars
-from .tables.live_file import LiveScan
+from .tables.live_file import LiveFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -187,12 +186,8 @@ def _columns_of(files: Iterable[Batch]) -> tuple[tuple[str, str], ...]:
 
 def scan_together(scans: Sequence[Any], path: str) -> pl.LazyFrame | None:
     """Scan files of the same columns at once, with the path of each row's; None if one differs."""
-    if all(isinstance(scan, LiveScan) for scan in scans):
-        with suppress(UnreadableError):  # of which its own scan tells
-            live = [scan.file.live for scan in scans]
-            if not any(rows.is_copy for rows in live):
-                return scan_together([rows.scan for rows in live], path)
-        return None
+    if all(isinstance(scan, LiveFile) for scan in scans):
+        scans = [scan.where_it_lies for scan in scans]
     first = scans[0]
     if all(isinstance(scan, ParquetScan) and scan.is_like(first) for scan in scans):
         rows = scan_by_polars([str(scan.path) for scan in scans], include_file_paths=path)

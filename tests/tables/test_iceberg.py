@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lake_tables import delete_rows, rows_in
+from lake_tables import commit_file, delete_rows, rows_in
 from polars.testing import assert_frame_equal
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import IntegerType, LongType
@@ -207,6 +207,31 @@ def test_nested_columns_are_read_by_their_ids(lake: SqlCatalog) -> None:
         update.add_column(("s", "x"), LongType())
 
     assert _rejected(URI)["s"] == {"old": 1, "x": None}
+
+    with table.update_schema() as update:
+        update.delete_column(("s", "old"))
+    with table.update_schema() as update:
+        update.add_column(("s", "y"), LongType())
+
+    assert _rejected(URI)["s"] == {"x": None, "y": None}
+
+
+def test_a_partition_that_a_file_lacks_is_known_from_the_manifest(
+    lake: SqlCatalog, tmp_path: Path
+) -> None:
+    """As in files that were written for Hive; other columns that a file lacks are null."""
+    schema = pa.schema({"a": pa.int64(), "p": pa.string(), "z": pa.int64()})
+    table = lake.create_table("sales.t", schema)
+    with table.update_spec() as spec:
+        spec.add_field("p", IdentityTransform(), "by_p")
+    table.append(pa.table({"a": [1], "p": ["x"], "z": [0]}, schema))
+    a = pa.field("a", pa.int64()).with_metadata({"PARQUET:field_id": "1"})
+    commit_file(table, tmp_path / "bare.parquet", pa.table({"a": [2]}, pa.schema([a])))
+
+    accepted = check(URI, contract(("z",), a="long", p="string", z="double")).accepted
+
+    assert accepted is not None
+    assert sorted(accepted.drop("_row").collect().rows()) == [(1, "x", 0.0), (2, "x", None)]
 
 
 def _rejected(uri: str) -> dict[str, Any]:

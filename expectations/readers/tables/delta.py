@@ -14,17 +14,20 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from ...batch.batch import UnreadableError
-from ...batch.statistics import StatedValues, TableStatistics
+from ...batch.statistics import stated
 from ...errors import BatchNotFound
 from ...escaping import visible
+from ...verdict.verdict import BatchInfo
 from ...wording import listed
-from .columns import FIELD_ID, TableColumns
+from .columns import table_columns
 from .live_file import LiveFile, open_live
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ...batch.batch import OpenedBatch
+    from ...batch.statistics import ColumnStatistics
+    from .columns import TableColumns
 
 # Features of a reader that are honoured below; all others are refused by their names.
 _HONOURED = {
@@ -32,26 +35,20 @@ _HONOURED = {
     *("v2Checkpoint", "vacuumProtocolCheck"),
 }
 _UNKNOWN = re.compile(r"Feature '([^']+)' is not supported")
-_MAPPING = "delta.columnMapping."
 _PURGE = "Rewrite its files: REORG TABLE ... APPLY (PURGE)."
 _REPAIR = "Repair the table, or hand in another version of it."
+_PLAIN = "Hand in the table as written without it."
 _ROWS = 65_536
 
 
 def open_delta(folder: Path, version: int | None) -> OpenedBatch:
-    """Open one version of a table, the newest if none is named.
-
-    Raises:
-        BatchNotFound: No such table or version.
-        UnreadableError: Its log cannot be read, or it needs a feature that is not honoured.
-    """
+    """Open one version of a table, the newest if none is named."""
     table = _table(folder, version)
     _refuse(set(table.protocol().reader_features or ()) - _HONOURED)
-    columns = _columns(table)
-    files = _files(table, columns)
-    name = f"{visible(folder.resolve().name)}@{table.version()}"
-    uri = f"delta://{folder.absolute()}@{table.version()}"
-    return open_live(files, columns, name, "delta", uri)
+    columns, at = _columns(table), f"@{table.version()}"
+    name, uri = visible(folder.resolve().name) + at, f"delta://{folder.absolute()}{at}"
+    info = BatchInfo(name=name, format="delta", uri=uri)
+    return open_live(_files(table, columns), columns, info)
 
 
 def _table(folder: Path, version: int | None) -> DeltaTable:
@@ -67,11 +64,7 @@ def _table(folder: Path, version: int | None) -> DeltaTable:
             raise BatchNotFound(msg) from error
         _refuse(set(_UNKNOWN.findall(str(error))))
         observed = "a Delta table whose log cannot be read"
-        raise UnreadableError(observed, _REPAIR, quoted=_first_line(error)) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+        raise UnreadableError(observed, _REPAIR, quoted=str(error).splitlines()[0]) from error
 
 
 def _refuse(features: Iterable[str]) -> None:
@@ -83,36 +76,31 @@ def _refuse(features: Iterable[str]) -> None:
 
 def _columns(table: DeltaTable) -> TableColumns:
     arrow: Any = table.schema().to_arrow()
-    schema = pa.schema(arrow)
-    if any(pa.types.is_binary(schema.field(c).type) for c in table.metadata().partition_columns):
-        observed = "a Delta table with partitions by bytes, which its log has as text"
-        raise UnreadableError(observed, "Partition the table by other columns.")
-    mode = table.metadata().configuration.get(f"{_MAPPING}mode", "none")
-    if mode == "none":
-        return TableColumns(schema, tuple(schema))
-    if renamed := [field.name for field in schema if _is_renamed_within(field.type)]:
-        observed = f"a Delta table with columnMapping within the nested column {renamed[0]!r}"
-        raise UnreadableError(observed, "Hand in the table as written without column mapping.")
-    stored = (
-        pa.field(
-            _mapped(field, "physicalName"), field.type, metadata={FIELD_ID: _mapped(field, "id")}
-        )
-        for field in schema
-    )
-    return TableColumns(schema, tuple(stored), by_id=mode == "id")
+    schema, metadata = pa.schema(arrow), table.metadata()
+    mode = metadata.configuration.get("delta.columnMapping.mode", "none")
+    refused = {
+        "partitions by bytes, which its log has as text": any(
+            pa.types.is_binary(schema.field(name).type) for name in metadata.partition_columns
+        ),
+        f"columnMapping by {mode}": mode not in ("none", "name"),
+        "columnMapping within nested columns": mode == "name"
+        and any(_is_renamed_within(field.type) for field in schema),
+    }
+    for what in (what for what, is_so in refused.items() if is_so):
+        observed = f"a Delta table with {what}"
+        raise UnreadableError(observed, _PLAIN)
+    stored = (field.with_name(_stored_name(field)) for field in schema)
+    return table_columns(schema, stored if mode == "name" else schema)
 
 
-def _mapped(field: pa.Field[Any], what: str) -> str:
+def _stored_name(field: pa.Field[Any]) -> str:
     metadata = field.metadata or {}
-    return metadata.get(f"{_MAPPING}{what}".encode(), field.name.encode()).decode()
+    return metadata.get(b"delta.columnMapping.physicalName", field.name.encode()).decode()
 
 
 def _is_renamed_within(kind: Any) -> bool:
     parts = [kind.field(i) for i in range(kind.num_fields)]
-    return any(
-        _mapped(part, "physicalName") != part.name or _is_renamed_within(part.type)
-        for part in parts
-    )
+    return any(_stored_name(part) != part.name or _is_renamed_within(part.type) for part in parts)
 
 
 def _files(table: DeltaTable, columns: TableColumns) -> Iterator[LiveFile]:
@@ -131,7 +119,7 @@ def _files(table: DeltaTable, columns: TableColumns) -> Iterator[LiveFile]:
             path=path,
             rows=action["num_records"],
             deleted=keep is not None,
-            table=_statistics(action, columns, constants),
+            known=dict(_statistics(action, columns, constants)),
             constants=constants,
         )
     if kept:
@@ -148,14 +136,14 @@ def _local(uri: str) -> Path:
 
 
 def _rows_kept(table: DeltaTable) -> dict[Path, Any]:
-    """Say for each file of which rows were deleted which ones are not."""
+    """Say for each file of which rows were deleted which ones were not."""
     if "deletionVectors" not in (table.protocol().reader_features or ()):
         return {}
     try:
         vectors = pa.RecordBatchReader.from_stream(table.deletion_vectors()).read_all()
     except DeltaError as error:
         observed = "a Delta table with deletionVectors that cannot be read"
-        raise UnreadableError(observed, _PURGE, quoted=_first_line(error)) from error
+        raise UnreadableError(observed, _PURGE, quoted=str(error).splitlines()[0]) from error
     pairs: Any = zip(vectors["filepath"], vectors["selection_vector"], strict=True)
     return {_local(path.as_py()): kept.values for path, kept in pairs}
 
@@ -168,23 +156,17 @@ def _live_rows(
         places = columns.places_in(file.schema_arrow)
         for rows in file.iter_batches(_ROWS):
             live = rows if keep is None else rows.filter(keep.slice(first, rows.num_rows))
-            yield columns.picked(live, places, constants)
+            yield columns.rows_of(live, places, constants)
             first += rows.num_rows
 
 
 def _statistics(
     action: dict[str, Any], columns: TableColumns, constants: Mapping[str, Any]
-) -> TableStatistics | None:
-    rows: int | None = action["num_records"]
-    if rows is None:
-        return None
+) -> Iterator[tuple[str, ColumnStatistics]]:
     nulls, lows, highs = (action.get(key) or {} for key in ("null_count", "min", "max"))
-    stated = dict[str, StatedValues]()
-    for name, stored in columns.wanted:
-        if name in constants:
-            value = constants[name]
-            stated[name] = StatedValues(rows * (value is None), rows * (value is not None))
-        elif isinstance(count := nulls.get(stored.name), int):
-            bounds = lows.get(stored.name), highs.get(stored.name)
-            stated[name] = StatedValues(count, rows - count, *bounds)
-    return TableStatistics(stated)
+    rows: int | None = action["num_records"]
+    for name, field in zip(columns.sources, columns.stored, strict=True):
+        if rows is not None and name in constants:
+            yield name, stated(rows, rows if constants[name] is None else 0)
+        elif rows is not None and isinstance(count := nulls.get(field.name), int):
+            yield name, stated(rows, count, lows.get(field.name), highs.get(field.name))

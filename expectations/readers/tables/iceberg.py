@@ -16,10 +16,11 @@ from pyiceberg.types import IntegerType, LongType
 from pyiceberg.utils.config import Config
 
 from ...batch.batch import UnreadableError
-from ...batch.statistics import StatedValues, TableStatistics
+from ...batch.statistics import stated
 from ...errors import BatchNotFound, BatchUnavailable
 from ...escaping import visible
-from .columns import TableColumns
+from ...verdict.verdict import BatchInfo
+from .columns import table_columns
 from .live_file import LiveFile, open_live
 
 if TYPE_CHECKING:
@@ -29,30 +30,28 @@ if TYPE_CHECKING:
     from pyiceberg.table import DataScan, FileScanTask, Table
 
     from ...batch.batch import OpenedBatch
+    from ...batch.statistics import ColumnStatistics
+    from .columns import TableColumns
 
 _COMPACT = "Rewrite the table's files without it: CALL system.rewrite_data_files."
 
 
 def open_iceberg(catalog: str, name: str, snapshot: int | None) -> OpenedBatch:
-    """Open one snapshot of a table, the current one if none is named.
-
-    Raises:
-        BatchNotFound: No such catalog, table or snapshot.
-        BatchUnavailable: The catalog does not answer.
-        UnreadableError: The table needs a feature that pyiceberg does not know.
-    """
+    """Open one snapshot of a table, the current one if none is named."""
     table = _table(catalog, name)
-    if snapshot is not None and table.snapshot_by_id(snapshot) is None:
+    current = table.current_snapshot() if snapshot is None else table.snapshot_by_id(snapshot)
+    if snapshot is not None and current is None:
         msg = f"no snapshot {snapshot} of {name} in {catalog}: it never was, or has expired."
         raise BatchNotFound(msg)
-    current = table.current_snapshot()
-    pinned = snapshot if snapshot is not None or current is None else current.snapshot_id
     # Without a snapshot the columns are those of now, to which no row need have been written yet.
     scan = table.scan(snapshot_id=snapshot)
-    columns = _columns(table, scan)
-    at = "" if pinned is None else f"@{pinned}"
-    files = [_live(task, table, scan, columns) for task in _planned(scan)]
-    return open_live(files, columns, f"{name}{at}", "iceberg", f"iceberg://{catalog}/{name}{at}")
+    columns, pinned = _columns(table, scan), f"{name}@{current.snapshot_id}" if current else name
+    info = BatchInfo(name=pinned, format="iceberg", uri=f"iceberg://{catalog}/{pinned}")
+    try:
+        tasks = list(scan.plan_files())
+    except (ValueError, NotImplementedError) as error:
+        raise _beyond_client(error) from error
+    return open_live([_live(task, table, scan, columns) for task in tasks], columns, info)
 
 
 def _table(catalog: str, name: str) -> Table:
@@ -63,26 +62,22 @@ def _table(catalog: str, name: str) -> Table:
     except (NoSuchTableError, NoSuchNamespaceError) as error:
         msg = f"no table {name} in the catalog {catalog}. Check its name: namespace.table."
         raise BatchNotFound(msg) from error
-    except Exception as error:
-        # Whatever the catalog's own client raises: its libraries have no error in common.
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # the clients of catalogs have no error in common
+        words = _words(error)
         msg = (
-            f"cannot open {name} of the catalog {catalog}: {first}. See pyiceberg's configuration."
+            f"cannot open {name} of the catalog {catalog}: {words}. See pyiceberg's configuration."
         )
         raise BatchUnavailable(msg) from error
 
 
-def _planned(scan: DataScan) -> list[FileScanTask]:
-    try:
-        return list(scan.plan_files())
-    except (ValueError, NotImplementedError) as error:
-        raise _beyond_client(error) from error
+def _words(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _beyond_client(error: Exception) -> UnreadableError:
-    first = str(error).splitlines()[0] if str(error) else type(error).__name__
-    observed = f"an Iceberg table that pyiceberg cannot read: {first}"
-    return UnreadableError(observed, _COMPACT)
+    return UnreadableError(
+        f"an Iceberg table that pyiceberg cannot read: {_words(error)}", _COMPACT
+    )
 
 
 def _columns(table: Table, scan: DataScan) -> TableColumns:
@@ -93,50 +88,51 @@ def _columns(table: Table, scan: DataScan) -> TableColumns:
         for column in schema.fields
         if column.field_id in partitioned or column.initial_default is not None
     )
-    plain = schema_to_pyarrow(schema, include_field_ids=False)
-    stored = tuple(schema_to_pyarrow(schema))
-    return TableColumns(plain, stored, by_id=True, filled=filled)
+    fields = schema_to_pyarrow(schema, include_field_ids=False)
+    return table_columns(fields, schema_to_pyarrow(schema), by_id=True, filled=filled)
 
 
 def _live(task: FileScanTask, table: Table, scan: DataScan, columns: TableColumns) -> LiveFile:
-    file = task.file
-    parts = urlsplit(file.file_path)
-    is_plain = parts.scheme in ("", "file") and file.file_format == FileFormat.PARQUET
-    path = Path(file.file_path.removeprefix("file://").removeprefix("file:")) if is_plain else None
+    file, scheme = task.file, urlsplit(task.file.file_path).scheme
+    is_plain = scheme in ("", "file") and file.file_format == FileFormat.PARQUET
+    path = Path(file.file_path.removeprefix("file:")) if is_plain else None
     return LiveFile(
         columns,
         name=visible(file.file_path.removeprefix(f"{table.location()}/")),
         place=str(path or file.file_path),
         size=file.file_size_in_bytes,
-        client=partial(_live_rows, task, table, scan),
+        client=partial(_live_rows, task, table, scan, columns),
         path=path,
         rows=file.record_count,
         deleted=bool(task.delete_files),
-        table=_statistics(task, scan),
+        known=dict(_statistics(task, scan)),
     )
 
 
-def _live_rows(task: FileScanTask, table: Table, scan: DataScan) -> Iterator[pa.RecordBatch]:
+def _live_rows(
+    task: FileScanTask, table: Table, scan: DataScan, columns: TableColumns
+) -> Iterator[pa.RecordBatch]:
     reader = ArrowScan(table.metadata, table.io, scan.projection(), AlwaysTrue())
     try:
-        yield from reader.to_record_batches([task])
+        for rows in reader.to_record_batches([task]):
+            yield columns.rows_of(
+                rows, [rows.schema.names.index(n) for n in columns.schema.names], {}
+            )
     except (ValueError, NotImplementedError, ResolveError) as error:
         raise _beyond_client(error) from error
 
 
-def _statistics(task: FileScanTask, scan: DataScan) -> TableStatistics:
-    file, stated = task.file, dict[str, StatedValues]()
+def _statistics(task: FileScanTask, scan: DataScan) -> Iterator[tuple[str, ColumnStatistics]]:
+    file = task.file
+    nulls, lows, highs = file.null_value_counts, file.lower_bounds, file.upper_bounds
     for column in scan.projection().fields:
-        nulls = (file.null_value_counts or {}).get(column.field_id)
-        if nulls is not None:
-            ends = (file.lower_bounds, file.upper_bounds)
-            known = isinstance(column.field_type, IntegerType | LongType)
-            found = ((end or {}).get(column.field_id) if known else None for end in ends)
-            bounds = (None if end is None else _integer(end) for end in found)
-            stated[column.name] = StatedValues(nulls, file.record_count - nulls, *bounds)
-    return TableStatistics(stated)
-
-
-def _integer(stored: bytes) -> int:
-    # As long as it was written, though the column may have grown since.
-    return int.from_bytes(stored, "little", signed=True)
+        number, is_integer = column.field_id, isinstance(column.field_type, IntegerType | LongType)
+        # Bounds are as long as they were written, though the column may have grown since.
+        bounds = (
+            int.from_bytes(ends[number], "little", signed=True)
+            if is_integer and ends and number in ends
+            else None
+            for ends in (lows, highs)
+        )
+        if nulls and number in nulls:
+            yield column.name, stated(file.record_count, nulls[number], *bounds)

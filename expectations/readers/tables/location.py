@@ -14,14 +14,7 @@ _ICEBERG = "iceberg://CATALOG/namespace.table, or iceberg://CATALOG/namespace.ta
 
 
 def open_table(uri: str) -> OpenedBatch:
-    """Open the version or snapshot that a URI names, else the newest, which stays the one judged.
-
-    Raises:
-        Misuse: The table's client is not installed, or the URI is of no such table.
-        BatchNotFound: No such table, version or snapshot.
-        BatchUnavailable: The catalog does not answer.
-        UnreadableError: The table needs what the reader does not know.
-    """
+    """Open the version that a URI names, else the newest, which stays the one that is judged."""
     scheme, _, place = uri.partition("://")
     table, _, version = place.rpartition("@")
     pinned = int(version) if table and version.isdecimal() else None

@@ -108,8 +108,6 @@ def delete_rows(
     content: str = "POSITION_DELETES",
 ) -> None:
     """Commit a file of positional deletes, as other engines write them and pyiceberg reads them."""
-    from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
-
     pairs = [(path, row) for path, deleted in rows.items() for row in sorted(deleted)]
     schema = pa.schema(
         [
@@ -119,14 +117,22 @@ def delete_rows(
     )
     paths, positions = zip(*pairs, strict=True)
     path = folder / f"deletes-{len(table.snapshots())}.parquet"
-    deletes = pa.table({"file_path": list(paths), "pos": list(positions)}, schema)
-    pq.write_table(deletes, path)
+    commit_file(
+        table, path, pa.table({"file_path": list(paths), "pos": list(positions)}, schema), content
+    )
+
+
+def commit_file(table: Table, path: Path, rows: pa.Table, content: str = "DATA") -> None:
+    """Write a file, and commit it to the partition of the first file that the table has."""
+    from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+
+    pq.write_table(rows, path)
     committed = DataFile.from_args(
         content=DataFileContent[content],
         file_path=path.as_uri(),
         file_format=FileFormat.PARQUET,
         partition=next(iter(table.scan().plan_files())).file.partition,
-        record_count=len(pairs),
+        record_count=rows.num_rows,
         file_size_in_bytes=path.stat().st_size,
         column_sizes={},
         value_counts={},
