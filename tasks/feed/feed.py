@@ -43,8 +43,7 @@ class Feed(BaseModel):
     )
     root: Root = Field(
         ".",
-        description="The feed's folder; a relative path counts from the YAML file. Or a place in "
-        "an object store, such as `s3://bucket/flights`.",
+        description="The feed's folder, counted from the YAML file; or such as `s3://bucket/feed`.",
     )
     folders: Folders = Field(
         default_factory=Folders, description="Folders that do not lie below `root`."
@@ -61,6 +60,10 @@ class Feed(BaseModel):
     require_marker: bool = Field(
         False,
         description="Whether a batch is ready only once its `_SUCCESS` or `.ready` marker exists.",
+    )
+    follow: str | None = Field(
+        None,
+        description="A Delta table whose new versions are delivered, such as `delta:///data/t`.",
     )
     include: tuple[str, ...] = Field(
         (), description="Patterns of names to take, such as `*.csv`; all names by default."
@@ -85,8 +88,7 @@ class Feed(BaseModel):
     )
     quarantine_state: Literal["completed", "failed"] = Field(
         "completed",
-        description="Type of the state `Quarantined` in which a Prefect run ends that put a batch "
-        "into quarantine.",
+        description="Type of the state `Quarantined`, which ends a run that put a batch there.",
     )
     archive: bool = Field(
         False, description="Whether scored batches leave the inbox for the archive."
@@ -202,8 +204,8 @@ class Feed(BaseModel):
 
     def worked_on(self, root: Path, workspace: Workspace) -> Self:
         """Return the same feed for one attempt, in a folder of its own."""
-        folders = Folders(receipts=str(self.receipts))
-        feed = self.model_copy(update={"root": str(root), "folders": folders})
+        moved = {"root": str(root), "folders": Folders(receipts=str(self.receipts))}
+        feed = self.model_copy(update=moved)
         feed._workspace = workspace  # noqa: SLF001 - our own
         return feed
 

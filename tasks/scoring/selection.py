@@ -22,6 +22,7 @@ from ..storage.intent import read_intent
 from ..storage.journal import is_planned
 from ..storage.transaction import Attempt, abort, prepare, recover
 from ..stores.feed_runs import ready_batches
+from ..stores.followed import deliver_versions
 from .outcome import errored
 from .silence import silent_since
 
@@ -86,7 +87,9 @@ def select_candidates(feed: Feed, *, again: bool = False) -> Selection:
 
     Under ``again`` what is done may be scored under another version. No inbox is InvalidFeed.
     """
+    left_by_table = deliver_versions(feed)
     store, inbox = _inbox(feed)
+    inbox.left.extend(left_by_table)
     prepare(feed)
     ready = {batch.id: batch for batch in inbox.ready}
     resumed = list(recover(feed, ready))

@@ -1,1 +1,1 @@
-"""Feeds in object stores: leases, workspaces, and receipts as the only commit."""
+"""Feeds that lie in object stores, or follow a table: leases, workspaces, receipts as commits."""

@@ -70,11 +70,15 @@ def test_of_sixteen_claimers_one_wins(feed: Feed) -> None:
             assert sum(pool.map(claim, range(16))) == 1
 
 
-_POINTS = [("disk", point) for point in ON_DISK] + [("s3", point) for point in IN_STORE]
+_POINTS = [
+    *(("disk", point, 1) for point in ON_DISK),
+    *(("s3", point, 1) for point in IN_STORE),
+    ("s3", "uploaded", 5),
+    ("s3", "committed", 2),
+]
 
 
-@pytest.mark.parametrize(("feed", "point"), _POINTS, indirect=["feed"])
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize(("feed", "point", "times"), _POINTS, indirect=["feed"])
 def test_after_a_death_at_any_point_each_row_is_there_once(
     feed: Feed, point: str, times: int
 ) -> None:

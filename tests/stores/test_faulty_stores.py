@@ -26,7 +26,7 @@ _REQUESTS = 56  # of the run below, at most
 
 
 @pytest.mark.parametrize("kind", ["lost", "refused", "slow", "reset"])
-@pytest.mark.parametrize("first", range(1, _REQUESTS, 7))
+@pytest.mark.parametrize("first", range(1, _REQUESTS, 14))
 def test_one_spoilt_answer_loses_and_doubles_nothing(
     store_feed: Callable[..., Feed],
     s3: str,
@@ -52,7 +52,7 @@ def test_one_spoilt_answer_loses_and_doubles_nothing(
     assert unnamed(feed) == set()
 
 
-@pytest.mark.parametrize("first", range(2, _REQUESTS, 9))
+@pytest.mark.parametrize("first", range(2, _REQUESTS, 18))
 def test_credentials_that_expire_within_a_run_lose_nothing(
     store_feed: Callable[..., Feed], s3: str, monkeypatch: pytest.MonkeyPatch, first: int
 ) -> None:

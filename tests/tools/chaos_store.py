@@ -17,7 +17,7 @@ import tempfile
 import time
 import uuid
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,9 +88,10 @@ def torment(feed: Feed, luck: random.Random, blows: Counter[str], longest: float
         if pid is None or worker.exitcode is not None:
             continue
         if luck.random() < 1 / 4:
-            os.kill(pid, signal.SIGSTOP)
-            stopped.append(pid)
-            blows["stopped"] += 1
+            with suppress(ProcessLookupError):  # it has ended this moment
+                os.kill(pid, signal.SIGSTOP)
+                stopped.append(pid)
+                blows["stopped"] += 1
         else:
             worker.kill()
             blows["killed"] += 1
@@ -99,7 +100,8 @@ def torment(feed: Feed, luck: random.Random, blows: Counter[str], longest: float
         heir = start_scoring(feed)
         heir.join()
         for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
     for worker in workers:
         worker.join()
 
