@@ -78,7 +78,7 @@ IMPORTERS = {
     ],
     "obstore": ["expectations.stores.objects"],
     "apprise": ["tasks.alerts.notifier"],
-    "deltalake": ["expectations.readers.tables.delta"],
+    "deltalake": ["expectations.readers.tables.delta", "tasks.stores.followed"],
     "pyiceberg": ["expectations.readers.tables.iceberg"],
     "jinja2": ["expectations.report.templating", "tasks.setup.new_feed"],
     "sklearn": ["flows.demo.flights"],
