@@ -384,6 +384,16 @@ def test_a_log_that_lies_is_found_out_before_a_row_is_handed_over(tmp_path: Path
         assert not check(table, A, Policy(trust_statistics=False)).passed
 
 
+def test_counts_that_cannot_be_are_no_counts(tmp_path: Path) -> None:
+    """Fewer than no rows or nulls prove nothing: the footer and the scan decide."""
+    for name, counts in {"rows": stated(-1, a=0), "nulls": stated(2, a=-1)}.items():
+        files = {"x.parquet": (pa.table({"a": [1, None]}), counts)}
+        result = check(write_delta(tmp_path / name, [delta_field("a")], files), A)
+
+        assert violations_in(result) == [("null", "a", 1)]
+        assert result.verdict.rows == 2
+
+
 # ----- what is gone or broken -----
 
 

@@ -117,7 +117,7 @@ def _files(table: DeltaTable, columns: TableColumns) -> Iterator[LiveFile]:
             size=action["size_bytes"],
             client=partial(_live_rows, path, columns, constants, keep),
             path=path,
-            rows=action["num_records"],
+            rows=_rows(action),
             deleted=keep is not None,
             known=dict(_statistics(action, columns, constants)),
             constants=constants,
@@ -125,6 +125,11 @@ def _files(table: DeltaTable, columns: TableColumns) -> Iterator[LiveFile]:
     if kept:
         observed = "a Delta table with deletionVectors of files that it does not list"
         raise UnreadableError(observed, _PURGE)
+
+
+def _rows(action: dict[str, Any]) -> int | None:
+    rows: int | None = action["num_records"]
+    return rows if rows is not None and rows >= 0 else None
 
 
 def _local(uri: str) -> Path:
@@ -164,7 +169,7 @@ def _statistics(
     action: dict[str, Any], columns: TableColumns, constants: Mapping[str, Any]
 ) -> Iterator[tuple[str, ColumnStatistics]]:
     nulls, lows, highs = (action.get(key) or {} for key in ("null_count", "min", "max"))
-    rows: int | None = action["num_records"]
+    rows = _rows(action)
     for name, field in zip(columns.sources, columns.stored, strict=True):
         if rows is not None and name in constants:
             yield name, stated(rows, rows if constants[name] is None else 0)

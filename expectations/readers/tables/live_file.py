@@ -165,7 +165,7 @@ class LiveFile:
 def _told() -> Generator[None]:
     try:
         yield
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         observed = "a file that the table lists and that is gone, as after a vacuum"
         raise UnreadableError(observed, _STILL_THERE) from error
     except pa.ArrowException as error:
