@@ -215,6 +215,9 @@ def _delete(url: str, etag: str) -> int:
 
 
 def _found(meta: Any) -> Found:
+    if not _etag(meta):
+        msg = f"the store gives {meta['path']} no etag, by which a change would be noticed."
+        raise StoreUnavailable(msg)
     return Found(meta["path"], meta["size"], _etag(meta), meta["last_modified"])
 
 

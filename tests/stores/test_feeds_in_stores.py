@@ -32,6 +32,7 @@ DELIVERED: dict[str, dict[str, pl.DataFrame | bytes]] = {
     "some.parquet": {"some.parquet": gaps(6, nulls=2)},
     "bad.parquet": {"bad.parquet": pl.DataFrame({"key": ["z"], "other": [1]})},
     "text.csv": {"text.csv": rows(4)},
+    "ä b+c%20&=#1.parquet": {"ä b+c%20&=#1.parquet": pl.DataFrame({"key": ["y"], "z": [1]})},
     "torn.parquet": {"torn.parquet": b"PAR1 and no more"},
     "day": {"day/1.parquet": rows(2), "day/2.parquet": gaps(4, nulls=1), "day/_SUCCESS": b""},
 }
