@@ -15,6 +15,7 @@ GateError
 ├── ContractChanged      the signature behind a pinned version is no longer the one that judged
 ├── BatchUnavailable     a disk, a network or a permission keeps the batch from being read
 ├── StoreUnavailable     a store of objects did not answer as it should
+├── TableUnavailable     a table takes no rows; they are appended by the next run
 ├── BatchChanged         the batch is no longer what was judged
 ├── ModelFailed          the model raised, ended or never answered while it predicted
 └── WorkerDied           workers ended without a word while they had the batch
@@ -123,6 +124,10 @@ class BatchUnavailable(GateError):
 
 class StoreUnavailable(GateError, OSError):
     """A store of objects did not answer as it should; as a failing disk, worth another try."""
+
+
+class TableUnavailable(GateError):
+    """A table takes no rows; they are appended by the next run."""
 
 
 class BatchChanged(GateError):

@@ -15,6 +15,7 @@ from ...expectations.documents import DocumentError, read_yaml
 from ...expectations.errors import InvalidFeed
 from ...expectations.escaping import slug
 from ...expectations.stores.objects import is_object_url
+from ...expectations.stores.scored_table import resolved_table, valid_table
 from .duration import Duration, TimeZone
 from .safe_folders import Folders, Root, Workspace, local_home, refuse_unsafe_folders
 
@@ -86,6 +87,11 @@ class Feed(BaseModel):
     archive: bool = Field(
         False, description="Whether scored batches leave the inbox for the archive."
     )
+    scored_table: Annotated[str, AfterValidator(valid_table)] | None = Field(
+        None,
+        description="A table to which predictions are appended too, each batch once: "
+        "`delta://FOLDER`, `duckdb:///FILE?table=NAME`, `postgresql://HOST/DATABASE?table=NAME`.",
+    )
     chunk_rows: int = Field(100_000, gt=0, description="Rows handed to the model at a time.")
     predict_timeout: float | None = Field(
         None,
@@ -111,8 +117,9 @@ class Feed(BaseModel):
 
     @model_validator(mode="after")
     def _tell_folders_apart(self) -> Self:
-        if self.url and self.folders.model_dump(exclude_none=True):
-            msg = f"folders cannot be given where the root is {self.url}: all lies below it"
+        if self.url and (self.scored_table or self.folders.model_dump(exclude_none=True)):
+            what = "scored_table" if self.scored_table else "folders"
+            msg = f"{what} cannot be given where the root is {self.url}: all lies below it"
             raise ValueError(msg)
         homes: dict[Path, str] = {}
         for name in Folders.model_fields:
@@ -174,6 +181,7 @@ class Feed(BaseModel):
             update={
                 "root": self.root if self.url else str(base / self.root),
                 "folders": Folders(**moved),
+                "scored_table": self.scored_table and resolved_table(self.scored_table, base),
                 "policy": self.policy.model_copy(update={"rules": rules}),
             }
         )
@@ -280,15 +288,7 @@ class Feed(BaseModel):
     # ----- when to try again -----
 
     def try_again(self, attempts: int, failed: datetime) -> datetime:
-        """Say when a batch is worth another attempt.
-
-        Args:
-            attempts: How many failed so far, at least one.
-            failed: When the last one did.
-
-        Returns:
-            The instant before which the batch is left alone.
-        """
+        """Say when a batch is worth another attempt, after so many failed, the last one then."""
         # The exponent is bounded, or a feed that is down for weeks would overflow a float.
         pause = self.backoff_seconds * 2 ** min(attempts - 1, 30)
         return failed + timedelta(seconds=min(pause, self.max_backoff_seconds))

@@ -11,6 +11,7 @@ from ...expectations.errors import (
     BatchChanged,
     BatchUnavailable,
     RegistryUnavailable,
+    TableUnavailable,
     UnsupportedBatch,
 )
 from ...expectations.judge.checking import check
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ..feed.receipt import Receipt
 
 # Worth another try at once: the rest of the machinery does not mend itself in seconds.
-TRANSIENT = (OSError, RegistryUnavailable, BatchUnavailable)
+TRANSIENT = (OSError, RegistryUnavailable, BatchUnavailable, TableUnavailable)
 _CHUNK = 1 << 20  # bytes
 
 

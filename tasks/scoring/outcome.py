@@ -14,6 +14,7 @@ from ...expectations.errors import (
     GateError,
     ModelNotFound,
     RegistryUnavailable,
+    TableUnavailable,
 )
 from ...expectations.escaping import slug
 from ...expectations.verdict.verdict import GATE_VERSION, BatchInfo
@@ -36,7 +37,14 @@ if TYPE_CHECKING:
     from .predictions import Scored
 
 # Not the batch's fault, however often it happens: these never park a batch.
-_MACHINERY = (OSError, BatchUnavailable, RegistryUnavailable, ModelNotFound, ContractChanged)
+_MACHINERY = (
+    OSError,
+    BatchUnavailable,
+    RegistryUnavailable,
+    TableUnavailable,
+    ModelNotFound,
+    ContractChanged,
+)
 # What receipts keep of the values of columns, by their own names for it.
 _KEPT_VALUES = {
     "null_counts": "nulls",

@@ -4,12 +4,16 @@ Each batch passes the ``CHECKPOINTS`` in order, under its claim. Every write is 
 folder, before the next one begins. The plan is the turning point: before it nothing outside
 ``.staging`` has changed, and the attempt is begun anew; after it every step is written down and can
 be repeated, so recovery goes forward, and judges and scores nothing twice. The receipt is the
-commit: with it the batch is done. Nothing is overwritten: each public name must be free.
+commit: with it the batch is done. Nothing is overwritten: each public name must be free. Where a
+feed has a table, staged predictions are appended to it before they are moved: once, however often
+the plan is repeated.
 """
 
 from __future__ import annotations
 
 import logging
+from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -109,6 +113,7 @@ def apply_plan(feed: Feed, plan: CommitPlan) -> Receipt:
 
     OSError: a step failed; the next recovery makes it.
     """
+    _append_scored(feed, plan)
     _return_later_delivery(feed, plan)
     batch, todo = plan.receipt.batch.id, _without_what_is_gone(feed, plan)
     made = _count_made(feed, todo.moves)
@@ -130,6 +135,24 @@ def apply_plan(feed: Feed, plan: CommitPlan) -> Receipt:
     _drop_marker(feed.inbox / receipt.batch.identity.path)
     clean_up(feed, batch)
     return receipt
+
+
+def _append_scored(feed: Feed, plan: CommitPlan) -> None:
+    """Append predictions to the feed's table; TableUnavailable if that fails."""
+    receipt = plan.receipt
+    step = next((m for m in plan.moves if m.destination == receipt.outputs.predictions), None)
+    # What has been moved was appended before.
+    if feed.scored_table and step and lexists(feed.resolve(step.source)):
+        from .table_appends import Appended, append_once
+
+        appended = Appended(
+            key="/".join([feed.name, *PurePath(step.destination).parts[-3:]]),
+            file=feed.resolve(step.source),
+            stamps={"_batch": receipt.batch.id, "_model": receipt.model.pinned},
+            redact=receipt.verdict is None or receipt.verdict.policy.redact,
+            passed=partial(log_checkpoint, receipt.batch.id),
+        )
+        append_once(feed.scored_table, appended)
 
 
 def _count_made(feed: Feed, moves: tuple[Rename, ...]) -> int:

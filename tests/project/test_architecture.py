@@ -78,12 +78,16 @@ IMPORTERS = {
     ],
     "obstore": ["expectations.stores.objects"],
     "apprise": ["tasks.alerts.notifier"],
-    "deltalake": ["expectations.readers.tables.delta", "tasks.stores.followed"],
+    "deltalake": [
+        "expectations.readers.tables.delta",
+        "tasks.storage.table_appends",
+        "tasks.stores.followed",
+    ],
     "pyiceberg": ["expectations.readers.tables.iceberg"],
     "jinja2": ["expectations.report.templating", "tasks.setup.new_feed"],
     "sklearn": ["flows.demo.flights"],
-    "adbc_driver_postgresql": ["expectations.readers.sql.engines"],
-    "duckdb": ["expectations.readers.sql.engines"],
+    "adbc_driver_postgresql": ["expectations.readers.sql.engines", "tasks.storage.table_appends"],
+    "duckdb": ["expectations.readers.sql.engines", "tasks.storage.table_appends"],
 }
 # The only imports that run upwards, and so close a cycle.
 UPWARDS = [

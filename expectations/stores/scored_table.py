@@ -1,0 +1,70 @@
+"""The table to which a feed appends its predictions, as a URL names it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FORMS = (
+    "delta://FOLDER, or duckdb:///FILE or postgresql://HOST/DATABASE with the option table=NAME; "
+    "Iceberg and other databases are not written to"
+)
+_NO_SECRETS = "leave the password to PGPASSWORD or ~/.pgpass: a feed's file is no place for it"
+
+
+class ScoredTable(NamedTuple):
+    """Where it is.
+
+    Attributes:
+        scheme: ``delta``, ``duckdb`` or ``postgresql``.
+        place: The folder, the file, or the URL of the server's database.
+        name: The table's name, with or without a schema; empty for Delta.
+    """
+
+    scheme: str
+    place: str
+    name: str
+
+    @property
+    def url(self) -> str:
+        """The same as text."""
+        if self.scheme == "delta":
+            return f"delta://{self.place}"
+        if self.scheme == "duckdb":
+            return f"duckdb:///{self.place}?{urlencode({'table': self.name})}"
+        sign = "&" if "?" in self.place else "?"
+        return f"{self.place}{sign}{urlencode({'table': self.name})}"
+
+
+def parse_table(url: str) -> ScoredTable:
+    """Take a URL apart; ValueError if it names no table, or has a password."""
+    scheme, _, rest = url.partition("://")
+    place, _, query = rest.partition("?")
+    options = dict(parse_qsl(query))
+    name = options.pop("table", "")
+    if ":" in rest.rpartition("@")[0] or any("password" in option for option in options):
+        raise ValueError(_NO_SECRETS)
+    if scheme == "postgresql" and name:
+        more = f"?{urlencode(options)}" if options else ""
+        return ScoredTable(scheme, f"{scheme}://{place}{more}", name)
+    if scheme == "duckdb" and name and len(place) > 1 and place.startswith("/"):
+        return ScoredTable(scheme, place.removeprefix("/"), name)
+    if scheme == "delta" and rest:
+        return ScoredTable(scheme, rest, "")
+    msg = f"write {_FORMS}"
+    raise ValueError(msg)
+
+
+def valid_table(url: str) -> str:
+    """Return a URL that names a table; ValueError if it does not."""
+    return parse_table(url).url
+
+
+def resolved_table(url: str, base: Path) -> str:
+    """Count a relative path from a folder."""
+    table = parse_table(url)
+    on_disk = table.scheme != "postgresql"
+    return table._replace(place=str(base / table.place)).url if on_disk else url

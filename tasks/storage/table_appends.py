@@ -1,0 +1,232 @@
+"""Rows appended to a table once, however often the append is repeated.
+
+The rows and a note of them are one transaction: a line of the table ``signature_gate_ledger`` in a
+database, an application transaction in Delta. Whoever finds the note appends nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...expectations.errors import GateError, TableUnavailable, needs_extra
+from ...expectations.stores.scored_table import ScoredTable, parse_table
+from .atomic import flush
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+
+# Point reached -> why it is safe to die right after it.
+TABLE_CHECKPOINTS: dict[str, str] = {
+    "rows written": "nothing is committed, and the database rolls back; recovery appends",
+    "rows committed": "the note was committed with them; recovery appends nothing",
+}
+_WIDER = {"null": pa.string(), "halffloat": pa.float32()}
+_ROWS, _RACES = 65_536, 20
+_MAKE = """create table signature_gate_ledger (
+    batch text primary key, rows bigint not null, noted timestamptz default current_timestamp
+)"""
+_NOTE = """insert into signature_gate_ledger (batch, rows) values ($1, $2)
+on conflict do nothing returning rows"""
+
+
+class Appended(NamedTuple):
+    """What is to be appended.
+
+    Attributes:
+        key: Names it among all that is ever appended to the table; the same in each attempt.
+        file: A Parquet file with the rows.
+        stamps: Text by the name of a further column.
+        redact: Whether errors may not quote what a library says.
+        passed: Called with each of the ``TABLE_CHECKPOINTS``.
+    """
+
+    key: str
+    file: Path
+    stamps: Mapping[str, str]
+    redact: bool
+    passed: Callable[[str], None]
+
+    @contextmanager
+    def rows(self, like: pa.Schema | None = None) -> Generator[pa.RecordBatchReader]:
+        """Read the rows piece by piece, in the types of ``like`` where it has a column."""
+        with pq.ParquetFile(self.file) as file:
+            arrived = file.schema_arrow.remove_metadata()
+            stamps = {name: v for name, v in self.stamps.items() if name not in arrived.names}
+            for name in stamps:
+                arrived = arrived.append(pa.field(name, pa.string()))
+            wanted = pa.schema([_field(field, like) for field in arrived])
+
+            def pieces() -> Iterator[pa.RecordBatch]:
+                for batch in file.iter_batches(_ROWS):
+                    stamped = [pa.repeat(value, batch.num_rows) for value in stamps.values()]
+                    columns: Any = [*batch.columns, *stamped]
+                    table = pa.Table.from_arrays(columns, names=arrived.names)
+                    yield from table.cast(wanted).to_batches()
+
+            yield pa.RecordBatchReader.from_batches(wanted, pieces())
+
+
+def _field(field: pa.Field[Any], like: pa.Schema | None) -> pa.Field[Any]:
+    if like is not None and field.name in like.names:
+        return field.with_type(like.field(field.name).type)
+    kind: Any = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    kind = _WIDER.get(str(kind), kind)
+    if pa.types.is_timestamp(kind):  # what every table can hold
+        kind = pa.timestamp("us", "UTC") if kind.tz else pa.timestamp("us")
+    return field.with_type(kind)
+
+
+def reach(url: str) -> None:
+    """Refuse a table whose driver is missing or whose server does not answer, before any work."""
+    table = parse_table(url)
+    if table.scheme == "postgresql":
+        _told(table, lambda: _connected(table).close(), redact=False)
+    else:
+        driver, extra = ("deltalake", "delta") if table.scheme == "delta" else ("duckdb", "sql")
+        with needs_extra(extra):
+            import_module(driver)
+
+
+def append_once(url: str, appended: Appended) -> bool:
+    """Append rows, unless that has been done.
+
+    Returns:
+        Whether they were appended now.
+
+    Raises:
+        TableUnavailable: Nothing was appended, or that is not known; repeat it.
+    """
+    table = parse_table(url)
+    return _told(table, lambda: _WRITERS[table.scheme](table, appended), redact=appended.redact)
+
+
+def _told(table: ScoredTable, act: Callable[[], Any], *, redact: bool) -> Any:
+    failed: Exception | None = None
+    try:
+        return act()
+    except GateError:
+        raise
+    except Exception as error:  # noqa: BLE001 - each driver has its own
+        failed = error
+    words = (
+        "its words are withheld by policy redact"
+        if redact
+        else str(failed).strip().partition("\n")[0]
+    )
+    named = f"table {table.name} of {table.place}" if table.name else f"table {table.place}"
+    msg = f"{named} takes no rows: {words}. Mend it; the next run appends them."
+    raise TableUnavailable(msg) from (None if redact else failed)
+
+
+def _connected(table: ScoredTable) -> Any:
+    with needs_extra("sql"):
+        from adbc_driver_postgresql import dbapi
+    return dbapi.connect(table.place)
+
+
+def _to_postgresql(table: ScoredTable, appended: Appended) -> bool:
+    schema, _, name = table.name.rpartition(".")
+    with _connected(table) as connection, connection.cursor() as cursor:
+
+        def is_there(quoted: str) -> bool:
+            cursor.execute("select to_regclass($1) is not null", (quoted,))
+            return cursor.fetchone()[0]
+
+        if not is_there("signature_gate_ledger"):
+            cursor.execute(_MAKE)
+            connection.commit()
+        cursor.execute(_NOTE, _noted(table, appended))
+        if cursor.fetchone() is None:
+            return False
+        known = is_there(_quoted(table.name))
+        like = (
+            connection.adbc_get_table_schema(name, db_schema_filter=schema or None)
+            if known
+            else None
+        )
+        with appended.rows(like) as rows:
+            mode = "append" if known else "create"
+            cursor.adbc_ingest(name, rows, mode=mode, db_schema_name=schema or None)
+        appended.passed("rows written")
+        connection.commit()
+    appended.passed("rows committed")
+    return True
+
+
+def _noted(table: ScoredTable, appended: Appended) -> tuple[str, int]:
+    return f"{table.name}: {appended.key}", pq.read_metadata(appended.file).num_rows
+
+
+def _to_duckdb(table: ScoredTable, appended: Appended) -> bool:
+    with needs_extra("sql"):
+        import duckdb
+    quoted = _quoted(table.name)
+    with duckdb.connect(table.place) as connection, appended.rows() as rows:
+        connection.begin()
+        connection.execute(_MAKE.replace("table", "table if not exists", 1))
+        if not connection.execute(_NOTE, _noted(table, appended)).fetchall():
+            return False
+        connection.register("no_rows", pa.Table.from_batches([], rows.schema))
+        connection.register("new_rows", rows)
+        connection.execute(f"create table if not exists {quoted} as from no_rows")
+        connection.execute(f"insert into {quoted} by name from new_rows")
+        appended.passed("rows written")
+        connection.commit()
+    appended.passed("rows committed")
+    return True
+
+
+def _quoted(name: str) -> str:
+    return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
+
+
+def _to_delta(table: ScoredTable, appended: Appended) -> bool:
+    with needs_extra("delta"):
+        from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+        from deltalake.exceptions import CommitFailedError
+    with appended.rows() as rows:
+        DeltaTable.create(table.place, rows.schema, mode="ignore")
+    note = CommitProperties(app_transactions=[Transaction(appended.key, 1)])
+    for _ in range(_RACES):
+        delta = DeltaTable(table.place)
+        if delta.transaction_version(appended.key) is not None:
+            os.sync()  # its worker may have died before it flushed
+            return False
+        like: Any = pa.schema(cast("Any", delta.schema().to_arrow()))
+        with appended.rows(like) as rows:
+            appended.passed("rows written")
+            try:
+                # By the object that had no note: a fresh one would take the same note twice.
+                write_deltalake(
+                    delta, rows, mode="append", schema_mode="merge", commit_properties=note
+                )
+            except CommitFailedError:
+                continue
+        _flush_commit(Path(table.place), delta.version())
+        appended.passed("rows committed")
+        return True
+    msg = f"{_RACES} others wrote first"
+    raise TimeoutError(msg)
+
+
+def _flush_commit(folder: Path, version: int) -> None:
+    """Let a commit outlast a power cut, which its own writer does not."""
+    log = folder / "_delta_log" / f"{version:020}.json"
+    for line in log.read_text("utf-8").splitlines() if log.exists() else ():
+        if added := json.loads(line).get("add"):
+            flush(folder / unquote(added["path"]))
+    for place in (log, log.parent, folder):
+        if place.exists():
+            flush(place)
+
+
+_WRITERS = {"postgresql": _to_postgresql, "duckdb": _to_duckdb, "delta": _to_delta}
