@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 from urllib.parse import parse_qsl, urlencode
+
+from pydantic import AfterValidator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,13 +60,11 @@ def parse_table(url: str) -> ScoredTable:
     raise ValueError(msg)
 
 
-def valid_table(url: str) -> str:
-    """Return a URL that names a table; ValueError if it does not."""
-    return parse_table(url).url
-
-
 def resolved_table(url: str, base: Path) -> str:
     """Count a relative path from a folder."""
     table = parse_table(url)
     on_disk = table.scheme != "postgresql"
     return table._replace(place=str(base / table.place)).url if on_disk else url
+
+
+TableUrl = Annotated[str, AfterValidator(lambda url: parse_table(url).url)]

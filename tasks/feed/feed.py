@@ -15,7 +15,7 @@ from ...expectations.documents import DocumentError, read_yaml
 from ...expectations.errors import InvalidFeed
 from ...expectations.escaping import slug
 from ...expectations.stores.objects import is_object_url
-from ...expectations.stores.scored_table import resolved_table, valid_table
+from ...expectations.stores.scored_table import TableUrl, resolved_table
 from .duration import Duration, TimeZone
 from .safe_folders import Folders, Root, Workspace, local_home, refuse_unsafe_folders
 
@@ -87,7 +87,7 @@ class Feed(BaseModel):
     archive: bool = Field(
         False, description="Whether scored batches leave the inbox for the archive."
     )
-    scored_table: Annotated[str, AfterValidator(valid_table)] | None = Field(
+    scored_table: TableUrl | None = Field(
         None,
         description="A table to which predictions are appended too, each batch once: "
         "`delta://FOLDER`, `duckdb:///FILE?table=NAME`, `postgresql://HOST/DATABASE?table=NAME`.",

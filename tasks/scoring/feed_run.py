@@ -128,14 +128,9 @@ def current_intent(feed: Feed, timeout: float | None = None) -> Intent:
         ModelNotFound: The registry knows no such model, version or alias.
         NoContract: The model's signature decides nothing.
         RegistryUnavailable: No answer within the timeout.
-        TableUnavailable: The table for predictions does not answer.
     """
     from ...expectations.registry.client import load_contract
 
-    if feed.scored_table:
-        from ..storage.table_appends import reach
-
-        reach(feed.scored_table)
     intent = Intent.to_score(feed, load_contract(feed.model, timeout))
     return intent.model_copy(update={"past": baseline_of(feed, intent)})
 
