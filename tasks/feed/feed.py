@@ -117,9 +117,8 @@ class Feed(BaseModel):
 
     @model_validator(mode="after")
     def _tell_folders_apart(self) -> Self:
-        if self.url and (self.scored_table or self.folders.model_dump(exclude_none=True)):
-            what = "scored_table" if self.scored_table else "folders"
-            msg = f"{what} cannot be given where the root is {self.url}: all lies below it"
+        if self.url and self.folders.model_dump(exclude_none=True):
+            msg = f"folders cannot be given where the root is {self.url}: all lies below it"
             raise ValueError(msg)
         homes: dict[Path, str] = {}
         for name in Folders.model_fields:

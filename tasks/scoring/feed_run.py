@@ -214,8 +214,7 @@ def record_failure(
 ) -> Receipt:
     """Record that a batch could not be scored for want of a registry, a disk or a worker.
 
-    The receipt is written into the feed if that is possible; if not, the run's summary and the next
-    attempt must do.
+    Where no receipt can be written, the run's summary and the next attempt must do.
     """
     path = feed.resolve(candidate.place)
     attempt = Attempt(feed, candidate.batch, path, intent, 0, None, datetime.now(UTC))
@@ -223,7 +222,9 @@ def record_failure(
     try:
         if feed.url:
             with workspace(feed, candidate.batch.id) as work:
-                here = work and record_failure(work.feed, intent, candidate, error)
+                # What is missing after a commit the next run makes.
+                done = work and ReceiptStore(work.feed).is_settled(candidate.batch.id)
+                here = work and not done and record_failure(work.feed, intent, candidate, error)
                 return here or errored(attempt, error)
         with claimed(feed, candidate.batch.id) as won:
             if won and not is_planned(feed, candidate.batch.id):
@@ -265,7 +266,7 @@ def _overtaken(
     return None
 
 
-_DETAILS: dict[Literal["claimed", "changed", "unfinished"], str] = {
+_DETAILS: dict[str, str] = {
     "claimed": "another worker has it",
     "changed": "was altered or taken away after it was listed; the next run looks again",
     "unfinished": "was left half done, and cannot be finished yet; the next run tries again",

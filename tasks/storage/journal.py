@@ -138,16 +138,22 @@ def apply_plan(feed: Feed, plan: CommitPlan) -> Receipt:
 
 
 def _append_scored(feed: Feed, plan: CommitPlan) -> None:
-    """Append predictions to the feed's table; TableUnavailable if that fails."""
     receipt = plan.receipt
     step = next((m for m in plan.moves if m.destination == receipt.outputs.predictions), None)
     # What has been moved was appended before.
-    if feed.scored_table and step and lexists(feed.resolve(step.source)):
+    if step and lexists(feed.resolve(step.source)):
+        append_predictions(feed, receipt, feed.resolve(step.source))
+
+
+def append_predictions(feed: Feed, receipt: Receipt, file: Path) -> None:
+    """Append predictions to the feed's table, if it has one; TableUnavailable if that fails."""
+    published = receipt.outputs.predictions
+    if feed.scored_table and published:
         from .table_appends import Appended, append_once
 
         appended = Appended(
-            key="/".join([feed.name, *PurePath(step.destination).parts[-3:]]),
-            file=feed.resolve(step.source),
+            key="/".join([feed.name, *PurePath(published).parts[-3:]]),
+            file=file,
             stamps={"_batch": receipt.batch.id, "_model": receipt.model.pinned},
             redact=receipt.verdict is None or receipt.verdict.policy.redact,
             passed=partial(log_checkpoint, receipt.batch.id),

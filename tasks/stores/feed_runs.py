@@ -11,6 +11,7 @@ from ...expectations.stores.objects import ObjectStore
 from ..feed.inbox import SkippedBatch
 from ..feed.receipt_store import ReceiptStore
 from ..storage.atomic import make_folder, remove
+from ..storage.journal import append_predictions
 from .batches import look_into_store
 from .lease import CLAIMS, is_held
 from .leftovers import remove_leftovers
@@ -47,23 +48,27 @@ def ready_batches(feed: Feed, *, tidy: bool = True) -> Inbox:
 
 def _tidied(feed: Feed, store: ObjectStore, in_inbox: Collection[str]) -> Iterator[SkippedBatch]:
     """Finish what workers left that died after their commit; the others' leases have heirs."""
-    for lease in list(store.list(CLAIMS)):
-        batch = lease.key.rpartition("/")[2]
-        if batch.startswith(".") or batch.endswith(".intent") or is_held(store, lease):
+    claims = {found.key.rpartition("/")[2]: found for found in store.list(CLAIMS)}
+    for batch in sorted({name.removesuffix(".intent") for name in claims if name[0] != "."}):
+        lease = claims.get(batch)
+        if lease and is_held(store, lease):
             continue
         try:
             if batch in in_inbox and not ReceiptStore(feed).is_settled(batch):
                 continue
             with workspace(feed, batch) as work:
                 if work:
-                    _tidy(feed, work)
+                    _tidy(work)
         except (GateError, OSError) as error:
             yield SkippedBatch(batch=batch, why="unfinished", detail=str(error))
 
 
-def _tidy(feed: Feed, work: StoreWorkspace) -> None:
-    receipts = ReceiptStore(feed).for_batch(work.batch)
-    for receipt in receipts:
+def _tidy(work: StoreWorkspace) -> None:
+    for receipt in ReceiptStore(work.feed).for_batch(work.batch):
+        published = receipt.outputs.predictions
+        if work.feed.scored_table and published:
+            work.fetch([work.store.head(published)])
+            append_predictions(work.feed, receipt, work.feed.resolve(published))
         remove_leftovers(work.store, receipt)
     work.store.delete(intent_key(work.batch))
 

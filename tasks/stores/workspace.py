@@ -22,7 +22,7 @@ from ...expectations.stores.objects import ObjectStore
 from ..feed.identity import Identity, identify
 from ..feed.untold import mark_untold
 from ..storage.atomic import make_folder, move
-from ..storage.journal import log_checkpoint
+from ..storage.journal import append_predictions, log_checkpoint
 from .batches import INBOX, etag_of, objects_at
 from .lease import CLAIMS, leased
 from .leftovers import remove_leftovers, sweep
@@ -41,7 +41,8 @@ CHECKPOINTS: dict[str, str] = {
     "bound": "the intent names the pinned version; the heir keeps to it",
     "staged": "everything lies on the worker's disk; the heir begins anew",
     "uploaded": "no receipt names what was uploaded; the heir removes it after its own commit",
-    "committed": "the receipt is there; what has another place now is deleted by whoever comes",
+    "committed": "the receipt is there; whoever comes appends its rows to the feed's table",
+    "appended": "what has another place now is deleted by whoever comes",
     "tidied": "nothing is left but an intent and a lease; whoever comes removes them",
 }
 _PUBLISHED = ("scored", "quarantine", "archive")
@@ -114,6 +115,10 @@ class StoreWorkspace:
         log_checkpoint(self.batch, "committed")
         mark_untold(self.feed, receipt)
         note_receipt(self.feed, receipt_key(self.batch, self.number), receipt, body)
+        if receipt.outputs.predictions:
+            file = self.feed.resolve(receipt.outputs.predictions)
+            append_predictions(self.feed, receipt, file)
+        log_checkpoint(self.batch, "appended")
         remove_leftovers(self.store, receipt)
         sweep(self.feed, self.store, self.before, receipt)
         log_checkpoint(self.batch, "tidied")

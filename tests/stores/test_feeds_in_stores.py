@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 from feeds import gaps, rows
 from kept_feeds import deliver_to, keys_of_rows, receipts_of, unnamed
+from killed_process import score_and_die
 from live_object_store import SECRET, keys, put
 
 from signature_gate.expectations.errors import InvalidFeed
@@ -257,3 +259,48 @@ def test_a_feed_file_names_the_store(tmp_path: Path) -> None:
     path.write_text(json.dumps({"name": "line", "model": "models:/m/1", "root": "s3://b/feed/"}))
 
     assert Feed.load(path).url == "s3://b/feed"
+
+
+def table_rows(table: Path) -> list[str]:
+    """Read the keys of a Delta table."""
+    return sorted(pl.read_delta(str(table))["key"].to_list())
+
+
+@pytest.mark.parametrize("point", ["staged", "uploaded", "committed", "rows committed", "appended"])
+def test_predictions_are_appended_to_a_table_once(
+    store_feed: MakeFeed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    """Whenever the worker dies: the receipt in the store decides whose rows they are."""
+    monkeypatch.setenv("SIGNATURE_GATE_LEASE", "0")
+    feed = store_feed(policy=SPLIT, scored_table=f"delta://{tmp_path}/scored")
+    put(feed, "good.parquet", rows(3))
+    put(feed, "some.parquet", gaps(6, nulls=2).with_columns(pl.col("key").str.replace("k", "s")))
+
+    assert score_and_die(feed, point) == -9
+    time.sleep(2)
+    score_feed(feed)
+    score_feed(feed)
+
+    assert table_rows(tmp_path / "scored") == ["k0", "k1", "k2", "s2", "s3", "s4", "s5"]
+    assert unnamed(feed) == set()
+
+
+def test_a_table_that_takes_no_rows_gets_them_in_the_next_run(
+    store_feed: MakeFeed, tmp_path: Path
+) -> None:
+    """The batch is committed; the run says what is missing, and records no second end of it."""
+    place = tmp_path / "scored"
+    feed = store_feed(policy=SPLIT, scored_table=f"delta://{place}")
+    put(feed, "good.parquet", rows(3))
+    place.write_text("in the way")
+
+    [failed] = score_feed(feed).receipts
+    still = score_feed(feed)
+    place.unlink()
+    score_feed(feed)
+
+    assert failed.error
+    assert failed.error.kind == "TableUnavailable"
+    assert [left.why for left in still.left] == ["unfinished"]
+    assert [receipt.disposition for receipt in receipts_of(feed)] == ["passed"]
+    assert table_rows(place) == ["k0", "k1", "k2"]

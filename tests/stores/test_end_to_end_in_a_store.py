@@ -1,0 +1,86 @@
+"""A feed in a bucket with a Delta table for its predictions, on real servers, by schedule."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import httpx
+import polars as pl
+import pytest
+import yaml
+from feeds import rows
+from kept_feeds import receipts_of
+from live_object_store import keys, put
+from live_platform import Platform, wait_for
+from platform_commands import MLFLOW_SERVER, POOL, PREFECT_SERVER, WORKER
+
+from signature_gate.tasks.feed.feed import Feed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_REGISTER = """
+import mlflow, pandas as pd
+from mlflow.models import infer_signature
+from sklearn.linear_model import LinearRegression
+frame = pd.DataFrame({"a": [0.0, 1.0, 2.0], "n": [0, 1, 3]})
+model = LinearRegression().fit(frame, frame["a"] + frame["n"])
+outcome = pd.DataFrame({"outcome": model.predict(frame)})
+mlflow.sklearn.log_model(model, name="line", signature=infer_signature(frame, outcome),
+    serialization_format="cloudpickle", pip_requirements=["scikit-learn"],
+    registered_model_name="line")
+mlflow.MlflowClient().set_registered_model_alias("line", "champion", "1")
+"""
+
+
+@pytest.fixture
+def platform(bucket: str, tmp_path: Path) -> Iterator[Platform]:
+    """Start a Prefect server, an MLflow server, and a worker, which know the store."""
+    folder = tmp_path / "platform"
+    folder.mkdir()
+    (folder / "register.py").write_text(_REGISTER)
+    platform = Platform(folder)
+    platform.environment |= {k: v for k, v in os.environ.items() if k.startswith(("AWS_", "XDG_"))}
+    try:
+        for command in (PREFECT_SERVER, MLFLOW_SERVER):
+            platform.start(command)
+        wait_for(platform.is_healthy, "the Prefect server")
+        platform.run(POOL)
+        platform.start(WORKER)
+        wait_for(lambda: httpx.get(f"{platform.mlflow}/health").is_success, "the MLflow server")
+        platform.run("python register.py")
+        yield platform
+    finally:
+        platform.stop()
+        print(platform.logs())  # noqa: T201 - pytest shows it if the test failed
+        assert platform.alive() == []
+
+
+def test_a_scheduled_run_scores_from_a_bucket_into_a_table(platform: Platform, bucket: str) -> None:
+    """One batch is scored into Delta, one quarantined and then released with a repaired file."""
+    table = platform.folder / "scored"
+    fields = {
+        "name": "line",
+        "model": "models:/line@champion",
+        "root": f"{bucket}/feeds/line",
+        "schedule": "* * * * *",
+        "scored_table": f"delta://{table}",
+        "archive": True,
+        "policy": {"keep": ["key"]},
+    }
+    (platform.folder / "line.yaml").write_text(yaml.safe_dump(fields))
+    feed = Feed.parse(fields)
+    put(feed, "good.parquet", rows(3))
+    put(feed, "bad.parquet", pl.DataFrame({"key": ["z"], "other": [1]}))
+
+    platform.run("signature-gate deploy line.yaml")
+    wait_for(lambda: len(receipts_of(feed)) == 2, "a scheduled run", 240)
+    rows(1, key=["z"]).write_parquet(platform.folder / "repaired.parquet")
+    platform.run("signature-gate quarantine release line.yaml bad.parquet --file repaired.parquet")
+
+    assert sorted(pl.read_delta(str(table))["key"].to_list()) == ["k0", "k1", "k2", "z"]
+    assert [r.disposition for r in receipts_of(feed)].count("passed") == 2
+    folders = {key.partition("/")[0] for key in keys(feed)}
+    assert folders == {"archive", "receipts", "scored"}
