@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ..feed.run_summary import RunSummary
 
 _log = logging.getLogger("signature_gate.lifecycle")
+_Why = Literal["claimed", "changed", "unfinished"]
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,7 @@ def _score_in_any_case(
 
 def _overtaken(
     store: ReceiptStore, intent: Intent, candidate: Candidate, again: bool
-) -> Literal["claimed", "changed", "unfinished"] | None:
+) -> _Why | None:
     """Look once more, now that nobody else may: other workers, and producers, were not idle."""
     feed, batch = store.feed, candidate.batch
     path = feed.resolve(candidate.place)
@@ -266,16 +267,14 @@ def _overtaken(
     return None
 
 
-_DETAILS: dict[str, str] = {
+_DETAILS: dict[_Why, str] = {
     "claimed": "another worker has it",
     "changed": "was altered or taken away after it was listed; the next run looks again",
     "unfinished": "was left half done, and cannot be finished yet; the next run tries again",
 }
 
 
-def _left_alone(
-    candidate: Candidate, why: Literal["claimed", "changed", "unfinished"]
-) -> SkippedBatch:
+def _left_alone(candidate: Candidate, why: _Why) -> SkippedBatch:
     return SkippedBatch(batch=candidate.batch.path, why=why, detail=_DETAILS[why])
 
 
