@@ -8,7 +8,6 @@ disk holds here. Other formats, and folders, are fetched when they are opened.
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -47,7 +46,7 @@ def open_object(url: str, contract: Contract, policy: Policy) -> OpenedBatch:
     store = ObjectStore(f"{url.partition('://')[0]}://{bucket}")
     place = new_download()
     spool = _Spool(place.folder)
-    weakref.finalize(spool, place.discard)
+    place.lasts_with(spool)
     try:
         found = store.head(key)
     except FileNotFoundError:

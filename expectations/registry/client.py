@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +92,7 @@ def load_model(model: ModelVersion, fingerprint: str, timeout: float | None = No
     except BaseException:
         download.discard()
         raise
-    weakref.finalize(loaded, download.discard)
+    download.lasts_with(loaded)
     return loaded
 
 

@@ -7,6 +7,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import finalize
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -22,6 +23,10 @@ class Download(NamedTuple):
 
     folder: Path
     lock: FileLock
+
+    def lasts_with(self, reader: object) -> None:
+        """Remove the folder with the last object that can read it."""
+        finalize(reader, self.discard)
 
     def discard(self) -> None:
         """Remove the folder."""

@@ -345,19 +345,6 @@ def test_a_relative_path_counts_from_the_file(tmp_path: Path) -> None:
         assert Feed.load(tmp_path / "feed.yaml").scored_table == resolved
 
 
-def test_a_feed_in_an_object_store_has_no_table() -> None:
-    """There an attempt that is fenced off could have appended before."""
-    with pytest.raises(InvalidFeed, match="scored_table cannot be given where the root is s3://"):
-        Feed.parse(
-            {
-                "name": "f",
-                "model": "models:/m/1",
-                "root": "s3://bucket/f",
-                "scored_table": "delta:///scores",
-            }
-        )
-
-
 @pytest.mark.parametrize(
     ("url", "said"),
     [

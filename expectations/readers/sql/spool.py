@@ -7,36 +7,35 @@ the system's folder for such (``TMPDIR``), and is gone with the last object that
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
-from weakref import finalize
 
 import pyarrow as pa
 
 from ...batch.batch import Batch, UnreadableError
 from ...batch.growing_parquet import GrowingParquet
+from ...stores.downloads import new_download
 from ...verdict.verdict import BatchInfo
 from ..parquet import open_parquet
 from .engines import rows_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ...contract.policy import Policy
     from .query import Query
 
 
 def open_query(query: Query, policy: Policy) -> Batch:
     """Run a query, and open what it gave; raises what ``rows_of`` raises."""
-    folder = Path(mkdtemp(prefix="signature-gate-"))
+    place = new_download()
     try:
-        file = folder / "rows.parquet"
+        file = place.folder / "rows.parquet"
         _write(file, query, redact=policy.redact)
         batch = open_parquet(file)
     except BaseException:
-        rmtree(folder)
+        place.discard()
         raise
-    finalize(batch.scan, rmtree, folder, ignore_errors=True)
+    place.lasts_with(batch.scan)
     info = describe_query(query).model_copy(update={"columns": batch.info.columns})
     return replace(batch, info=info)
 

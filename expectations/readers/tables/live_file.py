@@ -9,11 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import finalize
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,11 +17,13 @@ import pyarrow.parquet as pq
 from ...batch.batch import Batch, OpenedBatch, UnreadableError, columns_of
 from ...batch.query import REDELIVER, unreadable
 from ...batch.streaming import ReadAtPlaces, ReadInPieces, WithColumns
+from ...stores.downloads import new_download
 from ...verdict.verdict import BatchInfo
 from ..parquet import open_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import polars as pl
 
@@ -148,16 +146,16 @@ class LiveFile:
 
     def _copied(self) -> _Opened:
         """Write the live rows to a file that goes away with the last scan of it."""
-        folder = Path(mkdtemp(prefix="signature-gate-"))
+        place = new_download()
         try:
-            with pq.ParquetWriter(folder / "live.parquet", self.columns.schema) as writer:
+            with pq.ParquetWriter(place.folder / "live.parquet", self.columns.schema) as writer:
                 for rows in self.client():
                     writer.write_batch(rows)
-            batch = open_parquet(folder / "live.parquet")
+            batch = open_parquet(place.folder / "live.parquet")
         except BaseException:
-            rmtree(folder)
+            place.discard()
             raise
-        finalize(batch.scan, rmtree, folder, ignore_errors=True)
+        place.lasts_with(batch.scan)
         return _Opened(batch, batch.scan, {name: name for name in batch.sources}, True)
 
 
