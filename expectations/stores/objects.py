@@ -227,4 +227,7 @@ def _etag(meta: Any) -> str:
 
 def _said(url: str, key: str, text: str) -> str:
     words = text.partition("\n")[0][:_LONGEST]
-    return f"{url}/{key} did not answer as it should: {words}. Try again; look after credentials."
+    remedy = "Try again; look after credentials."
+    if "invalid path" in words:
+        remedy = "Rename or delete that object."
+    return f"{url}/{key} did not answer as it should: {words}. {remedy}"

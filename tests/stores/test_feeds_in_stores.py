@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import polars as pl
 import pytest
 from feeds import gaps, rows
@@ -14,7 +15,7 @@ from kept_feeds import deliver_to, keys_of_rows, receipts_of, unnamed
 from killed_process import score_and_die
 from live_object_store import SECRET, keys, put
 
-from signature_gate.expectations.errors import InvalidFeed
+from signature_gate.expectations.errors import InvalidFeed, StoreUnavailable
 from signature_gate.expectations.stores.objects import ObjectStore
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.quarantine.discard import discard_batch
@@ -304,3 +305,14 @@ def test_a_table_that_takes_no_rows_gets_them_in_the_next_run(
     assert [left.why for left in still.left] == ["unfinished"]
     assert [receipt.disposition for receipt in receipts_of(feed)] == ["passed"]
     assert table_rows(place) == ["k0", "k1", "k2"]
+
+
+def test_a_name_that_leads_out_of_the_feed_is_refused(store_feed: MakeFeed, s3: str) -> None:
+    """No object is written beside the folder of an attempt; the error says what to do with it."""
+    feed = store_feed()
+    client: Any = boto3.client("s3", endpoint_url=s3)
+    bucket, _, place = feed.root.removeprefix("s3://").partition("/")
+    client.put_object(Bucket=bucket, Key=f"{place}/inbox/day/../../evil.parquet", Body=b"x")
+
+    with pytest.raises(StoreUnavailable, match=r"evil.parquet.*Rename or delete that object"):
+        score_feed(feed)
