@@ -56,7 +56,7 @@ def spools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     yield folder
-    # Polars may let go of a query in a thread of its own, a moment later.
+    # Polars may let go of a query in a thread of its own, seconds later.
     for _ in range(100):
         if not list(folder.iterdir()):
             break
