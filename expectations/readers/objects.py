@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ..batch.batch import OpenedBatch
 from ..batch.formats import format_of
 from ..batch.streaming import ReadAtPlaces, ReadInPieces
-from ..errors import BatchNotFound
+from ..errors import BatchChanged, BatchNotFound
 from ..stores.downloads import new_download
 from ..stores.objects import ObjectStore
 from .file import open_file
@@ -88,15 +88,18 @@ def _open_folder(
 
 def _fetch_footer(store: ObjectStore, found: Found, path: Path) -> None:
     """Put the footer at its place in a file that is otherwise a hole."""
-    data, _ = store.tail(found.key, _FIRST_TAIL)
-    length = int.from_bytes(data[-TAIL:][:4], "little") + TAIL
+    data, seen = store.tail(found.key, _FIRST_TAIL)
+    if seen.etag != found.etag:
+        msg = f"{store.url}/{found.key} was replaced while it was opened. Try again."
+        raise BatchChanged(msg)
+    first = found.size - len(data)
     with path.open("wb") as file:
         file.truncate(found.size)
-    if data.endswith(MAGIC) and length > len(data):
-        first = max(found.size - length, 0)
-    else:
-        first = found.size - len(data)
-    store.download(found, path, first)
+        file.seek(first)
+        file.write(data)
+    start = max(found.size - TAIL - int.from_bytes(data[-TAIL:][:4], "little"), 0)
+    if data.endswith(MAGIC) and start < first:
+        store.download(found, path, start, first)
     if end := end_of_another(path):
         store.download(found, path, end, min(end + 2 * len(MAGIC), found.size))
 

@@ -84,12 +84,6 @@ class ObjectStore:
             for some in self._obs.list(self._store, prefix=folder or None):
                 yield from map(_found, some)
 
-    def folders(self, folder: str) -> list[str]:
-        """Name the folders right below a folder."""
-        with self._errors(folder):
-            listed = self._obs.list_with_delimiter(self._store, prefix=folder or None)
-        return [path.rpartition("/")[2] for path in listed["common_prefixes"]]
-
     def head(self, key: str) -> Found:
         """Look at an object; FileNotFoundError if there is none."""
         with self._errors(key):

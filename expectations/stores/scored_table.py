@@ -67,4 +67,9 @@ def resolved_table(url: str, base: Path) -> str:
     return table._replace(place=str(base / table.place)).url if on_disk else url
 
 
+def resolved_follow(url: str, base: Path) -> str:
+    """Likewise for a table that is followed; what is no Delta table is refused where it is read."""
+    return resolved_table(url, base) if url.startswith("delta://") else url
+
+
 TableUrl = Annotated[str, AfterValidator(lambda url: parse_table(url).url)]

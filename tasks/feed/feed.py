@@ -15,7 +15,7 @@ from ...expectations.documents import DocumentError, read_yaml
 from ...expectations.errors import InvalidFeed
 from ...expectations.escaping import slug
 from ...expectations.stores.objects import is_object_url
-from ...expectations.stores.scored_table import TableUrl, resolved_table
+from ...expectations.stores.scored_table import TableUrl, resolved_follow, resolved_table
 from .duration import Duration, TimeZone
 from .safe_folders import Folders, Root, Workspace, local_home, refuse_unsafe_folders
 
@@ -181,6 +181,7 @@ class Feed(BaseModel):
                 "root": self.root if self.url else str(base / self.root),
                 "folders": Folders(**moved),
                 "scored_table": self.scored_table and resolved_table(self.scored_table, base),
+                "follow": self.follow and resolved_follow(self.follow, base),
                 "policy": self.policy.model_copy(update={"rules": rules}),
             }
         )

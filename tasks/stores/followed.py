@@ -1,14 +1,15 @@
 """A feed that follows a table: what each version of it added becomes a batch of the inbox.
 
 The rows are written as one Parquet file, ``<table>-v<version>.parquet``, whose bytes depend on them
-alone: a version that is written twice after a crash is the same batch. Files that were only put
-together are passed over. A version that deleted or rewrote rows is told and not delivered: which of
-its rows are new nobody can say, and what was scored of the others stays.
+and on Polars' version: one that is written twice after a crash is the same batch. Files that were
+only put together are passed over. A version that deleted or rewrote rows is told and not delivered:
+which of its rows are new nobody can say, and what was scored of the others stays.
 """
 
 from __future__ import annotations
 
 import json
+from filecmp import cmp
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
@@ -20,7 +21,7 @@ from ...expectations.errors import Misuse, needs_extra
 from ...expectations.escaping import visible
 from ..feed.inbox import SkippedBatch
 from ..feed.records import read_record
-from ..storage.atomic import atomic_write, flush, make_folder, partial_of
+from ..storage.atomic import atomic_write, flush, make_folder, partial_of, publish_new
 from .feed_runs import refuse_in_store
 
 if TYPE_CHECKING:
@@ -86,7 +87,16 @@ def _place(follow: str) -> tuple[Path, int]:
 def _versions_after(table: Path, last: int) -> list[int]:
     with needs_extra("delta"):
         from deltalake import DeltaTable
+    if not (table / "_delta_log").is_dir():
+        msg = f"no Delta table at {table}: it has no _delta_log. Mend `follow` in the feed's file."
+        raise Misuse(msg)
     newest = DeltaTable(str(table)).version()
+    if newest < last:
+        msg = (
+            f"{table} is at version {newest}, and was followed to {last}: it is another table. "
+            f"Begin anew with another folder, or remove {_STATE} beside the feed's receipts."
+        )
+        raise Misuse(msg)
     return list(range(last + 1, newest + 1))
 
 
@@ -135,7 +145,10 @@ def _write(path: Path, table: Path, version: int, added: set[str]) -> None:
     try:
         pl.concat(rows).sink_parquet(partial, engine="streaming")
         flush(partial)
-        partial.replace(path)
+        publish_new(path, partial)
+    except FileExistsError:
+        if not cmp(path, partial, shallow=False):
+            msg = f"{path} is there already, with other rows. Move it away, and run again."
+            raise Misuse(msg) from None
     finally:
         partial.unlink(missing_ok=True)
-    flush(path.parent)

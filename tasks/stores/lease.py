@@ -1,8 +1,8 @@
 """One worker for a batch at a time, where no kernel frees what the dead have locked.
 
-A lease is an object that its holder renews. Who finds one that was not renewed for ``LASTS``
-seconds, by the store's own clock, takes it over. Each body is unique, since an etag is a digest of
-the content: with equal bodies a lease that was lost and made again would look untouched. A lease
+A lease is an object that its holder renews. Who finds one that was not renewed for as long as a
+lease lasts, by the store's own clock, takes it over. Each body is unique, since an etag is a digest
+of the content: with equal bodies a lease that was lost and made again would look untouched. A lease
 spares work and proves nothing: a holder that slept may go on beside its heir. What is done is
 decided by the receipt, which only one of them can create.
 """
@@ -17,7 +17,7 @@ from datetime import timedelta
 from threading import Event, Thread
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...expectations.errors import GateError
+from ...expectations.errors import GateError, Misuse
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,7 +32,12 @@ _BETWEEN = 3  # renewals in the time that a lease lasts
 
 def lasts() -> float:
     """Seconds that a lease lasts; the clocks of stores count whole ones."""
-    return float(os.environ.get("SIGNATURE_GATE_LEASE", "60"))
+    stated = os.environ.get("SIGNATURE_GATE_LEASE", "60")
+    try:
+        return float(stated)
+    except ValueError:
+        msg = f"SIGNATURE_GATE_LEASE={stated!r} is no number; give seconds, 30 or more."
+        raise Misuse(msg) from None
 
 
 class Lease(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -12,13 +14,12 @@ from kept_feeds import keys_of_rows
 from killed_process import score_and_die
 
 from signature_gate.expectations.errors import Misuse
+from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from signature_gate.tasks.feed.feed import Feed
 
     MakeFeed = Callable[..., Feed]
 
@@ -141,3 +142,45 @@ def test_what_cannot_be_followed_is_refused_by_name(make_feed: MakeFeed, line: s
     """The error says how a table is named."""
     with pytest.raises(Misuse, match="is no delta://PATH"):
         score_feed(make_feed(follow="s3://bucket/table"))
+
+
+def test_a_file_of_the_same_name_is_not_overwritten(
+    make_feed: MakeFeed, line: str, table: Path
+) -> None:
+    """It may be somebody's batch: the error names it, and nothing is followed past it."""
+    feed = make_feed(follow=f"delta://{table}")
+    append(table, "a")
+    theirs = feed.inbox / "flights-v00000000.parquet"
+    rows(2).write_parquet(theirs)
+
+    with pytest.raises(Misuse, match="with other rows"):
+        score_feed(feed)
+    theirs.unlink()
+    score_feed(feed)
+
+    assert keys_of_rows(feed)[0] == Counter("a")
+
+
+def test_a_table_that_is_not_there_or_another_one_is_told(
+    make_feed: MakeFeed, line: str, table: Path
+) -> None:
+    """No traceback of the client's, and no silence where a table was made anew."""
+    feed = make_feed(follow=f"delta://{table}")
+    with pytest.raises(Misuse, match="no Delta table at"):
+        score_feed(feed)
+    append(table, "a")
+    append(table, "b")
+    score_feed(feed)
+    shutil.rmtree(table)
+    append(table, "c")
+
+    with pytest.raises(Misuse, match="at version 0, and was followed to 1"):
+        score_feed(feed)
+
+
+def test_a_relative_table_counts_from_the_file_of_the_feed(tmp_path: Path) -> None:
+    """As all relative places of a feed's file do."""
+    fields = {"name": "f", "model": "models:/m/1", "root": "f", "follow": "delta://lake/t@3"}
+    (tmp_path / "f.yaml").write_text(json.dumps(fields))
+
+    assert Feed.load(tmp_path / "f.yaml").follow == f"delta://{tmp_path}/lake/t@3"
