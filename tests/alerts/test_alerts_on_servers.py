@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -206,7 +207,9 @@ def test_the_server_tells_of_a_silent_feed_and_of_its_end(
     assert all("no new one has arrived since" in str(state.message) for state in found)
     wait_for(lambda: len(webhook.got("/ops")) > 1, "both messages")
     silent = {"event": {"name": ["signature-gate.feed.silent", "signature-gate.feed.resumed"]}}
-    assert len(on_server.ask("events/filter", filter=silent)["events"]) == 2
+    events = partial(on_server.ask, "events/filter", filter=silent)
+    wait_for(lambda: len(events()["events"]) > 1, "both events")
+    assert len(events()["events"]) == 2
     told = {message["title"]: message["message"] for message in webhook.got("/ops")}
     assert set(told) == {
         "[critical] quiet: no batch arrives",

@@ -10,7 +10,6 @@ import pickle
 import sqlite3
 import subprocess
 import sys
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ import pytest
 from databases import COLUMNS, Database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_checks import SPLIT, contract, kinds, violations_in
+from small_checks import SPLIT, contract, kinds, left_in, violations_in
 
 from signature_gate import GateError, Policy, Query, check, learn
 from signature_gate.expectations.errors import (
@@ -56,13 +55,7 @@ def spools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     yield folder
-    # Polars may let go of a query in a thread of its own, seconds later.
-    for _ in range(100):
-        if not list(folder.iterdir()):
-            break
-        gc.collect()
-        time.sleep(0.02)
-    assert list(folder.iterdir()) == []
+    assert left_in(folder) == []
 
 
 # ----- the same verdict -----
@@ -472,8 +465,7 @@ def test_what_was_read_lies_on_the_disk_as_long_as_it_can_be_read(
     assert rows.collect().height == len(list(spools.iterdir())) == 1
 
     del rows
-    gc.collect()
-    assert list(spools.iterdir()) == []
+    assert left_in(spools) == []
     check(Query(lite.url, "select 1 a union all select 'x'"), _double())
     assert list(spools.iterdir()) == []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 from live_object_store import SECRET
+from small_checks import left_in
 
 from signature_gate import Contract, Policy, check
 from signature_gate.expectations.errors import (
@@ -166,9 +166,8 @@ def test_what_was_fetched_is_gone_with_the_result(bucket: str, temporary: Path) 
     assert list(temporary.iterdir())
     assert rows.collect().height == 50_000
     del result, rows
-    gc.collect()
 
-    assert list(temporary.iterdir()) == []
+    assert left_in(temporary) == []
 
 
 def test_an_object_that_is_not_there_is_no_batch(bucket: str) -> None:

@@ -1,7 +1,8 @@
 """A query's rows in a temporary file, which is then read as any file is.
 
 A query that is run twice may answer twice: judging, splitting and scoring read the file. It lies in
-the system's folder for such (``TMPDIR``), and is gone with the last object that can read it.
+the system's folder for such (``TMPDIR``), and is gone with the last object that can read it; an
+idle thread of Polars may be that object until Polars runs its next query.
 """
 
 from __future__ import annotations

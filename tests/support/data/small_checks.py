@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import time
 from typing import TYPE_CHECKING, Any
+
+import polars as pl
 
 from signature_gate import Contract, Policy, check
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from signature_gate.expectations.judge.result import CheckResult
 
 # Splits a batch, however many of its rows fail.
@@ -66,3 +72,14 @@ def mlflow_accepts(frame: Any, judged_by: Contract) -> None:
     from mlflow.types import Schema
 
     validate_schema(frame.copy(), Schema.from_json(judged_by.signature["inputs"]))
+
+
+def left_in(folder: Path) -> list[Path]:
+    """List what lies in a folder once nothing reads it: Polars keeps a query until the next."""
+    for _ in range(100):
+        if not list(folder.iterdir()):
+            break
+        pl.LazyFrame({"a": [1]}).select(pl.len()).collect(engine="streaming")
+        gc.collect()
+        time.sleep(0.02)
+    return list(folder.iterdir())
