@@ -18,7 +18,7 @@ export GX_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 
-.PHONY: help demo test fresh prove prove-values chaos chaos-store bench table faults schema reference site sizes screenshot lint format lock clean
+.PHONY: help demo test fresh prove prove-values chaos chaos-store azurite bench table faults schema reference site sizes screenshot lint format lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ chaos: .venv/installed  ## 300 workers killed at any instant, and one at each wr
 
 chaos-store: .venv-bench/installed  ## 200 workers of a feed in an object store killed or stopped at any instant
 	@$(TOOL)/chaos_store.py --weed .venv-bench/bin/weed
+
+azurite:  ## install what the tests of Azure's blobs run against (needs npm); they skip without it
+	@npm install --silent --no-audit --no-fund --no-save --prefix .azurite azurite@3.35.0
 
 bench: .venv-bench/installed  ## write docs/benchmarks.md anew, beside the peers (an hour); ROW=csv: one table
 	@.venv-bench/bin/python tests/bench $(if $(ROW),--row $(ROW)) $(BENCH)
@@ -96,7 +99,7 @@ lock: $(UV)  ## pin every dependency anew
 		--output-file requirements-bench.lock
 
 clean:  ## remove what make created, the demo's results excepted
-	@rm -rf .venv .venv-bench .uv build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-bench .uv .azurite build *.egg-info .pytest_cache .ruff_cache .hypothesis
 
 $(UV):
 	@$(PYTHON) -m venv .uv

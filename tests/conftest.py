@@ -23,7 +23,14 @@ from feeds import (  # noqa: F401 - fixtures
 )
 from hypothesis import settings
 from learned_feeds import weather_model  # noqa: F401 - a fixture
-from live_object_store import bucket, s3, store_feed  # noqa: F401 - fixtures
+from live_object_store import (  # noqa: F401 - fixtures
+    azure,
+    azure_feed,
+    bucket,
+    container,
+    s3,
+    store_feed,
+)
 from prefect_session import fresh_senders, server  # noqa: F401 - fixtures; one server for all
 
 if TYPE_CHECKING:

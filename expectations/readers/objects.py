@@ -9,13 +9,14 @@ disk holds here. Other formats, and folders, are fetched when they are opened.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from os import SEEK_END
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from ..batch.batch import OpenedBatch
 from ..batch.formats import format_of
 from ..batch.streaming import ReadAtPlaces, ReadInPieces
-from ..errors import BatchChanged, BatchNotFound
+from ..errors import BatchNotFound
 from ..stores.downloads import new_download
 from ..stores.objects import ObjectStore
 from .file import open_file
@@ -88,20 +89,18 @@ def _open_folder(
 
 def _fetch_footer(store: ObjectStore, found: Found, path: Path) -> None:
     """Put the footer at its place in a file that is otherwise a hole."""
-    data, seen = store.tail(found.key, _FIRST_TAIL)
-    if seen.etag != found.etag:
-        msg = f"{store.url}/{found.key} was replaced while it was opened. Try again."
-        raise BatchChanged(msg)
-    first = found.size - len(data)
+    first = found.size - _FIRST_TAIL
     with path.open("wb") as file:
         file.truncate(found.size)
-        file.seek(first)
-        file.write(data)
-    start = max(found.size - TAIL - int.from_bytes(data[-TAIL:][:4], "little"), 0)
-    if data.endswith(MAGIC) and start < first:
+    store.download(found, path, first)
+    with path.open("rb") as file:
+        file.seek(-TAIL, SEEK_END)
+        end = file.read()
+    start = max(found.size - TAIL - int.from_bytes(end[:4], "little"), 0)
+    if end.endswith(MAGIC) and start < first:
         store.download(found, path, start, first)
-    if end := end_of_another(path):
-        store.download(found, path, end, min(end + 2 * len(MAGIC), found.size))
+    if other := end_of_another(path):
+        store.download(found, path, other, min(other + 2 * len(MAGIC), found.size))
 
 
 @dataclass(eq=False)

@@ -95,12 +95,6 @@ class ObjectStore:
             got = self._obs.get(self._store, key)
             return bytes(got.bytes()), _found(got.meta)
 
-    def tail(self, key: str, length: int) -> tuple[bytes, Found]:
-        """Read the last bytes of an object, in one request."""
-        with self._errors(key):
-            got = self._obs.get(self._store, key, options={"range": {"suffix": length}})
-            return bytes(got.bytes()), _found(got.meta)
-
     def download(self, found: Found, path: Path, start: int = 0, end: int | None = None) -> None:
         """Write an object, or bytes of it at their place, into a file.
 

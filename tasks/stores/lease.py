@@ -85,7 +85,7 @@ def _inherit(store: ObjectStore, key: str, attempt: str) -> tuple[str | None, st
         return store.create(key, _body(attempt)), None
     if is_held(store, lease):
         return None, None
-    return store.replace(key, _body(attempt), lease.etag), json.loads(body)["attempt"]
+    return store.replace(key, _body(attempt), lease.etag), _attempt_of(body)
 
 
 def _renew(store: ObjectStore, key: str, attempt: str, etag: str, over: Event) -> None:
@@ -100,10 +100,17 @@ def _renew(store: ObjectStore, key: str, attempt: str, etag: str, over: Event) -
 def _let_go(store: ObjectStore, key: str, attempt: str) -> None:
     try:
         body, _ = store.read(key)
-        if json.loads(body)["attempt"] == attempt:
+        if _attempt_of(body) == attempt:
             store.delete(key)
-    except (GateError, FileNotFoundError, ValueError, KeyError):
+    except (GateError, FileNotFoundError):
         return  # it ends by itself
+
+
+def _attempt_of(body: bytes) -> str | None:
+    try:
+        return str(json.loads(body)["attempt"])
+    except (ValueError, KeyError, TypeError):
+        return None  # somebody else's object, which ends as a lease does
 
 
 def _now(store: ObjectStore) -> datetime:

@@ -29,14 +29,15 @@ from signature_gate.tasks.stores.workspace import CHECKPOINTS as IN_STORE
 if TYPE_CHECKING:
     from signature_gate.tasks.feed.feed import Feed
 
+_STORES = ("s3", "az")
 _SPLIT = {"on_mismatch": "split", "max_rejected": 0.5, "keep": ["key"]}
 
 
-@pytest.fixture(params=["disk", "s3"])
+@pytest.fixture(params=["disk", "s3", "az"])
 def feed(request: pytest.FixtureRequest, line: str, monkeypatch: pytest.MonkeyPatch) -> Feed:
     """A feed in each place where one may lie; a lease lasts a second."""
     monkeypatch.setenv("SIGNATURE_GATE_LEASE", "1")
-    made = {"disk": "make_feed", "s3": "store_feed"}[request.param]
+    made = {"disk": "make_feed", "s3": "store_feed", "az": "azure_feed"}[request.param]
     return request.getfixturevalue(made)(policy=_SPLIT)
 
 
@@ -72,9 +73,9 @@ def test_of_sixteen_claimers_one_wins(feed: Feed) -> None:
 
 _POINTS = [
     *(("disk", point, 1) for point in ON_DISK),
-    *(("s3", point, 1) for point in IN_STORE),
-    ("s3", "uploaded", 5),
-    ("s3", "committed", 2),
+    *((store, point, 1) for store in _STORES for point in IN_STORE),
+    *((store, "uploaded", 5) for store in _STORES),
+    *((store, "committed", 2) for store in _STORES),
 ]
 
 
@@ -112,7 +113,7 @@ def test_a_batch_that_is_replaced_while_it_is_judged_is_a_batch_of_its_own(feed:
     assert unnamed(feed) == set()
 
 
-@pytest.mark.parametrize("feed", ["s3"], indirect=True)
+@pytest.mark.parametrize("feed", _STORES, indirect=True)
 @pytest.mark.parametrize("point", ["bound", "staged", "uploaded"])
 def test_a_worker_that_wakes_after_its_lease_publishes_nothing(feed: Feed, point: str) -> None:
     """Another has taken over and ended the batch: of the late one not an object is left."""
@@ -135,7 +136,7 @@ def test_a_worker_that_wakes_after_its_lease_publishes_nothing(feed: Feed, point
     assert unnamed(feed) == set()
 
 
-@pytest.mark.parametrize("feed", ["s3"], indirect=True)
+@pytest.mark.parametrize("feed", _STORES, indirect=True)
 def test_an_inbox_of_more_than_a_page_is_listed_whole(feed: Feed) -> None:
     """A store answers a thousand names at a time."""
     with ThreadPoolExecutor(16) as pool:
@@ -146,7 +147,7 @@ def test_an_inbox_of_more_than_a_page_is_listed_whole(feed: Feed) -> None:
     assert [batch.path for batch in inbox.ready] == [f"{n:04}.parquet" for n in range(1_050)]
 
 
-@pytest.mark.parametrize("feed", ["s3"], indirect=True)
+@pytest.mark.parametrize("feed", _STORES, indirect=True)
 def test_an_upload_that_was_cut_off_is_no_object(feed: Feed) -> None:
     """Parts of a large file that were never put together are seen by nobody."""
     import obstore
@@ -158,6 +159,24 @@ def test_an_upload_that_was_cut_off_is_no_object(feed: Feed) -> None:
     del writer
 
     assert look_into_store(feed, ObjectStore(feed.root)).ready == []
+
+
+@pytest.mark.parametrize("body", [b"", b"by hand", b"[]", b'{"other": 1}'])
+def test_a_lease_of_foreign_content_ends_as_any_does(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    """Nobody knows whose attempt it was; whoever finds it too old takes it over."""
+    store = ObjectStore(f"{bucket}/feed")
+    store.write("claims/b-1", body)
+
+    with leased(store, "b-1") as early:
+        assert early is None
+    monkeypatch.setenv("SIGNATURE_GATE_LEASE", "-1")
+    with leased(store, "b-1") as heir:
+        assert heir
+        assert heir.before is None
+
+    assert [found.key for found in store.list("claims")] == ["claims/.clock"]
 
 
 @pytest.mark.parametrize("hours", [-1, 1])

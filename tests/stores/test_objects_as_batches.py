@@ -31,6 +31,12 @@ COLUMNS = '[{"name": "a", "type": "double"}, {"name": "n", "type": "long"}]'
 CONTRACT = Contract.from_signature({"inputs": COLUMNS})
 
 
+@pytest.fixture(params=["bucket", "container"])
+def place(request: pytest.FixtureRequest) -> str:
+    """Name an empty bucket of S3's, and a container of Azure's."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Have temporary files lie where a test sees them."""
@@ -57,12 +63,7 @@ def parquet(batch: pl.DataFrame, **options: Any) -> bytes:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the bytes of each answer of the store."""
     sizes = list[int]()
-    tail, download = ObjectStore.tail, ObjectStore.download
-
-    def counted_tail(store: ObjectStore, key: str, length: int) -> Any:
-        data, found = tail(store, key, length)
-        sizes.append(len(data))
-        return data, found
+    download = ObjectStore.download
 
     def counted(
         store: ObjectStore, found: Any, path: Path, start: int = 0, end: Any = None
@@ -70,34 +71,33 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sizes.append((found.size if end is None else end) - start)
         download(store, found, path, start, end)
 
-    monkeypatch.setattr(ObjectStore, "tail", counted_tail)
     monkeypatch.setattr(ObjectStore, "download", counted)
     return sizes
 
 
-def test_a_verdict_from_the_footer_reads_the_footer(bucket: str, read: list[int]) -> None:
+def test_a_verdict_from_the_footer_reads_the_footer(place: str, read: list[int]) -> None:
     """Of a file that passes by its statistics no row is fetched."""
     contract = Contract.from_signature({"inputs": '[{"name": "n", "type": "long"}]'})
     body = parquet(frame(200_000).select("n"))
-    ObjectStore(bucket).write("inbox/big.parquet", body)
+    ObjectStore(place).write("inbox/big.parquet", body)
 
-    result = check(f"{bucket}/inbox/big.parquet", contract)
+    result = check(f"{place}/inbox/big.parquet", contract)
 
     assert result.passed
-    assert result.verdict.batch.uri == f"{bucket}/inbox/big.parquet"
+    assert result.verdict.batch.uri == f"{place}/inbox/big.parquet"
     assert len(read) == 1
     assert sum(read) < 200_000 < len(body)
 
 
 def test_a_footer_longer_than_the_first_request_is_read_by_a_second(
-    bucket: str, read: list[int]
+    place: str, read: list[int]
 ) -> None:
     """Many row groups make a long footer; still no row is fetched."""
     contract = Contract.from_signature({"inputs": '[{"name": "n", "type": "long"}]'})
     body = parquet(frame(200_000).select("n"), row_group_size=200)
-    ObjectStore(bucket).write("many.parquet", body)
+    ObjectStore(place).write("many.parquet", body)
 
-    assert check(f"{bucket}/many.parquet", contract).passed
+    assert check(f"{place}/many.parquet", contract).passed
     assert len(read) == 2
     assert sum(read) < len(body) / 4
 
@@ -115,53 +115,53 @@ BODIES: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_an_object_is_judged_as_the_file_is(bucket: str, name: str, tmp_path: Path) -> None:
+def test_an_object_is_judged_as_the_file_is(place: str, name: str, tmp_path: Path) -> None:
     """Violations, counts, and the rows that are accepted and rejected are the same."""
     body, policy = BODIES[name](), Policy(on_mismatch="split", max_rejected=0.5)
-    ObjectStore(bucket).write(name, body)
+    ObjectStore(place).write(name, body)
     (tmp_path / name).write_bytes(body)
 
-    there = check(f"{bucket}/{name}", CONTRACT, policy)
+    there = check(f"{place}/{name}", CONTRACT, policy)
     here = check(tmp_path / name, CONTRACT, policy)
 
-    assert there.verdict.batch.uri == f"{bucket}/{name}"
+    assert there.verdict.batch.uri == f"{place}/{name}"
     plain = {"batch": here.verdict.batch}
     assert there.verdict.model_copy(update=plain) == here.verdict
     if here.disposition in ("passed", "split"):
         assert there.accepted.collect().equals(here.accepted.collect())
 
 
-def test_a_prefix_is_judged_as_the_folder_is(bucket: str, tmp_path: Path) -> None:
+def test_a_prefix_is_judged_as_the_folder_is(place: str, tmp_path: Path) -> None:
     """Its objects are the files of one batch; what is hidden is none of them."""
     (tmp_path / "day").mkdir()
     for n in range(3):
         body = parquet(frame(100, nulls=n))
-        ObjectStore(bucket).write(f"day/part-{n}.parquet", body)
+        ObjectStore(place).write(f"day/part-{n}.parquet", body)
         (tmp_path / "day" / f"part-{n}.parquet").write_bytes(body)
-    ObjectStore(bucket).write("day/_SUCCESS", b"")
+    ObjectStore(place).write("day/_SUCCESS", b"")
 
-    there, here = check(f"{bucket}/day", CONTRACT), check(tmp_path / "day", CONTRACT)
+    there, here = check(f"{place}/day", CONTRACT), check(tmp_path / "day", CONTRACT)
 
     assert there.verdict.batch.files == here.verdict.batch.files == 3
     assert there.verdict.violations == here.verdict.violations
 
 
-def test_rows_of_an_object_that_was_replaced_are_never_handed_out(bucket: str) -> None:
+def test_rows_of_an_object_that_was_replaced_are_never_handed_out(place: str) -> None:
     """It was judged by its footer; its rows are fetched only as long as it is the same."""
     contract = Contract.from_signature({"inputs": '[{"name": "n", "type": "long"}]'})
-    ObjectStore(bucket).write("a.parquet", parquet(frame(50_000).select("n")))
-    result = check(f"{bucket}/a.parquet", contract)
-    ObjectStore(bucket).write("a.parquet", parquet(frame(50_001).select("n")))
+    ObjectStore(place).write("a.parquet", parquet(frame(50_000).select("n")))
+    result = check(f"{place}/a.parquet", contract)
+    ObjectStore(place).write("a.parquet", parquet(frame(50_001).select("n")))
 
     with pytest.raises(BatchChanged, match="was replaced meanwhile"):
         result.accepted.collect()
 
 
-def test_what_was_fetched_is_gone_with_the_result(bucket: str, temporary: Path) -> None:
+def test_what_was_fetched_is_gone_with_the_result(place: str, temporary: Path) -> None:
     """Temporary files last as long as something can read them."""
-    ObjectStore(bucket).write("a.parquet", parquet(frame(50_000)))
+    ObjectStore(place).write("a.parquet", parquet(frame(50_000)))
 
-    result = check(f"{bucket}/a.parquet", CONTRACT)
+    result = check(f"{place}/a.parquet", CONTRACT)
     rows = result.accepted
     assert list(temporary.iterdir())
     assert rows.collect().height == 50_000
@@ -170,13 +170,13 @@ def test_what_was_fetched_is_gone_with_the_result(bucket: str, temporary: Path) 
     assert left_in(temporary) == []
 
 
-def test_an_object_that_is_not_there_is_no_batch(bucket: str) -> None:
+def test_an_object_that_is_not_there_is_no_batch(place: str) -> None:
     """The error names the object, and what to look after."""
-    with pytest.raises(BatchNotFound, match=rf"no such batch: {bucket}/no.parquet. Check the"):
-        check(f"{bucket}/no.parquet", CONTRACT)
+    with pytest.raises(BatchNotFound, match=rf"no such batch: {place}/no.parquet. Check the"):
+        check(f"{place}/no.parquet", CONTRACT)
 
 
-def test_credentials_in_an_address_are_refused_and_not_repeated(bucket: str) -> None:
+def test_credentials_in_an_address_are_refused_and_not_repeated(place: str) -> None:
     """They would end in receipts, logs and pages."""
     with pytest.raises(Misuse, match="holds credentials") as raised:
         check("s3://key:xyzzy-secret@bucket/a.parquet", CONTRACT)
@@ -185,13 +185,14 @@ def test_credentials_in_an_address_are_refused_and_not_repeated(bucket: str) -> 
 
 
 def test_a_store_that_denies_access_is_no_verdict(
-    bucket: str, monkeypatch: pytest.MonkeyPatch
+    place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Broken machinery is an error, which quotes neither secrets nor pages of a client's words."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    for variable in ("AWS_ENDPOINT_URL", "AZURE_ENDPOINT"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
 
     with pytest.raises(StoreUnavailable, match="did not answer as it should") as raised:
-        check(f"{bucket}/a.parquet", CONTRACT)
+        check(f"{place}/a.parquet", CONTRACT)
 
     assert len(str(raised.value)) < 600
     assert SECRET not in str(raised.value)

@@ -433,6 +433,113 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             ("test_a_broken_meter_stops_no_batch",),
         ),
     ),
+    "Object stores": (
+        Fault(
+            "A worker dies at any step of a batch in a bucket",
+            "Its lease ends by the store's clock; the next one removes what no receipt "
+            "names, and does the batch.",
+            ("test_after_a_death_at_any_point_each_row_is_there_once",),
+        ),
+        Fault(
+            "Many workers come for one batch",
+            "An object that is made only if it is absent lets one of them in.",
+            ("test_of_sixteen_claimers_one_wins",),
+        ),
+        Fault(
+            "A worker sleeps for longer than its lease",
+            "It finds the number of its receipt taken, removes its uploads and publishes nothing.",
+            ("test_a_worker_that_wakes_after_its_lease_publishes_nothing",),
+        ),
+        Fault(
+            "A worker's clock is wrong by an hour",
+            "Leases go by the store's clock.",
+            ("test_leases_go_by_the_clock_of_the_store",),
+        ),
+        Fault(
+            "The object of a lease has foreign content",
+            "It ends as any lease does.",
+            ("test_a_lease_of_foreign_content_ends_as_any_does",),
+        ),
+        Fault(
+            "A batch is replaced while it is judged",
+            "Nothing of it is published; the next run takes the new one.",
+            (
+                "test_a_batch_that_is_replaced_while_it_is_judged_is_a_batch_of_its_own",
+                "test_a_later_delivery_under_the_same_name_is_a_batch_of_its_own",
+            ),
+        ),
+        Fault(
+            "The store answers 500 or 503, cuts an answer off, or hangs up",
+            "The client asks again; if that does not help the attempt is `errored`, and "
+            "is tried in the next run.",
+            ("test_one_spoilt_answer_loses_and_doubles_nothing",),
+        ),
+        Fault(
+            "Credentials expire within a run",
+            "The attempt is `errored`; with fresh ones the next run goes on.",
+            ("test_credentials_that_expire_within_a_run_lose_nothing",),
+        ),
+        Fault(
+            "An upload is cut off",
+            "Nobody sees its parts; let the bucket abort incomplete uploads.",
+            ("test_an_upload_that_was_cut_off_is_no_object",),
+        ),
+        Fault(
+            "A machine loses what it keeps of receipts",
+            "It reads them anew from the store.",
+            ("test_another_machine_knows_what_is_done",),
+        ),
+    ),
+    "Tables and databases": (
+        Fault(
+            "A worker dies while predictions are appended to a table",
+            "They are appended in one transaction with the batch's name; the next one "
+            "appends them, or finds them.",
+            (
+                "test_killed_at_any_write_each_row_is_there_once",
+                "test_killed_while_rows_are_sent_nothing_of_them_is_there",
+                "test_predictions_are_appended_to_a_table_once",
+            ),
+        ),
+        Fault(
+            "A table takes no rows, or its server is down",
+            "The batch waits until it does; nothing is appended twice.",
+            (
+                "test_a_table_that_takes_no_rows_holds_the_batch_back",
+                "test_no_batch_is_touched_while_the_table_does_not_answer",
+                "test_a_table_that_takes_no_rows_gets_them_in_the_next_run",
+            ),
+        ),
+        Fault(
+            "A worker dies over a version of a followed table",
+            "The next one finishes it, and follows on.",
+            ("test_a_worker_that_dies_over_a_version_doubles_nothing",),
+        ),
+        Fault(
+            "Rows of a followed table are rewritten or deleted",
+            "The version is named, and no row is scored again.",
+            ("test_rows_that_were_rewritten_are_told_and_not_scored_again",),
+        ),
+        Fault(
+            "A data file of a table is gone, or is another one",
+            "Each is named, and no other version is judged.",
+            (
+                "test_a_vacuumed_file_is_named",
+                "test_a_replaced_file_is_found_out_by_its_size",
+                "test_a_file_that_is_gone_is_named",
+            ),
+        ),
+        Fault(
+            "Statistics of a table's log lie",
+            "The batch is not as it was judged: no row is handed over.",
+            ("test_a_log_that_lies_is_found_out_before_a_row_is_handed_over",),
+        ),
+        Fault(
+            "A database breaks off in the middle of a query",
+            "The batch could not be read: half of its rows are no batch.",
+            ("test_a_connection_that_is_lost_in_the_middle_is_machinery",),
+        ),
+    ),
     "The tests themselves": (
         Fault(
             "A test that cannot fail proves nothing",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import socket
 import subprocess
@@ -9,10 +11,13 @@ import sys
 import time
 import uuid
 from contextlib import contextmanager
+from email.utils import formatdate
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from repository import ROOT
 
 from signature_gate.expectations.stores.objects import ObjectStore
 from signature_gate.tasks.feed.feed import Feed
@@ -58,6 +63,19 @@ def seaweedfs(program: str, folder: Path, key: str) -> Iterator[str]:
     options += ["-master.volumeSizeLimitMB=64", "-volume.max=50", f"-dir={folder}/data"]
     with _running([program, "server", *options], f"http://127.0.0.1:{ports[0]}") as address:
         yield address
+
+
+@contextmanager
+def azurite() -> Iterator[str]:
+    """Run the emulator of Azure's blobs; it keeps them in its memory."""
+    program = ROOT / ".azurite" / "node_modules" / ".bin" / "azurite-blob"
+    if not program.is_file():
+        pytest.skip("azurite is not installed: make azurite")
+    [port] = _free_ports(1)
+    options = ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--skipApiVersionCheck"]
+    options += ["--inMemoryPersistence", "--disableTelemetry", "--silent"]
+    with _running([str(program), *options], f"http://127.0.0.1:{port}") as address:
+        yield f"{address}/{_ACCOUNT}"
 
 
 @contextmanager
@@ -120,6 +138,40 @@ def credentials(address: str) -> dict[str, str]:
     }
 
 
+_ACCOUNT = "devstoreaccount1"
+# The one key that the emulator knows; it is in its manual.
+_ACCOUNT_KEY = (
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
+
+
+@pytest.fixture(scope="session")
+def azure() -> Iterator[str]:
+    """Name an emulator of Azure in the environment, with credentials that it takes."""
+    with azurite() as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AZURE_STORAGE_ACCOUNT_NAME", _ACCOUNT)
+        patch.setenv("AZURE_STORAGE_ACCOUNT_KEY", _ACCOUNT_KEY)
+        patch.setenv("AZURE_ENDPOINT", address)
+        patch.setenv("AZURE_ALLOW_HTTP", "true")
+        yield address
+
+
+@pytest.fixture
+def container(azure: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """Make an empty container, and return its URL."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    name = f"gate-{uuid.uuid4().hex[:12]}"
+    asked = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
+    headers = "\n".join(":".join(header) for header in asked.items())
+    place = f"/{_ACCOUNT}/{_ACCOUNT}/{name}\nrestype:container"
+    signed = "PUT" + "\n" * 12 + f"{headers}\n{place}"
+    digest = hmac.digest(base64.b64decode(_ACCOUNT_KEY), signed.encode(), "sha256")
+    asked["Authorization"] = f"SharedKey {_ACCOUNT}:{base64.b64encode(digest).decode()}"
+    made = httpx.put(f"{azure}/{name}", params={"restype": "container"}, headers=asked)
+    made.raise_for_status()
+    return f"az://{name}"
+
+
 @pytest.fixture
 def bucket(s3: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """Make an empty bucket, and return its URL; what is kept of it lies in the test's folder."""
@@ -132,13 +184,19 @@ def bucket(s3: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
 @pytest.fixture
 def store_feed(bucket: str, line: str) -> Callable[..., Feed]:
     """Make a feed in a bucket."""
+    return partial(_feed, bucket, line)
 
-    def make(**fields: Any) -> Feed:
-        policy = {"keep": ["key"], **fields.pop("policy", {})}
-        plain = {"name": "line", "root": f"{bucket}/feeds/line", "model": line, "policy": policy}
-        return Feed.parse({"backoff_seconds": 0, **plain, **fields})
 
-    return make
+@pytest.fixture
+def azure_feed(container: str, line: str) -> Callable[..., Feed]:
+    """Make a feed in a container of Azure's."""
+    return partial(_feed, container, line)
+
+
+def _feed(url: str, line: str, **fields: Any) -> Feed:
+    policy = {"keep": ["key"], **fields.pop("policy", {})}
+    plain = {"name": "line", "root": f"{url}/feeds/line", "model": line, "policy": policy}
+    return Feed.parse({"backoff_seconds": 0, **plain, **fields})
 
 
 def put(feed: Feed, name: str, batch: pl.DataFrame | bytes) -> None:
