@@ -33,6 +33,10 @@ class UnreadableError(Exception):
         self.kind: Kind = kind
         self.quoted = quoted
 
+    def __reduce__(self) -> tuple[type[UnreadableError], tuple[str, str, Kind, str]]:
+        """Pickle by parts: workers find some too."""
+        return type(self), (self.observed, self.remedy, self.kind, self.quoted)
+
     def describe(self, *, redact: bool) -> str:
         """Say what was found; under redact without what a library said."""
         return self.observed if redact else str(self)

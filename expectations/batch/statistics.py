@@ -61,6 +61,10 @@ class Footer:
 
     metadata: pq.FileMetaData
 
+    def __reduce__(self) -> tuple[type[Footer], tuple[pq.FileMetaData]]:
+        # Arrow cannot pickle the parts of it that are kept here.
+        return type(self), (self.metadata,)
+
     @cached_property
     def _leaves(self) -> dict[str, list[int]]:
         places = dict[str, list[int]]()

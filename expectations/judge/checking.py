@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..batch.batch import UnreadableError
@@ -39,6 +40,7 @@ def check(
     contract: Contract | str | PathLike[str],
     policy: Policy | Mapping[str, Any] | str | PathLike[str] | None = None,
     engine: Engine = "polars",
+    workers: Any = None,
 ) -> CheckResult:
     """Judge a batch by a model's contract, before the model sees a row.
 
@@ -51,8 +53,9 @@ def check(
         policy: What the contract leaves open, as an object, as a dictionary of its fields, or as
             the path of a YAML file; by default the one saved with the contract's suite,
             else ``Policy()``.
-        engine: What evaluates the expectations: Polars, with GX for the rules that only GX knows;
-            or stock GX, which is slow and the reference.
+        engine: Polars, with GX for the rules that only GX knows; or stock GX, the slow reference.
+        workers: Who scans the files of a folder: by default this process; a number of processes,
+            ``dask://host:8786``, ``ray://host:10001``, or a Dask client. The verdict is the same.
 
     Returns:
         The verdict and the rows. Bad data, corrupt content included, is a verdict.
@@ -60,14 +63,14 @@ def check(
     Raises:
         BatchNotFound: No such file.
         UnsupportedBatch: An object or a format that the gate does not read.
-        Misuse: A rule of the contract's or the policy's that cannot be meant, no such engine, or
-            an object of another type.
-        InvalidPolicy: A policy with an unknown field, or one that names columns which the model
-            does not have.
+        Misuse: A rule of the contract's or the policy's that cannot be meant, no such engine or
+            workers, or an object of another type.
+        InvalidPolicy: A policy with an unknown field, or a column that is not the model's.
         NoContract: The model that the URI names has no usable signature.
         BatchUnavailable: A disk, a network or a permission keeps the batch from being read.
+        WorkerDied: Workers died again and again.
     """
-    request = check_request(contract, policy, engine)
+    request = check_request(contract, policy, engine, workers)
     try:
         return _check(batch, request)
     except OSError as error:
@@ -122,10 +125,18 @@ def _judge(opened: OpenedBatch, request: CheckRequest) -> BatchResult:
     if not planned.planned:
         return scan_files(planned, request.policy)
     ruled = apply_rules(planned, request)
-    scanned = _with_values(ruled, request) if request.values else scan_files(ruled, request.policy)
+    scanned = _with_values(ruled, request) if request.values else _scan(ruled, request)
     if scanned.unreadable:
         return scanned
     return replace(scanned, violations=(*shape_violations(scanned), *scanned.violations))
+
+
+def _scan(ruled: BatchResult, request: CheckRequest) -> BatchResult:
+    if request.workers is None:
+        return scan_files(ruled, request.policy)
+    from .scan.divided import scan_divided
+
+    return scan_files(ruled, request.policy, partial(scan_divided, request.workers))
 
 
 def _with_values(ruled: BatchResult, request: CheckRequest) -> BatchResult:
@@ -136,7 +147,7 @@ def _with_values(ruled: BatchResult, request: CheckRequest) -> BatchResult:
     assert request.values is not None  # noqa: S101 - there is nothing to compare otherwise
     sampler = Sampler(request.values, (file.batch for file in ruled.files))
     ruled = replace(ruled, files=tuple(replace(f, sampler=sampler) for f in ruled.files))
-    scanned = scan_files(ruled, request.policy)
+    scanned = _scan(ruled, request)
     if scanned.unreadable:
         return scanned
     shifts, values = judge_values(sampler.frame(), request)

@@ -19,6 +19,7 @@ from ..wording import listed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..fan_out.workers import Workers
     from ..rules.rule import Rule
     from ..values.profile import ValueProfile
 
@@ -32,6 +33,7 @@ class CheckRequest(NamedTuple):
         rules: The user's own rules.
         engine: What evaluates the expectations.
         values: What was learned of the values; None for nothing.
+        workers: Who scans the files of a batch; None for this process.
     """
 
     contract: Contract
@@ -39,13 +41,15 @@ class CheckRequest(NamedTuple):
     rules: tuple[Rule, ...] = ()
     engine: Engine = "polars"
     values: ValueProfile | None = None
+    workers: Workers | None = None
 
 
-def check_request(contract: Any, policy: Any, engine: Any) -> CheckRequest:
+def check_request(contract: Any, policy: Any, engine: Any, workers: Any = None) -> CheckRequest:
     """Read contract and policy from what a caller gives for them, and refuse what cannot be meant.
 
     Raises:
-        Misuse: An object of another type, no such engine, or a rule that cannot be meant.
+        Misuse: An object of another type, no such engine or workers, or a rule that cannot be
+            meant.
         InvalidPolicy: A policy that names columns which the model does not have.
     """
     if str(engine) not in get_args(Engine):
@@ -63,7 +67,15 @@ def check_request(contract: Any, policy: Any, engine: Any) -> CheckRequest:
         raise InvalidPolicy(msg)
     values = values_in_force(contract, policy)
     rules = (*rules_of(contract, policy), *learned_rules(contract, policy, values))
-    return CheckRequest(contract, policy, rules, engine, values)
+    return CheckRequest(contract, policy, rules, engine, values, _workers(workers))
+
+
+def _workers(given: Any) -> Workers | None:
+    if given is None:
+        return None
+    from ..fan_out.workers import workers_of
+
+    return workers_of(given)
 
 
 def _contract(given: Any) -> Contract:

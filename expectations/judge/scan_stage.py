@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,18 +11,16 @@ import polars as pl
 
 from ..batch.batch import UnreadableError
 from ..batch.columns import ROW, exact_col, unused_prefix
-from ..batch.query import collect, count_rows, pieces_of
+from ..batch.query import collect, count_rows
 from ..batch.reading import Reading, tell
-from ..conform.objects.kinds import code_of
 from ..conform.row_check import never_ruled_out
 from ..errors import BatchUnavailable
-from ..verdict.verdict import Violation
-from ..wording import cut
 from .batch_result import furthest
 from .file_result import FileResult, RuleCounts
+from .scan.samples import first_failing, violation_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ..batch.statistics import ColumnStatistics
     from ..conform.row_check import RowCheck
@@ -31,42 +28,61 @@ if TYPE_CHECKING:
     from ..verdict.verdict import Evidence
     from .batch_result import BatchResult
 
-# Failing rows in which equal values are counted: more would be a second pass over the data.
-_SAMPLED_ROWS = 100
-# Where thousands of columns fail, the samples of the first must do.
-_MOST_SAMPLES = 200
-# Days around 1970 for which Python has dates, whatever the zone.
-_CALENDAR = (-719_161, 2_932_895)
-_A_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
-_LONGEST_SAMPLE = 80
-_KEY, _PATH = "\x1fkey ", "\x1fpath"
+    _Scan = Callable[[Sequence[FileResult], Policy], Iterator[FileResult]]
+
+_PATH = "\x1fpath"
 # Bytes of small files that are read at once: more would keep whoever watches waiting.
 _AT_ONCE = 64 << 20
 _UNKNOWN: tuple[Evidence, ColumnStatistics | None] = ("scan", None)
 
 
-def scan_files(result: BatchResult, policy: Policy) -> BatchResult:
+def scan_files(result: BatchResult, policy: Policy, divided: _Scan | None = None) -> BatchResult:
     """Scan one file after the other, or only count where not all rows can be judged.
+
+    Args:
+        result: The files, planned.
+        policy: What the contract leaves open.
+        divided: Has several files scanned elsewhere, if that is wanted.
 
     Raises:
         UnreadableError: The content of a single file broke off or contradicts its own format.
     """
     alone = len(result.files) + len(result.unopened) == 1
+    if not result.planned:
+        found = (_read(_count_file, file, alone=alone) for file in result.files)
+        return _placed(result, found)
+    asked = [_by_statistics(file, policy) for file in result.files]
+    if divided and len(asked) > 1:
+        return _placed(result, divided(asked, policy))
+    return _placed(result, scan_in_turn(asked, policy, alone=alone))
+
+
+def scan_in_turn(
+    asked: Sequence[FileResult], policy: Policy, *, alone: bool = False
+) -> Iterator[FileResult]:
+    """Decide file by file what statistics do not; UnreadableError only if there is one alone."""
+    counted = {} if alone else dict(_count_together(asked, policy))
+
+    def scan(file: FileResult) -> FileResult:
+        return _scan_file(file, policy, counted.get(file.batch.info.uri))
+
+    return (_read(scan, file, alone=alone) for file in asked)
+
+
+def _read(read: Callable[[FileResult], FileResult], file: FileResult, *, alone: bool) -> FileResult:
+    try:
+        return read(file)
+    except UnreadableError as error:
+        if alone:
+            raise
+        return replace(file, unreadable=error)
+
+
+def _placed(result: BatchResult, found: Iterable[FileResult]) -> BatchResult:
     files, first_row = list[FileResult](), 0
-    files_now = result.files
-    asked = [_by_statistics(f, policy) for f in files_now] if result.planned else files_now
-    counted = dict(_count_together(asked, policy) if result.planned and not alone else ())
-    for file in asked:
-        placed = replace(file, first_row=first_row)
-        row = counted.get(file.batch.info.uri)
-        try:
-            scanned = _scan_file(placed, policy, row) if result.planned else _count_file(placed)
-        except UnreadableError as error:
-            if alone:
-                raise
-            scanned = replace(placed, unreadable=error)
-        files.append(scanned)
-        first_row += scanned.row_count or 0
+    for file in found:
+        files.append(replace(file, first_row=first_row))
+        first_row += file.row_count or 0
     return replace(result, files=tuple(files))
 
 
@@ -88,7 +104,7 @@ def _count_together(
         alike.setdefault((size // _AT_ONCE, id(file.plan), *checks), []).append(file)
     for first, *others in alike.values():
         path, rows = unused_prefix(first.batch.sources, _PATH), None
-        if others and _needs_scan(first, policy):
+        if others and needs_scan(first, policy):
             rows = scan_together([file.batch.scan for file in (first, *others)], path)
         with suppress(UnreadableError, BatchUnavailable):
             for row in () if rows is None else _totals(first, rows, policy, path):
@@ -102,7 +118,7 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
     Raises:
         UnreadableError: The content broke off or contradicts its own format.
     """
-    is_scanned = _needs_scan(file, policy)
+    is_scanned = needs_scan(file, policy)
     if file.sampler and file.plan and not (is_scanned and file.sampler.takes(file.batch)):
         file.sampler.from_places(file.batch, file.plan)
     if not is_scanned:
@@ -113,7 +129,7 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
     if file.rule_counts and any(check.blocks and check.rule is None for check, _ in failing):
         again = _by_statistics(file, policy, rules=False)
         return _scan_file(replace(again, sampler=None), policy, None)
-    samples = _samples(file, failing, policy, row["first"])
+    samples = first_failing(file, failing, policy, row["first"])
     counts = {
         check.rule: RuleCounts(int(row[f"applies {i}"]), count)
         for i, (check, count) in enumerate(fails)
@@ -126,7 +142,8 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
         run=(row["low"], row["high"]) if row["rejected"] else None,
         scanned={column.name: column.read(row) for column in file.parsed_columns()},
         row_violations=tuple(
-            _violation(*pair, sample, policy) for pair, sample in zip(failing, samples, strict=True)
+            violation_of(*pair, sample, policy)
+            for pair, sample in zip(failing, samples, strict=True)
         ),
         rule_counts={**file.rule_counts, **counts},
     )
@@ -165,7 +182,8 @@ def _unproven(file: FileResult, policy: Policy) -> list[str]:
     return [column.source_name for column in file.plan.columns if column.source_name in sources]
 
 
-def _needs_scan(file: FileResult, policy: Policy) -> bool:
+def needs_scan(file: FileResult, policy: Policy) -> bool:
+    """Whether its rows must be read."""
     return bool(file.undecided or _unproven(file, policy) or file.batch.rows is None)
 
 
@@ -204,97 +222,3 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
     )
     counted = marked.group_by(by).agg(totals) if by else marked.select(totals)
     return collect(counted).to_dicts()
-
-
-def _samples(
-    file: FileResult, failing: Sequence[tuple[RowCheck, int]], policy: Policy, first: int
-) -> list[pl.DataFrame]:
-    """Collect the first failing rows of each check, in one pass from the first to the last."""
-    mark = unused_prefix((*file.batch.sources, ROW), "fails")
-    found = [
-        _Sample(f"{mark}{i}", check, count, policy) for i, (check, count) in enumerate(failing)
-    ]
-    wanted = [sample for sample in found[:_MOST_SAMPLES] if sample.missing]
-    if wanted:
-        fails = [sample.fails for sample in wanted]
-        scanned = file.batch.scan().filter(pl.col(ROW) >= first) if first else file.batch.scan()
-        marked = scanned.with_columns(sample.mask for sample in wanted)
-        values = [value for sample in wanted for value in sample.values]
-        kept = file.plan.kept if file.plan and not policy.redact else ()
-        values += [cells.alias(f"{_KEY}{name}") for name, cells in kept]
-        rows = marked.filter(pl.any_horizontal(fails)).select(pl.col(ROW), *fails, *values)
-        for piece in pieces_of(rows):
-            wanted = [sample for sample in wanted if sample.take(piece)]
-            if not wanted:
-                break
-    return [sample.rows for sample in found]
-
-
-class _Sample:
-    """The first rows that fail a check, as far as they are found."""
-
-    def __init__(self, name: str, check: RowCheck, count: int, policy: Policy) -> None:
-        value = None if policy.redact else check.sample
-        self.name = f"value of {name}"
-        self.fails = exact_col(name)
-        self.mask = check.mask.alias(name)
-        self.values = [] if value is None else [value.alias(self.name)]
-        self.missing = min(count, policy.sample_rows if value is None else _SAMPLED_ROWS)
-        self.rows = pl.DataFrame(schema={ROW: pl.Int64})
-
-    def take(self, piece: pl.DataFrame) -> int:
-        """Take what is missing from the next rows that fail any check; give what is missing yet."""
-        values = [pl.col(self.name).alias("value") for _ in self.values]
-        keys = [exact_col(name) for name in piece.columns if name.startswith(_KEY)]
-        failing = piece.filter(self.fails).select(pl.col(ROW), *values, *keys).head(self.missing)
-        if failing.height:
-            self.rows = pl.concat([self.rows, failing]) if self.rows.height else failing
-            self.missing -= failing.height
-        return self.missing
-
-
-def _violation(check: RowCheck, count: int, sample: pl.DataFrame, policy: Policy) -> Violation:
-    most = policy.sample_rows
-    distinct = Counter(_shown(sample["value"]) if "value" in sample.columns else ())
-    return Violation(
-        kind=check.kind,
-        column=check.column,
-        expected=check.expected,
-        observed=check.observed,
-        remedy=check.remedy,
-        because=check.because,
-        count=count,
-        rows=tuple(sample[ROW][:most].to_list()),
-        sample=tuple(distinct)[:most],
-        sample_counts=tuple(distinct.values())[:most],
-        kept={
-            column.name.removeprefix(_KEY): tuple(_shown(column.head(most)))
-            for column in sample
-            if column.name.startswith(_KEY)
-        },
-        severity=check.severity,
-        expectation=check.expectation,
-        engine=check.engine,
-        statistic=check.statistic,
-    )
-
-
-def _shown(cells: pl.Series) -> Iterator[str]:
-    for value in _listed(cells):
-        yield cut("null" if value is None else code_of(value), _LONGEST_SAMPLE)
-
-
-def _listed(values: pl.Series) -> list[object]:
-    """List values as Python has them; instants beyond its calendar as the numbers they are."""
-    if values.dtype.is_nested():
-        try:
-            values.to_arrow().to_pylist()
-        except (ValueError, OverflowError):
-            # Polars panics, or raises, over such an instant within a nested value.
-            return values.to_physical().to_list()
-    if not isinstance(values.dtype, pl.Date | pl.Datetime):
-        return values.to_list()
-    numbers = values.to_physical()
-    day = _A_DAY[values.dtype.time_unit] if isinstance(values.dtype, pl.Datetime) else 1
-    known = (numbers // day).is_between(*_CALENDAR)
-    return [values[i] if known[i] else numbers[i] for i in range(len(values))]

@@ -21,6 +21,7 @@ from small_checks import contract
 
 from signature_gate import Contract, check
 from signature_gate.expectations.judge import scan_stage
+from signature_gate.expectations.judge.scan import samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -159,12 +160,12 @@ def test_small_files_are_counted_by_one_query(
         _batch(bad * (number == 3)).write_parquet(tmp_path / f"{number}.parquet", statistics=False)
     ran = list[str]()
 
-    def counting(name: str) -> Callable[..., Any]:
-        made = getattr(scan_stage, name)
-        return lambda *given: ran.append(name) or made(*given)
+    def counting(module: Any, name: str) -> None:
+        made = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given: ran.append(name) or made(*given))
 
-    for name in ("collect", "pieces_of"):
-        monkeypatch.setattr(scan_stage, name, counting(name))
+    counting(scan_stage, "collect")
+    counting(samples, "pieces_of")
 
     (*violations,) = check(tmp_path, CONTRACT).violations
 

@@ -76,6 +76,9 @@ IMPORTERS = {
         "flows.scoring",
         "flows.watching",
     ],
+    "cloudpickle": ["expectations.fan_out.call"],
+    "distributed": ["expectations.fan_out.on_dask"],
+    "ray": ["expectations.fan_out.on_ray"],
     "obstore": ["expectations.stores.objects"],
     "apprise": ["tasks.alerts.notifier"],
     "deltalake": [

@@ -29,7 +29,11 @@ _SLICES = 16
 
 
 class Sampler:
-    """The sample of one batch, as far as it was taken."""
+    """The sample of one batch, as far as it was taken.
+
+    Attributes:
+        frames: What was taken so far.
+    """
 
     def __init__(self, profile: ValueProfile, files: Iterable[Batch]) -> None:
         """Choose how many rows to leave out between two of the sample."""
@@ -37,7 +41,7 @@ class Sampler:
         width = max(len(profile.columns), 1)
         self._most = max(_FEWEST_ROWS, min(_MOST_ROWS, _MOST_CELLS // width))
         self._every = max(1, sum(map(_rows_of, files)) // self._most)
-        self._frames = list[pl.DataFrame]()
+        self.frames = list[pl.DataFrame]()
 
     def on_the_way(self, rows: pl.LazyFrame, blocking: Sequence[str]) -> pl.LazyFrame:
         """Take rows of a lazy frame that has ``values``, without those, while it is read."""
@@ -86,14 +90,14 @@ class Sampler:
 
     def frame(self) -> pl.DataFrame:
         """Return the rows that were taken, under the contract's names."""
-        rows = pl.concat(self._frames, how="diagonal_relaxed") if self._frames else pl.DataFrame()
+        rows = pl.concat(self.frames, how="diagonal_relaxed") if self.frames else pl.DataFrame()
         rows.columns = [name.removeprefix(_VALUE) for name in rows.columns]
         return rows
 
     def _add(self, rows: pl.DataFrame) -> None:
         names = [name for name in rows.columns if name.startswith(_VALUE)]
         if rows.height:
-            self._frames.append(rows.select(names))
+            self.frames.append(rows.select(names))
 
 
 def _at_places(file: Batch, places: Sequence[tuple[int, int]]) -> Iterator[pl.LazyFrame] | None:

@@ -1,0 +1,1 @@
+"""The scan of files: divided among workers, and what it shows of the rows that fail."""
