@@ -199,7 +199,8 @@ def no_others(_: RuleOperands, values: list[Any]) -> Measured:
 
 def all_there(operands: RuleOperands, values: list[Any]) -> Measured:
     """Conclude from the number of values of the set that are there."""
-    absent = len(_set(operands)) - values[0]
+    # A null among what is asked for is never there, since GX looks at values alone.
+    absent = len(_set(operands)) - values[0] + (None in operands.kwargs["value_set"])
     return Measured(not absent, f"{absent:,} of them absent" if absent else "all of them")
 
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FORMS = (
-    "delta://FOLDER, or duckdb:///FILE or postgresql://HOST/DATABASE with the option table=NAME; "
-    "Iceberg and other databases are not written to"
+    "delta://FOLDER, iceberg://CATALOG/NAMESPACE.TABLE, or duckdb:///FILE or "
+    "postgresql://HOST/DATABASE with the option table=NAME; other databases are not written to"
 )
 _NO_SECRETS = "leave the password to PGPASSWORD or ~/.pgpass: a feed's file is no place for it"
 
@@ -21,8 +21,8 @@ class ScoredTable(NamedTuple):
     """Where it is.
 
     Attributes:
-        scheme: ``delta``, ``duckdb`` or ``postgresql``.
-        place: The folder, the file, or the URL of the server's database.
+        scheme: ``delta``, ``iceberg``, ``duckdb`` or ``postgresql``.
+        place: The folder, the catalog, the file, or the URL of the server's database.
         name: The table's name, with or without a schema; empty for Delta.
     """
 
@@ -35,6 +35,8 @@ class ScoredTable(NamedTuple):
         """The same as text."""
         if self.scheme == "delta":
             return f"delta://{self.place}"
+        if self.scheme == "iceberg":
+            return f"iceberg://{self.place}/{self.name}"
         if self.scheme == "duckdb":
             return f"duckdb:///{self.place}?{urlencode({'table': self.name})}"
         sign = "&" if "?" in self.place else "?"
@@ -56,6 +58,9 @@ def parse_table(url: str) -> ScoredTable:
         return ScoredTable(scheme, place.removeprefix("/"), name)
     if scheme == "delta" and rest:
         return ScoredTable(scheme, rest, "")
+    catalog, _, table = rest.partition("/")
+    if scheme == "iceberg" and catalog and "." in table.strip("."):
+        return ScoredTable(scheme, catalog, table)
     msg = f"write {_FORMS}"
     raise ValueError(msg)
 
@@ -63,7 +68,7 @@ def parse_table(url: str) -> ScoredTable:
 def resolved_table(url: str, base: Path) -> str:
     """Count a relative path from a folder."""
     table = parse_table(url)
-    on_disk = table.scheme != "postgresql"
+    on_disk = table.scheme in ("delta", "duckdb")
     return table._replace(place=str(base / table.place)).url if on_disk else url
 
 

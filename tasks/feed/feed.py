@@ -90,7 +90,8 @@ class Feed(BaseModel):
     scored_table: TableUrl | None = Field(
         None,
         description="A table to which predictions are appended too, each batch once: "
-        "`delta://FOLDER`, `duckdb:///FILE?table=NAME`, `postgresql://HOST/DATABASE?table=NAME`.",
+        "`delta://FOLDER`, `iceberg://CATALOG/NAMESPACE.TABLE`, `duckdb:///FILE?table=NAME`, "
+        "`postgresql://HOST/DATABASE?table=NAME`.",
     )
     chunk_rows: int = Field(100_000, gt=0, description="Rows handed to the model at a time.")
     predict_timeout: float | None = Field(

@@ -1,7 +1,8 @@
 """Rows appended to a table once, however often the append is repeated.
 
 The rows and a note of them are one transaction: a line of the table ``signature_gate_ledger`` in a
-database, an application transaction in Delta. Whoever finds the note appends nothing.
+database, an application transaction in Delta, a snapshot's summary in Iceberg. Whoever finds the
+note appends nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 from ...expectations.errors import GateError, TableUnavailable, needs_extra
 from ...expectations.stores.scored_table import ScoredTable, parse_table
 from .atomic import flush
+from .iceberg_append import to_iceberg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -31,6 +33,11 @@ TABLE_CHECKPOINTS: dict[str, str] = {
 }
 _WIDER = {"null": pa.string(), "halffloat": pa.float32()}
 _ROWS, _RACES = 65_536, 20
+_CLIENTS = {
+    "delta": ("deltalake", "delta"),
+    "duckdb": ("duckdb", "sql"),
+    "iceberg": ("pyiceberg", "iceberg"),
+}
 _MAKE = """create table signature_gate_ledger (
     batch text primary key, rows bigint not null, noted timestamptz default current_timestamp
 )"""
@@ -91,7 +98,7 @@ def reach(url: str) -> None:
     if table.scheme == "postgresql":
         _told(table, lambda: _connected(table).close(), redact=False)
     else:
-        driver, extra = ("deltalake", "delta") if table.scheme == "delta" else ("duckdb", "sql")
+        driver, extra = _CLIENTS[table.scheme]
         with needs_extra(extra):
             import_module(driver)
 
@@ -229,4 +236,9 @@ def _flush_commit(folder: Path, version: int) -> None:
             flush(place)
 
 
-_WRITERS = {"postgresql": _to_postgresql, "duckdb": _to_duckdb, "delta": _to_delta}
+_WRITERS = {
+    "postgresql": _to_postgresql,
+    "duckdb": _to_duckdb,
+    "delta": _to_delta,
+    "iceberg": to_iceberg,
+}

@@ -22,7 +22,9 @@ from feeds import deliver, gaps, rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from killed_process import score_and_die
+from lakes import lake  # noqa: F401 - a fixture
 from live_postgres import postgres
+from pyiceberg.utils.config import Config
 
 from signature_gate.expectations.errors import GateError, InvalidFeed, Misuse, TableUnavailable
 from signature_gate.tasks.feed.feed import Feed
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     MakeFeed = Callable[..., Feed]
 
-KINDS = ("delta", "duckdb", "postgresql")
+KINDS = ("delta", "duckdb", "iceberg", "postgresql")
 SPLIT = {"on_mismatch": "split", "max_rejected": 0.9}
 _EACH = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -60,6 +62,14 @@ class Table:
                 return []
             frame = pl.DataFrame(pa.table(DeltaTable(place).to_pyarrow_table()))
             return [(str(batch), str(key)) for batch, key in frame.select("_batch", "key").rows()]
+        if self.url.startswith("iceberg"):
+            from pyiceberg.catalog import load_catalog
+
+            place = load_catalog("lake", **(Config().get_catalog_config("lake") or {}))
+            if not place.table_exists("sales.scores"):
+                return []
+            cells = place.load_table("sales.scores").scan().to_arrow().select(["_batch", "key"])
+            return [(str(row["_batch"]), str(row["key"])) for row in cells.to_pylist()]
         if self.url.startswith("duckdb"):
             import duckdb
 
@@ -88,6 +98,9 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Table:
         with psycopg.connect("dbname=postgres") as connection:
             connection.execute("drop table if exists scores, signature_gate_ledger")
         return Table("postgresql:///postgres?table=scores")
+    if request.param == "iceberg":
+        request.getfixturevalue("lake")
+        return Table("iceberg://lake/sales.scores")
     if request.param == "delta":
         return Table(f"delta://{tmp_path}/scores")
     return Table(f"duckdb:///{tmp_path}/scores.duckdb?table=scores")
@@ -348,7 +361,7 @@ def test_a_relative_path_counts_from_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("iceberg://catalog/scores", "Iceberg"),
+        ("iceberg://catalog/scores", "NAMESPACE.TABLE"),
         ("sqlite:///s.db?table=t", "other databases"),
         ("postgresql:///x", "table=NAME"),
         ("duckdb:///?table=t", "duckdb:///FILE"),

@@ -86,7 +86,7 @@ IMPORTERS = {
         "tasks.storage.table_appends",
         "tasks.stores.followed",
     ],
-    "pyiceberg": ["expectations.readers.tables.iceberg"],
+    "pyiceberg": ["expectations.readers.tables.iceberg", "tasks.storage.iceberg_append"],
     "jinja2": ["expectations.report.templating", "tasks.setup.new_feed"],
     "sklearn": ["flows.demo.flights"],
     "adbc_driver_postgresql": ["expectations.readers.sql.engines", "tasks.storage.table_appends"],

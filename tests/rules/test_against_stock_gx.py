@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_checks import contract
@@ -300,6 +301,21 @@ def test_rules_are_judged_as_stock_gx_judges_them(
     for ruling, answer in zip(verdict.rules, answers, strict=True):
         assert ruling.success == answer.success, (ruling, answer)
         assert answer.unexpected_count in (None, ruling.unexpected_count), (ruling, answer)
+
+
+@pytest.mark.parametrize("name", ["contain_set", "equal_set", "be_in_set"])
+@pytest.mark.parametrize("values", [[None, ""], [None], [None, None, "", ""]])
+def test_a_null_among_the_values_asked_for_is_never_there(name: str, values: list[Any]) -> None:
+    """As for stock GX, which looks at values alone: neither cells nor the set make it present."""
+    frame = pl.DataFrame({"s": ["", "", None]})
+    rule = {"type": f"expect_column_distinct_values_to_{name}", "severity": "critical"}
+    rule["kwargs"] = {"column": "s", "value_set": values}
+    plain, policy = contract(optional=("s",), s="string"), Policy(nulls="allow")
+
+    (ruling,) = check(frame, replace(plain, rules=(rule,)), policy).verdict.rules
+    (answer,) = ask(cast("Any", check(frame, plain, policy).model_input()), [rule])
+
+    assert ruling.success == answer.success
 
 
 def _said(verdict: Verdict) -> list[Any]:
