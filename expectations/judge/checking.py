@@ -109,7 +109,7 @@ def _check_opened(opened: OpenedBatch, request: CheckRequest) -> CheckResult:
         result = _judge(opened, request)
     except UnreadableError as error:
         return _unreadable(opened.info, request, error)
-    verdict = _verdict(opened.info, request, result, tuple(_violations(result, request.policy)))
+    verdict = verdict_of(opened.info, request, result, _causes(result, request.policy))
     readable = tuple(file for file in result.files if not file.unreadable)
     return CheckResult(verdict, request.contract, readable)
 
@@ -120,15 +120,20 @@ def _judge(opened: OpenedBatch, request: CheckRequest) -> BatchResult:
     Each file of a folder is judged on its own, and the results are merged, so that any partition of
     the same rows into files gives the same verdict.
     """
-    files = tuple(plan_files(opened.files, request.contract, request.policy))
-    planned = BatchResult(files, opened.unreadable, unjudged_rules(request))
-    if not planned.planned:
-        return scan_files(planned, request.policy)
-    ruled = apply_rules(planned, request)
+    ruled = plan(opened, request)
+    if not ruled.planned:
+        return scan_files(ruled, request.policy)
     scanned = _with_values(ruled, request) if request.values else _scan(ruled, request)
     if scanned.unreadable:
         return scanned
     return replace(scanned, violations=(*shape_violations(scanned), *scanned.violations))
+
+
+def plan(opened: OpenedBatch, request: CheckRequest) -> BatchResult:
+    """Judge names and types, and plan what the scan looks at; rules about the whole are settled."""
+    files = tuple(plan_files(opened.files, request.contract, request.policy))
+    planned = BatchResult(files, opened.unreadable, unjudged_rules(request))
+    return apply_rules(planned, request) if planned.planned else planned
 
 
 def _scan(ruled: BatchResult, request: CheckRequest) -> BatchResult:
@@ -157,12 +162,14 @@ def _with_values(ruled: BatchResult, request: CheckRequest) -> BatchResult:
 def _unreadable(info: BatchInfo, request: CheckRequest, error: UnreadableError) -> CheckResult:
     violation = unreadable_violation(error, info.format, (), request.policy)
     result = BatchResult((), ((info.name, error),), unjudged_rules(request))
-    return CheckResult(_verdict(info, request, result, (violation,)), request.contract)
+    verdict = verdict_of(info, request, result).model_copy(update={"violations": (violation,)})
+    return CheckResult(verdict, request.contract)
 
 
-def _verdict(
-    info: BatchInfo, request: CheckRequest, result: BatchResult, violations: tuple[Violation, ...]
+def verdict_of(
+    info: BatchInfo, request: CheckRequest, result: BatchResult, causes: tuple[Cause, ...] = ()
 ) -> Verdict:
+    """State what the stages found."""
     rules = tuple(r for r in result.rule_results if not learned_statistic(r.expectation))
     gx_helped = request.engine == "polars" and any(rule.engine == "gx" for rule in rules)
     return Verdict(
@@ -172,8 +179,8 @@ def _verdict(
         policy=request.policy,
         rows=result.row_count,
         rejected=result.rejected,
-        violations=violations,
-        causes=_causes(result, redact=request.policy.redact),
+        violations=tuple(_violations(result, request.policy)),
+        causes=causes,
         conversions=result.conversions,
         evidence=result.evidence,
         rules=rules,
@@ -184,12 +191,12 @@ def _verdict(
     )
 
 
-def _causes(result: BatchResult, *, redact: bool) -> tuple[Cause, ...]:
+def _causes(result: BatchResult, policy: Policy) -> tuple[Cause, ...]:
     if not result.rejected:
         return ()
     from .causes import find_causes
 
-    return find_causes(result, redact=redact)
+    return find_causes(result, redact=policy.redact)
 
 
 def _violations(result: BatchResult, policy: Policy) -> Iterator[Violation]:

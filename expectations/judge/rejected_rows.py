@@ -45,7 +45,7 @@ def _rows_of(file: FileResult, verdict: Verdict) -> pl.LazyFrame:
 def rejected_exprs(file: FileResult, plan: BatchPlan | None, verdict: Verdict) -> list[pl.Expr]:
     """Select from a file's bad rows what ``rejected_rows`` has."""
     arrived = (_arrived(file.batch, source) for source in file.batch.sources)
-    return [pl.col(ROW), *arrived, _reasons(verdict, plan)]
+    return [pl.col(ROW), *arrived, reasons_of(verdict, plan)]
 
 
 def _arrived(batch: Batch, source: str) -> pl.Expr:
@@ -53,7 +53,8 @@ def _arrived(batch: Batch, source: str) -> pl.Expr:
     return cells.words if cells and cells.faults else exact_col(source)
 
 
-def _reasons(verdict: Verdict, plan: BatchPlan | None) -> pl.Expr:
+def reasons_of(verdict: Verdict, plan: BatchPlan | None) -> pl.Expr:
+    """List why a row is rejected; nothing for a good one."""
     reasons = [pl.lit(v.message) for v in verdict.blocking if v.level == "batch"]
     found = {(v.kind, v.column) for v in verdict.blocking}
     reasons += [

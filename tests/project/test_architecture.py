@@ -36,7 +36,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 TOP_FOLDERS = ("expectations", "tasks", "flows")
 MODULES = sorted(path for folder in TOP_FOLDERS for path in (ROOT / folder).rglob("*.py"))
 FOLDERS = sorted({path.parent for path in MODULES})
-TOP = ("__init__.py", "__main__.py", "lazy.py")
+TOP = ("__init__.py", "__main__.py", "lazy.py", "spark.py")
 # Users import from these and from the package itself; every other __init__ is a docstring.
 FACES = {ROOT / "tasks", ROOT / "flows"}
 PUBLIC = ("signature_gate", "signature_gate.tasks", "signature_gate.flows")
@@ -87,6 +87,7 @@ IMPORTERS = {
         "tasks.stores.followed",
     ],
     "pyiceberg": ["expectations.readers.tables.iceberg", "tasks.storage.iceberg_append"],
+    "pyspark": ["expectations.spark."],
     "jinja2": ["expectations.report.templating", "tasks.setup.new_feed"],
     "sklearn": ["flows.demo.flights"],
     "adbc_driver_postgresql": ["expectations.readers.sql.engines", "tasks.storage.table_appends"],
