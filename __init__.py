@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         RegistryUnavailable,
         UnsupportedBatch,
     )
+    from .expectations.exporting import export
     from .expectations.judge.checking import check
     from .expectations.judge.learned.learning import learn
     from .expectations.judge.result import CheckResult
@@ -64,6 +65,7 @@ __all__ = [
     "Verdict",
     "Violation",
     "check",
+    "export",
     "learn",
 ]
 
@@ -77,6 +79,7 @@ _MODULES = {
     "Violation": ".expectations.verdict.verdict",
     "ValueProfile": ".expectations.values.profile",
     "check": ".expectations.judge.checking",
+    "export": ".expectations.exporting",
     "learn": ".expectations.judge.learned.learning",
 }
 # All others are errors.

@@ -31,7 +31,7 @@ from .contract.contract import Contract
 from .contract.model_version import ModelVersion
 from .contract.policy import Policy, describe_invalid
 from .contract.types import Scalar
-from .documents import DocumentError, read_json
+from .documents import DocumentError, read_json, read_yaml
 from .errors import InvalidRules, Misuse
 from .escaping import slug
 from .rules.parse import identity, is_expectation, parse_rule, plain
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 META = "signature_gate"
 _GX_VERSION = "1.24.1"
+_YAML = (".yaml", ".yml")
 # What a suite holds itself.
 _IN_FILES = {"rules": None, "values_from": None}
 Expectation = dict[str, Any]
@@ -180,7 +181,8 @@ def rules_of(contract: Contract, policy: Policy) -> tuple[Rule, ...]:
     """
     stated = [(expectation, "the suite") for expectation in contract.rules]
     if policy.rules is not None:
-        stated += [(expectation, policy.rules) for expectation in _rules_in(Path(policy.rules))]
+        read = _rules_in(Path(policy.rules), contract, policy)
+        stated += [(expectation, policy.rules) for expectation in read]
     rules = [parse_rule(expectation, contract, origin) for expectation, origin in stated]
     return tuple({identity(rule.stated): rule for rule in rules}.values())
 
@@ -203,8 +205,12 @@ def learned_rules(
             yield parse_rule(stated, contract, "the learned values")
 
 
-def _rules_in(path: Path) -> list[Any]:
+def _rules_in(path: Path, contract: Contract, policy: Policy) -> list[Any]:
     suite = _read(path)
+    if path.suffix in _YAML:
+        from .standards.odcs import rules_in
+
+        return list(rules_in(suite, contract, policy, str(path)))
     return list(from_suite(suite, str(path)).rules) if _meta(suite) else _listed(suite, str(path))
 
 
@@ -214,12 +220,12 @@ def _applies(rule: Rule, columns: Collection[str] | None) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        suite = read_json(path)
+        suite = read_yaml(path) if path.suffix in _YAML else read_json(path)
     except OSError as error:
         msg = f"cannot read the rules in {path}: {error.strerror}. Check the path."
         raise InvalidRules(msg) from error
     except DocumentError as error:
-        msg = f"{path} is not a suite: {error}. Give a JSON file, or a folder with an MLmodel file."
+        msg = f"{path} is not a suite: {error}. Give a JSON file of GX, or a YAML file of ODCS."
         raise InvalidRules(msg) from error
     return cast("dict[str, Any]", suite) if isinstance(suite, dict) else {}
 

@@ -198,7 +198,8 @@ class Policy(BaseModel):
         description="Keep values of the batch out of every report, event, log and error.",
     )
     rules: str | None = Field(
-        default=None, description="Path of a GX suite JSON with further rules."
+        default=None,
+        description="Path of a GX suite JSON, or of an ODCS contract in YAML, with further rules.",
     )
     values: OnValues = Field(
         default="warn",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path  # noqa: TC003 - Typer resolves it when the command runs
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -14,7 +13,7 @@ from ...expectations.errors import Misuse, NoContract
 from ..terminal import console as terminal
 from ..terminal.progress import reading
 from ..terminal.verdict import show_contract, show_verdict
-from .options import NOT_PASSED, PASSED, AsJson, Model, PolicyFile, Timeout
+from .options import NOT_PASSED, PASSED, Model, PolicyFile, Timeout
 
 if TYPE_CHECKING:
     from ...expectations.contract.contract import Contract
@@ -25,6 +24,11 @@ if TYPE_CHECKING:
 _FORMATS = (
     "text, json or, for CI, github (annotations), junit (XML) or markdown (a summary). The exit "
     "code is the same."
+)
+
+_FORMS = (
+    "gx, a suite that any GX project loads; odcs, an Open Data Contract Standard document; "
+    "json-schema, of one record; or sql, a table for PostgreSQL or DuckDB."
 )
 
 _Batch = Annotated[
@@ -47,7 +51,7 @@ def check(
     policy: PolicyFile = None,
     rules: Annotated[
         Path | None,
-        typer.Option(help="GX suite JSON with your own rules, in place of the policy's."),
+        typer.Option(help="GX suite JSON, or ODCS YAML, of rules, in place of the policy's."),
     ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write the report, one HTML page, to this file.")
@@ -125,27 +129,36 @@ def _deliver(result: CheckResult, report: Path | None, written_as: str) -> None:
 def contract(
     model: Model,
     out: Annotated[
-        Path | None, typer.Option(help="Write the suite, which any GX project loads, to this file.")
+        Path | None, typer.Option(help="Write the export, by default a GX suite, to this file.")
     ] = None,
     policy: PolicyFile = None,
-    as_json: AsJson = False,
+    written_as: Annotated[
+        Literal["gx", "odcs", "json-schema", "sql"] | None,
+        typer.Option("--format", metavar="FORMAT", help=_FORMS),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format gx.")] = False,
     timeout: Timeout = None,
 ) -> None:
-    """Show what a model expects, or save it as a GX suite."""
+    """Show what a model expects, or export it: as a GX suite if no other format is asked for."""
     from ...expectations.contract.policy import Policy
-    from ...expectations.suite import to_suite
+    from ...expectations.exporting import export
 
+    if as_json and written_as not in (None, "gx"):
+        msg = f"--json and --format {written_as} exclude each other"
+        raise typer.BadParameter(msg)
     loaded = load_contract(model, timeout)
-    suite = to_suite(loaded, Policy.load(policy) if policy else loaded.policy)
+    text, left_out = export(loaded, written_as or "gx", Policy.load(policy) if policy else None)
+    for each in left_out:
+        terminal.err.print(terminal.plain(f"{written_as} cannot state: {each}"), soft_wrap=True)
     if out:
-        _write_new(out, json.dumps(suite, indent=2) + "\n")
-    if as_json:
-        typer.echo(json.dumps(suite, indent=2))
+        _write_new(out, text)
+    if as_json or (written_as and not out):
+        typer.echo(text, nl=False)
         return
     show_contract(loaded)
     if out:
         terminal.print_blank()
-        terminal.print_line(f"suite      {out}")
+        terminal.print_line(f"{'suite' if written_as in (None, 'gx') else 'written':<11}{out}")
 
 
 def _write_new(path: Path, text: str) -> None:

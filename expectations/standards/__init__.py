@@ -1,0 +1,1 @@
+"""Contract and rules in the languages of other tools: ODCS, JSON Schema, SQL."""
