@@ -54,26 +54,17 @@ def _remove_entry(store: ObjectStore, entry: str, archive: str) -> None:
             store.delete(one.key)
 
 
-def sweep(feed: Feed, store: ObjectStore, attempt: str | None, receipt: Receipt) -> None:
-    """Delete what a dead attempt uploaded, once a receipt is there that it could not create."""
-    batch = receipt.batch.id
+def sweep(feed: Feed, store: ObjectStore, attempt: str | None, batch: str) -> None:
+    """Delete what a dead attempt uploaded, once it is certain that it created no receipt."""
     if attempt is None or any(_names(r, attempt) for r in ReceiptStore(feed).for_batch(batch)):
         return
-    for folder in (f"archive/{attempt}", f"quarantine/{batch}@{attempt}"):
+    for folder in (f"archive/{attempt}", "quarantine", "scored"):
         for one in store.list(folder):
-            store.delete(one.key)
-    model = receipt.model.name or receipt.feed
-    own = feed.relative(feed.predictions(batch, model, receipt.version))
-    if feed.workspace:
-        store.delete(own.replace(feed.workspace.attempt, attempt))
+            if any(mark in one.key for mark in (f"/{attempt}/", f"@{attempt}/", f".{attempt}.")):
+                store.delete(one.key)
 
 
 def _names(receipt: Receipt, attempt: str) -> bool:
-    archived = receipt.review.archive if receipt.review else None
-    return any(
-        place and attempt in place
-        for place in (*receipt.outputs.model_dump(include=_PLACES).values(), archived)
-    )
-
-
-_PLACES = {"batch", "predictions", "quarantine"}
+    outputs, archived = receipt.outputs, receipt.review and receipt.review.archive
+    places = (outputs.batch, outputs.predictions, outputs.quarantine, archived)
+    return any(attempt in place for place in places if place)

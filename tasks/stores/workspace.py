@@ -120,7 +120,7 @@ class StoreWorkspace:
             append_predictions(self.feed, receipt, file)
         log_checkpoint(self.batch, "appended")
         remove_leftovers(self.store, receipt)
-        sweep(self.feed, self.store, self.before, receipt)
+        sweep(self.feed, self.store, self.before, self.batch)
         log_checkpoint(self.batch, "tidied")
         self.store.delete(intent_key(self.batch))
         return receipt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,8 @@ import boto3
 import polars as pl
 import pytest
 from feeds import gaps, rows
-from kept_feeds import deliver_to, keys_of_rows, receipts_of, unnamed
-from killed_process import score_and_die
+from kept_feeds import content, deliver_to, keys_of_rows, receipts_of, unnamed
+from killed_process import score_and_die, start_command
 from live_object_store import SECRET, keys, put
 
 from signature_gate.expectations.errors import InvalidFeed, StoreUnavailable
@@ -211,6 +212,35 @@ def test_an_entry_is_released_by_the_name_of_its_batch(store_feed: MakeFeed) -> 
     assert receipt.release.archive
     assert any(key.startswith(receipt.release.archive) for key in keys(feed, "archive"))
     assert [r.attempt for r in receipts_of(feed)] == [1, 2]
+
+
+@pytest.mark.parametrize(("point", "times"), [("uploaded", 1), ("uploaded", 3), ("committed", 1)])
+def test_a_release_that_died_leaves_nothing(
+    store_feed: MakeFeed,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    point: str,
+    times: int,
+) -> None:
+    """Whoever releases again removes what no receipt names; each row is scored once."""
+    monkeypatch.setenv("SIGNATURE_GATE_LEASE", "1")
+    feed = store_feed(policy=SPLIT)
+    put(feed, "bad.parquet", pl.DataFrame({"key": ["z"], "other": [1]}))
+    score_feed(feed)
+    gaps(6, nulls=2).write_parquet(tmp_path / "repaired.parquet")
+    (tmp_path / "feed.yaml").write_text(feed.model_dump_json(exclude_unset=True))
+    command = ["quarantine", "release", str(tmp_path / "feed.yaml"), "bad.parquet"]
+    command += ["--file", str(tmp_path / "repaired.parquet")]
+
+    for at in (point, "never"):
+        start_command(command, tmp_path / "log", at, times).join(120)
+        time.sleep(3)  # the clock of the store counts whole seconds
+        score_feed(feed)
+
+    places = [r.outputs.predictions for r in receipts_of(feed)]
+    scored = [pl.read_parquet(BytesIO(content(feed, place))) for place in places if place]
+    assert pl.concat(scored)["key"].to_list() == ["k2", "k3", "k4", "k5"]
+    assert unnamed(feed) == set()
 
 
 def test_an_entry_is_discarded_into_the_archive(store_feed: MakeFeed) -> None:
