@@ -37,6 +37,7 @@ from .atomic import (
     remove,
     restore,
 )
+from .lineage import tell_lineage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,6 +235,7 @@ def publish_receipt(feed: Feed, receipt: Receipt) -> None:
     note_published(feed.receipts / receipt.file)
     log_checkpoint(receipt.batch.id, "committed")
     measure_receipt(feed, receipt)
+    tell_lineage(feed, receipt)
 
 
 def _note(feed: Feed, receipt: Receipt) -> None:

@@ -89,6 +89,8 @@ IMPORTERS = {
     "pyiceberg": ["expectations.readers.tables.iceberg", "tasks.storage.iceberg_append"],
     "pyspark": ["expectations.spark."],
     "jinja2": ["expectations.report.templating", "tasks.setup.new_feed"],
+    "open_data_contract_standard": ["expectations.standards.odcs"],
+    "openlineage": ["tasks.storage.lineage"],
     "sklearn": ["flows.demo.flights"],
     "adbc_driver_postgresql": ["expectations.readers.sql.engines", "tasks.storage.table_appends"],
     "duckdb": ["expectations.readers.sql.engines", "tasks.storage.table_appends"],
