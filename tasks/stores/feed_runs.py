@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 
 _REPORTS = ("verdict", "report")
+_ENTRY = re.compile(r"(\.release-\d+)?(@.*)?$")
 
 
 def ready_batches(feed: Feed, *, tidy: bool = True) -> Inbox:
@@ -100,7 +102,9 @@ def refuse_in_store(feed: Feed, what: str) -> None:
 def _mirror_quarantine(here: Feed, store: ObjectStore) -> None:
     home, listed = here.quarantined(""), set[Path]()
     for one in store.list("quarantine"):
-        path = here.resolve(one.key)
+        path, entry = here.resolve(one.key), "/".join(one.key.split("/")[:2])
+        if not (here.resolve(entry).exists() or _is_named(here, entry)):
+            continue  # a worker is about to commit it, or died before
         listed.add(path)
         if not path.exists():
             make_folder(path.parent)
@@ -111,3 +115,8 @@ def _mirror_quarantine(here: Feed, store: ObjectStore) -> None:
     for folder in list(home.iterdir()) if home.is_dir() else ():
         if not any(path.is_relative_to(folder) for path in listed):
             remove(folder)
+
+
+def _is_named(here: Feed, entry: str) -> bool:
+    batch = _ENTRY.sub("", entry.partition("/")[2])
+    return any(r.outputs.quarantine == entry for r in ReceiptStore(here).for_batch(batch))

@@ -222,7 +222,7 @@ def test_a_release_that_died_leaves_nothing(
     point: str,
     times: int,
 ) -> None:
-    """Whoever releases again removes what no receipt names; each row is scored once."""
+    """It can be released again, which removes what no receipt names; each row is scored once."""
     monkeypatch.setenv("SIGNATURE_GATE_LEASE", "1")
     feed = store_feed(policy=SPLIT)
     put(feed, "bad.parquet", pl.DataFrame({"key": ["z"], "other": [1]}))
@@ -235,7 +235,7 @@ def test_a_release_that_died_leaves_nothing(
     for at in (point, "never"):
         start_command(command, tmp_path / "log", at, times).join(120)
         time.sleep(3)  # the clock of the store counts whole seconds
-        score_feed(feed)
+    score_feed(feed)
 
     places = [r.outputs.predictions for r in receipts_of(feed)]
     scored = [pl.read_parquet(BytesIO(content(feed, place))) for place in places if place]
