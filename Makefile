@@ -18,7 +18,7 @@ export GX_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 
-.PHONY: help demo test fresh prove prove-values chaos chaos-store azurite bench table faults schema reference site sizes screenshot lint format lock clean
+.PHONY: help demo test fresh orchestrators prove prove-values chaos chaos-store azurite bench table faults schema reference site sizes screenshot lint format lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ test: .venv/installed  ## the whole suite, a process for each of two cores
 
 fresh: .venv/installed  ## install the locks and the wheel with pip into fresh environments, and try them
 	@SIGNATURE_GATE_FRESH=1 $(BIN)/pytest -q tests/project/test_install.py
+
+orchestrators: .venv/installed  ## run the pages on Airflow and Dagster, in environments made for it (minutes of pip)
+	@SIGNATURE_GATE_ORCHESTRATORS=1 $(BIN)/pytest -q tests/standards/test_orchestrators.py
 
 prove: .venv/installed  ## properties with 20,000 examples, through GX with 2,000, others with up to 5,000 (75 minutes)
 	@SIGNATURE_GATE_EXAMPLES=20000 $(BIN)/pytest -n 2 --dist worksteal $(PROPERTIES) tests/conform/test_zoo.py

@@ -34,7 +34,9 @@ pytest_plugins = ["page_commands", "page_workplace"]
 OLD_RECEIPTS = ROOT / "tests" / "support" / "feeds" / "receipts_0_1"
 # Each page of docs/ that has commands or snippets, and the file of tests that runs them.
 RUN_BY = {
+    "how-to/airflow.md": "standards/test_orchestrators.py",
     "how-to/ci.md": "project/test_how_to.py",
+    "how-to/dagster.md": "standards/test_orchestrators.py",
     "how-to/databases.md": "project/test_how_to.py",
     "how-to/etl.md": "project/test_how_to.py",
     "how-to/events.md": "project/test_how_to_on_servers.py",
