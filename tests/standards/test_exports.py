@@ -15,7 +15,7 @@ from databases import running
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rule_cases import rule, under, where, write_rules
-from small_checks import contract
+from small_checks import contract, split
 
 from signature_gate import Contract, Misuse, Policy, check, export
 from signature_gate.expectations.standards.words import portable
@@ -125,6 +125,56 @@ def test_a_table_takes_the_rows_that_fit(
         for row in rows:
             verdict = check(pl.DataFrame([row], DTYPES), judged_by, policy)
             assert _inserts(connection, row) == verdict.passed, (text, row, verdict.violations)
+
+
+# Where a test stands at its limit, and on either side of it.
+EDGES = [
+    rule("column_values_to_be_between", column=column, **{limit: 1}, **strict)
+    for column in "ijdf"
+    for limit in ("min_value", "max_value")
+    for strict in ({}, {f"strict_{limit[:3]}": True})
+]
+EDGES += [rule("column_value_lengths_to_be_between", column="s", min_value=2, max_value=3)]
+EDGES += [
+    rule(f"column_values_to_{no}be_in_set", column=column, value_set=values)
+    for no in ("", "not_")
+    for column, values in {"s": ["AB", "it's"], "i": [0, 5], "d": [0.5, 1], "b": [True]}.items()
+]
+EDGES += [
+    rule(f"column_values_to_{no}match_regex", column="s", regex=pattern)
+    for no in ("", "not_")
+    for pattern in PATTERNS
+    if portable(pattern) is not None
+]
+EVERY: dict[str, Any] = {"i": NUMBERS, "j": NUMBERS, "d": FLOATS, "f": FLOATS, "s": WORDS}
+GOOD = {"i": 1, "j": 1, "d": 1.0, "f": 1.0, "s": "AB", "b": True}
+
+
+@pytest.mark.parametrize("stated", EDGES)
+def test_both_sides_of_each_edge_are_told_apart(tmp_path: Path, stated: Any) -> None:
+    """Every value at hand under one rule: DuckDB and the JSON Schema take what the gate takes."""
+    column = stated["kwargs"]["column"]
+    values = [*EVERY.get(column, (True, False))]
+    judged_by, policy = under(contract(**TYPES), stated), split(nan="value")
+    rows = [GOOD | {column: value} for value in values]
+    taken = set(_taken(check(pl.DataFrame(rows, DTYPES), judged_by, policy)))
+    with duckdb.connect() as connection:
+        connection.execute(export(judged_by, "sql", policy).text)
+        assert {n for n, row in enumerate(rows) if _inserts(connection, row)} == taken
+    assert 0 < len(taken) < len(rows) or stated["kwargs"].get("regex") in ("", "[^a-z]+")
+
+    finite = [row for row in rows if row[column] in FINITE or not isinstance(row[column], float)]
+    batch = tmp_path / "batch.jsonl"
+    batch.write_text("".join(json.dumps(row) + "\n" for row in finite), "utf-8")
+    validator = jsonschema.Draft202012Validator(_schema(judged_by, policy))
+    valid = {n for n, row in enumerate(finite) if validator.is_valid(row)}
+    accepted = set(_taken(check(batch, judged_by, policy)))
+    assert accepted == valid or (column == "f" and accepted <= valid)
+
+
+def _taken(result: Any) -> Iterator[int]:
+    for chunk in result.chunks(1_000):
+        yield from chunk.rows["_row"].to_list()
 
 
 def _inserts(connection: Any, row: dict[str, Any], sign: str = "?") -> bool:
@@ -275,6 +325,17 @@ def test_a_column_without_null_may_be_left_out_of_no_record() -> None:
 
 
 # ----- what cannot be stated -----
+
+
+def test_limits_of_rounded_numbers_and_of_times_are_no_keywords() -> None:
+    """A float is rounded before it is compared, and a time is text in JSON: neither is stated."""
+    stated = (
+        rule("column_values_to_be_between", column="f", min_value=0.1),
+        rule("column_values_to_be_between", column="t", min_value="2024-01-01"),
+    )
+    _, left_out = export(under(contract(f="float", t="datetime"), *stated), "json-schema")
+
+    assert len([each for each in left_out if each.startswith("expect_")]) == 2
 
 
 @pytest.mark.parametrize("form", ["sql", "json-schema"])

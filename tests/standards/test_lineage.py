@@ -146,6 +146,7 @@ def test_an_end_tells_quality_schema_and_where_the_rows_went(feed: Feed, server:
         ("null", "a", False, "error"),
         ("expect_column_values_to_be_between", "n", False, "warn"),
     }
+    assert "rule" not in {kind for kind, *_ in found}
     assert [a["actual"] for a in stated if a["assertion"] == "null"] == ["2 rows"]
     rows_out = [o["outputFacets"]["outputStatistics"]["rowCount"] for o in event["outputs"]]
     places = [
