@@ -56,25 +56,35 @@ def _arrived(batch: Batch, source: str) -> pl.Expr:
 def reasons_of(verdict: Verdict, plan: BatchPlan | None) -> pl.Expr:
     """List why a row is rejected; nothing for a good one."""
     reasons = [pl.lit(v.message) for v in verdict.blocking if v.level == "batch"]
-    found = {(v.kind, v.column) for v in verdict.blocking}
     reasons += [
         pl.when(check.mask).then(_reason(check, plan))
         for check in (plan.row_checks if plan else ())
-        if check.blocks and (check.kind, check.column) in found
+        if is_reason(check, verdict)
     ]
     none = pl.lit([], dtype=pl.List(pl.String))
     listed = pl.concat_list(reasons).list.drop_nulls() if reasons else none
     return listed.alias(REASONS)
 
 
+def is_reason(check: RowCheck, verdict: Verdict) -> bool:
+    """Tell whether rows are rejected for failing a check."""
+    found = ((v.kind, v.column) for v in verdict.blocking)
+    return check.blocks and (check.kind, check.column) in found
+
+
 def _reason(check: RowCheck, plan: BatchPlan | None) -> pl.Expr:
-    where = f" in {check.column!r}" if check.column else ""
-    if check.rule is not None:
-        return pl.lit(f"{check.because}{where}: expected {check.expected}")
     if plan and plan.record_fault and check in plan.record_checks:
         # What such a record holds stands in no column.
         return pl.concat_str(pl.lit(f"{check.kind}: "), pl.col(plan.record_fault))
-    return pl.lit(f"{check.kind}{where}: {check.observed}" if where else check.kind)
+    return pl.lit(reason(check))
+
+
+def reason(check: RowCheck) -> str:
+    """Say why a row that fails a check is rejected."""
+    where = f" in {check.column!r}" if check.column else ""
+    if check.rule is not None:
+        return f"{check.because}{where}: expected {check.expected}"
+    return f"{check.kind}{where}: {check.observed}" if where else check.kind
 
 
 # ----- files whose columns differ -----

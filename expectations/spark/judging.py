@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import polars as pl
-import pyarrow as pa
 
 from ..errors import InvalidPolicy, UnsupportedBatch
 from ..judge.checking import plan, verdict_of
@@ -18,9 +14,8 @@ from ..judge.scan_stage import scan_files
 from ..rules.batch_rules import for_the_scan
 from ..rules.rule import refused
 from ..rules.schema_rules import SHAPE_RULES
-from ..verdict.verdict import BatchRejected
 from .frame import spark_frame
-from .workers import COUNTS, PartCounts, Worker, accepted, merged
+from .workers import InWorkers, Stages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +27,11 @@ if TYPE_CHECKING:
     from ..contract.policy import Policy
     from ..judge.batch_result import BatchResult
     from ..judge.request import CheckRequest
-    from ..verdict.verdict import Disposition, Verdict, Violation
+    from ..verdict.verdict import Verdict
     from .frame import SparkFrame
+    from .native import Natively
+
+    _Engine = Natively | InWorkers
 
 
 def check(
@@ -66,15 +64,15 @@ def check(
     _refuse_what_needs_all_rows(request)
     opened = frame.open(request)
     planned = plan(opened, request)
+    scanned = scan_files(planned, request.policy)  # of no rows: the stage that decides each column
+    (empty,) = scanned.files
     if not planned.planned:
         # No row is read, not even to count them, as none is of a lazy frame of Polars.
-        return SparkResult(
-            verdict_of(opened.info, request, _of_counts(planned, None, request.policy)), frame
-        )
-    worker = Worker(request, frame.names, _used(planned, request))
-    counts = _counted(frame, worker, planned)
-    verdict = verdict_of(opened.info, request, _of_counts(planned, counts, request.policy))
-    return SparkResult(verdict, frame, worker, planned)
+        unread = replace(scanned, files=(replace(empty, row_count=None),))
+        return SparkResult(verdict_of(opened.info, request, unread), frame)
+    engine = _engine(frame, planned, request)
+    counted = replace(scanned, files=(engine.counted(empty),))
+    return SparkResult(verdict_of(opened.info, request, counted), frame, engine)
 
 
 @dataclass(frozen=True)
@@ -87,32 +85,7 @@ class SparkResult:
 
     verdict: Verdict
     _frame: SparkFrame = field(repr=False)
-    _worker: Worker | None = field(default=None, repr=False)
-    _planned: BatchResult | None = field(default=None, repr=False)
-
-    @property
-    def passed(self) -> bool:
-        """No blocking violation, whatever the policy."""
-        return self.verdict.passed
-
-    @property
-    def disposition(self) -> Disposition:
-        """What the policy makes of the verdict."""
-        return self.verdict.disposition
-
-    @property
-    def violations(self) -> tuple[Violation, ...]:
-        """All violations, blocking or not."""
-        return self.verdict.violations
-
-    def raise_if_rejected(self) -> None:
-        """Raise if the batch may not be scored.
-
-        Raises:
-            BatchRejected: The batch neither passed nor was split.
-        """
-        if self.disposition not in ("passed", "split"):
-            raise BatchRejected(self.verdict)
+    _engine: _Engine | None = field(default=None, repr=False)
 
     @property
     def rows(self) -> DataFrame:
@@ -130,16 +103,11 @@ class SparkResult:
     @property
     def _marked(self) -> DataFrame:
         from pyspark.sql import functions as sf
-        from pyspark.sql.types import ArrayType, StringType, StructField, StructType
 
-        frame = self._frame
-        if self._worker is None:
-            reasons = [sf.lit(violation.message) for violation in self.verdict.blocking]
-            return frame.numbered.withColumn(REASONS, sf.array(*reasons))
-        listed = StructField(REASONS, ArrayType(StringType()))
-        schema = StructType([*frame.numbered.schema.fields, listed])
-        mark = partial(self._worker.mark, verdict=self.verdict)
-        return frame.through(mark, range(len(frame.names)), schema)
+        if self._engine is not None:
+            return self._engine.marked(self.verdict)
+        reasons = [sf.lit(violation.message) for violation in self.verdict.blocking]
+        return self._frame.numbered.withColumn(REASONS, sf.array(*reasons))
 
     @property
     def accepted(self) -> DataFrame | None:
@@ -147,40 +115,18 @@ class SparkResult:
 
         None if rows cannot be told apart, or more of them fail than the policy lets a split drop.
         """
-        if self._worker is None or self._planned is None or not self.verdict.separable:
-            return None
-        from pyspark.sql.pandas.types import from_arrow_schema
-
-        good = accepted(self._planned).collect()
-        arrow = good.to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-        numbered = [arrow.field(i).with_name(f"c{i}") for i in range(len(arrow))]
-        schema = from_arrow_schema(pa.schema(numbered), prefer_timestamp_ntz=True)
-        session = self._frame.numbered.sparkSession
-        target = session.createDataFrame([], schema).toArrow().schema
-        accept = partial(self._worker.accept, schema=target)
-        return self._frame.through(accept, self._worker.used, schema).toDF(*good.columns)
+        engine = self._engine if self.verdict.separable else None
+        return engine.accepted() if engine else None
 
 
-def _used(planned: BatchResult, request: CheckRequest) -> tuple[int, ...]:
-    """Find the positions of the columns that the contract or ``keep`` is about."""
+def _engine(frame: SparkFrame, planned: BatchResult, request: CheckRequest) -> _Engine:
+    """Have Spark judge the rows itself where it can, and the gate in its workers otherwise."""
+    from .native import natively
+
     matching = match_columns(planned.files[0].batch, request.contract, request.policy)
-    return tuple(sorted({position for _, position in (*matching.pairs, *matching.kept)}))
-
-
-def _counted(frame: SparkFrame, worker: Worker, planned: BatchResult) -> PartCounts:
-    found = frame.through(worker.count, worker.used, COUNTS).collect()
-    parts = [PartCounts.model_validate_json(row[0]) for row in found]
-    return merged(parts, planned.files[0], worker.request.policy.sample_rows)
-
-
-def _of_counts(planned: BatchResult, counts: PartCounts | None, policy: Policy) -> BatchResult:
-    scanned = scan_files(planned, policy)  # of no rows: what stage decides each column
-    (file,) = scanned.files
-    if counts is None:
-        return replace(scanned, files=(replace(file, row_count=None),))
-    counted = counts.counted_in(file)
-    rules = {**file.rule_counts, **counted.rule_counts}
-    return replace(scanned, files=(replace(counted, rule_counts=rules),))
+    used = {position for _, position in (*matching.pairs, *matching.kept)}
+    stages = Stages(request, frame.names, matching.kept, tuple(sorted(used)))
+    return natively(frame, planned, stages) or InWorkers(frame, planned, stages)
 
 
 def _refuse_what_needs_all_rows(request: CheckRequest) -> None:

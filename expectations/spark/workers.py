@@ -1,4 +1,4 @@
-"""What runs in Spark's Python workers: the gate itself, on one piece of a partition after another.
+"""The gate itself in Spark's Python workers, on one piece of a partition after another.
 
 A piece is judged as a file of a folder is, and what is counted in it travels as JSON.
 """
@@ -6,7 +6,8 @@ A piece is judged as a file of a folder is, and what is counted in it travels as
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 import pyarrow as pa
@@ -23,103 +24,74 @@ from ..verdict.verdict import Violation
 from .frame import open_arrow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pyspark.sql import DataFrame
 
     from ..judge.file_result import FileResult
     from ..judge.request import CheckRequest
     from ..verdict.verdict import Verdict
+    from .frame import SparkFrame
 
 # Rows that are judged together: a query of Polars costs as much as some thousand rows.
 _TOGETHER = 262_144
-COUNTS = "counts string"
 _OLDEST, _TEXTS = pl.CompatLevel.oldest(), pa.list_(pa.string())
 
 
-class PartCounts(BaseModel):
-    """What was counted in a part of a batch.
+class Counts(BaseModel):
+    """What was counted in a part of a table: fields of ``FileResult``."""
 
-    Attributes:
-        rows: Its rows.
-        rejected: Those that break a blocking check.
-        violations: One for each check that rows break.
-        rules: By number, how many rows each rule was applied to, and how many break it.
-    """
-
-    rows: int = 0
-    rejected: int = 0
-    violations: tuple[Violation, ...] = ()
-    rules: dict[int, RuleCounts] = {}
-
-    @classmethod
-    def of(cls, file: FileResult) -> PartCounts:
-        """Keep what was counted."""
-        counts = dict(file.rule_counts)
-        return cls(
-            rows=file.row_count or 0,
-            rejected=file.rejected,
-            violations=file.row_violations,
-            rules=counts,
-        )
-
-    def counted_in(self, file: FileResult) -> FileResult:
-        """Say of a planned file what was counted."""
-        return replace(
-            file,
-            row_count=self.rows,
-            rejected=self.rejected,
-            row_violations=self.violations,
-            rule_counts=self.rules,
-        )
+    row_count: int
+    rejected: int
+    row_violations: tuple[Violation, ...]
+    rule_counts: dict[int, RuleCounts]
 
 
-def merged(parts: Iterable[PartCounts], planned: FileResult, sample_rows: int) -> PartCounts:
-    """Add up parts as the files of a folder are; rows of a table have no numbers."""
-    counted = [part.counted_in(planned) for part in parts]
-    whole = BatchResult(tuple(counted))
-    rules = dict[int, RuleCounts]()
-    for part in counted:
-        for rule, (applied, broken) in part.rule_counts.items():
+def merged(files: Sequence[FileResult], sample_rows: int) -> FileResult:
+    """Add up what was counted in parts as in files of a folder; rows of a table have no numbers."""
+    whole, rules = BatchResult(tuple(files)), dict[int, RuleCounts]()
+    for file in files:
+        for rule, (applied, broken) in file.rule_counts.items():
             before = rules.get(rule, RuleCounts(0, 0))
             rules[rule] = RuleCounts(before[0] + applied, before[1] + broken)
-    unplaced = {"rows": (), "files": ()}
-    return PartCounts(
-        rows=whole.row_count or 0,
+    found = whole.row_violations(sample_rows)
+    return replace(
+        files[0],
+        row_count=whole.row_count,
         rejected=whole.rejected,
-        violations=tuple(
-            violation.model_copy(update=unplaced) for violation in whole.row_violations(sample_rows)
-        ),
-        rules=rules,
+        row_violations=tuple(v.model_copy(update={"rows": (), "files": ()}) for v in found),
+        rule_counts=rules,
     )
 
 
 @dataclass(frozen=True)
-class Worker:
-    """The stages of a partition.
+class Stages:
+    """What a worker does with the batches of a partition.
 
     Attributes:
         request: What the rows are judged by.
         names: The names of all columns as they arrived.
-        used: Positions of those that the contract or ``keep`` is about.
+        kept: Names of ``keep``, each with its position.
+        used: Positions of the columns that the contract or ``keep`` is about.
     """
 
     request: CheckRequest
     names: tuple[str, ...]
+    kept: tuple[tuple[str, int], ...]
     used: tuple[int, ...]
 
     def count(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Count, in the used columns, the rows that fail each check."""
-        policy, found, planned = self.request.policy, list[PartCounts](), None
-        for table in _pieces(batches):
-            planned = self._planned(table)
-            found += map(PartCounts.of, scan_files(planned, policy).files)
-        if planned:
-            counts = merged(found, planned.files[0], policy.sample_rows)
+        policy = self.request.policy
+        found = [scan_files(self.planned(t), policy).files[0] for t in _pieces(batches)]
+        if found:
+            counts = Counts.model_validate(merged(found, policy.sample_rows), from_attributes=True)
             yield pa.RecordBatch.from_pydict({"counts": [counts.model_dump_json()]})
 
     def mark(self, batches: Iterable[pa.RecordBatch], verdict: Verdict) -> Iterator[pa.RecordBatch]:
         """Put reasons beside all columns, as they arrived; none beside good rows."""
         for table in _pieces(batches):
-            (file,) = self._planned(table.select(list(self.used))).files
+            (file,) = self.planned(table.select(list(self.used))).files
             found = file.batch.scan().select(ROW, reasons_of(verdict, file.plan))
             reasons = found.collect()[REASONS].to_arrow(compat_level=_OLDEST).cast(_TEXTS)
             yield from table.append_column(REASONS, reasons).to_batches()
@@ -129,10 +101,11 @@ class Worker:
     ) -> Iterator[pa.RecordBatch]:
         """Cast the used columns of good rows as the model takes them."""
         for table in _pieces(batches):
-            good = accepted(self._planned(table)).collect().to_arrow(compat_level=_OLDEST)
+            good = _accepted(self.planned(table)).collect().to_arrow(compat_level=_OLDEST)
             yield from good.rename_columns(schema.names).cast(schema).to_batches()
 
-    def _planned(self, used: pa.Table) -> BatchResult:
+    def planned(self, used: pa.Table) -> BatchResult:
+        """Plan how the used columns of some rows are judged."""
         named = used.rename_columns([self.names[i] for i in self.used])
         planned = plan(open_arrow(named, self.request), self.request)
         if not planned.planned:
@@ -141,8 +114,43 @@ class Worker:
         return planned
 
 
-def accepted(planned: BatchResult) -> pl.LazyFrame:
-    """Select the good rows of a piece, without their numbers."""
+class InWorkers(NamedTuple):
+    """A DataFrame whose rows the gate judges in Python workers, by such stages."""
+
+    frame: SparkFrame
+    planned: BatchResult
+    stages: Stages
+
+    def counted(self, empty: FileResult) -> FileResult:
+        """Count the rows that fail each check, beginning with what is known of no rows."""
+        rows = self.frame.through(self.stages.count, self.stages.used, "counts string").collect()
+        parts = [replace(empty, **dict(Counts.model_validate_json(row[0]))) for row in rows]
+        return merged([empty, *parts], self.stages.request.policy.sample_rows)
+
+    def marked(self, verdict: Verdict) -> DataFrame:
+        """Put the reasons against each row beside it."""
+        from pyspark.sql.types import ArrayType, StringType, StructField, StructType
+
+        reasons = StructField(REASONS, ArrayType(StringType()))
+        schema = StructType([*self.frame.numbered.schema.fields, reasons])
+        mark = partial(self.stages.mark, verdict=verdict)
+        return self.frame.through(mark, range(len(self.frame.names)), schema)
+
+    def accepted(self) -> DataFrame:
+        """Cast the good rows."""
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        good = _accepted(self.planned).collect()
+        arrow = good.to_arrow(compat_level=_OLDEST).schema
+        numbered = pa.schema([arrow.field(i).with_name(f"c{i}") for i in range(len(arrow))])
+        schema = from_arrow_schema(numbered, prefer_timestamp_ntz=True)
+        session = self.frame.numbered.sparkSession
+        target = session.createDataFrame([], schema).toArrow().schema
+        accept = partial(self.stages.accept, schema=target)
+        return self.frame.through(accept, self.stages.used, schema).toDF(*good.columns)
+
+
+def _accepted(planned: BatchResult) -> pl.LazyFrame:
     (file,) = planned.files
     assert file.plan is not None  # noqa: S101 - only such are read
     _, *values = file.plan.select_exprs()
