@@ -8,7 +8,6 @@ import time
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ...expectations.credentials import mask_uri, masked
 from ...expectations.errors import needs_extra
@@ -91,10 +90,11 @@ def _events(feed: Feed, receipt: Receipt) -> Iterator[Any]:
 
 def _named(uri: str) -> dict[str, Any]:
     """Split an address as OpenLineage names datasets: where it lies, and what it is there."""
-    parts = urlsplit(mask_uri(uri))
-    if not parts.netloc:
+    scheme, _, rest = mask_uri(uri).partition("://")
+    if uri.startswith("/") or not rest:
         return {"namespace": "file", "name": uri}
-    return {"namespace": f"{parts.scheme}://{parts.netloc}", "name": parts.path.strip("/")}
+    place, _, name = rest.partition("/")
+    return {"namespace": f"{scheme}://{place}", "name": name}
 
 
 def _inputs(receipt: Receipt) -> list[Any]:

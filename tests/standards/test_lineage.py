@@ -156,6 +156,20 @@ def test_an_end_tells_quality_schema_and_where_the_rows_went(feed: Feed, server:
     assert [o["name"] for o in event["outputs"]] == [str(place) for place in places]
 
 
+@pytest.mark.parametrize(
+    ("uri", "namespace", "name"),
+    [
+        ("/feeds/in/a?b#c://d.csv", "file", "/feeds/in/a?b#c://d.csv"),
+        ("s3://bucket/feeds/in/a?b#c.csv", "s3://bucket", "feeds/in/a?b#c.csv"),
+        ("s3://me:secret@host/in/a.csv", "s3://***@host", "in/a.csv"),
+        ("a.csv", "file", "a.csv"),
+    ],
+)
+def test_datasets_are_named_as_openlineage_does(uri: str, namespace: str, name: str) -> None:
+    """Where it lies and what it is there; odd names stay whole, and secrets are masked."""
+    assert lineage._named(uri) == {"namespace": namespace, "name": name}  # noqa: SLF001
+
+
 def test_a_batch_that_fails_is_a_run_that_fails(
     make_feed: FeedMaker, line: str, server: Webhook
 ) -> None:
