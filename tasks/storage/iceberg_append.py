@@ -12,7 +12,7 @@ from ...expectations.errors import needs_extra
 
 if TYPE_CHECKING:
     from ...expectations.stores.scored_table import ScoredTable
-    from .table_appends import Appended
+    from .appended import Appended
 
 _RACES = 20
 _NOTE = "signature-gate.batch"

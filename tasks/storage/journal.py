@@ -150,7 +150,8 @@ def append_predictions(feed: Feed, receipt: Receipt, file: Path) -> None:
     """Append predictions to the feed's table, if it has one; TableUnavailable if that fails."""
     published = receipt.outputs.predictions
     if feed.scored_table and published:
-        from .table_appends import Appended, append_once
+        from .appended import Appended
+        from .table_appends import append_once
 
         appended = Appended(
             key="/".join([feed.name, *PurePath(published).parts[-3:]]),

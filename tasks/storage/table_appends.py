@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -24,15 +23,16 @@ from .atomic import flush
 from .iceberg_append import to_iceberg
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable
+
+    from .appended import Appended
 
 # Point reached -> why it is safe to die right after it.
 TABLE_CHECKPOINTS: dict[str, str] = {
     "rows written": "nothing is committed, and the database rolls back; recovery appends",
     "rows committed": "the note was committed with them; recovery appends nothing",
 }
-_WIDER = {"null": pa.string(), "halffloat": pa.float32()}
-_ROWS, _RACES = 65_536, 20
+_RACES = 20
 _CLIENTS = {
     "delta": ("deltalake", "delta"),
     "duckdb": ("duckdb", "sql"),
@@ -43,53 +43,6 @@ _MAKE = """create table signature_gate_ledger (
 )"""
 _NOTE = """insert into signature_gate_ledger (batch, rows) values ($1, $2)
 on conflict do nothing returning rows"""
-
-
-class Appended(NamedTuple):
-    """What is to be appended.
-
-    Attributes:
-        key: Names it among all that is ever appended to the table; the same in each attempt.
-        file: A Parquet file with the rows.
-        stamps: Text by the name of a further column.
-        redact: Whether errors may not quote what a library says.
-        passed: Called with each of the ``TABLE_CHECKPOINTS``.
-    """
-
-    key: str
-    file: Path
-    stamps: Mapping[str, str]
-    redact: bool
-    passed: Callable[[str], None]
-
-    @contextmanager
-    def rows(self, like: pa.Schema | None = None) -> Generator[pa.RecordBatchReader]:
-        """Read the rows piece by piece, in the types of ``like`` where it has a column."""
-        with pq.ParquetFile(self.file) as file:
-            arrived = file.schema_arrow.remove_metadata()
-            stamps = {name: v for name, v in self.stamps.items() if name not in arrived.names}
-            for name in stamps:
-                arrived = arrived.append(pa.field(name, pa.string()))
-            wanted = pa.schema([_field(field, like) for field in arrived])
-
-            def pieces() -> Iterator[pa.RecordBatch]:
-                for batch in file.iter_batches(_ROWS):
-                    stamped = [pa.repeat(value, batch.num_rows) for value in stamps.values()]
-                    columns: Any = [*batch.columns, *stamped]
-                    table = pa.Table.from_arrays(columns, names=arrived.names)
-                    yield from table.cast(wanted).to_batches()
-
-            yield pa.RecordBatchReader.from_batches(wanted, pieces())
-
-
-def _field(field: pa.Field[Any], like: pa.Schema | None) -> pa.Field[Any]:
-    if like is not None and field.name in like.names:
-        return field.with_type(like.field(field.name).type)
-    kind: Any = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    kind = _WIDER.get(str(kind), kind)
-    if pa.types.is_timestamp(kind):  # what every table can hold
-        kind = pa.timestamp("us", "UTC") if kind.tz else pa.timestamp("us")
-    return field.with_type(kind)
 
 
 def reach(url: str) -> None:

@@ -30,8 +30,9 @@ from signature_gate.expectations.errors import GateError, InvalidFeed, Misuse, T
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.quarantine.release import release_batch
 from signature_gate.tasks.scoring.feed_run import score_feed
+from signature_gate.tasks.storage.appended import Appended
 from signature_gate.tasks.storage.journal import CHECKPOINTS
-from signature_gate.tasks.storage.table_appends import TABLE_CHECKPOINTS, Appended, append_once
+from signature_gate.tasks.storage.table_appends import TABLE_CHECKPOINTS, append_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
