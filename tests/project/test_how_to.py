@@ -46,6 +46,7 @@ RUN_BY = {
     "how-to/notifications.md": "project/test_how_to_on_servers.py",
     "how-to/object-stores.md": "stores/test_object_stores_page.py",
     "how-to/postgres.md": "project/test_how_to_run_servers.py",
+    "how-to/spark.md": "spark/test_spark_page.py",
     "how-to/standards.md": "standards/test_page.py",
     "how-to/upgrade.md": "project/test_how_to.py",
     "index.md": "project/test_how_to.py",
