@@ -34,7 +34,7 @@ class Call:
         return returned
 
 
-def work(head: bytes, item: bytes) -> Any:
+def work(item: bytes, head: bytes) -> Any:
     """Do one item's part of a call, as a worker; an error of the gate's is returned."""
     try:
         return _function(head)(pickle.loads(item))  # noqa: S301 - the caller made it

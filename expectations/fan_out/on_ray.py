@@ -39,7 +39,7 @@ class OnRay:
     def done(self, call: Call) -> Iterator[tuple[int, Any]]:
         """Do a call as one task for each item; Ray does again what a dead worker had."""
         task, head = self._ray.remote(work), self._ray.put(call.head)
-        left = {task.remote(head, item): position for position, item in enumerate(call.items)}
+        left = {task.remote(item, head): position for position, item in enumerate(call.items)}
         try:
             while left:
                 (done,), _ = self._ray.wait(list(left))

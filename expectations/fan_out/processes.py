@@ -66,7 +66,7 @@ def _work_there(folder: str, environ: dict[str, str], head: bytes, item: bytes) 
     if os.environ != environ:
         os.environ.clear()
         os.environ.update(environ)
-    return work(head, item)
+    return work(item, head)
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -16,7 +17,18 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from divided_batches import BARE, ENDINGS, RULED, SPLIT, folder_of, learned, rows, said, write
+from divided_batches import (
+    BARE,
+    ENDINGS,
+    RULED,
+    SPLIT,
+    folder_of,
+    learned,
+    once_a_part_is_done,
+    rows,
+    said,
+    write,
+)
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -24,7 +36,6 @@ from small_checks import contract
 from strategies import POLICIES, contracts, tables
 
 from signature_gate import BatchNotFound, GateError, Misuse, Policy, check
-from signature_gate.expectations.batch.reading import watched
 from signature_gate.expectations.fan_out.call import Call
 from signature_gate.expectations.fan_out.processes import Processes
 from signature_gate.expectations.readers.open import open_batch
@@ -170,17 +181,14 @@ def test_paths_count_from_the_folder_of_the_caller(
 
 def test_a_hundred_files_and_a_worker_that_is_killed(tmp_path: Path) -> None:
     """What it had under way is scanned again, by other processes."""
-    folder, killed = folder_of(tmp_path, 100, 20), list[int]()
-
-    def kill(_: Any) -> None:
-        if not killed:
-            killed.extend(child.pid or 0 for child in active_children()[:1])
-            os.kill(killed[0], 9)
-
+    folder = folder_of(tmp_path, 100, 20)
     one = said(folder, RULED, SPLIT)
-    with watched(kill):
+
+    with once_a_part_is_done(
+        Processes, lambda: os.kill(active_children()[0].pid or 0, signal.SIGKILL)
+    ) as done:
         assert said(folder, RULED, SPLIT, 2) == one
-    assert killed
+    assert sorted(done) == list(range(8))
 
 
 def test_work_that_kills_every_worker_is_an_error() -> None:

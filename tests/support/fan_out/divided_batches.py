@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
@@ -13,6 +15,7 @@ from small_checks import contract
 from signature_gate import Contract, check, learn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
 RULES = (
@@ -76,3 +79,19 @@ def learned() -> Contract:
 def said(batch: Any, judged_by: Contract, policy: Any, workers: Any = None) -> str:
     """Judge a batch; the whole verdict as JSON."""
     return check(batch, judged_by, policy, workers=workers).verdict.model_dump_json()
+
+
+@contextmanager
+def once_a_part_is_done(engine: Any, do: Callable[[], None]) -> Generator[list[int]]:
+    """Do something while an engine is at work: right after its first part is done."""
+    done, did = engine.done, list[int]()
+
+    def watched(self: Any, call: Any) -> Iterator[Any]:
+        for part in done(self, call):
+            if not did:
+                do()
+            did.append(part[0])
+            yield part
+
+    with patch.object(engine, "done", watched):
+        yield did
