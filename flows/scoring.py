@@ -20,14 +20,16 @@ from ..expectations.errors import (
     NoContract,
     RegistryUnavailable,
 )
+from ..expectations.fan_out.workers import workers_of
 from ..expectations.verdict.verdict import BatchRejected
 from ..tasks.feed.feed import Feed
 from ..tasks.prefect_tasks.assets import record_asset
 from ..tasks.prefect_tasks.events import announce, announce_silence, announcing
 from ..tasks.prefect_tasks.run_artifacts import log_in_mlflow, publish_run
 from ..tasks.prefect_tasks.run_names import run_name
-from ..tasks.prefect_tasks.scoring import fetch_intent, list_batches, score_batch
-from ..tasks.scoring.feed_run import Progress, record_failure, score_feed
+from ..tasks.prefect_tasks.scoring import fetch_intent, list_batches, score_batch, score_sweep
+from ..tasks.scoring.feed_run import Progress, score_feed
+from ..tasks.scoring.one_batch import record_failure
 from ..tasks.scoring.selection import keep_due
 
 if TYPE_CHECKING:
@@ -52,7 +54,8 @@ def score_batches(feed: Feed | Path, again: bool = False) -> Any:
     """Judge and score every batch of a feed that is ready.
 
     The model's alias is resolved once; each batch is one mapped task under that pinned version,
-    and the error of one never stops the others. Other task runners are the caller's choice:
+    and the error of one never stops the others. A feed with ``workers`` is one task, in which these
+    score its batches. Other task runners are the caller's choice:
     ``score_batches.with_options(task_runner=…)``. From a coroutine, ``await
     asyncio.to_thread(score_batches, feed)``: the event loop goes on, and the run belongs to the
     flow that awaits it.
@@ -108,6 +111,9 @@ def _nothing_new(summary: RunSummary) -> RunSummary:
 def _score_all(
     feed: Feed, intent: Intent, candidates: list[Candidate], again: bool
 ) -> list[Receipt | SkippedBatch]:
+    if workers := workers_of(feed.workers):
+        sweep: Any = score_sweep
+        return sweep(*map(quote, (feed, intent, candidates, workers)), again)
     # Quoted, or Prefect would walk through all that they hold, for each batch anew.
     same = (quote(unmapped(feed)), quote(unmapped(intent)))
     futures = score_batch.map(*same, candidates, unmapped(again))

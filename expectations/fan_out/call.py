@@ -27,11 +27,12 @@ class Call:
         self.head: bytes = cloudpickle.dumps((_versions(), cloudpickle.dumps(function)))
         self.items: list[bytes] = [cloudpickle.dumps(item) for item in items]
 
-    def result(self, returned: Any) -> Any:
-        """Return what the function did, or raise the error of the gate's that it raised."""
-        if isinstance(returned, GateError | OSError):
-            raise returned
-        return returned
+
+def result_of(returned: Any) -> Any:
+    """Raise what is an error of the gate's, and return anything else."""
+    if isinstance(returned, GateError | OSError):
+        raise returned
+    return returned
 
 
 def work(item: bytes, head: bytes) -> Any:

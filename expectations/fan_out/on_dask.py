@@ -36,11 +36,14 @@ class OnDask:
         positions = {name: position for position, name in enumerate(named)}
         try:
             # Fetched as soon as they are there: what lies with a worker dies with it.
-            for future, returned in as_completed(futures, with_results=True):
-                yield positions[future.key], call.result(returned)
-        except KilledWorker as error:
-            msg = f"a worker of Dask died again and again over one task: {error}"
-            raise WorkerDied(msg) from error
+            for future, returned in as_completed(futures, with_results=True, raise_errors=False):
+                if future.status != "error":
+                    yield positions[future.key], returned
+                elif isinstance(error := future.exception(), KilledWorker):
+                    msg = f"workers of Dask died again and again over one task: {error}"
+                    yield positions[future.key], WorkerDied(msg)
+                else:
+                    raise error
         finally:
             self._client.cancel(futures)
 

@@ -43,11 +43,14 @@ class OnRay:
         try:
             while left:
                 (done,), _ = self._ray.wait(list(left))
-                returned = self._ray.get(done)
-                yield left.pop(done), call.result(returned)
-        except self._ray.exceptions.WorkerCrashedError as error:
-            msg = f"a worker of Ray died again and again over one task: {error}"
-            raise WorkerDied(msg) from error
+                yield left[done], self._returned(done)
+                del left[done]
         finally:
             for task in left:
                 self._ray.cancel(task)
+
+    def _returned(self, done: Any) -> Any:
+        try:
+            return self._ray.get(done)
+        except self._ray.exceptions.WorkerCrashedError as error:
+            return WorkerDied(f"workers of Ray died again and again over one task: {error}")

@@ -41,10 +41,11 @@ class Processes:
                     del left[position]
                     tries = 0
                     yield position, result
-            except BrokenProcessPool as error:
+            except BrokenProcessPool:
                 _pool.cache_clear()
                 if tries == _TRIES:
-                    raise _died(self.number) from error
+                    yield from ((position, _died(self.number)) for position in left)
+                    return
 
 
 def _attempted(
@@ -54,7 +55,7 @@ def _attempted(
     futures = {pool.submit(_work_there, *here, item): n for n, item in left.items()}
     try:
         for future in as_completed(futures):
-            yield futures[future], call.result(future.result())
+            yield futures[future], future.result()
     finally:
         for future in futures:
             future.cancel()

@@ -26,9 +26,10 @@ class Workers(Protocol):
         ...
 
     def done(self, call: Call) -> Iterator[tuple[int, Any]]:
-        """Do a call for each of its items; yield position and ``call.result`` as they are done.
+        """Do a call for each of its items; yield each position with what the function returned.
 
-        What a worker that dies had under way is done again; WorkerDied if that goes on.
+        An error of the gate's stands for what it raised. What a worker that dies had under way is
+        done again; if that goes on, WorkerDied stands for it.
         """
         ...
 

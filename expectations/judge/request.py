@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 from ..contract.contract import Contract
 from ..contract.policy import Policy
 from ..errors import InvalidPolicy, Misuse
+from ..fan_out.workers import workers_of
 from ..similarity import closest
 from ..suite import learned_rules, rules_of, values_in_force
 from ..values.scales import OF_ROWS, SCALES, family
@@ -67,15 +68,7 @@ def check_request(contract: Any, policy: Any, engine: Any, workers: Any = None) 
         raise InvalidPolicy(msg)
     values = values_in_force(contract, policy)
     rules = (*rules_of(contract, policy), *learned_rules(contract, policy, values))
-    return CheckRequest(contract, policy, rules, engine, values, _workers(workers))
-
-
-def _workers(given: Any) -> Workers | None:
-    if given is None:
-        return None
-    from ..fan_out.workers import workers_of
-
-    return workers_of(given)
+    return CheckRequest(contract, policy, rules, engine, values, workers_of(workers))
 
 
 def _contract(given: Any) -> Contract:

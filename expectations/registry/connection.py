@@ -71,21 +71,31 @@ def ask_registry(
 
 def registry_in_use() -> str:
     """Name the addresses of the registry and of the tracking server, without credentials."""
-    tracking, registry = (mask_uri(address) for address in _addresses())
+    tracking, registry = (mask_uri(address) for address in addresses())
     return registry if registry == tracking else f"{registry} (tracking: {tracking})"
 
 
-def _addresses() -> tuple[str, str]:
+def addresses() -> tuple[str, str]:
+    """Name the addresses of the tracking server and of the registry, as MLflow takes them."""
     import mlflow
 
     return str(mlflow.get_tracking_uri()), str(mlflow.get_registry_uri())
+
+
+def use_addresses(tracking: str, registry: str) -> None:
+    """Ask the servers at these addresses from now on, in this process."""
+    if addresses() != (tracking, registry):
+        import mlflow
+
+        mlflow.set_tracking_uri(tracking)
+        mlflow.set_registry_uri(registry)
 
 
 def _import_database_stores() -> None:
     # MLflow imports them at the first question; those seconds are not the registry's.
     from mlflow.store.db.db_types import DATABASE_ENGINES
 
-    if any(address.startswith(tuple(DATABASE_ENGINES)) for address in _addresses()):
+    if any(address.startswith(tuple(DATABASE_ENGINES)) for address in addresses()):
         import_module("mlflow.store.model_registry.sqlalchemy_store")
         import_module("mlflow.store.tracking.sqlalchemy_store")
 
@@ -121,7 +131,7 @@ def _refuse_unknown_scheme(uri: str, shown: str) -> None:
 
 
 def _refuse_unusable_address(shown: str) -> None:
-    for address in set(_addresses()):
+    for address in set(addresses()):
         shown_address = mask_uri(address)
         database = _DATABASE.match(address)
         # MLflow would create an empty one where the command happens to run.

@@ -13,7 +13,7 @@ from ...expectations.errors import Misuse, NoContract
 from ..terminal import console as terminal
 from ..terminal.progress import reading
 from ..terminal.verdict import show_contract, show_verdict
-from .options import NOT_PASSED, PASSED, Model, PolicyFile, Timeout
+from .options import NOT_PASSED, PASSED, Model, PolicyFile, Timeout, Workers
 
 if TYPE_CHECKING:
     from ...expectations.contract.contract import Contract
@@ -62,6 +62,7 @@ def check(
         typer.Option("--format", metavar="FORMAT", help=_FORMATS),
     ] = "text",
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    workers: Workers = None,
     timeout: Timeout = None,
 ) -> None:
     """Judge one batch. The model is never loaded, and no file is moved.
@@ -79,7 +80,7 @@ def check(
         if rules:
             chosen = _with_rules(chosen or contract.policy or Policy(), rules)
         with reading(batch) if query is None else terminal.spinner(f"running {arrived}"):
-            result = checking.check(arrived, contract, chosen, cast("Any", engine))
+            result = checking.check(arrived, contract, chosen, cast("Any", engine), workers)
     except NoContract as error:
         result = checking.refuse(arrived, error, chosen)
     _deliver(result, report, "json" if as_json else written_as)

@@ -25,6 +25,13 @@ FeedFiles = Annotated[
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", help="YAML file with the policy's fields.")
 ]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|dask://…|ray://…",
+        help="Have so many processes, or a cluster, do it; the outcome is the same.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Timeout = Annotated[
     float | None,

@@ -24,6 +24,7 @@ from .options import (
     Model,
     PolicyFile,
     Timeout,
+    Workers,
     stdout_to_stderr,
 )
 
@@ -44,6 +45,7 @@ def score(
     ] = False,
     notify: Notify = None,
     as_json: AsJson = False,
+    workers: Workers = None,
     timeout: Timeout = None,
 ) -> None:
     """Judge and score every batch of feeds that is ready.
@@ -54,6 +56,8 @@ def score(
     from ...tasks.feed.feed_files import load_feeds
 
     loaded, notified = list(load_feeds(feeds).values()), recipients(notify)
+    if workers:
+        loaded = [feed.model_copy(update={"workers": workers}) for feed in loaded]
     options = {"again": again, "timeout": timeout}
     if len(loaded) == 1:
         code, document = _score(loaded[0], notified, options, dry_run=dry_run, as_json=as_json)

@@ -94,6 +94,11 @@ class Feed(BaseModel):
         "`postgresql://HOST/DATABASE?table=NAME`.",
     )
     chunk_rows: int = Field(100_000, gt=0, description="Rows handed to the model at a time.")
+    workers: int | str | None = Field(
+        None,
+        description="Who scores several batches at a time: so many processes, `dask://HOST:PORT`, "
+        "or `ray://HOST:PORT`. By default one process.",
+    )
     predict_timeout: float | None = Field(
         None,
         gt=0,

@@ -20,16 +20,18 @@ from ...expectations.credentials import mask_uri
 from ..feed.inbox import SkippedBatch
 from ..feed.receipt import Receipt
 from ..scoring.evidence import RUN_PAGE
-from ..scoring.feed_run import current_intent, score_one
+from ..scoring.feed_run import current_intent, score_at_once
+from ..scoring.one_batch import score_one
 from ..scoring.selection import Candidate, Selection, select_candidates
 from .events import announce
 from .options import TASK
 from .run_names import run_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
+    from ...expectations.fan_out.workers import Workers
     from ..feed.feed import Feed
     from ..storage.intent import Intent
 
@@ -75,12 +77,35 @@ def score_batch(feed: Feed, intent: Intent, candidate: Candidate, again: bool = 
     RUN_PAGE.set(run_page())
     updates = ProgressUpdates(ProgressArtifact(f"Scoring {candidate.batch.id}").show, SECONDS_APART)
     outcome = score_one(feed, intent, candidate, again=again, watch=updates.report)
+    what = _tell(feed, candidate, outcome)
+    # The list of task runs shows the message of each.
+    return Completed(message=what, data=outcome)
+
+
+@task(**TASK)
+def score_sweep(
+    feed: Feed, intent: Intent, candidates: Sequence[Candidate], workers: Workers, again: bool
+) -> list[Receipt | SkippedBatch]:
+    """Have workers score many batches at a time, each from its claim to its receipt.
+
+    The result lists what became of each; an error of one is a receipt.
+    """
+    RUN_PAGE.set(run_page())
+    updates = ProgressUpdates(ProgressArtifact(f"Scoring {feed.name}").show, SECONDS_APART)
+    found = dict[int, Receipt | SkippedBatch]()
+    for number, outcome in score_at_once(feed, intent, candidates, workers, again=again):
+        found[number] = outcome
+        _tell(feed, candidates[number], outcome)
+        updates.report(len(found), len(candidates))
+    return [found[number] for number in range(len(candidates))]
+
+
+def _tell(feed: Feed, candidate: Candidate, outcome: Receipt | SkippedBatch) -> str:
     if isinstance(outcome, Receipt):
         announce(feed, outcome)
     what = outcome.detail if isinstance(outcome, SkippedBatch) else outcome.disposition
     get_run_logger().info("%s: %s", candidate.batch.id, what)
-    # The list of task runs shows the message of each.
-    return Completed(message=what, data=outcome)
+    return what
 
 
 @dataclass

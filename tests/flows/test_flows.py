@@ -310,7 +310,7 @@ def test_a_disk_that_fails_is_tried_again_then_recorded(
         message = "Input/output error"
         raise OSError(message)
 
-    monkeypatch.setattr("signature_gate.tasks.scoring.feed_run.run_attempt", no_disk)
+    monkeypatch.setattr("signature_gate.tasks.scoring.one_batch.run_attempt", no_disk)
     quick = score_batch.with_options(retry_delay_seconds=0)
     monkeypatch.setattr(scoring, "score_batch", quick)
     feed = make_feed()

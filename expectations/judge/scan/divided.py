@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...batch.reading import Reading, tell
-from ...fan_out.call import Call
+from ...fan_out.call import Call, result_of
 from ..file_result import FileResult
 from ..scan_stage import needs_scan, scan_in_turn
 
@@ -57,8 +57,8 @@ def scan_divided(
     read = [file for file, wanted in zip(asked, is_read, strict=True) if wanted]
     parts = _divided(read, workers.number * _PARTS)
     found = dict[int, _Found]()
-    for number, part in workers.done(Call(partial(_scan_part, policy), parts)):
-        found[number] = part
+    for number, returned in workers.done(Call(partial(_scan_part, policy), parts)):
+        found[number] = part = result_of(returned)
         for file, fields in zip(parts[number], part.fields, strict=True):
             if file.batch.info.uri:
                 tell(Reading(Path(file.batch.info.uri), fields["row_count"], fields["row_count"]))
