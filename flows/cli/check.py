@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer resolves it when the command runs
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
@@ -39,6 +39,9 @@ _Batch = Annotated[
         "database: postgresql://host/database, duckdb:///file or sqlite:///file."
     ),
 ]
+_Report = Annotated[
+    Path | None, typer.Option(help="Write the report, one HTML page, to this file.")
+]
 _Query = Annotated[
     str | None, typer.Option(metavar="SQL", help="Judge what this query of a database gives.")
 ]
@@ -53,9 +56,7 @@ def check(
         Path | None,
         typer.Option(help="GX suite JSON, or ODCS YAML, of rules, in place of the policy's."),
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Write the report, one HTML page, to this file.")
-    ] = None,
+    report: _Report = None,
     engine: Annotated[str, typer.Option(metavar="polars|gx", help="gx is slow.")] = "polars",
     written_as: Annotated[
         Literal["text", "json", "github", "junit", "markdown"],

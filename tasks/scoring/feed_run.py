@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ...expectations.fan_out.workers import Workers
     from ..feed.run_summary import RunSummary
-    from .selection import Candidate, Selection
+    from .selection import Candidate
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ def score_feed(
 
     Args:
         feed: The feed, or the path of its YAML file.
-        again: Whether to score, under the current version, batches that are done under another,
-            and to try parked and waiting batches now.
+        again: Whether to score what is done under another version, and what is parked or waits.
         timeout: Seconds to go on trying while the registry does not answer.
         on_progress: Called at each step of the run.
         workers: Who scores batches at a time, as for ``check``; by default the feed's ``workers``.
@@ -86,44 +85,45 @@ def score_feed(
         return found.summary(feed)
     intent = current_intent(feed, timeout)
     due = keep_due(feed, found, intent.version, again=again)
-    if who:
-        at_once = score_at_once(feed, intent, due.candidates, who, again=again)
-        outcomes = _in_order(due.candidates, at_once, on_progress)
-    else:
-        outcomes = _score_all(feed, intent, due, again, on_progress)
-    summary = due.summary(feed, intent.model, outcomes)
-    track_run(feed, summary, timeout)
+    score = _at_once if who else _in_turn
+    outcomes = score(_Run(feed, intent, again, who), due.candidates, on_progress)
+    track_run(feed, summary := due.summary(feed, intent.model, outcomes), timeout)
     return summary
 
 
-def _score_all(
-    feed: Feed,
-    intent: Intent,
-    due: Selection,
-    again: bool,
-    on_progress: Callable[[Progress], None] | None,
+class _Run(NamedTuple):
+    feed: Feed
+    intent: Intent
+    again: bool
+    workers: Workers | None
+
+
+def _in_turn(
+    run: _Run, candidates: Sequence[Candidate], on_progress: Callable[[Progress], None] | None
 ) -> list[Receipt | SkippedBatch]:
     outcomes = list[Receipt | SkippedBatch]()
-    for position, candidate in enumerate(due.candidates, 1):
-        reporter = _Reporter(candidate.batch.path, position, len(due.candidates), on_progress)
+    for position, candidate in enumerate(candidates, 1):
+        reporter = _Reporter(candidate.batch.path, position, len(candidates), on_progress)
         reporter.report()
-        outcome = score_in_any_case(feed, intent, candidate, again=again, watch=reporter.report)
+        outcome = score_in_any_case(
+            run.feed, run.intent, candidate, again=run.again, watch=reporter.report
+        )
         reporter.end(outcome)
         outcomes.append(outcome)
     return outcomes
 
 
-def _in_order(
-    candidates: Sequence[Candidate],
-    at_once: Iterator[tuple[int, Receipt | SkippedBatch]],
-    on_progress: Callable[[Progress], None] | None,
+def _at_once(
+    run: _Run, candidates: Sequence[Candidate], on_progress: Callable[[Progress], None] | None
 ) -> list[Receipt | SkippedBatch]:
+    assert run.workers is not None  # noqa: S101 - else they are scored in turn
     found = dict[int, Receipt | SkippedBatch]()
-    for number, outcome in at_once:
+    scored = score_at_once(run.feed, run.intent, candidates, run.workers, again=run.again)
+    for number, outcome in scored:
         found[number] = outcome
         path = candidates[number].batch.path
         _Reporter(path, len(found), len(candidates), on_progress).end(outcome)
-    return [found[number] for number in sorted(found)]
+    return [found[number] for number in range(len(candidates))]
 
 
 class _Sweep(NamedTuple):

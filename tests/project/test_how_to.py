@@ -53,6 +53,7 @@ RUN_BY = {
     "install.md": "project/test_how_to.py",
     "platform.md": "flows/test_end_to_end.py",
     "restore.md": "retention/test_pages.py",
+    "scaling.md": "fan_out/test_scaling_page.py",
     "tutorial.md": "flows/test_own_data.py",
     "values.md": "values/test_values_page.py",
     "years.md": "retention/test_pages.py",
