@@ -238,9 +238,11 @@ def natively(frame: SparkFrame, planned: BatchResult, stages: Stages) -> Nativel
     assert file.plan is not None  # noqa: S101 - only rows of such frames are read
     columns = dict(zip(file.batch.sources, frame.numbered.columns, strict=True))
     plans = {plan.column.name: plan for plan in file.plan.columns}
+    if policy.null_values or not all(isinstance(p.column.type, Scalar) for p in plans.values()):
+        return None
     cells = {n: _Cell(p, sf.col(columns[p.source_name]), policy) for n, p in plans.items()}
     types = {n: frame.numbered.schema[columns[p.source_name]].dataType for n, p in plans.items()}
-    if policy.null_values or not all(_is_plain(c, types[name]) for name, c in cells.items()):
+    if not all(_is_plain(c, types[name]) for name, c in cells.items()):
         return None
     masks, good = list[_Mask](), sf.lit(True)
     try:

@@ -245,3 +245,25 @@ def test_a_task_that_is_tried_again_counts_its_rows_once(
     assert marker.exists()
     assert (result.verdict.rows, result.verdict.rejected) == (60_000, 1)
     assert [(v.kind, v.count) for v in result.verdict.violations] == [("null", 1)]
+
+
+def test_nested_columns_are_judged_by_the_gate(spark: SparkSession) -> None:
+    """Maps, objects and columns of any type are judged as by Polars, and stay what they are."""
+    inner = {"x": {"type": "long", "required": True}}
+    by = contract(
+        m={"type": "map", "values": {"type": "long"}},
+        o={"type": "object", "properties": inner},
+        y={"type": "any"},
+        optional=("y",),
+    )
+    frame = spark.sql(
+        "select map('k', 1L) m, named_struct('x', 1L) o, map('z', array(1)) y union all "
+        "select map('k', cast(null as long)), named_struct('x', cast(null as long)), null"
+    )
+
+    result = on_spark.check(frame, by, split())
+
+    assert found(result.verdict.violations) == found(check(frame.toArrow(), by, split()).violations)
+    assert result.accepted is not None
+    (row,) = result.accepted.collect()
+    assert (row["m"], row["o"]["x"], row["y"]) == ({"k": 1}, 1, {"z": [1]})
