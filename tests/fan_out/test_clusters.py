@@ -21,7 +21,7 @@ from divided_batches import (
 )
 
 from signature_gate import BatchNotFound, Policy
-from signature_gate.expectations.fan_out.call import Call
+from signature_gate.expectations.fan_out.call import Call, result_of
 from signature_gate.expectations.fan_out.workers import workers_of
 from signature_gate.expectations.readers.open import open_batch
 
@@ -99,10 +99,12 @@ def test_an_error_of_a_worker_is_the_same_error(tmp_path: Path, workers: Any) ->
     """Errors of the gate come from workers as they are."""
     from functools import partial
 
+    engine = workers_of(workers)
+    assert engine is not None
     reading = partial(open_batch, contract=BARE, policy=Policy())
 
     with pytest.raises(BatchNotFound, match=r"no such batch: .*gone\.csv"):
-        list(workers_of(workers).done(Call(reading, [tmp_path / "gone.csv"])))
+        [result_of(got) for _, got in engine.done(Call(reading, [tmp_path / "gone.csv"]))]
 
 
 def test_dask_is_found_by_its_address(dask: Any, tmp_path: Path) -> None:

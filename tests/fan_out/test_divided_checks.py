@@ -36,7 +36,7 @@ from small_checks import contract
 from strategies import POLICIES, contracts, tables
 
 from signature_gate import BatchNotFound, GateError, Misuse, Policy, check
-from signature_gate.expectations.fan_out.call import Call
+from signature_gate.expectations.fan_out.call import Call, result_of
 from signature_gate.expectations.fan_out.processes import Processes
 from signature_gate.expectations.readers.open import open_batch
 
@@ -194,7 +194,7 @@ def test_a_hundred_files_and_a_worker_that_is_killed(tmp_path: Path) -> None:
 def test_work_that_kills_every_worker_is_an_error() -> None:
     """After three pools in a row it is given up, and the error says what to look for."""
     with pytest.raises(GateError, match="2 worker processes ended without a word, 3 times"):
-        list(Processes(2).done(Call(os._exit, [9])))
+        [result_of(got) for _, got in Processes(2).done(Call(os._exit, [9]))]
 
 
 def test_an_error_of_a_worker_is_the_same_error(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_an_error_of_a_worker_is_the_same_error(tmp_path: Path) -> None:
     reading = partial(open_batch, contract=BARE, policy=Policy())
 
     with pytest.raises(BatchNotFound, match=r"no such batch: .*gone\.csv"):
-        list(Processes(2).done(Call(reading, [tmp_path / "gone.csv"])))
+        [result_of(got) for _, got in Processes(2).done(Call(reading, [tmp_path / "gone.csv"]))]
 
 
 def test_a_script_without_a_guard_is_told_so(folder: Path, tmp_path: Path) -> None:
