@@ -141,7 +141,10 @@ def contract(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format gx.")] = False,
     timeout: Timeout = None,
 ) -> None:
-    """Show what a model expects, or export it: as a GX suite if no other format is asked for."""
+    """Show what a model expects, or export it.
+
+    The export is a GX suite if no other format is asked for.
+    """
     from ...expectations.contract.policy import Policy
     from ...expectations.exporting import export
 

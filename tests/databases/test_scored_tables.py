@@ -279,17 +279,17 @@ def test_killed_while_rows_are_sent_nothing_of_them_is_there(table: Table, tmp_p
 import os, signal, types
 from pathlib import Path
 import pyarrow.parquet as pq
-from signature_gate.tasks.storage import table_appends as appends
+from signature_gate.tasks.storage import appended, table_appends
 
 class Dying(pq.ParquetFile):
     def iter_batches(self, *_):
         yield from list(super().iter_batches(1))[:3]
         os.kill(os.getpid(), signal.SIGKILL)
 
-appends.pq = types.SimpleNamespace(ParquetFile=Dying, read_metadata=pq.read_metadata)
+appended.pq = types.SimpleNamespace(ParquetFile=Dying)
 stamps = {{"_batch": "k", "_model": "m"}}
-appended = appends.Appended("k", Path({str(file)!r}), stamps, False, lambda _: None)
-appends.append_once({table.url!r}, appended)
+rows = appended.Appended("k", Path({str(file)!r}), stamps, False, lambda _: None)
+table_appends.append_once({table.url!r}, rows)
 """
     died = subprocess.run([sys.executable, "-c", program], check=False).returncode
     left = table.keys

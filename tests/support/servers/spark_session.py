@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Start Spark in this process, and stop it."""
     os.environ["PYSPARK_PYTHON"] = sys.executable
+    # Scoring under redact has set it for the process; workers' errors are to have MLflow's words.
+    os.environ.pop("MLFLOW_DISABLE_SCHEMA_DETAILS", None)
     folder = tmp_path_factory.mktemp("spark")
     settings = {
         "spark.driver.host": "127.0.0.1",
