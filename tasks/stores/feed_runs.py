@@ -15,7 +15,7 @@ from ..storage.atomic import make_folder, remove
 from ..storage.journal import append_predictions
 from .batches import look_into_store
 from .lease import CLAIMS, is_held
-from .leftovers import remove_leftovers, sweep
+from .leftovers import remove_leftovers
 from .receipts import fetch_receipts, open_mirror
 from .workspace import StoreWorkspace, intent_key, workspace
 
@@ -72,7 +72,6 @@ def _tidy(work: StoreWorkspace) -> None:
             work.fetch([work.store.head(published)])
             append_predictions(work.feed, receipt, work.feed.resolve(published))
         remove_leftovers(work.store, receipt)
-    sweep(work.feed, work.store, work.before, work.batch)
     work.store.delete(intent_key(work.batch))
 
 

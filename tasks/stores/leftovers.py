@@ -55,7 +55,10 @@ def _remove_entry(store: ObjectStore, entry: str, archive: str) -> None:
 
 
 def sweep(feed: Feed, store: ObjectStore, attempt: str | None, batch: str) -> None:
-    """Delete what a dead attempt uploaded, once it is certain that it created no receipt."""
+    """Delete what an attempt uploaded that seems dead; only after another one's receipt.
+
+    Until then it may wake and commit what would be gone.
+    """
     if attempt is None or any(_names(r, attempt) for r in ReceiptStore(feed).for_batch(batch)):
         return
     for folder in (f"archive/{attempt}", "quarantine", "scored"):

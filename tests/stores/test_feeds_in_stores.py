@@ -243,6 +243,37 @@ def test_a_release_that_died_leaves_nothing(
     assert unnamed(feed) == set()
 
 
+def test_a_release_that_slept_through_a_run_is_whole(
+    store_feed: MakeFeed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run finds its lease lapsed, and takes nothing of what it may still commit."""
+    feed = store_feed(policy=SPLIT)
+    put(feed, "bad.parquet", pl.DataFrame({"key": ["z"], "other": [1]}))
+    score_feed(feed)
+    gaps(6, nulls=2).write_parquet(tmp_path / "repaired.parquet")
+
+    create = ObjectStore.create
+
+    def slept(store: ObjectStore, key: str, body: bytes) -> str | None:
+        if key.startswith("receipts/"):
+            with monkeypatch.context() as patch:
+                patch.setattr(ObjectStore, "create", create)
+                patch.setenv("SIGNATURE_GATE_LEASE", "-1")
+                score_feed(feed)
+        return create(store, key, body)
+
+    monkeypatch.setattr(ObjectStore, "create", slept)
+    options = ReleaseOptions(file=tmp_path / "repaired.parquet")
+    receipt = release_batch(feed, "bad.parquet", options)
+
+    assert receipt.outputs.predictions
+    assert receipt.outputs.quarantine
+    scored = pl.read_parquet(BytesIO(content(feed, receipt.outputs.predictions)))
+    held = pl.read_parquet(BytesIO(content(feed, f"{receipt.outputs.quarantine}/rejected.parquet")))
+    assert scored["key"].to_list() == ["k2", "k3", "k4", "k5"]
+    assert held["key"].to_list() == ["k0", "k1"]
+
+
 def test_an_entry_is_discarded_into_the_archive(store_feed: MakeFeed) -> None:
     """Nothing is deleted: the batch and its reports lie there."""
     feed = store_feed(policy=SPLIT)
