@@ -13,7 +13,7 @@ from ..feed.receipt_store import ReceiptStore
 from ..storage.claims import claimed
 from ..storage.intent import read_intent
 from ..storage.journal import is_planned
-from ..storage.transaction import Attempt, abort, begin_attempt
+from ..storage.transaction import Attempt, abort, begin_attempt, finish
 from ..stores.workspace import OvertakenError, workspace
 from .attempt import TRANSIENT, run_attempt
 from .model_calls import ENDS_RUN
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .selection import Candidate
 
 _log = logging.getLogger("signature_gate.lifecycle")
-_Why = Literal["claimed", "changed", "unfinished"]
+_Why = Literal["claimed", "changed"]
 
 
 def score_one(
@@ -67,6 +67,8 @@ def _score_on_disk(
     watch: Callable[[int, int], None] | None,
 ) -> Receipt | SkippedBatch:
     with claimed(feed, candidate.batch.id) as won:
+        if won and (ended := finish(feed, candidate.batch.id)):
+            return ended
         store = ReceiptStore(feed).indexed(anew=False)
         left = _overtaken(store, intent, candidate, again) if won else "claimed"
         if left:
@@ -157,8 +159,6 @@ def _overtaken(
     """Look once more, now that nobody else may: other workers, and producers, were not idle."""
     feed, batch = store.feed, candidate.batch
     path = feed.resolve(candidate.place)
-    if is_planned(feed, batch.id):
-        return "unfinished"
     begun = read_intent(feed, batch.id)
     version = (begun or intent).version
     receipts = store.for_batch(batch.id)
@@ -173,7 +173,6 @@ def _overtaken(
 _DETAILS: dict[_Why, str] = {
     "claimed": "another worker has it",
     "changed": "was altered or taken away after it was listed; the next run looks again",
-    "unfinished": "was left half done, and cannot be finished yet; the next run tries again",
 }
 
 

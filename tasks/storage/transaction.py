@@ -167,13 +167,27 @@ def recover(feed: Feed, in_inbox: Collection[str]) -> Iterator[Receipt | Skipped
     for batch in sorted(_begun(feed)):
         try:
             with claimed(feed, batch) as won:
-                receipt = _resume(feed, batch, batch in in_inbox) if won else None
+                ended = finish(feed, batch) if won else None
+                if won and not ended:
+                    _clear(feed, batch, batch in in_inbox)
         except (OSError, GateError) as error:
-            detail = f"was left half done, and cannot be finished: {error}"
-            yield SkippedBatch(batch=batch, why="unfinished", detail=detail)
-        else:
-            if receipt:
-                yield receipt
+            ended = _unfinished(batch, error)
+        if ended:
+            yield ended
+
+
+def finish(feed: Feed, batch: str) -> Receipt | SkippedBatch | None:
+    """Finish a claimed batch that its worker died over past the turning point, or say why not."""
+    try:
+        plan = read_plan(feed, batch)
+        return apply_plan(feed, plan) if plan else None
+    except (OSError, GateError) as error:
+        return _unfinished(batch, error)
+
+
+def _unfinished(batch: str, error: Exception) -> SkippedBatch:
+    detail = f"was left half done, and cannot be finished: {error}"
+    return SkippedBatch(batch=batch, why="unfinished", detail=detail)
 
 
 def _make_way(destination: Path) -> None:
@@ -196,14 +210,10 @@ def _begun(feed: Feed) -> set[str]:
     return staged | {name.removesuffix(".intent") for name in claims}
 
 
-def _resume(feed: Feed, batch: str, in_inbox: bool) -> Receipt | None:
-    plan = read_plan(feed, batch)
-    if plan:
-        return apply_plan(feed, plan)
+def _clear(feed: Feed, batch: str, in_inbox: bool) -> None:
     remove(feed.staged(batch))
     if not _is_wanted(feed, batch, in_inbox):
         clean_up(feed, batch)
-    return None
 
 
 def _is_wanted(feed: Feed, batch: str, in_inbox: bool) -> bool:

@@ -30,6 +30,8 @@ from signature_gate.tasks.feed.receipt_store import ReceiptStore
 from signature_gate.tasks.quarantine.standalone import quarantine
 from signature_gate.tasks.scoring.attempt import run_attempt
 from signature_gate.tasks.scoring.feed_run import current_intent, score_feed
+from signature_gate.tasks.scoring.one_batch import score_one
+from signature_gate.tasks.scoring.selection import select_candidates
 from signature_gate.tasks.storage.atomic import atomic_write, is_moved, move, publish_new
 from signature_gate.tasks.storage.claims import claimed
 from signature_gate.tasks.storage.intent import Intent, read_intent
@@ -413,6 +415,23 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
     assert list(feed.staging.iterdir()) == []
     assert all(feed.resolve(r.outputs.batch or "").is_file() for r in receipts)
     assert point in CHECKPOINTS
+
+
+@pytest.mark.parametrize("point", ["planned", "committed"])
+def test_the_next_worker_finishes_what_the_one_that_died_had_planned(
+    feed: Feed, line: str, point: str
+) -> None:
+    """It need not wait for the next run: the receipt is the dead worker's, and nothing is left."""
+    deliver(feed, "gaps.parquet", gaps(10, 3))
+    [candidate], intent = select_candidates(feed).candidates, current_intent(feed)
+    assert score_and_die(feed, point, 1) == -9
+
+    receipt = score_one(feed, intent, candidate)
+
+    assert isinstance(receipt, Receipt)
+    assert ReceiptStore(feed).for_batch(candidate.batch.id) == [receipt]
+    assert list(feed.staging.iterdir()) == []
+    assert everything_below(feed.claims) == set()
 
 
 def test_two_workers_share_a_feed(feed: Feed, line: str) -> None:
