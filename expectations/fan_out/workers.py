@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+from pydantic import AfterValidator
 
 from ..errors import Misuse
 
@@ -40,23 +42,46 @@ def workers_of(given: Any) -> Workers | None:
     Raises:
         Misuse: There is no such engine, or it is not installed.
     """
-    if isinstance(given, str) and given.isdecimal():
-        given = int(given)
-    if given is None or (type(given) is int and given == 1):
-        return None
-    if isinstance(given, int) and given > 1:
+    try:
+        engine = _engine(given)
+    except ValueError as error:
+        msg = f"{error}."
+        raise Misuse(msg) from error
+    if engine == "processes":
         from .processes import Processes
 
-        return Processes(given)
-    text = given if isinstance(given, str) else ""
-    if text == "ray" or text.startswith("ray://"):
+        return Processes(int(given))
+    if engine == "ray":
         from .on_ray import OnRay
 
-        return OnRay(text)
-    is_client = type(given).__module__.partition(".")[0] == "distributed"
-    if is_client or text == "dask" or text.startswith(("dask://", "tcp://", "tls://")):
+        return OnRay(given)
+    if engine == "dask":
         from .on_dask import OnDask
 
         return OnDask(given)
-    msg = f"{_ACCEPTED}, not {given!r}."
-    raise Misuse(msg)
+    return None
+
+
+def _engine(given: Any) -> Literal["here", "processes", "dask", "ray"]:
+    text = given if isinstance(given, str) else ""
+    number = int(text) if text.isdecimal() else given
+    if given is None or (type(number) is int and number == 1):
+        return "here"
+    if type(number) is int and number > 1:
+        return "processes"
+    if text == "ray" or text.startswith("ray://"):
+        return "ray"
+    is_client = type(given).__module__.partition(".")[0] == "distributed"
+    if is_client or text == "dask" or text.startswith(("dask://", "tcp://", "tls://")):
+        return "dask"
+    msg = f"{_ACCEPTED}, not {given!r}"
+    raise ValueError(msg)
+
+
+def _known(given: int | str) -> int | str:
+    _engine(given)
+    return given
+
+
+# As a file names them: an engine that there is not is told at once, and nothing is asked of it yet.
+NamedWorkers = Annotated[int | str, AfterValidator(_known)]

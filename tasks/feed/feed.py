@@ -14,6 +14,7 @@ from ...expectations.contract.policy import Policy
 from ...expectations.documents import DocumentError, read_yaml
 from ...expectations.errors import InvalidFeed
 from ...expectations.escaping import slug
+from ...expectations.fan_out.workers import NamedWorkers
 from ...expectations.stores.objects import is_object_url
 from ...expectations.stores.scored_table import TableUrl, resolved_follow, resolved_table
 from .duration import Duration, TimeZone
@@ -94,10 +95,9 @@ class Feed(BaseModel):
         "`postgresql://HOST/DATABASE?table=NAME`.",
     )
     chunk_rows: int = Field(100_000, gt=0, description="Rows handed to the model at a time.")
-    workers: int | str | None = Field(
+    workers: NamedWorkers | None = Field(
         None,
-        description="Who scores several batches at a time: so many processes, `dask://HOST:PORT`, "
-        "or `ray://HOST:PORT`. By default one process.",
+        description="Who scores batches: processes, by number; `dask://HOST:PORT`; or `ray://…`.",
     )
     predict_timeout: float | None = Field(
         None,

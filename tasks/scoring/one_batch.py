@@ -12,7 +12,7 @@ from ..feed.inbox import SkippedBatch
 from ..feed.receipt_store import ReceiptStore
 from ..storage.claims import claimed
 from ..storage.intent import read_intent
-from ..storage.journal import is_planned
+from ..storage.journal import clean_up, is_planned
 from ..storage.transaction import Attempt, abort, begin_attempt, finish
 from ..stores.workspace import OvertakenError, workspace
 from .attempt import TRANSIENT, run_attempt
@@ -72,6 +72,8 @@ def _score_on_disk(
         store = ReceiptStore(feed).indexed(anew=False)
         left = _overtaken(store, intent, candidate, again) if won else "claimed"
         if left:
+            if won and left == "claimed":
+                clean_up(feed, candidate.batch.id)  # its worker may have died before it did
             return _left_alone(candidate, left)
         same = store.same_content(candidate.batch)
         if same and feed.on_duplicate == "skip" and not again:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -19,15 +20,20 @@ from divided_batches import (
     said,
     write,
 )
+from divided_feeds import assert_same
 
 from signature_gate import BatchNotFound, Policy
 from signature_gate.expectations.fan_out.call import Call, result_of
 from signature_gate.expectations.fan_out.workers import workers_of
 from signature_gate.expectations.readers.open import open_batch
+from signature_gate.tasks.feed.run_summary import RunSummary
+from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from signature_gate.tasks.feed.feed import Feed
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +92,42 @@ def test_a_worker_that_is_killed_loses_nothing(folder: Path, workers: Any) -> No
     ) as done:
         assert said(folder, RULED, SPLIT, workers) == one
     assert sorted(done) == list(range(8))
+
+
+def test_a_feed_whose_worker_is_killed_is_scored_once(
+    feeds: Callable[..., tuple[Feed, Feed]], workers: Any
+) -> None:
+    """Receipts, files and predictions are those of one process; a further run finds all done."""
+    (one, many), engine = feeds(20), workers_of(workers)
+    score_feed(one)
+
+    with once_a_part_is_done(
+        type(engine), lambda: os.kill(_a_worker(workers), signal.SIGKILL)
+    ) as done:
+        score_feed(many, workers=workers)
+
+    assert sorted(done) == list(range(20))
+    assert_same(many, one)
+    assert score_feed(many, workers=workers).receipts == ()
+
+
+def test_two_sweeps_of_a_feed_at_once_score_each_row_once(
+    feeds: Callable[..., tuple[Feed, Feed]], workers: Any
+) -> None:
+    """What a task of one sweep has claimed the other leaves alone."""
+    (one, many), summaries = feeds(20), list[RunSummary]()
+    score_feed(one)
+    sweeps = [
+        threading.Thread(target=lambda: summaries.append(score_feed(many, workers=workers)))
+        for _ in range(2)
+    ]
+    for sweep in sweeps:
+        sweep.start()
+    for sweep in sweeps:
+        sweep.join()
+
+    assert sum(len(summary.receipts) for summary in summaries) == 20
+    assert_same(many, one)
 
 
 def _a_worker(workers: Any) -> int:

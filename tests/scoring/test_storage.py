@@ -434,6 +434,21 @@ def test_the_next_worker_finishes_what_the_one_that_died_had_planned(
     assert everything_below(feed.claims) == set()
 
 
+def test_the_next_worker_clears_what_the_one_that_died_had_not(feed: Feed, line: str) -> None:
+    """Killed while it removed its staging folder, of which the plan went first."""
+    deliver(feed, "gaps.parquet", gaps(10, 3))
+    [candidate], intent = select_candidates(feed).candidates, current_intent(feed)
+    assert score_and_die(feed, "committed", 1) == -9
+    (feed.staged(candidate.batch.id) / "plan.json").unlink()
+
+    left = score_one(feed, intent, candidate)
+
+    assert isinstance(left, SkippedBatch)
+    assert len(ReceiptStore(feed).for_batch(candidate.batch.id)) == 1
+    assert list(feed.staging.iterdir()) == []
+    assert everything_below(feed.claims) == set()
+
+
 def test_two_workers_share_a_feed(feed: Feed, line: str) -> None:
     """Two processes score one feed at a time, and each batch is scored by one of them."""
     for number in range(30):

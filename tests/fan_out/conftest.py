@@ -1,0 +1,1 @@
+from divided_feeds import twin_feeds  # noqa: F401 - a fixture
