@@ -235,6 +235,11 @@ def publish_receipt(feed: Feed, receipt: Receipt) -> None:
     publish_new(feed.receipts / receipt.file, staged)
     note_published(feed.receipts / receipt.file)
     log_checkpoint(receipt.batch.id, "committed")
+    announce(feed, receipt)
+
+
+def announce(feed: Feed, receipt: Receipt) -> None:
+    """Have those who measure and follow data hear of a receipt that is published."""
     measure_receipt(feed, receipt)
     tell_lineage(feed, receipt)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...expectations.credentials import mask_uri, masked
 from ...expectations.errors import needs_extra
+from ...expectations.stores.objects import is_object_url
 from ...expectations.verdict.verdict import GATE_VERSION
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ def _events(feed: Feed, receipt: Receipt) -> Iterator[Any]:
 
 def _named(uri: str) -> dict[str, Any]:
     """Split an address as OpenLineage names datasets: where it lies, and what it is there."""
-    scheme, _, rest = mask_uri(uri).partition("://")
+    # Those of objects have no credentials, yet an `@` in the names of entries.
+    shown = uri if is_object_url(uri) else mask_uri(uri)
+    scheme, _, rest = shown.partition("://")
     if uri.startswith("/") or not rest:
         return {"namespace": "file", "name": uri}
     place, _, name = rest.partition("/")

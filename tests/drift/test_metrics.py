@@ -12,6 +12,7 @@ import pytest
 import yaml
 from commands import run
 from feeds import deliver, gaps, rows
+from live_object_store import put
 from opentelemetry import metrics as otel
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -160,21 +161,38 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemoryMetricReader]:
     provider.shutdown()
 
 
-def test_a_run_is_measured_by_open_telemetry(measured: InMemoryMetricReader, feed: Feed) -> None:
-    """Batches and rows by outcome, durations, and for how long the oldest batch had waited."""
-    data = measured.get_metrics_data()
+def _points(reader: InMemoryMetricReader) -> dict[tuple[str, ...], Any]:
+    data = reader.get_metrics_data()
     assert data
-    points = {
+    return {
         (metric.name, *(str(v) for k, v in sorted(point.attributes.items()) if k != "feed")): point
         for metric in data.resource_metrics[0].scope_metrics[0].metrics
         for point in metric.data.data_points
     }
+
+
+def test_a_run_is_measured_by_open_telemetry(measured: InMemoryMetricReader, feed: Feed) -> None:
+    """Batches and rows by outcome, durations, and for how long the oldest batch had waited."""
+    points = _points(measured)
+
     counts = {key[1]: p.value for key, p in points.items() if key[0] == "signature_gate.batches"}
     assert counts == {"passed": 1, "split": 1, "quarantined": 2, "discarded": 1}
     assert points["signature_gate.rows", "scored"].value == 12
     assert points["signature_gate.rows", "rejected"].value == 22
     assert points["signature_gate.attempt.duration", "split"].count == 1
     assert points["signature_gate.oldest_waiting.age",].value >= 0
+
+
+def test_so_is_a_run_in_a_store(measured: InMemoryMetricReader, store_feed: FeedMaker) -> None:
+    """Once its receipt is there."""
+    feed = store_feed()
+    put(feed, "good.parquet", rows(4))
+
+    score_feed(feed)
+
+    points = _points(measured)
+    assert points["signature_gate.batches", "passed"].value == 1
+    assert points["signature_gate.rows", "scored"].value == 4
 
 
 def test_a_broken_meter_stops_no_batch(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:

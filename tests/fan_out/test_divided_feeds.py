@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from divided_batches import once_a_part_is_done
 from divided_feeds import assert_same
+from feeds import gaps
+from live_object_store import keys, put
 
 from signature_gate.expectations.errors import InvalidFeed
 from signature_gate.expectations.fan_out.processes import Processes
@@ -74,6 +76,19 @@ def test_two_sweeps_at_once_score_each_row_once(feeds: Callable[..., tuple[Feed,
 
     assert sum(len(summary.receipts) for summary in summaries) == 20
     assert_same(many, one)
+
+
+def test_workers_score_a_feed_in_a_store(store_feed: Callable[..., Feed]) -> None:
+    """Each batch is leased, scored and recorded once."""
+    feed = store_feed()
+    for number in range(6):
+        put(feed, f"{number}.parquet", gaps(20, 2 * (number % 2)))
+
+    told = _dispositions(score_feed(feed, workers=2))
+
+    assert told == ["passed", "quarantined"] * 3
+    assert len(keys(feed, "scored")) == len(keys(feed, "quarantine")) / 3 == 3
+    assert score_feed(feed).receipts == ()
 
 
 def test_a_flow_has_one_task_for_the_sweep(

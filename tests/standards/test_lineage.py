@@ -15,6 +15,7 @@ from uuid import UUID
 import attr
 import pytest
 from feeds import PLANTED, by_batch, deliver, gaps, rows
+from live_object_store import keys, put
 from openlineage.client import event_v2, facet_v2
 from rule_cases import rule, write_rules
 
@@ -154,6 +155,23 @@ def test_an_end_tells_quality_schema_and_where_the_rows_went(feed: Feed, server:
     ]
     assert rows_out == [8, 2]
     assert [o["name"] for o in event["outputs"]] == [str(place) for place in places]
+
+
+def test_a_feed_in_a_store_is_told_by_its_addresses(store_feed: FeedMaker, server: Webhook) -> None:
+    """Batch, predictions and rejected rows are objects, and there when the event tells of them."""
+    feed = store_feed(policy=SPLIT)
+    put(feed, "split.parquet", gaps(10, 2))
+
+    score_feed(feed)
+
+    (event,) = _told(server, "COMPLETE")
+    bucket, _, home = feed.root.removeprefix("s3://").partition("/")
+    named = [*event["inputs"][:1], *event["outputs"]]
+    assert {one["namespace"] for one in named} == {f"s3://{bucket}"}
+    assert len(named) == 3
+    for one in named:
+        name = one["name"].removeprefix(f"{home}/")
+        assert any(f"{key}/".startswith(f"{name}/") for key in keys(feed))
 
 
 @pytest.mark.parametrize(
