@@ -91,9 +91,9 @@ def _events(feed: Feed, receipt: Receipt) -> Iterator[Any]:
 
 def _named(uri: str) -> dict[str, Any]:
     """Split an address as OpenLineage names datasets: where it lies, and what it is there."""
-    # Those of objects have no credentials, yet an `@` in the names of entries.
-    shown = uri if is_object_url(uri) else mask_uri(uri)
-    scheme, _, rest = shown.partition("://")
+    # In a store the names of entries have an `@`, which ends no password.
+    is_plain = is_object_url(uri) and "@" not in uri.split("/")[2]
+    scheme, _, rest = (uri if is_plain else mask_uri(uri)).partition("://")
     if uri.startswith("/") or not rest:
         return {"namespace": "file", "name": uri}
     place, _, name = rest.partition("/")
