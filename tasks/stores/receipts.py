@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ...expectations.errors import GateError
 from ..feed.receipt import Receipt
-from ..feed.receipt_store import note_published
+from ..feed.receipt_store import ReceiptStore, note_published
 from ..storage.atomic import atomic_write, make_folder, remove
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ...expectations.stores.objects import Found, ObjectStore
     from ..feed.feed import Feed
+    from ..feed.identity import Identity
 
 RECEIPTS = "receipts"
 _STATE = f"{RECEIPTS}/.feed"  # tells a feed that was wiped from the one before
@@ -61,8 +62,22 @@ def fetch_receipts(feed: Feed, store: ObjectStore, batch: str = "") -> int:
     return len(own) + 1
 
 
+def note_content(store: ObjectStore, batch: Identity) -> None:
+    """Tell other machines which content a batch has, before its receipt is created."""
+    if not batch.is_by_edges:
+        store.write(f"{_of_content(batch)}/{batch.id}", b"")
+
+
+def fetch_same_content(feed: Feed, store: ObjectStore, batch: Identity) -> None:
+    """Read what is new of the receipts of other batches with the same content."""
+    for found in store.list(_of_content(batch)):
+        fetch_receipts(feed, store, found.key.rpartition("/")[2])
+
+
 def note_receipt(feed: Feed, key: str, receipt: Receipt, body: bytes) -> None:
     """Keep a receipt on this machine."""
+    if receipt.final:
+        ReceiptStore(feed).note_content(receipt.batch.identity)
     atomic_write(feed.receipts / receipt.file, body.decode())
     note_published(feed.receipts / receipt.file)
     _mark(feed, key).touch()
@@ -81,6 +96,10 @@ def _keep(feed: Feed, store: ObjectStore, found: Found) -> None:
 
 def _of_batch(batch: str) -> str:
     return f"{RECEIPTS}/{batch.rpartition('-')[0]}/{batch}"
+
+
+def _of_content(batch: Identity) -> str:
+    return f"{RECEIPTS}/.contents/{batch.digest.rpartition(':')[2]}"
 
 
 def _mark(feed: Feed, key: str) -> Path:

@@ -26,7 +26,7 @@ from ..storage.journal import announce, append_predictions, log_checkpoint
 from .batches import INBOX, etag_of, objects_at
 from .lease import CLAIMS, leased
 from .leftovers import remove_leftovers, sweep
-from .receipts import fetch_receipts, note_receipt, receipt_key
+from .receipts import fetch_receipts, fetch_same_content, note_content, note_receipt, receipt_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -87,6 +87,8 @@ class StoreWorkspace:
             raise BatchChanged(msg)
         self.fetch(found)
         arrived = identify(self.feed.resolve(place), known.path)
+        if self.feed.on_duplicate == "skip":
+            fetch_same_content(self.feed, self.store, arrived)
         return arrived.model_copy(update={"etag": known.etag, "stamp": known.stamp})
 
     def fetch(self, found: Iterable[Found]) -> None:
@@ -107,6 +109,8 @@ class StoreWorkspace:
             uploaded.append(key)
             self.store.upload(path, key)
             log_checkpoint(self.batch, "uploaded")
+        if receipt.final and self.feed.on_duplicate == "skip":
+            note_content(self.store, receipt.batch.identity)
         body = receipt.model_dump_json(indent=2).encode()
         if self.store.create(receipt_key(self.batch, self.number), body) is None:
             self._remove(uploaded)

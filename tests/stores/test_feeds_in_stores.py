@@ -182,6 +182,26 @@ def test_another_machine_knows_what_is_done(
     assert len(score_feed(feed).receipts) == 1
 
 
+def test_a_content_that_is_done_is_skipped_under_another_name(
+    store_feed: MakeFeed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on a disk: in the same run, in a later one, and where another machine had scored it."""
+    feed = store_feed(on_duplicate="skip", archive=True)
+    put(feed, "a.parquet", rows(3))
+    put(feed, "b.parquet", rows(3))
+    first = score_feed(feed)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+    put(feed, "c.parquet", rows(3))
+
+    second = score_feed(feed)
+
+    assert [r.batch.name for r in (*first.receipts, *second.receipts)] == ["a.parquet"]
+    assert [(s.batch, s.why) for s in second.left] == [
+        ("b.parquet", "duplicate"),
+        ("c.parquet", "duplicate"),
+    ]
+
+
 def test_a_model_that_raises_leaves_the_batch_for_another_attempt(
     store_feed: MakeFeed, moody: str
 ) -> None:
