@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -94,6 +93,11 @@ class Feed(BaseModel):
         "`delta://FOLDER`, `iceberg://CATALOG/NAMESPACE.TABLE`, `duckdb:///FILE?table=NAME`, "
         "`postgresql://HOST/DATABASE?table=NAME`.",
     )
+    rejected_table: TableUrl | None = Field(
+        None,
+        description="Another table, to which the rejected rows of batches that are split are "
+        "appended, each once, as JSON with the reasons.",
+    )
     chunk_rows: int = Field(100_000, gt=0, description="Rows handed to the model at a time.")
     workers: NamedWorkers | None = Field(
         None,
@@ -125,6 +129,9 @@ class Feed(BaseModel):
     def _tell_folders_apart(self) -> Self:
         if self.url and self.folders.model_dump(exclude_none=True):
             msg = f"folders cannot be given where the root is {self.url}: all lies below it"
+            raise ValueError(msg)
+        if self.scored_table and self.scored_table == self.rejected_table:
+            msg = f"scored_table and rejected_table are the same table, {self.scored_table}"
             raise ValueError(msg)
         homes: dict[Path, str] = {}
         for name in Folders.model_fields:
@@ -182,13 +189,14 @@ class Feed(BaseModel):
         """Return the same feed with each relative path counted from ``base``."""
         moved = {k: str(base / v) for k, v in self.folders.model_dump(exclude_none=True).items()}
         rules = None if self.policy.rules is None else str(base / self.policy.rules)
+        tables = {"scored_table": self.scored_table, "rejected_table": self.rejected_table}
         return self.model_copy(
             update={
                 "root": self.root if self.url else str(base / self.root),
                 "folders": Folders(**moved),
-                "scored_table": self.scored_table and resolved_table(self.scored_table, base),
                 "follow": self.follow and resolved_follow(self.follow, base),
                 "policy": self.policy.model_copy(update={"rules": rules}),
+                **{name: url and resolved_table(url, base) for name, url in tables.items()},
             }
         )
 
@@ -290,11 +298,3 @@ class Feed(BaseModel):
         stated = getattr(self.folders, name)
         default = ".staging" if name == "staging" else name
         return (_path(stated) if stated else _home(self.root) / default).absolute()
-
-    # ----- when to try again -----
-
-    def try_again(self, attempts: int, failed: datetime) -> datetime:
-        """Say when a batch is worth another attempt, after so many failed, the last one then."""
-        # The exponent is bounded, or a feed that is down for weeks would overflow a float.
-        pause = self.backoff_seconds * 2 ** min(attempts - 1, 30)
-        return failed + timedelta(seconds=min(pause, self.max_backoff_seconds))

@@ -15,6 +15,7 @@ from .identity import Identity  # noqa: TC001 - pydantic resolves it when the cl
 
 Outcome = Disposition | Literal["errored", "discarded"]
 Cell = str | int | float | bool | None
+REJECTED = "rejected.parquet"  # rows of a batch that was split, in its folder of the quarantine
 
 
 class ScoredBatch(BatchInfo):
@@ -62,6 +63,11 @@ class Outputs(BaseModel):
     quarantine: str | None = None
     scored: int = 0
     rejected: int | None = 0
+
+    @property
+    def rejected_rows(self) -> str | None:
+        """The file of rejected rows; None if the batch was not split."""
+        return f"{self.quarantine}/{REJECTED}" if self.predictions and self.quarantine else None
 
 
 class Failure(BaseModel):

@@ -14,7 +14,7 @@ from ..storage.claims import claimed
 from ..storage.intent import read_intent
 from ..storage.journal import apply_plan, is_planned, read_plan
 from ..storage.transaction import prepare
-from ..stores.feed_runs import at_hand
+from ..stores.feed_runs import at_hand, tidy_batch
 from ..stores.workspace import workspace
 from .entries import (
     QuarantineEntry,
@@ -111,10 +111,13 @@ def fetched(feed: Feed, text: str) -> Generator[tuple[Feed, str]]:
         GateError: Another worker has its batch; or as for ``resolve_entry``.
     """
     name = find_entry(at_hand(feed), text)
-    with workspace(feed, batch_of(name)) as work:
+    batch = batch_of(name)
+    with workspace(feed, batch) as work:
         if work is None:
             msg = f"another worker works on {name}. Try again when it is done."
             raise GateError(msg)
+        if work.feed.intent(batch).exists() and not read_intent(work.feed, batch):
+            tidy_batch(work)  # whose release died, perhaps after its commit
         work.fetch(work.store.list(f"quarantine/{name}"))
         yield work.feed, name
 

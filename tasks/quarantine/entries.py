@@ -19,9 +19,10 @@ from ...expectations.errors import BatchNotFound, Misuse
 from ...expectations.escaping import visible
 from ...expectations.verdict.verdict import Verdict
 from ..feed.identity import stem_of
+from ..feed.receipt import REJECTED
 from ..feed.receipt_files import receipt_place
 from ..feed.receipt_store import ReceiptStore
-from ..scoring.evidence import REJECTED, REPORT, VERDICT
+from ..scoring.evidence import REPORT, VERDICT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

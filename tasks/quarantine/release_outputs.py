@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..feed.receipt import Outputs
-from ..scoring.evidence import REJECTED, REPORT, VERDICT, explain, surroundings_of
+from ..feed.receipt import REJECTED, Outputs
+from ..scoring.evidence import REPORT, VERDICT, explain, surroundings_of
 from ..storage.atomic import lexists
 from ..storage.transaction import PREDICTIONS, QUARANTINE
 from .entries import report_names

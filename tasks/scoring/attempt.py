@@ -18,9 +18,9 @@ from ...expectations.judge.checking import check
 from ...expectations.judge.result import CheckResult
 from ...expectations.verdict.verdict import GATE_VERSION, Verdict, Violation
 from ..feed.identity import files_of
+from ..feed.receipt import REJECTED
 from ..storage.atomic import make_folder, remove
 from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt, changed, commit
-from .evidence import REJECTED
 from .outcome import facts_of, receipt_for, stage_outputs
 from .predictions import OutputMismatch, Scored, provenance, score_rows
 

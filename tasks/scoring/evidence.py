@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 VERDICT = "verdict.json"
 REPORT = "report.html"
-REJECTED = "rejected.parquet"  # rows of a batch that was split
 # The page of the Prefect run at work. Its task sets it: no attempt has to know of Prefect.
 RUN_PAGE: ContextVar[str | None] = ContextVar("RUN_PAGE", default=None)
 _ANY_FILE = "FEED.yaml"  # of a feed that was made in Python

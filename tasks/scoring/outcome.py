@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ...expectations.credentials import masked
@@ -18,10 +18,10 @@ from ...expectations.errors import (
 )
 from ...expectations.escaping import slug
 from ...expectations.verdict.verdict import GATE_VERSION, BatchInfo
-from ..feed.receipt import Failure, Outputs, Receipt, ScoredBatch
+from ..feed.receipt import REJECTED, Failure, Outputs, Receipt, ScoredBatch
 from ..storage.atomic import lexists
 from ..storage.transaction import PREDICTIONS, QUARANTINE, Attempt
-from .evidence import REJECTED, explain, surroundings_of
+from .evidence import explain, surroundings_of
 from .feed_history import past_of
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ...expectations.judge.result import CheckResult
     from ...expectations.report.batch_report import Destination, Surroundings
     from ...expectations.verdict.verdict import Verdict
+    from ..feed.feed import Feed
     from .predictions import Scored
 
 # Not the batch's fault, however often it happens: these never park a batch.
@@ -191,9 +192,16 @@ def errored(attempt: Attempt, error: BaseException) -> Receipt:
         update={
             "error": failure,
             "finished": now,
-            "try_again": attempt.feed.try_again(max(attempt.number, 1), now),
+            "try_again": next_try(attempt.feed, max(attempt.number, 1), now),
         }
     )
+
+
+def next_try(feed: Feed, attempts: int, failed: datetime) -> datetime:
+    """Say when a batch is worth another attempt, after so many failed, the last one then."""
+    # The exponent is bounded, or a feed that is down for weeks would overflow a float.
+    pause = feed.backoff_seconds * 2 ** min(attempts - 1, 30)
+    return failed + timedelta(seconds=min(pause, feed.max_backoff_seconds))
 
 
 def _scored_batch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _WIDER = {"null": pa.string(), "halffloat": pa.float32()}
-_ROWS = 65_536
+_ROWS, _CELLS = 65_536, 1 << 20  # of a piece, at most
 
 
 class Appended(NamedTuple):
@@ -25,6 +26,7 @@ class Appended(NamedTuple):
         stamps: Text by the name of a further column.
         redact: Whether errors may not quote what a library says.
         passed: Called with each checkpoint that is reached.
+        in_json: Whether all columns but the first and the last become one, of JSON objects.
     """
 
     key: str
@@ -32,25 +34,58 @@ class Appended(NamedTuple):
     stamps: Mapping[str, str]
     redact: bool
     passed: Callable[[str], None]
+    in_json: bool = False
 
     @contextmanager
     def rows(self, like: pa.Schema | None = None) -> Generator[pa.RecordBatchReader]:
         """Read the rows piece by piece, in the types of ``like`` where it has a column."""
         with pq.ParquetFile(self.file) as file:
-            arrived = file.schema_arrow.remove_metadata()
-            stamps = {name: v for name, v in self.stamps.items() if name not in arrived.names}
-            for name in stamps:
-                arrived = arrived.append(pa.field(name, pa.string()))
-            wanted = pa.schema([_field(field, like) for field in arrived])
+            arrived = self._stamped(file.schema_arrow.empty_table()).schema
+            wanted = pa.schema([_field(field, like) for field in arrived.remove_metadata()])
 
             def pieces() -> Iterator[pa.RecordBatch]:
-                for batch in file.iter_batches(_ROWS):
-                    stamped = [pa.repeat(value, batch.num_rows) for value in stamps.values()]
-                    columns: Any = [*batch.columns, *stamped]
-                    table = pa.Table.from_arrays(columns, names=arrived.names)
+                columns = file.metadata.num_columns
+                for batch in file.iter_batches(min(_ROWS, _CELLS // columns + 1)):
+                    table = self._stamped(pa.Table.from_batches([batch]))
                     yield from table.cast(wanted).to_batches()
 
             yield pa.RecordBatchReader.from_batches(wanted, pieces())
+
+    def _stamped(self, table: pa.Table) -> pa.Table:
+        table = _in_json(table) if self.in_json else table
+        for name, value in self.stamps.items():
+            if name not in table.column_names:
+                table = table.append_column(name, pa.repeat(value, table.num_rows))
+        return table
+
+
+def _in_json(table: pa.Table) -> pa.Table:
+    names = table.column_names[1:-1]
+    cells = [_cells(table.column(n + 1)) for n in range(len(names))]
+    rows = zip(*cells, strict=True) if names else [()] * table.num_rows
+    objects = [_json(dict(zip(names, row, strict=True))) for row in rows]
+    whole: Any = [table.column(0), pa.array(objects, pa.string()), table.column(len(names) + 1)]
+    return pa.table(whole, [table.column_names[0], "_values", table.column_names[-1]])
+
+
+def _cells(column: pa.ChunkedArray[Any]) -> list[Any]:
+    try:
+        return column.to_pylist()
+    except Exception:  # noqa: BLE001 - an instant of no calendar, a time zone of no atlas
+        texts = (column.slice(n, 1).combine_chunks().to_string() for n in range(len(column)))
+        printed = (" ".join(text.split())[2:-2] for text in texts)
+        return [None if text == "null" else text for text in printed]
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_text)
+    except ValueError:  # JSON has neither NaN nor infinity
+        return _json(json.loads(json.dumps(value, default=_text), parse_constant=str))
+
+
+def _text(value: Any) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _field(field: pa.Field[Any], like: pa.Schema | None) -> pa.Field[Any]:

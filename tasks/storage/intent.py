@@ -67,12 +67,12 @@ class Intent(BaseModel):
             InvalidFeed: The params are not the model's, or JSON cannot hold them.
             Misuse: The contract belongs to no model, or a rule has no meaning.
             NoContract: The model's params schema cannot be read.
-            TableUnavailable: The feed's table for predictions does not answer.
+            TableUnavailable: A table of the feed's does not answer.
         """
-        if feed.scored_table:
+        for table in filter(None, (feed.scored_table, feed.rejected_table)):
             from .table_appends import reach
 
-            reach(feed.scored_table)
+            reach(table)
         if contract.model is None:
             msg = f"{feed.model} is a contract without a model; name the model that is to score."
             raise Misuse(msg)

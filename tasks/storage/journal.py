@@ -5,8 +5,8 @@ folder, before the next one begins. The plan is the turning point: before it not
 ``.staging`` has changed, and the attempt is begun anew; after it every step is written down and can
 be repeated, so recovery goes forward, and judges and scores nothing twice. The receipt is the
 commit: with it the batch is done. Nothing is overwritten: each public name must be free. Where a
-feed has a table, staged predictions are appended to it before they are moved: once, however often
-the plan is repeated.
+feed has a table, staged rows are appended to it before they are moved: once, however often the
+plan is repeated.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from .atomic import (
 from .lineage import tell_lineage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ..feed.feed import Feed
@@ -114,7 +115,7 @@ def apply_plan(feed: Feed, plan: CommitPlan) -> Receipt:
 
     OSError: a step failed; the next recovery makes it.
     """
-    _append_scored(feed, plan)
+    append_rows(feed, plan.receipt, partial(_staged, feed, plan))
     _return_later_delivery(feed, plan)
     batch, todo = plan.receipt.batch.id, _without_what_is_gone(feed, plan)
     made = _count_made(feed, todo.moves)
@@ -138,29 +139,40 @@ def apply_plan(feed: Feed, plan: CommitPlan) -> Receipt:
     return receipt
 
 
-def _append_scored(feed: Feed, plan: CommitPlan) -> None:
-    receipt = plan.receipt
-    step = next((m for m in plan.moves if m.destination == receipt.outputs.predictions), None)
-    # What has been moved was appended before.
-    if step and lexists(feed.resolve(step.source)):
-        append_predictions(feed, receipt, feed.resolve(step.source))
+def _staged(feed: Feed, plan: CommitPlan, place: str) -> Path:
+    sources = {step.destination: step.source for step in plan.moves}
+    folder, _, name = place.rpartition("/")
+    return feed.resolve(sources.get(place) or f"{sources.get(folder)}/{name}")
 
 
-def append_predictions(feed: Feed, receipt: Receipt, file: Path) -> None:
-    """Append predictions to the feed's table, if it has one; TableUnavailable if that fails."""
-    published = receipt.outputs.predictions
-    if feed.scored_table and published:
+def tabled(feed: Feed, receipt: Receipt) -> dict[str, str]:
+    """Name the files of a receipt whose rows go into tables, by the table's URL."""
+    files = {feed.scored_table: receipt.outputs.predictions}
+    if receipt.is_final_for_batch:  # what a release rejects once more is in the table
+        files[feed.rejected_table] = receipt.outputs.rejected_rows
+    return {table: file for table, file in files.items() if table and file}
+
+
+def append_rows(feed: Feed, receipt: Receipt, found: Callable[[str], Path]) -> None:
+    """Append rows to the feed's tables from where their files are; TableUnavailable: repeat it."""
+    for table, place in tabled(feed, receipt).items():
+        file = found(place)
+        if not lexists(file):  # what has been moved was appended before
+            continue
         from .appended import Appended
         from .table_appends import append_once
 
+        is_log = table == feed.rejected_table
+        published = PurePath(receipt.outputs.predictions or "").parts[-3:]
         appended = Appended(
-            key="/".join([feed.name, *PurePath(published).parts[-3:]]),
+            key="/".join([feed.name, *published, *(["rejected"] if is_log else [])]),
             file=file,
             stamps={"_batch": receipt.batch.id, "_model": receipt.model.pinned},
             redact=receipt.verdict is None or receipt.verdict.policy.redact,
             passed=partial(log_checkpoint, receipt.batch.id),
+            in_json=is_log,
         )
-        append_once(feed.scored_table, appended)
+        append_once(table, appended)
 
 
 def _count_made(feed: Feed, moves: tuple[Rename, ...]) -> int:

@@ -12,7 +12,7 @@ from ...expectations.stores.objects import ObjectStore
 from ..feed.inbox import SkippedBatch
 from ..feed.receipt_store import ReceiptStore
 from ..storage.atomic import make_folder, remove
-from ..storage.journal import append_predictions
+from ..storage.journal import append_rows, tabled
 from .batches import look_into_store
 from .lease import CLAIMS, is_held
 from .leftovers import remove_leftovers
@@ -60,17 +60,16 @@ def _tidied(feed: Feed, store: ObjectStore, in_inbox: Collection[str]) -> Iterat
                 continue
             with workspace(feed, batch) as work:
                 if work:
-                    _tidy(work)
+                    tidy_batch(work)
         except (GateError, OSError) as error:
             yield SkippedBatch(batch=batch, why="unfinished", detail=str(error))
 
 
-def _tidy(work: StoreWorkspace) -> None:
+def tidy_batch(work: StoreWorkspace) -> None:
+    """Do what remains after the commits of a batch."""
     for receipt in ReceiptStore(work.feed).for_batch(work.batch):
-        published = receipt.outputs.predictions
-        if work.feed.scored_table and published:
-            work.fetch([work.store.head(published)])
-            append_predictions(work.feed, receipt, work.feed.resolve(published))
+        work.fetch(map(work.store.head, tabled(work.feed, receipt).values()))
+        append_rows(work.feed, receipt, work.feed.resolve)
         remove_leftovers(work.store, receipt)
     work.store.delete(intent_key(work.batch))
 

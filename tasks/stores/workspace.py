@@ -22,7 +22,7 @@ from ...expectations.stores.objects import ObjectStore
 from ..feed.identity import Identity, identify
 from ..feed.untold import mark_untold
 from ..storage.atomic import make_folder, move
-from ..storage.journal import announce, append_predictions, log_checkpoint
+from ..storage.journal import announce, append_rows, log_checkpoint
 from .batches import INBOX, etag_of, objects_at
 from .lease import CLAIMS, leased
 from .leftovers import remove_leftovers, sweep
@@ -120,9 +120,7 @@ class StoreWorkspace:
         mark_untold(self.feed, receipt)
         note_receipt(self.feed, receipt_key(self.batch, self.number), receipt, body)
         announce(self.feed, receipt)
-        if receipt.outputs.predictions:
-            file = self.feed.resolve(receipt.outputs.predictions)
-            append_predictions(self.feed, receipt, file)
+        append_rows(self.feed, receipt, self.feed.resolve)
         log_checkpoint(self.batch, "appended")
         remove_leftovers(self.store, receipt)
         sweep(self.feed, self.store, self.before, self.batch)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
 
 import polars as pl
@@ -24,11 +26,12 @@ from hypothesis import strategies as st
 from killed_process import score_and_die
 from lakes import lake  # noqa: F401 - a fixture
 from live_postgres import postgres
+from psycopg.rows import dict_row
 from pyiceberg.utils.config import Config
 
 from signature_gate.expectations.errors import GateError, InvalidFeed, Misuse, TableUnavailable
 from signature_gate.tasks.feed.feed import Feed
-from signature_gate.tasks.quarantine.release import release_batch
+from signature_gate.tasks.quarantine.release import ReleaseOptions, release_batch
 from signature_gate.tasks.scoring.feed_run import score_feed
 from signature_gate.tasks.storage.appended import Appended
 from signature_gate.tasks.storage.journal import CHECKPOINTS
@@ -49,39 +52,48 @@ class Table:
     """A table that rows are appended to."""
 
     url: str
+    name: str = "scores"
 
     @property
     def keys(self) -> list[tuple[str, str]]:
         """The batch and the key of each of its rows, in order; none while it is not there."""
-        return sorted(self._keys())
+        return sorted((row["_batch"], row["key"]) for row in self.rows)
 
-    def _keys(self) -> list[tuple[str, str]]:
-        sql = 'select _batch, key from "scores"'
+    @property
+    def rejects(self) -> Table:
+        """Another one in the same place."""
+        before, _, after = self.url.rpartition(self.name)
+        return Table(f"{before}rejects{after}", "rejects")
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """All that is in it."""
+        sql = f"select * from {self.name}"  # noqa: S608 - a name of ours
         if self.url.startswith("delta"):
             place = self.url.removeprefix("delta://")
             if not DeltaTable.is_deltatable(place):
                 return []
-            frame = pl.DataFrame(pa.table(DeltaTable(place).to_pyarrow_table()))
-            return [(str(batch), str(key)) for batch, key in frame.select("_batch", "key").rows()]
+            return pl.DataFrame(pa.table(DeltaTable(place).to_pyarrow_table())).to_dicts()
         if self.url.startswith("iceberg"):
             from pyiceberg.catalog import load_catalog
 
             place = load_catalog("lake", **(Config().get_catalog_config("lake") or {}))
-            if not place.table_exists("sales.scores"):
+            if not place.table_exists(f"sales.{self.name}"):
                 return []
-            cells = place.load_table("sales.scores").scan().to_arrow().select(["_batch", "key"])
-            return [(str(row["_batch"]), str(row["key"])) for row in cells.to_pylist()]
+            return place.load_table(f"sales.{self.name}").scan().to_arrow().to_pylist()
         if self.url.startswith("duckdb"):
             import duckdb
 
             place = self.url.removeprefix("duckdb:///").partition("?")[0]
             with duckdb.connect(place) as connection:
-                there = connection.execute("select * from information_schema.tables").fetchall()
-                known = any("scores" in row for row in there)
-                return connection.execute(sql).fetchall() if known else []
-        with psycopg.connect("dbname=postgres") as connection:
-            (there,) = connection.execute("select to_regclass('scores')").fetchone() or (None,)
-            return connection.execute(sql).fetchall() if there else []
+                known = (self.name,) in connection.sql(
+                    "select table_name from duckdb_tables()"
+                ).fetchall()
+                return connection.sql(sql).to_arrow_table().to_pylist() if known else []
+        with psycopg.connect("dbname=postgres", row_factory=dict_row) as connection:
+            found = connection.execute(f"select to_regclass('{self.name}') as there").fetchone()
+            there = found and found["there"]
+            return connection.execute(cast("Any", sql)).fetchall() if there else []
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +109,7 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Table:
     if request.param == "postgresql":
         request.getfixturevalue("server")
         with psycopg.connect("dbname=postgres") as connection:
-            connection.execute("drop table if exists scores, signature_gate_ledger")
+            connection.execute("drop table if exists scores, rejects, signature_gate_ledger")
         return Table("postgresql:///postgres?table=scores")
     if request.param == "iceberg":
         request.getfixturevalue("lake")
@@ -111,6 +123,27 @@ def published(feed: Feed) -> list[tuple[str, str]]:
     """List the batch and the key of each row below ``scored``, in order."""
     files = (Path(feed.root) / "scored").rglob("*.parquet")
     return sorted((file.stem, key) for file in files for key in pl.read_parquet(file)["key"])
+
+
+def rejected(feed: Feed) -> list[dict[str, Any]]:
+    """Read the rejected rows below ``quarantine``, in the form of a table."""
+    found = list[dict[str, Any]]()
+    for file in (Path(feed.root) / "quarantine").rglob("rejected.parquet"):
+        for row in pl.read_parquet(file).to_dicts():
+            own = {name: row.pop(name) for name in ("_row", "_violations")}
+            found.append({"_batch": file.parent.name, "_values": row, **own})
+    return sorted(found, key=_position)
+
+
+def logged(table: Table) -> list[dict[str, Any]]:
+    """Read what was appended to a table of rejected rows."""
+    rows = table.rejects.rows
+    assert all(row.pop("_model").startswith("models:/") for row in rows)
+    return sorted(({**row, "_values": json.loads(row["_values"])} for row in rows), key=_position)
+
+
+def _position(row: dict[str, Any]) -> tuple[str, int]:
+    return row["_batch"], row["_row"]
 
 
 # ----- a feed -----
@@ -132,12 +165,32 @@ def test_predictions_are_in_the_table_as_in_the_files(
     assert len(once) == 9
 
 
+def test_rejected_rows_are_in_a_table_as_in_the_files(
+    make_feed: MakeFeed, line: str, table: Table
+) -> None:
+    """Whatever columns a batch has, and whole under redact too: it is about reports."""
+    feed = make_feed(rejected_table=table.rejects.url, policy={**SPLIT, "redact": True})
+    deliver(feed, "a.parquet", gaps(6, nulls=2))
+    deliver(feed, "b.csv", gaps(3, nulls=1).with_columns(pl.lit("x").alias("*")))
+    deliver(feed, "c.parquet", rows(2))
+
+    score_feed(feed)
+    once = logged(table)
+    score_feed(feed)
+
+    assert once == logged(table) == rejected(feed)
+    assert [row["_row"] for row in once] == [0, 1, 0]
+    assert once[2]["_values"]["*"] == "x"
+    assert table.rows == []
+
+
 @pytest.mark.parametrize("point", [*CHECKPOINTS, *TABLE_CHECKPOINTS])
 def test_killed_at_any_write_each_row_is_there_once(
     make_feed: MakeFeed, line: str, table: Table, point: str
 ) -> None:
     """A worker is killed at a checkpoint of the first batch; the next one finishes both."""
-    feed = make_feed(scored_table=table.url, policy=SPLIT)
+    tables = {"scored_table": table.url, "rejected_table": table.rejects.url}
+    feed = make_feed(**tables, policy=SPLIT)
     deliver(feed, "a.parquet", gaps(5, nulls=1))
     deliver(feed, "b.parquet", rows(3))
 
@@ -146,7 +199,29 @@ def test_killed_at_any_write_each_row_is_there_once(
 
     assert table.keys == published(feed)
     assert len(table.keys) == 7
+    assert logged(table) == rejected(feed)
+    assert len(logged(table)) == 1
     assert list(feed.staging.iterdir()) == list(feed.claims.iterdir()) == []
+
+
+@pytest.mark.parametrize("table", ["delta", "duckdb"], indirect=True)
+@pytest.mark.parametrize("point", TABLE_CHECKPOINTS)
+def test_killed_between_two_tables_each_row_is_there_once(
+    make_feed: MakeFeed, line: str, table: Table, point: str
+) -> None:
+    """A worker has appended what fits, and dies over the rejected rows of the same batch."""
+    tables = {"scored_table": table.url, "rejected_table": table.rejects.url}
+    feed = make_feed(**tables, policy=SPLIT)
+    deliver(feed, "a.parquet", gaps(5, nulls=2))
+
+    assert score_and_die(feed, point, times=2) == -9
+    before = len(logged(table))
+    score_feed(feed)
+
+    assert before == (2 if point == "rows committed" else 0)
+    assert table.keys == published(feed)
+    assert logged(table) == rejected(feed)
+    assert (len(table.keys), len(logged(table))) == (3, 2)
 
 
 def test_killed_again_and_again_each_row_is_there_once(
@@ -179,6 +254,30 @@ def test_released_rows_are_appended_too(make_feed: MakeFeed, line: str, table: T
     assert len(table.keys) == 3
 
 
+@pytest.mark.parametrize("table", ["delta"], indirect=True)
+def test_a_release_logs_what_it_rejects_first_and_leaves_the_log_alone(
+    make_feed: MakeFeed, line: str, table: Table
+) -> None:
+    """Rows of a batch that was not split before come in; those that are judged again do not."""
+    tables = {"scored_table": table.url, "rejected_table": table.rejects.url}
+    feed = make_feed(**tables)
+    deliver(feed, "a.parquet", gaps(4, nulls=2))
+    (receipt,) = score_feed(feed).receipts
+    assert (receipt.disposition, table.rejects.rows) == ("quarantined", [])
+
+    split, repaired = ReleaseOptions(policy=feed.policy.model_copy(update=SPLIT)), feed.root + "/r"
+    release_batch(feed, "a", split)
+    once = logged(table)
+    (entry,) = (Path(feed.root) / "quarantine").iterdir()
+    held = pl.read_parquet(entry / "rejected.parquet")
+    held.with_columns(a=pl.Series([1.0, None])).write_parquet(f"{repaired}.parquet")
+    release_batch(feed, entry.name, split._replace(file=f"{repaired}.parquet"))
+
+    assert [(row["_batch"], row["_row"]) for row in once] == [(receipt.batch.id, n) for n in (0, 1)]
+    assert logged(table) == once
+    assert sorted(row["_row"] for row in table.rows) == [0, 2, 3]
+
+
 def test_a_table_that_takes_no_rows_holds_the_batch_back(
     make_feed: MakeFeed, line: str, tmp_path: Path
 ) -> None:
@@ -209,7 +308,7 @@ def test_no_batch_is_touched_while_the_table_does_not_answer(
 ) -> None:
     """A server that is down, and a driver that is missing, end the run before it begins."""
     down = make_feed(scored_table="postgresql://127.0.0.1:1/x?table=scores")
-    missing = make_feed("other", scored_table="delta:///scores")
+    missing = make_feed("other", rejected_table="delta:///scores")
     for feed in (down, missing):
         deliver(feed, "a.parquet", rows(3))
 
@@ -343,6 +442,51 @@ def test_columns_of_other_types_are_cast_to_those_of_the_table(
     assert table.keys == [("k0", "x"), ("k1", "y")]
 
 
+_CELL = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text()
+_NAMES = st.lists(st.text(), min_size=0, max_size=4, unique=True)
+
+
+@given(names=_NAMES, data=st.data())
+def test_rows_of_any_columns_are_json(names: list[str], data: st.DataObject) -> None:
+    """What is read back is what was there, but for what JSON has no number for."""
+    columns = [data.draw(st.lists(_CELL, min_size=2, max_size=2)) for _ in names]
+    cells = [
+        column if len({*map(type, column)} - {type(None)}) < 2 else [None, 1] for column in columns
+    ]
+    rows = pa.table([[0, 1], *cells, [["x"], []]], ["_row", *names, "_violations"])
+    file = BytesIO()
+    pq.write_table(rows, file)
+
+    with Appended("k", cast("Any", file), {}, False, print, in_json=True).rows() as found:
+        values = [json.loads(text) for text in found.read_all()["_values"].to_pylist()]
+
+    plain = [{n: c[row] for n, c in zip(names, cells, strict=True)} for row in (0, 1)]
+    assert values == json.loads(json.dumps(plain), parse_constant=str)
+
+
+def test_what_python_cannot_hold_is_still_json(tmp_path: Path) -> None:
+    """An instant beyond all calendars, a zone that nobody knows, bytes: none holds a batch back."""
+    columns = {
+        "_row": [0, 1],
+        "far": pa.array([2**30, None], pa.int32()).cast(pa.date32()),
+        "where": pa.array([0, None], pa.timestamp("us", "Mars/Base")),
+        "raw": [b"\xff\x00", None],
+        "_violations": [["x"], ["y"]],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "r.parquet")
+    appended = Appended("k", tmp_path / "r.parquet", {}, False, print, in_json=True)
+
+    with appended.rows() as found:
+        first, second = (json.loads(text) for text in found.read_all()["_values"].to_pylist())
+
+    assert first == {
+        "far": "<value out of range: 1073741824>",
+        "where": "1970-01-01 00:00:00.000000Z",
+        "raw": "ff00",
+    }
+    assert second == dict.fromkeys(first)
+
+
 # ----- the feed's file -----
 
 
@@ -355,8 +499,18 @@ def test_a_relative_path_counts_from_the_file(tmp_path: Path) -> None:
         "postgresql:///x?sslmode=require&table=a.b": "postgresql:///x?sslmode=require&table=a.b",
     }
     for url, resolved in urls.items():
-        (tmp_path / "feed.yaml").write_text(f"name: f\nmodel: models:/m/1\nscored_table: '{url}'\n")
-        assert Feed.load(tmp_path / "feed.yaml").scored_table == resolved
+        for field in ("scored_table", "rejected_table"):
+            text = f"name: f\nmodel: models:/m/1\n{field}: '{url}'\n"
+            (tmp_path / "feed.yaml").write_text(text)
+            assert getattr(Feed.load(tmp_path / "feed.yaml"), field) == resolved
+
+
+def test_one_table_for_both_is_refused() -> None:
+    """Their columns differ; the error names the table."""
+    both = dict.fromkeys(("scored_table", "rejected_table"), "delta:///t")
+
+    with pytest.raises(InvalidFeed, match=r"are the same table, delta:///t"):
+        Feed.parse({"name": "f", "model": "models:/m/1", **both})
 
 
 @pytest.mark.parametrize(

@@ -110,13 +110,21 @@ def test_a_batch_is_gated_in_a_pipeline(workplace: Path, execute: Execute) -> No
     assert (workplace / "report.html").is_file()
 
 
-def test_a_query_of_a_database_is_judged(workplace: Path, execute: Execute) -> None:
+def test_a_query_of_a_database_is_judged(
+    workplace: Path, execute: Execute, capsys: pytest.CaptureFixture[str]
+) -> None:
     """databases.md: the snippets and the commands run on a database of the batch."""
     batch = pd.read_csv("2013-07-12.csv")
     with closing(sqlite3.connect("flights.db")) as database:
         batch.to_sql("flights", database, index=False)
 
-    assert "passed  query" in follow("how-to/databases.md", execute)
+    def act(command: str) -> str:
+        return execute(command, *([1] if "score feeds/tabled" in command else []))
+
+    printed = follow("how-to/databases.md", act)
+
+    assert "passed  query" in printed
+    assert "unparseable in 'sqft'" in capsys.readouterr().out
 
 
 def test_a_sample_and_a_model_are_checked_in_ci(workplace: Path, execute: Execute) -> None:

@@ -13,6 +13,7 @@ from signature_gate.expectations.errors import InvalidFeed
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.feed.identity import identify
 from signature_gate.tasks.feed.inbox import look_into
+from signature_gate.tasks.scoring.outcome import next_try
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +87,7 @@ def test_pauses_double_up_to_their_limit() -> None:
     feed = Feed(name="f", model="m", backoff_seconds=60, max_backoff_seconds=600)
     now = datetime.now(UTC)
 
-    pauses = [feed.try_again(attempts, now) - now for attempts in (1, 2, 3, 9, 10_000)]
+    pauses = [next_try(feed, attempts, now) - now for attempts in (1, 2, 3, 9, 10_000)]
 
     assert pauses == [timedelta(seconds=s) for s in (60, 120, 240, 600, 600)]
 

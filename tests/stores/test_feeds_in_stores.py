@@ -16,6 +16,7 @@ from kept_feeds import content, deliver_to, keys_of_rows, receipts_of, unnamed
 from killed_process import score_and_die, start_command
 from live_object_store import SECRET, keys, put
 
+from signature_gate.expectations.contract.policy import Policy
 from signature_gate.expectations.errors import InvalidFeed, StoreUnavailable
 from signature_gate.expectations.stores.objects import ObjectStore
 from signature_gate.tasks.feed.feed import Feed
@@ -354,7 +355,8 @@ def test_predictions_are_appended_to_a_table_once(
 ) -> None:
     """Whenever the worker dies: the receipt in the store decides whose rows they are."""
     monkeypatch.setenv("SIGNATURE_GATE_LEASE", "0")
-    feed = store_feed(policy=SPLIT, scored_table=f"delta://{tmp_path}/scored")
+    tables = {f"{what}_table": f"delta://{tmp_path}/{what}" for what in ("scored", "rejected")}
+    feed = store_feed(policy=SPLIT, **tables)
     put(feed, "good.parquet", rows(3))
     put(feed, "some.parquet", gaps(6, nulls=2).with_columns(pl.col("key").str.replace("k", "s")))
 
@@ -364,7 +366,32 @@ def test_predictions_are_appended_to_a_table_once(
     score_feed(feed)
 
     assert table_rows(tmp_path / "scored") == ["k0", "k1", "k2", "s2", "s3", "s4", "s5"]
+    values = pl.read_delta(str(tmp_path / "rejected"))["_values"]
+    assert sorted(json.loads(value)["key"] for value in values) == ["s0", "s1"]
     assert unnamed(feed) == set()
+
+
+def test_what_a_release_died_before_is_appended_by_the_next_one(
+    store_feed: MakeFeed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One dies between its commit and the tables; another takes the rows that it rejected."""
+    monkeypatch.setenv("SIGNATURE_GATE_LEASE", "0")
+    tables = {f"{what}_table": f"delta://{tmp_path}/{what}" for what in ("scored", "rejected")}
+    feed = store_feed(**tables)
+    put(feed, "some.parquet", gaps(4, nulls=2))
+    score_feed(feed)
+    split = feed.model_copy(update={"policy": Policy.model_validate(SPLIT)})
+    (tmp_path / "feed.yaml").write_text(split.model_dump_json(exclude_unset=True))
+    command = ["quarantine", "release", str(tmp_path / "feed.yaml"), "some.parquet"]
+    rows(2).with_columns(_row=pl.Series([0, 1])).write_parquet(tmp_path / "repaired.parquet")
+
+    start_command(command, tmp_path / "log", "committed").join(120)
+    time.sleep(2)
+    (entry,) = {key.split("/")[1] for key in keys(feed, "quarantine") if ".release-1" in key}
+    release_batch(split, entry, ReleaseOptions(file=tmp_path / "repaired.parquet"))
+
+    assert table_rows(tmp_path / "scored") == ["k0", "k1", "k2", "k3"]
+    assert pl.read_delta(str(tmp_path / "rejected"))["_row"].sort().to_list() == [0, 1]
 
 
 def test_a_table_that_takes_no_rows_gets_them_in_the_next_run(

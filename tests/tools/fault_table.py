@@ -492,11 +492,12 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
     ),
     "Tables and databases": (
         Fault(
-            "A worker dies while predictions are appended to a table",
+            "A worker dies while predictions or rejected rows are appended to tables",
             "They are appended in one transaction with the batch's name; the next one "
             "appends them, or finds them.",
             (
                 "test_killed_at_any_write_each_row_is_there_once",
+                "test_killed_between_two_tables_each_row_is_there_once",
                 "test_killed_while_rows_are_sent_nothing_of_them_is_there",
                 "test_predictions_are_appended_to_a_table_once",
             ),
