@@ -13,7 +13,7 @@ from ..feed.inbox import SkippedBatch
 from ..feed.receipt_store import ReceiptStore
 from ..storage.atomic import make_folder, remove
 from ..storage.journal import append_rows, tabled
-from .batches import look_into_store
+from .batches import look_into_store, objects_at
 from .lease import CLAIMS, is_held
 from .leftovers import remove_leftovers
 from .receipts import fetch_receipts, open_mirror
@@ -68,7 +68,8 @@ def _tidied(feed: Feed, store: ObjectStore, in_inbox: Collection[str]) -> Iterat
 def tidy_batch(work: StoreWorkspace) -> None:
     """Do what remains after the commits of a batch."""
     for receipt in ReceiptStore(work.feed).for_batch(work.batch):
-        work.fetch(map(work.store.head, tabled(work.feed, receipt).values()))
+        for place in tabled(work.feed, receipt).values():
+            work.fetch(objects_at(work.store, place))  # what is gone has been appended
         append_rows(work.feed, receipt, work.feed.resolve)
         remove_leftovers(work.store, receipt)
     work.store.delete(intent_key(work.batch))
