@@ -28,6 +28,7 @@ from live_object_store import (  # noqa: F401 - fixtures
     azure_feed,
     bucket,
     container,
+    move,
     s3,
     store_feed,
 )

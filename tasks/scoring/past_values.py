@@ -12,6 +12,7 @@ from ...expectations.values.limits import A_YEAR
 from ...expectations.values.past import LAST, Baseline, Judged
 from ..feed.duration import parse_duration
 from ..feed.history import recent_receipts
+from ..stores.receipts import fetch_recent
 from .accepted import accepted_in, accepted_levels
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def baseline_of(feed: Feed, intent: Intent) -> Baseline | None:
     """
     if intent.values is None:
         return None
+    if feed.url:
+        fetch_recent(feed, LAST)
     receipts = recent_receipts(feed, LAST)
     accepted = accepted_in(feed, intent.version, intent.profile)
     judged = ((receipt, judged_in(receipt, intent)) for receipt in receipts)

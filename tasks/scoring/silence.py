@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..feed.duration import parse_duration
+from ..feed.history import LAST
 from ..feed.receipt_files import filed_receipts
+from ..stores.receipts import STATE, fetch_recent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,10 +25,13 @@ def silent_since(feed: Feed, left: Iterable[SkippedBatch]) -> datetime | None:
 
     A batch counts from its first receipt, or while it has none from when it came into the inbox.
     A feed that never received one counts from its first run with ``expect_every``, of which a file
-    beside the receipts tells. ``left`` is what the run that looked has left alone.
+    beside the receipts tells; one in a store from its first run. ``left`` is what the run that
+    looked has left alone.
     """
     if feed.expect_every is None:
         return None
+    if feed.url:
+        fetch_recent(feed, LAST)
     newest = max([*_first_receipts(feed), *_in_inbox(feed, left)], default=0)
     since = datetime.fromtimestamp((newest or _first_run(feed)) // 10**9, UTC)
     return since if datetime.now(UTC) - since >= parse_duration(feed.expect_every) else None
@@ -50,7 +55,7 @@ def _in_inbox(feed: Feed, left: Iterable[SkippedBatch]) -> Iterator[int]:
 
 
 def _first_run(feed: Feed) -> int:
-    mark = feed.receipts / _FIRST_RUN
+    mark = feed.receipts / (STATE if feed.url else _FIRST_RUN)
     if not mark.exists():
         mark.touch()
     return mark.stat().st_mtime_ns

@@ -7,11 +7,13 @@ never changes.
 
 from __future__ import annotations
 
+import os
 import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...expectations.errors import GateError
+from ...expectations.stores.objects import ObjectStore
 from ..feed.receipt import Receipt
 from ..feed.receipt_store import ReceiptStore, note_published
 from ..storage.atomic import atomic_write, make_folder, remove
@@ -19,12 +21,13 @@ from ..storage.atomic import atomic_write, make_folder, remove
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ...expectations.stores.objects import Found, ObjectStore
+    from ...expectations.stores.objects import Found
     from ..feed.feed import Feed
     from ..feed.identity import Identity
 
 RECEIPTS = "receipts"
-_STATE = f"{RECEIPTS}/.feed"  # tells a feed that was wiped from the one before
+STATE = ".feed"  # tells a feed that was wiped from the one before
+_STATE = f"{RECEIPTS}/{STATE}"
 _KEPT = ".kept"
 
 
@@ -40,11 +43,12 @@ def open_mirror(feed: Feed, store: ObjectStore) -> None:
     except FileNotFoundError:
         own = uuid.uuid4().hex.encode()
         state = own if store.create(_STATE, own) else store.read(_STATE)[0]
-    known = feed.receipts / _STATE.rpartition("/")[2]
+    known = feed.receipts / STATE
     if not known.exists() or known.read_bytes() != state:
         remove(feed.receipts)
         make_folder(feed.receipts / _KEPT)
         atomic_write(known, state.decode())
+        _stamp(known, store.head(_STATE))
 
 
 def fetch_receipts(feed: Feed, store: ObjectStore, batch: str = "") -> int:
@@ -60,6 +64,15 @@ def fetch_receipts(feed: Feed, store: ObjectStore, batch: str = "") -> int:
             _keep(feed, store, one)
     own = [one for one in found if one.key.startswith(f"{_of_batch(batch)}/")] if batch else found
     return len(own) + 1
+
+
+def fetch_recent(feed: Feed, last: int) -> None:
+    """Read what is new of the newest receipts: a machine may be new, and others write them too."""
+    store = ObjectStore(feed.root)
+    listed = (one for one in store.list(RECEIPTS) if one.key.endswith(".json"))
+    for one in sorted(listed, key=lambda one: one.written)[-last:]:
+        if not _mark(feed, one.key).exists():
+            fetch_receipts(feed, store, one.key.split("/")[-2])
 
 
 def note_content(store: ObjectStore, batch: Identity) -> None:
@@ -92,6 +105,13 @@ def _keep(feed: Feed, store: ObjectStore, found: Found) -> None:
             msg = f"{store.url}/{found.key} is no receipt that this version can read: {error}"
             raise GateError(msg) from error
         note_receipt(feed, found.key, receipt, body)
+        _stamp(feed.receipts / receipt.file, found)
+
+
+def _stamp(path: Path, found: Found) -> None:
+    # Which receipts are the last is told by the stamps of their files.
+    written = found.written.timestamp()
+    os.utime(path, (written, written))
 
 
 def _of_batch(batch: str) -> str:

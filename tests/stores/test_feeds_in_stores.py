@@ -167,14 +167,12 @@ def test_a_later_delivery_under_the_same_name_is_a_batch_of_its_own(store_feed: 
     assert keys_of_rows(feed)[0].total() == 5
 
 
-def test_another_machine_knows_what_is_done(
-    store_feed: MakeFeed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_machine_knows_what_is_done(store_feed: MakeFeed, move: Callable[[], None]) -> None:
     """What one machine keeps of receipts another reads anew; a bucket that was wiped is empty."""
     feed = store_feed()
     put(feed, "a.parquet", rows(2))
     score_feed(feed)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    move()
 
     assert score_feed(feed).done == 1
 
@@ -184,14 +182,14 @@ def test_another_machine_knows_what_is_done(
 
 
 def test_a_content_that_is_done_is_skipped_under_another_name(
-    store_feed: MakeFeed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    store_feed: MakeFeed, move: Callable[[], None]
 ) -> None:
     """As on a disk: in the same run, in a later one, and where another machine had scored it."""
     feed = store_feed(on_duplicate="skip", archive=True)
     put(feed, "a.parquet", rows(3))
     put(feed, "b.parquet", rows(3))
     first = score_feed(feed)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+    move()
     put(feed, "c.parquet", rows(3))
 
     second = score_feed(feed)

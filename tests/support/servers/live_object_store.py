@@ -20,6 +20,7 @@ import pytest
 from repository import ROOT
 
 from signature_gate.expectations.stores.objects import ObjectStore
+from signature_gate.tasks.feed import feed as feed_module
 from signature_gate.tasks.feed.feed import Feed
 
 if TYPE_CHECKING:
@@ -179,6 +180,17 @@ def bucket(s3: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     name = f"gate-{uuid.uuid4().hex[:12]}"
     httpx.put(f"{s3}/{name}").raise_for_status()
     return f"s3://{name}"
+
+
+@pytest.fixture
+def move(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], None]:
+    """Go on, on a machine that has looked into no store yet."""
+
+    def forget() -> None:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+        feed_module._home.cache_clear()  # noqa: SLF001 - a process stays on its machine
+
+    return forget
 
 
 @pytest.fixture
