@@ -46,6 +46,8 @@ os.environ["GX_ANALYTICS_ENABLED"] = "false"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
 os.environ["SIGNATURE_GATE_CACHE"] = "off"
+# Beside another test process, threads that train a model wait for each other by spinning.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 for _inherited in (
     "MLFLOW_TRACKING_URI",
     "MLFLOW_REGISTRY_URI",
@@ -55,7 +57,7 @@ for _inherited in (
 
 settings.register_profile(
     "signature-gate",
-    max_examples=int(os.environ.get("SIGNATURE_GATE_EXAMPLES", "200")),
+    max_examples=int(os.environ.get("SIGNATURE_GATE_EXAMPLES", "100")),
     deadline=None,
 )
 settings.load_profile("signature-gate")

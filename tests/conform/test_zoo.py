@@ -17,8 +17,11 @@ from signature_gate.expectations.contract.types import SCALARS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# What make prove judges all of; a test judges one of each kind.
+_EVERYTHING = os.environ.get("SIGNATURE_GATE_EXAMPLES") is not None
+_ITEMS = SCALARS if _EVERYTHING else ("long", "string", "datetime")
 _NESTED: list[dict[str, Any]] = [
-    *({"type": "array", "items": {"type": name}} for name in SCALARS),
+    *({"type": "array", "items": {"type": name}} for name in _ITEMS),
     {"type": "array", "items": {"type": "any"}},
     {"type": "object", "properties": {"a": {"type": "long", "required": True}}},
     {"type": "map", "values": {"type": "long"}},
@@ -31,7 +34,6 @@ _TENSORS: list[dict[str, Any]] = [
     for shape in ([-1], [-1, 1], [-1, 2])
 ]
 _OPTIONAL = [{**spec, "required": False} for spec in [*({"type": n} for n in SCALARS), *_NESTED]]
-_EVERYTHING = os.environ.get("SIGNATURE_GATE_EXAMPLES") is not None
 SPECS = [
     *({"type": name, "required": True} for name in SCALARS),
     *({**spec, "required": True} for spec in _NESTED),
@@ -97,9 +99,9 @@ def test_no_dtype_is_judged_wrongly(
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_table_in_the_docs_is_from_a_run() -> None:
-    """docs/conformity.md is what `make table` writes today."""
+    """docs/conformity.md is what `make table` writes today, whichever kind of batch is judged."""
     from conformity_table import table
 
     written = (ROOT / "docs" / "conformity.md").read_text("utf-8")
 
-    assert table().splitlines()[10:] == written.splitlines()[10:]
+    assert table(by_turns=not _EVERYTHING).splitlines()[10:] == written.splitlines()[10:]

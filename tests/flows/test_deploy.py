@@ -116,7 +116,11 @@ def test_a_worker_scores_a_deployed_feed_at_an_event(
     frame, outcome = pd.DataFrame({"a": [0.0, 1.0]}), pd.DataFrame({"outcome": [0.0, 2.0]})
     fitted, signature = LinearRegression().fit(frame, outcome), infer_signature(frame, outcome)
     mlflow.sklearn.save_model(
-        fitted, tmp_path / "m", signature=signature, serialization_format="cloudpickle"
+        fitted,
+        tmp_path / "m",
+        signature=signature,
+        serialization_format="cloudpickle",
+        pip_requirements=["scikit-learn"],
     )
     model, never = str(tmp_path / "m"), "0 0 1 1 *"
     write_feed(tmp_path / "feeds", "at_once", model=model, settle_seconds=0, schedule=never)

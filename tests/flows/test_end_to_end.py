@@ -23,7 +23,6 @@ from platform_commands import (
     INBOX,
     MLFLOW_SERVER,
     POOL,
-    PREFECT_SERVER,
     REGISTER,
     RELEASE,
     WORKER,
@@ -58,10 +57,9 @@ def live_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform
 
 def _build(platform: Platform) -> None:
     """Run the page's commands, those that can at the same time."""
-    for command in (PREFECT_SERVER, MLFLOW_SERVER):
-        platform.start(command)
+    platform.start(MLFLOW_SERVER)
+    platform.start_prefect()
     platform.run(f"sh -c '{INBOX}'")
-    wait_for(platform.is_healthy, "the Prefect server")
     _watch_posed_runs(platform)
     platform.run(POOL)
     platform.start(WORKER)
@@ -156,8 +154,8 @@ def test_a_schedule_has_its_feed_scored(platform: Platform) -> None:
         d for d in deployed if d["name"] == "flights" and "score_batches" in d["entrypoint"]
     )
     copied = ("flow_id", "entrypoint", "parameters", "tags", "work_pool_name", "pull_steps")
-    soon = datetime.now(UTC) + timedelta(seconds=75)
-    daily = {"schedule": {"cron": f"{soon:%M %H} * * *", "timezone": "UTC"}, "active": True}
+    soon = (datetime.now(UTC) + timedelta(seconds=20)).isoformat()
+    daily = {"schedule": {"interval": 86_400, "anchor_date": soon}, "active": True}
 
     platform.ask(
         "deployments/", name="soon", schedules=[daily], **{key: flights[key] for key in copied}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from live_platform import Platform
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 # Prefect's pages load piece by piece: tests wait for what they check.
 expect.set_options(timeout=60_000)
@@ -82,10 +82,19 @@ def shown(live_server: Platform, line: str, tmp_path_factory: pytest.TempPathFac
     return Shown(live_server.api.removesuffix("/api"), run, artifacts, progress, reports)
 
 
+# One context for the module: it keeps Prefect's scripts, which take longest to load.
+@pytest.fixture(name="visitor", scope="module")
+def one_visitor(browser: Browser) -> Iterator[BrowserContext]:  # noqa: F811
+    viewport: ViewportSize = {"width": 1400, "height": 1000}
+    context = browser.new_context(viewport=viewport, reduced_motion="reduce")
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def look(shown: Shown, browser: Browser) -> Iterator[Callable[[str, str], Page]]:  # noqa: F811
+def look(shown: Shown, visitor: BrowserContext) -> Iterator[Callable[[str, str], Page]]:
     """Open a page and wait for a text; scripts of ours and errors of the page are faults."""
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page = visitor.new_page()
     faults = list[str]()
     page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
     page.on("pageerror", lambda error: faults.append(str(error)))

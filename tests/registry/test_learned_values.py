@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -101,10 +102,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         platform.stop()
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry's database, whose tables take long to lay out: tests begin with a copy."""
+    import mlflow
+
+    database = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{database}").search_experiments()
+    return database
+
+
 @pytest.fixture(params=["folder", "server"])
 def store(
     request: pytest.FixtureRequest,
     registry: str,
+    empty: Path,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> Iterator[str]:
@@ -116,6 +128,7 @@ def store(
         uri = request.getfixturevalue("served")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     if request.param == "folder":
+        shutil.copyfile(empty, tmp_path / "mlflow.db")
         mlflow.create_experiment("values", artifact_location=str(tmp_path / "artifacts"))
     mlflow.set_experiment("values")
     yield request.param

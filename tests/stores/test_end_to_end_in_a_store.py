@@ -13,7 +13,7 @@ from feeds import rows
 from kept_feeds import receipts_of
 from live_object_store import keys, put
 from live_platform import Platform, wait_for
-from platform_commands import MLFLOW_SERVER, POOL, PREFECT_SERVER, WORKER
+from platform_commands import MLFLOW_SERVER, POOL, WORKER
 
 from signature_gate.tasks.feed.feed import Feed
 
@@ -44,9 +44,8 @@ def platform(bucket: str, tmp_path: Path) -> Iterator[Platform]:
     platform = Platform(folder)
     platform.environment |= {k: v for k, v in os.environ.items() if k.startswith(("AWS_", "XDG_"))}
     try:
-        for command in (PREFECT_SERVER, MLFLOW_SERVER):
-            platform.start(command)
-        wait_for(platform.is_healthy, "the Prefect server")
+        platform.start(MLFLOW_SERVER)
+        platform.start_prefect()
         platform.run(POOL)
         platform.start(WORKER)
         wait_for(lambda: httpx.get(f"{platform.mlflow}/health").is_success, "the MLflow server")

@@ -10,6 +10,7 @@ import logging
 import sys
 import warnings
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from signature_gate import Contract, check
 from signature_gate.expectations.contract.types import SCALARS, parse_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _LONG = {"type": "long"}
 _TYPES: list[dict[str, Any]] = [
@@ -55,13 +56,24 @@ MLflow judges what pandas makes of the same batch.
 """
 
 
-def table() -> str:
-    """Judge every arrival and return the page."""
+def table(*, by_turns: bool = False) -> str:
+    """Judge every arrival and return the page.
+
+    Args:
+        by_turns: Whether each cell judges one of the kinds of batches in which the same arrives,
+            the next cell the next kind; else each judges all of them.
+    """
     versions = {name: version(name) for name in ("mlflow", "pandas", "polars")}
-    return _HEAD.format(**versions) + "".join(_sections())
+    chosen = _one_after_the_other() if by_turns else list
+    return _HEAD.format(**versions) + "".join(_sections(chosen))
 
 
-def _sections() -> Iterator[str]:
+def _one_after_the_other() -> Callable[[list[Any]], list[Any]]:
+    turn = count()
+    return lambda batches: [batches[next(turn) % len(batches)]]
+
+
+def _sections(chosen: Callable[[list[Any]], list[Any]]) -> Iterator[str]:
     yield _headed("pandas columns", _TYPES + _COLUMN_TENSORS)
     for name, column in pandas_column_cases.columns().items():
         frame = pd.DataFrame({"c": column})
@@ -70,17 +82,19 @@ def _sections() -> Iterator[str]:
         "Arrow types: Parquet files, Arrow files, Arrow tables and Polars frames",
         arriving_type_cases.arrow_types(),
         _TYPES + _COLUMN_TENSORS,
+        chosen,
     )
     yield from _files(
         "Types of databases, as the rows of a query have them",
         arriving_type_cases.database_types(),
         _TYPES,
+        chosen,
     )
-    yield from _files("Cells of CSV files", arriving_type_cases.csv_cells(), _TYPES)
-    yield from _files("Values of JSON lines", arriving_type_cases.json_values(), _TYPES)
+    yield from _files("Cells of CSV files", arriving_type_cases.csv_cells(), _TYPES, chosen)
+    yield from _files("Values of JSON lines", arriving_type_cases.json_values(), _TYPES, chosen)
     yield _headed("Arrays: `.npy`, `.npz`, ndarray and dict of ndarrays", _TENSORS)
     for name, array in arriving_type_cases.arrays().items():
-        yield _row(name, [_arrays_alike(array, spec) for spec in _TENSORS])
+        yield _row(name, [_arrays_alike(array, spec, chosen) for spec in _TENSORS])
 
 
 def _headed(title: str, specs: list[dict[str, Any]]) -> str:
@@ -93,13 +107,17 @@ def _row(name: str, cells: list[str]) -> str:
 
 
 def _files(
-    title: str, arrivals: dict[str, arriving_type_cases.Arrival], specs: list[dict[str, Any]]
+    title: str,
+    arrivals: dict[str, arriving_type_cases.Arrival],
+    specs: list[dict[str, Any]],
+    chosen: Callable[[list[Any]], list[Any]],
 ) -> Iterator[str]:
     yield _headed(title, specs)
     with TemporaryDirectory() as folder:
         for name, arrival in arrivals.items():
             batches = arrival.batches(Path(folder))
-            yield _row(name, [_alike(batches, arrival.in_pandas, spec) for spec in specs])
+            cells = [_alike(chosen(batches), arrival.in_pandas, spec) for spec in specs]
+            yield _row(name, cells)
 
 
 def _alike(batches: list[Any], in_pandas: Any, spec: dict[str, Any]) -> str:
@@ -108,10 +126,12 @@ def _alike(batches: list[Any], in_pandas: Any, spec: dict[str, Any]) -> str:
     return " or ".join(sorted({f"{_by_gate(batch, inputs)} {mlflow}" for batch in batches}))
 
 
-def _arrays_alike(array: Any, spec: dict[str, Any]) -> str:
+def _arrays_alike(
+    array: Any, spec: dict[str, Any], chosen: Callable[[list[Any]], list[Any]]
+) -> str:
     with TemporaryDirectory() as folder:
         batches = arriving_type_cases.as_arrays(array, Path(folder))
-        return _alike(batches, {"c": array}, spec)
+        return _alike(chosen(batches), {"c": array}, spec)
 
 
 def _inputs(spec: dict[str, Any]) -> str:

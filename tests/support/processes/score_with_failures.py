@@ -76,7 +76,8 @@ def main() -> None:
     move_alias("1")
     for number, (name, write) in enumerate(WRITERS.items()):
         ends, faults = Counter[str](), list[str]()
-        for call in count(1 + number % chosen.step, chosen.step):
+        # Each format begins at another call, so that together they try more of them.
+        for call in count(1 + number * chosen.step // len(WRITERS), chosen.step):
             feed, delivery = _deliver(chosen.feeds / f"{name}-{call}", name, write)
             end, reached = _run(feed, call)
             if not reached:

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import prefect_tables
+from platform_commands import PREFECT_SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +105,14 @@ class Platform:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def start_prefect(self) -> None:
+        """Start a Prefect server on SQLite, and wait until it answers."""
+        database = self.folder / "prefect" / "prefect.db"
+        prefect_tables.lay_out(database)
+        self.start(PREFECT_SERVER)
+        wait_for(self.is_healthy, "the Prefect server")
+        prefect_tables.keep(database)
 
     def finish(self, command: str) -> str:
         """Wait until a command ends with exit code 0, and return its output."""

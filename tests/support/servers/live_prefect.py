@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from live_platform import Platform, wait_for
+from live_platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +18,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     platform = Platform(tmp_path_factory.mktemp("live"))
     platform.environment["PREFECT_SERVER_UI_ENABLED"] = "true"
     try:
-        platform.start("prefect server start")
-        wait_for(platform.is_healthy, "the Prefect server", seconds=240)
+        platform.start_prefect()
         yield platform
     finally:
         platform.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import prefect_tables
 import pytest
 
 if TYPE_CHECKING:
@@ -18,11 +19,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
         patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
         from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-        from prefect.testing.utilities import prefect_test_harness
+        from prefect.testing import utilities
+
+        database = tmp_path_factory.mktemp("harness") / "prefect-test.db"
+        prefect_tables.lay_out(database)
+        patch.setattr(utilities, "mkdtemp", lambda: str(database.parent))
 
         # Each flow waits at its end, up to a second, for the thread that sends heartbeats.
         quick = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
-        with quick, prefect_test_harness(server_startup_timeout=120):
+        with quick, utilities.prefect_test_harness(server_startup_timeout=120):
+            prefect_tables.keep(database)
             yield
 
 
