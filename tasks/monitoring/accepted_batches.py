@@ -10,7 +10,7 @@ from ...expectations.judge.learned.learning import fits
 from ...expectations.report.feed_history import shifts_in
 from ..feed.history import recent_receipts
 from ..scoring.accepted import accepted_in
-from ..stores.feed_runs import refuse_in_store
+from ..stores.feed_runs import at_hand
 from .forecast import batch_place
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ class AcceptedBatches(NamedTuple):
     """What can be learned from.
 
     Attributes:
-        paths: Where the batches lie, the oldest first.
+        paths: Where the batches lie, paths or the URLs of a store, the oldest first.
         left_out: How many accepted batches are not among them, by why.
     """
 
-    paths: tuple[Path, ...]
+    paths: tuple[Path | str, ...]
     left_out: Mapping[str, int]
 
 
@@ -45,15 +45,15 @@ def accepted_batches(feed: Feed, contract: Contract, policy: Policy, last: int) 
     A batch whose values were told to be unlike what was learned is left out, unless somebody has
     accepted its level. Misuse is raised where none is left.
     """
-    refuse_in_store(feed, "learn from its batches")
-    paths, left_out = list["Path"](), Counter[str]()
-    for receipt in recent_receipts(feed, last):
+    here = at_hand(feed)
+    paths, left_out = list["Path | str"](), Counter[str]()
+    for receipt in recent_receipts(here, last):
         if not _is_accepted(receipt):
             continue
         place = batch_place(feed, receipt)
         if place is None:
             left_out[_GONE] += 1
-        elif _is_told(feed, receipt):
+        elif _is_told(here, receipt):
             left_out[_TOLD] += 1
         elif not fits(place, contract, policy):
             left_out[_UNFIT] += 1

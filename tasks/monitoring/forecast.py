@@ -11,6 +11,7 @@ from ...expectations.judge.checking import check
 from ...expectations.suite import values_in_force
 from ...expectations.verdict.explain import unlike_learned
 from ..feed.identity import is_same
+from ..stores.batches import batch_url
 from .drift_report import Forecast
 
 if TYPE_CHECKING:
@@ -75,9 +76,11 @@ def _verdict(feed: Feed, receipt: Receipt, contract: Contract) -> Verdict | None
         return None
 
 
-def batch_place(feed: Feed, receipt: Receipt) -> Path | None:
+def batch_place(feed: Feed, receipt: Receipt) -> Path | str | None:
     """Find a batch where its receipt says; None where it is gone, or is another by now."""
     recorded = receipt.batch.identity
+    if feed.url:
+        return batch_url(feed, receipt.outputs.batch or "", recorded)
     path = feed.resolve(receipt.outputs.batch) if receipt.outputs.batch else None
     if path is None or not path.exists() or not is_same(path, recorded, moved=True):
         return None

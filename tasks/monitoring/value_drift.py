@@ -20,7 +20,7 @@ from ..feed.feed import Feed
 from ..feed.history import recent_receipts
 from ..scoring.accepted import Accepted, accepted_in, keep_accepted
 from ..scoring.feed_history import past_batch
-from ..stores.feed_runs import refuse_in_store
+from ..stores.feed_runs import at_hand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,7 +76,7 @@ def _entry(feed: Feed, receipt: Receipt, accepted: Sequence[Accepted]) -> Histor
 
 def accept_drift(
     feed: Feed | str | Path, column: str | None = None, *, why: str
-) -> tuple[Accepted, Path]:
+) -> tuple[Accepted, Path | str]:
     """Take the level that values have since a shift for right, in place of what was learned.
 
     Args:
@@ -85,7 +85,7 @@ def accept_drift(
         why: Why that level is right.
 
     Returns:
-        What is accepted, and the document that says so beside the feed's receipts.
+        What is accepted, and the document that says so: its path, or its URL in a store.
 
     Raises:
         InvalidFeed: The feed file is not as it should be.
@@ -93,8 +93,8 @@ def accept_drift(
         OSError: The feed's folders cannot be read or written.
     """
     feed = feed if isinstance(feed, Feed) else Feed.load(feed)
-    refuse_in_store(feed, "accept a level")
-    drift = value_drift(feed, recent_receipts(feed))
+    here = at_hand(feed)
+    drift = value_drift(here, recent_receipts(here))
     chosen = [shift for shift in drift.shifts if column in (None, shift.column)]
     if not chosen:
         shifted = listed(repr(shift.column) for shift in drift.shifts)
@@ -107,7 +107,7 @@ def accept_drift(
     accepted = Accepted(
         model=drift.receipts[-1].version,
         profile=drift.receipts[-1].profile,
-        levels=_levels_of(feed, chosen, drift.receipts),
+        levels=_levels_of(here, chosen, drift.receipts),
         batches={s.column: tuple(r.batch.id for r in drift.receipts[s.start :]) for s in chosen},
         who=_user(),
         why=why,

@@ -62,7 +62,8 @@ def watch_feed(
     It looks at the ``last`` batches. ``model`` is a version to forecast for, in place of the one
     that the feed's model URI means now.
     """
-    feed = at_hand(feed if isinstance(feed, Feed) else Feed.load(feed))
+    home = feed if isinstance(feed, Feed) else Feed.load(feed)
+    feed = at_hand(home)
     contract = Contract.load(model or feed.model, timeout=timeout)
     receipts = recent_receipts(feed, last)
     arrivals = _arrivals(feed, receipts, contract)
@@ -78,7 +79,7 @@ def watch_feed(
             "since": arrivals.since,
             "changes": worst_first((*arrivals.changes, *contract_changed)),
             "shifts": arrivals.shifts,
-            "forecast": forecast(feed, receipts, contract),
+            "forecast": forecast(home, receipts, contract),
             "values": values.shifts,
             "accepted": values.reasons,
             "learning": values.learning,

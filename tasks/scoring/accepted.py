@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..feed.records import read_record
 from ..storage.atomic import atomic_write, locked
+from ..stores.receipts import create_accepted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,12 +60,15 @@ def accepted_levels(accepted: list[Accepted]) -> dict[str, dict[str, float]]:
     return levels
 
 
-def keep_accepted(feed: Feed, accepted: Accepted) -> Path:
-    """Write one more document beside the others."""
+def keep_accepted(feed: Feed, accepted: Accepted) -> Path | str:
+    """Write one more document beside the others; return its path, or its URL in a store."""
+    text = accepted.model_dump_json(indent=2)
+    if feed.url:
+        return create_accepted(feed, text)
     folder = feed.receipts / _FOLDER
     with locked(folder / "next"):
         path = folder / f"{len(_documents(feed)) + 1:04}.json"
-        atomic_write(path, accepted.model_dump_json(indent=2))
+        atomic_write(path, text)
     return path
 
 

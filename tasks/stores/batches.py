@@ -10,13 +10,14 @@ from collections import defaultdict
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from ...expectations.stores.objects import ObjectStore
 from ..feed.identity import HIDDEN_PREFIXES, UNFINISHED_SUFFIXES, Identity
 from ..feed.inbox import BESIDE, MARKERS, Inbox, SkippedBatch, left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ...expectations.stores.objects import Found, ObjectStore
+    from ...expectations.stores.objects import Found
     from ..feed.feed import Feed
 
 INBOX = "inbox"
@@ -72,6 +73,15 @@ def objects_at(store: ObjectStore, place: str) -> list[Found]:
         return [store.head(place)]
     except FileNotFoundError:
         return data_of(store.list(place))
+
+
+def batch_url(feed: Feed, place: str, known: Identity) -> str | None:
+    """Find a batch where its receipt says; None where it is gone, or is another by now."""
+    store = ObjectStore(feed.root)
+    found = objects_at(store, place)
+    # Only the inbox is written to by others.
+    is_known = etag_of(found) == known.etag or not place.startswith(f"{INBOX}/")
+    return f"{store.url}/{place}" if found and is_known else None
 
 
 def data_of(found: Iterable[Found]) -> list[Found]:

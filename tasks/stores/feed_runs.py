@@ -16,7 +16,7 @@ from ..storage.journal import append_rows, tabled
 from .batches import look_into_store, objects_at
 from .lease import CLAIMS, is_held
 from .leftovers import remove_leftovers
-from .receipts import fetch_receipts, open_mirror
+from .receipts import fetch_accepted, fetch_receipts, open_mirror
 from .workspace import StoreWorkspace, intent_key, workspace
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def at_hand(feed: Feed) -> Feed:
     store = ObjectStore(feed.root)
     open_mirror(feed, store)
     fetch_receipts(feed, store)
+    fetch_accepted(feed, store)
     here = feed.model_copy(update={"root": str(feed.receipts.parent)})
     _mirror_quarantine(here, store)
     return here

@@ -29,6 +29,7 @@ RECEIPTS = "receipts"
 STATE = ".feed"  # tells a feed that was wiped from the one before
 _STATE = f"{RECEIPTS}/{STATE}"
 _KEPT = ".kept"
+ACCEPTED = "accepted"
 
 
 def receipt_key(batch: str, number: int) -> str:
@@ -67,12 +68,31 @@ def fetch_receipts(feed: Feed, store: ObjectStore, batch: str = "") -> int:
 
 
 def fetch_recent(feed: Feed, last: int) -> None:
-    """Read what is new of the newest receipts: a machine may be new, and others write them too."""
+    """Read what is new of the newest receipts, and of accepted levels; others write them too."""
     store = ObjectStore(feed.root)
+    fetch_accepted(feed, store)
     listed = (one for one in store.list(RECEIPTS) if one.key.endswith(".json"))
     for one in sorted(listed, key=lambda one: one.written)[-last:]:
         if not _mark(feed, one.key).exists():
             fetch_receipts(feed, store, one.key.split("/")[-2])
+
+
+def create_accepted(feed: Feed, text: str) -> str:
+    """Keep a document about an accepted level under the next free number; return its URL."""
+    store = ObjectStore(feed.root)
+    number = 1 + len(list(store.list(ACCEPTED)))
+    while store.create(key := f"{ACCEPTED}/{number:04}.json", text.encode()) is None:
+        number += 1
+    return f"{store.url}/{key}"
+
+
+def fetch_accepted(feed: Feed, store: ObjectStore) -> None:
+    """Read what is new of the levels that people have accepted."""
+    for found in store.list(ACCEPTED):
+        path = feed.receipts / f".{found.key}"
+        if not path.exists():
+            make_folder(path.parent)
+            atomic_write(path, store.read(found.key)[0].decode())
 
 
 def note_content(store: ObjectStore, batch: Identity) -> None:

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from feeds import rows
-from learned_feeds import day
+from learned_feeds import day, shifts
 from live_object_store import put
 
+from signature_gate import Contract, learn
+from signature_gate.tasks.monitoring.accepted_batches import accepted_batches
+from signature_gate.tasks.monitoring.value_drift import accept_drift
+from signature_gate.tasks.monitoring.watch import watch_feed
 from signature_gate.tasks.scoring import silence
 from signature_gate.tasks.scoring.feed_run import current_intent, score_feed
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from signature_gate.tasks.feed.feed import Feed
+    from signature_gate.tasks.feed.receipt import Receipt
 
     MakeFeed = Callable[..., Feed]
 
@@ -39,6 +44,48 @@ def test_the_next_batch_is_compared_with_those_that_others_scored(
     assert before
     assert past.so_far() == before.so_far()
     assert len(past.so_far().batches) == 3
+
+
+def test_a_level_that_is_accepted_on_one_machine_counts_on_another(
+    store_feed: MakeFeed, weather: str, move: Callable[[], None]
+) -> None:
+    """Its document lies in the store, under the next free number."""
+    feed = store_feed(model=weather, archive=True, policy={"nulls": "allow"})
+
+    def scored(number: int) -> Receipt:
+        put(feed, f"{number}.parquet", day(number, nulls=0.3))
+        return score_feed(feed).receipts[0]
+
+    assert {"wind"} == dict(shifts(scored(1))).keys() == dict(shifts(scored(2))).keys()
+
+    _, document = accept_drift(feed, why="new sensor")
+    move()
+
+    assert document == f"{feed.root}/accepted/0001.json"
+    assert shifts(scored(3)) == []
+
+
+@pytest.mark.parametrize("archive", [True, False])
+def test_its_batches_are_learned_from_and_judged_again_where_they_lie(
+    store_feed: MakeFeed, weather: str, line: str, archive: bool
+) -> None:
+    """By the URLs of their objects; one that was replaced in the inbox is another batch."""
+    feed = store_feed(model=weather, archive=archive, policy={"nulls": "allow"})
+    for number in (1, 2):
+        put(feed, f"{number}.parquet", day(number))
+    score_feed(feed)
+    put(feed, "1.parquet", day(3))
+
+    batches = accepted_batches(feed, Contract.load(weather), feed.policy, 9)
+    (*_, judged) = watch_feed(feed, model=line).forecast
+
+    kept = "12" if archive else "2"
+    home = feed.root + ("/archive/" if archive else "/inbox/")
+    assert dict(batches.left_out) == ({} if archive else {"is no longer there, or was changed": 1})
+    assert "".join(str(url).rpartition("/")[2][0] for url in batches.paths) == kept
+    assert all(str(url).startswith(home) for url in batches.paths)
+    assert learn(*batches.paths, contract=weather, policy=feed.policy).rows == 1_000 * len(kept)
+    assert (judged.would_be, judged.gone) == ("quarantined", False)
 
 
 @pytest.mark.parametrize("arrived", [1, 0])
