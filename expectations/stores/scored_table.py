@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
@@ -10,10 +11,11 @@ from pydantic import AfterValidator
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FORMS = (
-    "delta://FOLDER, iceberg://CATALOG/NAMESPACE.TABLE, or duckdb:///FILE or "
+_OTHERS = (
+    "write delta://FOLDER, iceberg://CATALOG/NAMESPACE.TABLE, or duckdb:///FILE or "
     "postgresql://HOST/DATABASE with the option table=NAME; other databases are not written to"
 )
+_FILES = ("duckdb", "sqlite")
 _NO_SECRETS = "leave the password to PGPASSWORD or ~/.pgpass: a feed's file is no place for it"
 
 
@@ -37,10 +39,20 @@ class ScoredTable(NamedTuple):
             return f"delta://{self.place}"
         if self.scheme == "iceberg":
             return f"iceberg://{self.place}/{self.name}"
-        if self.scheme == "duckdb":
-            return f"duckdb:///{self.place}?{urlencode({'table': self.name})}"
+        if self.scheme in _FILES:
+            return f"{self.scheme}:///{self.place}?{urlencode({'table': self.name})}"
         sign = "&" if "?" in self.place else "?"
         return f"{self.place}{sign}{urlencode({'table': self.name})}"
+
+    @property
+    def quoted(self) -> str:
+        """Its name in SQL."""
+        return ".".join(map(quoted, self.name.split(".")))
+
+
+def quoted(name: str) -> str:
+    """Write a name as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def parse_table(url: str) -> ScoredTable:
@@ -54,27 +66,46 @@ def parse_table(url: str) -> ScoredTable:
     if scheme == "postgresql" and name:
         more = f"?{urlencode(options)}" if options else ""
         return ScoredTable(scheme, f"{scheme}://{place}{more}", name)
-    if scheme == "duckdb" and name and len(place) > 1 and place.startswith("/"):
+    if scheme in _FILES and name and len(place) > 1 and place.startswith("/"):
         return ScoredTable(scheme, place.removeprefix("/"), name)
     if scheme == "delta" and rest:
         return ScoredTable(scheme, rest, "")
     catalog, _, table = rest.partition("/")
     if scheme == "iceberg" and catalog and "." in table.strip("."):
         return ScoredTable(scheme, catalog, table)
-    msg = f"write {_FORMS}"
-    raise ValueError(msg)
+    raise ValueError(_OTHERS)
 
 
 def resolved_table(url: str, base: Path) -> str:
     """Count a relative path from a folder."""
     table = parse_table(url)
-    on_disk = table.scheme in ("delta", "duckdb")
+    on_disk = table.scheme in ("delta", *_FILES)
     return table._replace(place=str(base / table.place)).url if on_disk else url
 
 
-def resolved_follow(url: str, base: Path) -> str:
-    """Likewise for a table that is followed; what is no Delta table is refused where it is read."""
-    return resolved_table(url, base) if url.startswith("delta://") else url
+def resolved_follow(follow: str, base: Path) -> str:
+    """Likewise for a table that is followed; what cannot be is refused where it is read."""
+    url, by = split_by(follow)
+    with suppress(ValueError):
+        url = resolved_table(url, base)
+    sign = "&" if "?" in url else "?"
+    return f"{url}{sign}{urlencode({'by': by})}" if by else url
 
 
-TableUrl = Annotated[str, AfterValidator(lambda url: parse_table(url).url)]
+def split_by(follow: str) -> tuple[str, str]:
+    """Take off the column by which a table is followed; empty if none is named."""
+    base, _, query = follow.partition("?")
+    options = dict(parse_qsl(query))
+    by = options.pop("by", "")
+    rest = f"?{urlencode(options)}" if options else ""
+    return (f"{base}{rest}", by) if by else (follow, "")
+
+
+def _written(url: str) -> str:
+    table = parse_table(url)
+    if table.scheme == "sqlite":
+        raise ValueError(_OTHERS)
+    return table.url
+
+
+TableUrl = Annotated[str, AfterValidator(_written)]

@@ -57,7 +57,8 @@ class Feed(BaseModel):
     )
     follow: str | None = Field(
         None,
-        description="A Delta table whose new versions are delivered, such as `delta:///data/t`.",
+        description="A table whose new versions are delivered, such as `delta:///data/t`, or whose "
+        "new rows are, by a column that grows: `postgresql://HOST/DATABASE?table=NAME&by=COLUMN`.",
     )
     include: tuple[str, ...] = Field(
         (), description="Patterns of names to take, such as `*.csv`; all names by default."
@@ -127,8 +128,9 @@ class Feed(BaseModel):
 
     @model_validator(mode="after")
     def _tell_folders_apart(self) -> Self:
-        if self.url and self.folders.model_dump(exclude_none=True):
-            msg = f"folders cannot be given where the root is {self.url}: all lies below it"
+        elsewhere = {**self.folders.model_dump(exclude_none=True), "follow": self.follow}
+        if self.url and (given := [name for name, place in elsewhere.items() if place]):
+            msg = f"{', '.join(given)} cannot be given where the root is {self.url}"
             raise ValueError(msg)
         if self.scored_table and self.scored_table == self.rejected_table:
             msg = f"scored_table and rejected_table are the same table, {self.scored_table}"
@@ -204,8 +206,6 @@ class Feed(BaseModel):
     def source(self) -> str | None:
         """The YAML file that it was read from; None if it was made in Python."""
         return self._source
-
-    # ----- where things lie -----
 
     @property
     def url(self) -> str | None:

@@ -107,7 +107,7 @@ def _to_postgresql(table: ScoredTable, appended: Appended) -> bool:
         cursor.execute(_NOTE, _noted(table, appended))
         if cursor.fetchone() is None:
             return False
-        known = is_there(_quoted(table.name))
+        known = is_there(table.quoted)
         like = (
             connection.adbc_get_table_schema(name, db_schema_filter=schema or None)
             if known
@@ -129,7 +129,7 @@ def _noted(table: ScoredTable, appended: Appended) -> tuple[str, int]:
 def _to_duckdb(table: ScoredTable, appended: Appended) -> bool:
     with needs_extra("sql"):
         import duckdb
-    quoted = _quoted(table.name)
+    quoted = table.quoted
     with duckdb.connect(table.place) as connection, appended.rows() as rows:
         connection.begin()
         connection.execute(_MAKE.replace("table", "table if not exists", 1))
@@ -143,10 +143,6 @@ def _to_duckdb(table: ScoredTable, appended: Appended) -> bool:
         connection.commit()
     appended.passed("rows committed")
     return True
-
-
-def _quoted(name: str) -> str:
-    return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
 
 
 def _to_delta(table: ScoredTable, appended: Appended) -> bool:

@@ -9,20 +9,20 @@ which of its rows are new nobody can say, and what was scored of the others stay
 from __future__ import annotations
 
 import json
-from filecmp import cmp
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict
 
-from ...expectations.batch.columns import exact_col
-from ...expectations.errors import Misuse, needs_extra
+from ...expectations.batch.batch import UnreadableError
+from ...expectations.credentials import mask_uri
+from ...expectations.errors import GateError, Misuse, needs_extra
 from ...expectations.escaping import visible
+from ...expectations.stores.scored_table import split_by
 from ..feed.inbox import SkippedBatch
 from ..feed.records import read_record
-from ..storage.atomic import atomic_write, flush, make_folder, partial_of, publish_new
-from .feed_runs import refuse_in_store
+from ..storage.atomic import atomic_write, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,13 +61,27 @@ def deliver_versions(feed: Feed) -> list[SkippedBatch]:
     """
     if feed.follow is None:
         return []
-    refuse_in_store(feed, "follow a table")
-    table, start = _place(feed.follow)
+    make_folder(feed.receipts)
+    try:
+        return _deliver_new(feed, feed.follow)
+    except UnreadableError as error:
+        failed = error
+    said = failed.describe(redact=feed.policy.redact)
+    msg = f"{feed.follow} cannot be followed: {said}. {failed.remedy}"
+    raise GateError(msg)
+
+
+def _deliver_new(feed: Feed, follow: str) -> list[SkippedBatch]:
+    url, by = split_by(follow)
+    if by:
+        from .watermark import deliver_rows
+
+        return deliver_rows(feed, url, by)
+    table, start = _place(follow)
     state = feed.receipts / _STATE
     known = read_record(state, _Followed, "note of a followed table")
     last = known.version if known and known.table == str(table) else start
     left = list[SkippedBatch]()
-    make_folder(feed.receipts)
     for version in _versions_after(table, last):
         left += _deliver(feed, table, version)
         atomic_write(state, _Followed(table=str(table), version=version).model_dump_json())
@@ -78,7 +92,10 @@ def _place(follow: str) -> tuple[Path, int]:
     scheme, _, place = follow.partition("://")
     table, _, version = place.rpartition("@")
     if scheme != "delta" or not place:
-        msg = f"follow: {follow} is no delta://PATH, or delta://PATH@VERSION to begin after one."
+        msg = (
+            f"follow: {mask_uri(follow)} is no delta://PATH, or delta://PATH@VERSION to begin after"
+            " one; the rows of a database are followed by a column, as in &by=COLUMN."
+        )
         raise Misuse(msg)
     pinned = table and version.isdecimal()
     return Path(table if pinned else place).absolute(), int(version) if pinned else -1
@@ -134,21 +151,8 @@ def _change(table: Path, version: int) -> _Change | None:
 
 
 def _write(path: Path, table: Path, version: int, added: set[str]) -> None:
-    import polars as pl
-
     from ...expectations.readers.tables.delta import open_delta
+    from .deliveries import frame_of, publish_rows
 
-    opened = open_delta(table, version)
-    files = [file for file in opened.files if file.info.name in added]
-    rows = [file.scan().select(map(exact_col, file.sources)) for file in files]
-    partial = partial_of(path)
-    try:
-        pl.concat(rows).sink_parquet(partial, engine="streaming")
-        flush(partial)
-        publish_new(path, partial)
-    except FileExistsError:
-        if not cmp(path, partial, shallow=False):
-            msg = f"{path} is there already, with other rows. Move it away, and run again."
-            raise Misuse(msg) from None
-    finally:
-        partial.unlink(missing_ok=True)
+    files = open_delta(table, version).files
+    publish_rows(path, frame_of(file for file in files if file.info.name in added))

@@ -153,11 +153,15 @@ def test_tables_of_a_lake_are_checked(
     with SqlCatalog("prod", **place) as catalog:
         catalog.create_namespace("sales")
         catalog.create_table("sales.flights", rows.schema).append(rows)
+    with closing(sqlite3.connect("feeds/flights.db")) as database:
+        loaded = pd.read_csv("2013-07-12.csv").assign(loaded_at="2013-07-13 04:00")
+        loaded.to_sql("flights", database, index=False)
 
     printed = follow("how-to/lake-tables.md", execute)
 
     assert printed.count("passed  flights@0") == 2
     assert printed.count("passed  sales.flights@") == 1
+    assert "flights-00000000-start_to_2013-07-13-04-00.parquet" in printed
     assert pl.read_parquet("good.parquet").height == rows.num_rows
 
 

@@ -517,6 +517,22 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             ("test_a_worker_that_dies_over_a_version_doubles_nothing",),
         ),
         Fault(
+            "A worker dies over the rows above a mark of a followed table",
+            "The range was written down before: the next one takes the same rows, once.",
+            (
+                "test_a_range_that_was_written_down_stays",
+                "test_a_batch_that_was_made_is_not_made_again",
+            ),
+        ),
+        Fault(
+            "Rows of a followed table come late, below the mark",
+            "They are in no batch; they are counted and told.",
+            (
+                "test_late_rows_and_those_without_a_mark_are_told",
+                "test_each_row_is_delivered_or_told",
+            ),
+        ),
+        Fault(
             "Rows of a followed table are rewritten or deleted",
             "The version is named, and no row is scored again.",
             ("test_rows_that_were_rewritten_are_told_and_not_scored_again",),
