@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from feeds import (  # noqa: F401 - fixtures
@@ -33,6 +33,7 @@ from live_object_store import (  # noqa: F401 - fixtures
     store_feed,
 )
 from prefect_session import fresh_senders, server  # noqa: F401 - fixtures; one server for all
+from xdist.scheduler import LoadFileScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,21 +73,53 @@ class _RootIsAFolder:
         return pytest.Dir.from_parent(parent, path=path) if is_root else None
 
 
-# The longest files start first, so that both processes end at about the same time.
+# The longest files start first, the longest of all at once: so both processes end at about the same
+# time.
 _LONGEST = (
+    "test_clusters",
     "test_end_to_end",
-    "test_demo",
+    "test_end_to_end_in_a_store",
     "test_prefect_ui",
-    "test_alerts_on_servers",
-    "test_how_to_run_servers",
-    "test_chaos",
     "test_zoo",
+    "test_how_to_on_servers",
+    "test_how_to_run_servers",
+    "test_divided_feeds",
+    "test_divided_checks",
+    "test_own_data",
+    "test_chaos",
+    "test_demo",
+    "test_native",
+    "test_spark_page",
+    "test_stock_gx",
+    "test_verdicts",
+    "test_learned_values",
+    "test_deploy",
+    "test_alerts_on_servers",
+    "test_terminal",
+    "test_flows",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take longest first."""
-    items.sort(key=lambda item: item.path.stem not in _LONGEST)
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+# Folders whose files share a server that takes long to start: one process tests all of them.
+_TOGETHER = ("tests/spark/",)
+
+
+class _ByFile(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        shared = (folder for folder in _TOGETHER if nodeid.startswith(folder))
+        return next(shared, super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFile | None:
+    """Deal the files out, those of some folders as one."""
+    return _ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_configure(config: pytest.Config) -> None:

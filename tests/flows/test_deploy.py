@@ -129,10 +129,10 @@ def test_a_worker_scores_a_deployed_feed_at_an_event(
     (inbox / "day.csv").write_text("a\n1.5\n")
     with speaking_to(live_server):
         assert run(capsys, "deploy", str(tmp_path / "feeds"))[0] == 0
-        live_server.start("prefect worker start --pool signature-gate")
         emit_event("batch.arrived", resource={"prefect.resource.id": "signature-gate.feed.at_once"})
         scored = inbox.parent / "scored"
-        wait_for(lambda: list(scored.rglob("day-*.parquet")), "the predictions", seconds=120)
+        with live_server.running("prefect worker start --pool signature-gate"):
+            wait_for(lambda: list(scored.rglob("day-*.parquet")), "the predictions", seconds=120)
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,9 @@ def test_the_tutorial_ends_in_predictions_on_a_schedule(
         printed = follow("tutorial.md", act)
         registry = os.environ["MLFLOW_TRACKING_URI"]
         monkeypatch.setitem(live_server.environment, "MLFLOW_TRACKING_URI", registry)
-        live_server.start("prefect worker start --pool signature-gate")
         feed = Feed.load("feeds/weather.yaml")
-        wait_for(lambda: len(ReceiptStore(feed).batches()) > 1, "the second month")
+        with live_server.running("prefect worker start --pool signature-gate"):
+            wait_for(lambda: len(ReceiptStore(feed).batches()) > 1, "the second month")
 
     page = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text("utf-8")
     (fitted,) = (block for block in page.split("```text\n") if block.startswith("before"))

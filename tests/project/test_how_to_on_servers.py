@@ -64,15 +64,15 @@ def test_an_event_starts_a_scoring_and_a_scoring_starts_a_flow(
     (code,) = [block.text for block in blocks_in("how-to/events.md") if block.title]
     (workplace / "after_scoring.py").write_text(code, "utf-8")
     served = f"{sys.executable} {workplace / 'after_scoring.py'}"
-    platform.start(served)
-    wait_for(lambda: platform.ask("deployments/filter"), "the deployment")
+    with platform.running(served):
+        wait_for(lambda: platform.ask("deployments/filter"), "the deployment")
 
-    follow("how-to/events.md", execute)
+        follow("how-to/events.md", execute)
 
-    arrived = wait_for(lambda: _arrivals(platform)[1:], "both events")
-    assert len(arrived) == 1
-    runs = wait_for(lambda: platform.runs_of("load/after-scoring")[1:], "a run for each batch")
-    assert len(runs) == 1
+        arrived = wait_for(lambda: _arrivals(platform)[1:], "both events")
+        assert len(arrived) == 1
+        runs = wait_for(lambda: platform.runs_of("load/after-scoring")[1:], "a run for each batch")
+        assert len(runs) == 1
     for run in platform.runs_of("load/after-scoring"):
         assert (workplace / "feeds" / "flights" / run["parameters"]["predictions"]).is_file()
 

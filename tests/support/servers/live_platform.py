@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import uuid
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ import prefect_tables
 from platform_commands import PREFECT_SERVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _MARK = "SIGNATURE_GATE_TEST_PLATFORM"
 _BIN = Path(sys.executable).parent
@@ -105,6 +105,16 @@ class Platform:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    @contextmanager
+    def running(self, command: str) -> Iterator[None]:
+        """Run a command in the background for as long as the block takes."""
+        self.start(command)
+        try:
+            yield
+        finally:
+            self._processes[command].terminate()
+            self._processes[command].wait(60)
 
     def start_prefect(self) -> None:
         """Start a Prefect server on SQLite, and wait until it answers."""

@@ -1,4 +1,4 @@
-"""One ``prefect server`` process with its user interface, for the whole session."""
+"""A ``prefect server`` process with its user interface, for the length of one module."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(name="live_server", scope="session")
+# Each module that imports it has a server of its own: left running, they would take the time of
+# the tests that follow.
+@pytest.fixture(name="live_server", scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Start the server; this process does not use it yet."""
     platform = Platform(tmp_path_factory.mktemp("live"))
