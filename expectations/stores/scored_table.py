@@ -23,26 +23,33 @@ class ScoredTable(NamedTuple):
     """Where it is.
 
     Attributes:
-        scheme: ``delta``, ``iceberg``, ``duckdb`` or ``postgresql``.
+        scheme: ``delta``, ``iceberg``, ``duckdb`` or ``postgresql``; ``sqlite`` is only followed.
         place: The folder, the catalog, the file, or the URL of the server's database.
         name: The table's name, with or without a schema; empty for Delta.
+        by: The column by which its rows are followed.
     """
 
     scheme: str
     place: str
     name: str
+    by: str = ""
 
     @property
     def url(self) -> str:
         """The same as text."""
-        if self.scheme == "delta":
-            return f"delta://{self.place}"
         if self.scheme == "iceberg":
             return f"iceberg://{self.place}/{self.name}"
-        if self.scheme in _FILES:
-            return f"{self.scheme}:///{self.place}?{urlencode({'table': self.name})}"
-        sign = "&" if "?" in self.place else "?"
-        return f"{self.place}{sign}{urlencode({'table': self.name})}"
+        options = {"table": self.name, "by": self.by}
+        query = urlencode({option: value for option, value in options.items() if value})
+        return (
+            f"{self.database}{'&' if '?' in self.place else '?'}{query}" if query else self.database
+        )
+
+    @property
+    def database(self) -> str:
+        """The URL of what the table is in; of Delta its own."""
+        start = {"delta": "delta://", "postgresql": ""}.get(self.scheme, f"{self.scheme}:///")
+        return start + self.place
 
     @property
     def quoted(self) -> str:
@@ -60,16 +67,16 @@ def parse_table(url: str) -> ScoredTable:
     scheme, _, rest = url.partition("://")
     place, _, query = rest.partition("?")
     options = dict(parse_qsl(query))
-    name = options.pop("table", "")
+    name, by = options.pop("table", ""), options.pop("by", "")
     if ":" in rest.rpartition("@")[0] or any("password" in option for option in options):
         raise ValueError(_NO_SECRETS)
     if scheme == "postgresql" and name:
         more = f"?{urlencode(options)}" if options else ""
-        return ScoredTable(scheme, f"{scheme}://{place}{more}", name)
+        return ScoredTable(scheme, f"{scheme}://{place}{more}", name, by)
     if scheme in _FILES and name and len(place) > 1 and place.startswith("/"):
-        return ScoredTable(scheme, place.removeprefix("/"), name)
+        return ScoredTable(scheme, place.removeprefix("/"), name, by)
     if scheme == "delta" and rest:
-        return ScoredTable(scheme, rest, "")
+        return ScoredTable(scheme, place if by else rest, "", by)
     catalog, _, table = rest.partition("/")
     if scheme == "iceberg" and catalog and "." in table.strip("."):
         return ScoredTable(scheme, catalog, table)
@@ -83,27 +90,16 @@ def resolved_table(url: str, base: Path) -> str:
     return table._replace(place=str(base / table.place)).url if on_disk else url
 
 
-def resolved_follow(follow: str, base: Path) -> str:
+def resolved_follow(url: str, base: Path) -> str:
     """Likewise for a table that is followed; what cannot be is refused where it is read."""
-    url, by = split_by(follow)
     with suppress(ValueError):
-        url = resolved_table(url, base)
-    sign = "&" if "?" in url else "?"
-    return f"{url}{sign}{urlencode({'by': by})}" if by else url
-
-
-def split_by(follow: str) -> tuple[str, str]:
-    """Take off the column by which a table is followed; empty if none is named."""
-    base, _, query = follow.partition("?")
-    options = dict(parse_qsl(query))
-    by = options.pop("by", "")
-    rest = f"?{urlencode(options)}" if options else ""
-    return (f"{base}{rest}", by) if by else (follow, "")
+        return resolved_table(url, base)
+    return url
 
 
 def _written(url: str) -> str:
     table = parse_table(url)
-    if table.scheme == "sqlite":
+    if table.scheme == "sqlite" or table.by:
         raise ValueError(_OTHERS)
     return table.url
 

@@ -9,6 +9,7 @@ which of its rows are new nobody can say, and what was scored of the others stay
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
@@ -19,7 +20,7 @@ from ...expectations.batch.batch import UnreadableError
 from ...expectations.credentials import mask_uri
 from ...expectations.errors import GateError, Misuse, needs_extra
 from ...expectations.escaping import visible
-from ...expectations.stores.scored_table import split_by
+from ...expectations.stores.scored_table import parse_table
 from ..feed.inbox import SkippedBatch
 from ..feed.records import read_record
 from ..storage.atomic import atomic_write, make_folder
@@ -65,18 +66,19 @@ def deliver_versions(feed: Feed) -> list[SkippedBatch]:
     try:
         return _deliver_new(feed, feed.follow)
     except UnreadableError as error:
-        failed = error
-    said = failed.describe(redact=feed.policy.redact)
-    msg = f"{feed.follow} cannot be followed: {said}. {failed.remedy}"
-    raise GateError(msg)
+        said = error.describe(redact=feed.policy.redact)
+        failed = GateError(f"{feed.follow} cannot be read: {said}. {error.remedy}")
+    raise failed  # without its cause, which quotes values
 
 
 def _deliver_new(feed: Feed, follow: str) -> list[SkippedBatch]:
-    url, by = split_by(follow)
-    if by:
+    rows = None
+    with suppress(ValueError):
+        rows = parse_table(follow)
+    if rows and rows.by:
         from .watermark import deliver_rows
 
-        return deliver_rows(feed, url, by)
+        return deliver_rows(feed, rows)
     table, start = _place(follow)
     state = feed.receipts / _STATE
     known = read_record(state, _Followed, "note of a followed table")
@@ -152,7 +154,7 @@ def _change(table: Path, version: int) -> _Change | None:
 
 def _write(path: Path, table: Path, version: int, added: set[str]) -> None:
     from ...expectations.readers.tables.delta import open_delta
-    from .deliveries import frame_of, publish_rows
+    from .watermark import frame_of, publish_rows
 
     files = open_delta(table, version).files
     publish_rows(path, frame_of(file for file in files if file.info.name in added))

@@ -7,10 +7,9 @@ are counted and told, as are those without a value.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from functools import partial
+from filecmp import cmp
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
@@ -18,19 +17,19 @@ from pydantic import BaseModel, ConfigDict
 from ...expectations.batch.columns import exact_col
 from ...expectations.errors import Misuse
 from ...expectations.escaping import slug, visible
-from ...expectations.readers.sql.query import Query, is_database
+from ...expectations.readers.sql.query import Query
 from ...expectations.readers.sql.spool import open_query
 from ...expectations.readers.tables.location import open_delta_folder
-from ...expectations.stores.scored_table import parse_table, quoted
+from ...expectations.stores.scored_table import quoted
 from ..feed.inbox import SkippedBatch
 from ..feed.receipt_store import ReceiptStore
 from ..feed.records import read_record
-from ..storage.atomic import atomic_write, lexists, locked
-from .deliveries import frame_of, publish_rows
+from ..storage.atomic import atomic_write, flush, lexists, locked, partial_of, publish_new
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from ...expectations.batch.batch import Batch
     from ...expectations.contract.policy import Policy
     from ...expectations.stores.scored_table import ScoredTable
     from ..feed.feed import Feed
@@ -41,20 +40,7 @@ _Mark = int | float | str | None
 
 
 class _Marked(BaseModel):
-    """How far a table was followed, and the batch that goes so far.
-
-    Attributes:
-        table: As the feed names it.
-        number: Of the batch.
-        batch: Its name.
-        low: The mark above which its rows are; None for the first batch.
-        high: The mark up to which they are.
-        words: The same in words.
-        seen: Rows up to there when the mark was read.
-        late: Rows that were up to ``low``, and were not when that mark was read.
-        nulls: Rows without a value.
-        made: Whether the batch was delivered.
-    """
+    """How far a table was followed, and the batch that goes so far."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -62,9 +48,9 @@ class _Marked(BaseModel):
     number: int = -1
     batch: str = ""
     low: _Mark = None
-    high: _Mark = None
+    high: _Mark = None  # its rows are above the one, up to the other
     words: str = ""
-    seen: int = 0
+    seen: int = 0  # when the mark was read
     late: int = 0
     nulls: int = 0
     made: bool = True
@@ -80,25 +66,13 @@ class _Look(NamedTuple):
     nulls: int
 
 
-class _Source(Protocol):
-    def look(self, low: _Mark) -> _Look | None:
-        """Look how far a table goes; None if no row is above a mark."""
-        ...
-
-    def rows(self, low: _Mark, high: _Mark) -> pl.LazyFrame:
-        """Select the rows above a mark, up to another."""
-        ...
-
-
-def deliver_rows(feed: Feed, follow: str, by: str) -> list[SkippedBatch]:
+def deliver_rows(feed: Feed, table: ScoredTable) -> list[SkippedBatch]:
     """Write the rows above the last mark of a table into the inbox, as one batch; tell others."""
-    table = _table(follow)
-    opened = _Database if is_database(follow) else _Delta
-    source, state = opened(table, by, feed.policy), feed.receipts / _STATE
+    source, state = _SOURCES[table.scheme](table, feed.policy), feed.receipts / _STATE
     with locked(state):
         last = read_record(state, _Marked, "note of a followed table")
-        if last is None or last.table != f"{follow} by {by}":
-            last = _Marked(table=f"{follow} by {by}")
+        if last is None or last.table != table.url:
+            last = _Marked(table=table.url)
         marked = _next(source, table, last, redact=feed.policy.redact) if last.made else last
         if marked is None:
             return []
@@ -107,26 +81,16 @@ def deliver_rows(feed: Feed, follow: str, by: str) -> list[SkippedBatch]:
         if last.made or not (lexists(path) or _is_known(feed, marked.batch)):
             publish_rows(path, source.rows(marked.low, marked.high))
         atomic_write(state, marked.model_copy(update={"made": True}).model_dump_json())
-    return list(_told(marked, by))
-
-
-def _table(follow: str) -> ScoredTable:
-    with suppress(ValueError):
-        table = parse_table(follow)
-        if table.scheme != "iceberg":
-            return table
-    msg = (
-        "follow: by a column the gate follows delta://PATH?by=COLUMN, duckdb:///FILE?table=NAME&by"
-        "=COLUMN, sqlite and postgresql://HOST/DATABASE likewise; leave a password to PGPASSWORD."
-    )
-    raise Misuse(msg)
+    return list(_told(marked, table.by))
 
 
 def _is_known(feed: Feed, name: str) -> bool:
     return bool(ReceiptStore(feed).indexed().deliveries(name).heads)
 
 
-def _next(source: _Source, table: ScoredTable, last: _Marked, *, redact: bool) -> _Marked | None:
+def _next(
+    source: _Database | _Delta, table: ScoredTable, last: _Marked, *, redact: bool
+) -> _Marked | None:
     look = source.look(last.high)
     if look is None:
         return None
@@ -160,12 +124,10 @@ def _told(marked: _Marked, by: str) -> Iterator[SkippedBatch]:
 class _Database:
     """A table or view of a database, whose marks are literals of its SQL."""
 
-    def __init__(self, table: ScoredTable, by: str, policy: Policy) -> None:
-        url = table.place if table.scheme == "postgresql" else f"{table.scheme}:///{table.place}"
-        self._from, self._query = f"from {table.quoted} as t", partial(Query, url)
-        self._policy = policy
+    def __init__(self, table: ScoredTable, policy: Policy) -> None:
+        self._from, self._url, self._policy = f"from {table.quoted} as t", table.database, policy
         # The prefix keeps SQLite from taking a name that is not there for text.
-        self._by = f"t.{quoted(by)}"
+        self._by = f"t.{quoted(table.by)}"
         text = f"replace(cast(max({self._by}) as text), '''', '''''')"
         is_sqlite = table.scheme == "sqlite"
         self._high = f"quote(max({self._by}))" if is_sqlite else f"'''' || {text} || ''''"
@@ -188,16 +150,17 @@ class _Database:
 
     def _run(self, sql: str) -> pl.LazyFrame:
         # The file of its rows lasts as long as the batch.
-        self._batch = open_query(self._query(sql), self._policy)
+        self._batch = open_query(Query(self._url, sql), self._policy)
         return frame_of([self._batch])
 
 
 class _Delta:
     """The newest version of a Delta table, whose marks are numbers or text, as they are stored."""
 
-    def __init__(self, table: ScoredTable, by: str, _: Policy) -> None:
+    def __init__(self, table: ScoredTable, _: Policy) -> None:
         files = open_delta_folder(table.place).files
-        self._frame = frame_of(files) if files else pl.LazyFrame(schema={by: pl.Null})
+        self._frame = frame_of(files) if files else pl.LazyFrame(schema={table.by: pl.Null})
+        by = table.by
         if by not in self._frame.collect_schema().names():
             msg = f"delta://{table.place} has no column {visible(by)}. Mend `follow`."
             raise Misuse(msg)
@@ -216,3 +179,26 @@ class _Delta:
         cells = self._by.to_physical()
         taken = cells <= high if low is None else (cells > low) & (cells <= high)
         return self._frame.filter(taken)
+
+
+_SOURCES = dict.fromkeys(("duckdb", "postgresql", "sqlite"), _Database) | {"delta": _Delta}
+
+
+def frame_of(files: Iterable[Batch]) -> pl.LazyFrame:
+    """Select the rows of some files of a table."""
+    return pl.concat(file.scan().select(map(exact_col, file.sources)) for file in files)
+
+
+def publish_rows(path: Path, rows: pl.LazyFrame) -> None:
+    """Write rows into the inbox; Misuse if other rows have the name."""
+    partial = partial_of(path)
+    try:
+        rows.sink_parquet(partial, engine="streaming")
+        flush(partial)
+        publish_new(path, partial)
+    except FileExistsError:
+        if not cmp(path, partial, shallow=False):
+            msg = f"{path} is there already, with other rows. Move it away, and run again."
+            raise Misuse(msg) from None
+    finally:
+        partial.unlink(missing_ok=True)
