@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...expectations.errors import Misuse
 from ..monitoring.announced import AnnouncedState, new_events
-from ..storage.atomic import atomic_write, locked
+from ..storage.atomic import atomic_write
+from ..stores.documents import written_alone
 from .alert import TROUBLED, Alert, alert_of_batch, alert_of_drift, alerts_of_silence
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _notify(
     if not recipients:
         return []
     failures = list[str]()
-    with locked(feed.receipts / _FILE):
+    with written_alone(feed, _FILE):
         states = _read(feed)
         for recipient in recipients:
             state = update(states.receivers.get(recipient.digest, RecipientState()))

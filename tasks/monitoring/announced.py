@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...expectations.drift.change import fingerprint_of
-from ..storage.atomic import atomic_write, locked
+from ..storage.atomic import atomic_write
+from ..stores.documents import latest, written_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ class AnnouncedState(BaseModel):
 
     Attributes:
         schema_drift: Fingerprint of the noticeable changes of the arriving schema; empty for none.
+        schema_changes: The fingerprint of each of them.
         values: The columns whose values shifted, and the statistic by which they were told.
         contract: Fingerprint of the contract of the version that the feed's model URI meant.
         silent_since: Since when the feed was silent; None if it was not.
@@ -41,6 +43,7 @@ class AnnouncedState(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     schema_drift: str = ""
+    schema_changes: frozenset[str] = frozenset()
     values: dict[str, str] = Field(default_factory=dict)
     contract: str | None = None
     silent_since: datetime | None = None
@@ -54,11 +57,14 @@ def new_events(
     Until a new version has judged a batch, what distinguishes its contract from the batches is a
     change of the contract, not of the arriving schema.
     """
-    schema = announced.schema_drift
+    schema, changes = announced.schema_drift, announced.schema_changes
     if drift.previous_contract == drift.contract:
         schema = fingerprint_of(drift.of_schema) if drift.of_schema else ""
+        changes = frozenset(fingerprint_of((change,)) for change in drift.of_schema)
     news = list[News]()
-    if schema != announced.schema_drift:
+    # What lasts becomes usual: fewer changes than were announced are the same drift.
+    is_known = schema and changes <= announced.schema_changes
+    if schema != announced.schema_drift and not is_known:
         news.append("schema.drifted" if schema else "schema.recovered")
     # By which statistic a shift was told first is what it is known by until it is over.
     values = {s.column: announced.values.get(s.column, s.statistic) for s in drift.values}
@@ -68,7 +74,8 @@ def new_events(
         news.append("values.recovered")
     if (announced.contract or drift.previous_contract or drift.contract) != drift.contract:
         news.append("contract.changed")
-    update = {"schema_drift": schema, "values": values, "contract": drift.contract}
+    schemas = {"schema_drift": schema, "schema_changes": changes}
+    update = {**schemas, "values": values, "contract": drift.contract}
     return tuple(news), announced.model_copy(update=update)
 
 
@@ -93,25 +100,21 @@ def record_once(
     announce: Callable[[Any, AnnouncedState], None],
 ) -> tuple[Any, ...]:
     """Announce what is new since the last state, and record the state after it, likewise."""
-    announced = _announced(feed)
+    announced = _announced(latest(feed, _FILE))
     if news_of(announced)[1] == announced:
         return ()
-    with locked(_path(feed)):
-        announced = _announced(feed)
+    with written_alone(feed, _FILE) as path:
+        announced = _announced(path)
         news, after = news_of(announced)
         for event in news:
             announce(event, announced)
         if after != announced:
-            atomic_write(_path(feed), after.model_dump_json(indent=2))
+            atomic_write(path, after.model_dump_json(indent=2))
     return news
 
 
-def _announced(feed: Feed) -> AnnouncedState:
+def _announced(path: Path) -> AnnouncedState:
     try:
-        return AnnouncedState.model_validate_json(_path(feed).read_bytes())
+        return AnnouncedState.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):
         return AnnouncedState()
-
-
-def _path(feed: Feed) -> Path:
-    return feed.receipts / _FILE

@@ -11,6 +11,7 @@ from ...expectations.errors import GateError, Misuse
 from ...expectations.stores.objects import ObjectStore
 from ..feed.inbox import SkippedBatch
 from ..feed.receipt_store import ReceiptStore
+from ..feed.untold import marked
 from ..storage.atomic import make_folder, remove
 from ..storage.journal import append_rows, tabled
 from .batches import look_into_store, objects_at
@@ -43,6 +44,8 @@ def ready_batches(feed: Feed, *, tidy: bool = True) -> Inbox:
     for batch in inbox.ready:
         if not known.is_settled(batch.id):
             fetch_receipts(feed, store, batch.id)
+    for name in marked(feed):
+        fetch_receipts(feed, store, name.partition("@")[0])
     if tidy:
         inbox.left.extend(_tidied(feed, store, {batch.id for batch in inbox.ready}))
     return inbox

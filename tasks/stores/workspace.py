@@ -111,13 +111,13 @@ class StoreWorkspace:
             log_checkpoint(self.batch, "uploaded")
         if receipt.final and self.feed.on_duplicate == "skip":
             note_content(self.store, receipt.batch.identity)
+        mark_untold(self.feed, receipt)
         body = receipt.model_dump_json(indent=2).encode()
         if self.store.create(receipt_key(self.batch, self.number), body) is None:
             self._remove(uploaded)
             msg = f"another worker has ended {self.batch} first"
             raise OvertakenError(msg)
         log_checkpoint(self.batch, "committed")
-        mark_untold(self.feed, receipt)
         note_receipt(self.feed, receipt_key(self.batch, self.number), receipt, body)
         announce(self.feed, receipt)
         append_rows(self.feed, receipt, self.feed.resolve)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 import yaml
 from commands import run
@@ -30,7 +31,6 @@ from signature_gate.tasks.scoring.feed_run import score_feed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import polars as pl
     from pytest import CaptureFixture  # noqa: PT013 - a type only
     from webhook import Webhook
 
@@ -261,6 +261,21 @@ def test_drift_and_its_end_are_told_once_each(
     assert "since batch: 2.parquet" in drifted["message"]
     assert "report.html" in drifted["message"]
     assert (over["title"], over["type"]) == ("[info] line: the drift is over", "success")
+
+
+def test_a_drift_that_lasts_until_it_is_usual_is_told_once(
+    make_feed: FeedMaker, line: str, webhook: Webhook, capsys: CaptureFixture[str]
+) -> None:
+    """Though a column that was new is so no longer, and fewer changes are left."""
+    feed = make_feed()
+    deliver(feed, "0.parquet", rows(3))
+    for number in (1, 2, 3):
+        deliver(feed, f"{number}.parquet", pl.DataFrame({"new": [1.0] * number}))
+        score_feed(feed)
+        run(capsys, "drift", saved(feed), "--notify", f"json://{webhook.host}/lasting")
+
+    (told,) = webhook.got("/lasting")
+    assert told["title"] == "[critical] line: what arrives has changed"
 
 
 # ----- on trial -----

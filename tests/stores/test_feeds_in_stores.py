@@ -91,7 +91,7 @@ def test_what_a_run_has_read_is_not_read_again(
         _counted(monkeypatch, name, asked)
 
     assert score_feed(feed).done == 3
-    assert asked == ["read receipts/.feed", "list inbox", "list claims"]
+    assert asked == ["read receipts/.feed", "list inbox", "list untold", "list claims"]
 
 
 def _counted(monkeypatch: pytest.MonkeyPatch, name: str, asked: list[str]) -> None:
