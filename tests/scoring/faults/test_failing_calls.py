@@ -15,7 +15,7 @@ import pytest
 PROCESSES = Path(__file__).parents[2] / "support" / "processes"
 COMPILER = shutil.which("cc")
 # Each call takes a run with the failure and one after it: make chaos tries them all.
-STEP = os.environ.get("SIGNATURE_GATE_FAILING_STEP", "120")
+STEP = os.environ.get("SIGNATURE_GATE_FAILING_STEP", "60")
 
 
 @pytest.mark.skipif(not COMPILER or sys.platform != "linux", reason="no C compiler for the shim")

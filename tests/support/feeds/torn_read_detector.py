@@ -47,8 +47,8 @@ class Reader(threading.Thread):
         while not self._over.is_set():
             began = time.monotonic()
             self._look()
-            # Leave most of the time to the workers.
-            self._over.wait(3 * (time.monotonic() - began))
+            # Leave half of the time to the workers.
+            self._over.wait(time.monotonic() - began)
 
     def stop(self) -> None:
         """Stop the thread, then read everything once more."""
