@@ -74,5 +74,7 @@ def _secrets(uri: str) -> list[str]:
         # A library that takes a delimiter in the password for one of the URI quotes fragments.
         if _DELIMITERS.search(form):
             secrets.update(form.split("@"), form.split("/"), _DELIMITERS.split(form))
-    forms = {form for secret in secrets for form in (secret, unquote(secret), quote(secret))}
+    # Counted as it stands: the three characters of a blank's code are in any address.
+    long = [secret for secret in secrets if len(secret) >= _SHORTEST_FRAGMENT]
+    forms = {form for secret in long for form in (secret, unquote(secret), quote(secret))}
     return sorted((f for f in forms if len(f) >= _SHORTEST_FRAGMENT), key=len, reverse=True)

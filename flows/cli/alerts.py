@@ -174,12 +174,16 @@ def _notify_of_batches(feed: Feed, receipts: list[Receipt], recipients: list[Rec
     from ...tasks.alerts.notifier import notify_of_batches
     from ...tasks.feed.untold import mark_told, untold
 
-    # After a crash within the run its receipts are only in the feed.
-    marked = untold(feed)
-    known = {receipt.file for receipt in marked}
-    unknown = [receipt for receipt in receipts if receipt.file not in known]
-    if _notify(lambda: notify_of_batches(feed, [*marked, *unknown], recipients)):
+    def send() -> list[str]:
+        # After a crash within the run its receipts are only in the feed.
+        marked = untold(feed)
+        known = {receipt.file for receipt in marked}
+        unknown = [receipt for receipt in receipts if receipt.file not in known]
+        failures = notify_of_batches(feed, [*marked, *unknown], recipients)
         mark_told(feed, marked)
+        return failures
+
+    _notify(send)
 
 
 def notify_of_drift_in(feed: Feed, drift: DriftReport, recipients: list[Recipient]) -> None:
@@ -198,15 +202,14 @@ def notify_of_silence_in(feed: Feed, summary: RunSummary, recipients: list[Recip
         _notify(lambda: notify_of_silence(feed, summary.silent_since, recipients))
 
 
-def _notify(send: Callable[[], list[str]]) -> bool:
-    """Send alerts; whether those that could not be delivered are recorded for the next run."""
+def _notify(send: Callable[[], list[str]]) -> None:
+    """Send alerts; what could not be delivered is recorded for the next run."""
     try:
-        failures, recorded = send(), True
+        failures = send()
     except OSError as error:
-        failures, recorded = [f"no alert is sent, because it cannot be recorded: {error}"], False
+        failures = [f"no alert is sent, because it cannot be recorded: {error}"]
     for failure in failures:
         terminal.print_error(f"signature-gate: {failure}")
-    return recorded
 
 
 def show_installed(installed: list[Installed], *, as_json: bool) -> None:

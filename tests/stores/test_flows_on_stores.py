@@ -36,4 +36,5 @@ def test_a_bucket_is_scored_released_and_watched(
     assert state.name == "Quarantined"
     assert released.receipts[0].disposition == "passed"
     assert report.is_completed()
-    assert {key.partition("/")[0] for key in keys(feed)} == {"archive", "receipts", "scored"}
+    homes = {"archive", "receipts", "scored", "state"}
+    assert {key.partition("/")[0] for key in keys(feed)} == homes
