@@ -13,11 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...expectations.drift.change import fingerprint_of
 from ..storage.atomic import atomic_write
-from ..stores.documents import latest, written_alone
+from ..stores.documents import current, written_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ..feed.feed import Feed
     from .drift_report import DriftReport
@@ -100,11 +99,11 @@ def record_once(
     announce: Callable[[Any, AnnouncedState], None],
 ) -> tuple[Any, ...]:
     """Announce what is new since the last state, and record the state after it, likewise."""
-    announced = _announced(latest(feed, _FILE))
+    announced = _announced(current(feed, _FILE))
     if news_of(announced)[1] == announced:
         return ()
     with written_alone(feed, _FILE) as path:
-        announced = _announced(path)
+        announced = _announced(current(feed, _FILE))
         news, after = news_of(announced)
         for event in news:
             announce(event, announced)
@@ -113,8 +112,8 @@ def record_once(
     return news
 
 
-def _announced(path: Path) -> AnnouncedState:
+def _announced(document: bytes) -> AnnouncedState:
     try:
-        return AnnouncedState.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return AnnouncedState.model_validate_json(document)
+    except ValidationError:
         return AnnouncedState()

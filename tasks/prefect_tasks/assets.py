@@ -29,9 +29,10 @@ def record_asset(feed: Feed, summary: RunSummary) -> None:
     if not any(receipt.outputs.predictions for receipt in summary.receipts):
         return
     try:
-        folders = feed.folder_paths()
-        made = _asset(f"file://{folders['scored']}", f"predictions of {feed.name}")
-        arrived = _asset(f"file://{feed.inbox}", f"batches of {feed.name}")
+        places = {name: feed.address(path) for name, path in feed.folder_paths().items()}
+        uris = {name: at if feed.url else f"file://{at}" for name, at in places.items()}
+        made = _asset(uris["scored"], f"predictions of {feed.name}")
+        arrived = _asset(uris["inbox"], f"batches of {feed.name}")
         models = sorted({receipt.model.pinned for receipt in summary.receipts})
         used = [_asset(f"mlflow://{model.replace(':/', '/', 1)}", model) for model in models]
         task = record_predictions.with_options(assets=[made], asset_deps=[arrived, *used])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ...expectations.stores.objects import ObjectStore
@@ -20,31 +20,32 @@ _HOME = "state"
 _PATIENCE = 120  # seconds
 
 
-def latest(feed: Feed, name: str) -> Path:
-    """Say where a document lies here; of a feed in a store as it is there now."""
-    path = feed.receipts / name
-    if feed.url:
-        try:
-            body, _ = ObjectStore(feed.root).read(f"{_HOME}/{name}")
-            atomic_write(path, body.decode())
-        except FileNotFoundError:
-            path.unlink(missing_ok=True)
-    return path
+def current(feed: Feed, name: str) -> bytes:
+    """Read a document as it is now, beside the receipts or in the store; empty if there is none."""
+    with suppress(FileNotFoundError):
+        if feed.url:
+            return ObjectStore(feed.root).read(f"{_HOME}/{name}")[0]
+        return (feed.receipts / name).read_bytes()
+    return b""
 
 
 @contextmanager
 def written_alone(feed: Feed, name: str) -> Generator[Path]:
     """Hold a document against others while it is read and written; TimeoutError after 2 minutes."""
-    with ExitStack() as held:
-        held.enter_context(locked(feed.receipts / name))
-        if feed.url:
-            held.enter_context(_leased_soon(ObjectStore(feed.root), name))
-        path = latest(feed, name)
-        try:
+    path = feed.receipts / name
+    with locked(path):
+        if not feed.url:
             yield path
-        finally:
-            if feed.url and path.exists():
-                ObjectStore(feed.root).write(f"{_HOME}/{name}", path.read_bytes())
+            return
+        store = ObjectStore(feed.root)
+        with _leased_soon(store, name):
+            before = current(feed, name)
+            atomic_write(path, before.decode())
+            try:
+                yield path
+            finally:
+                if (after := path.read_bytes()) != before:
+                    store.write(f"{_HOME}/{name}", after)
 
 
 @contextmanager

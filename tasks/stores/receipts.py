@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import uuid
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...expectations.errors import GateError
@@ -70,6 +69,7 @@ def fetch_receipts(feed: Feed, store: ObjectStore, batch: str = "") -> int:
 def fetch_recent(feed: Feed, last: int) -> None:
     """Read what is new of the newest receipts, and of accepted levels; others write them too."""
     store = ObjectStore(feed.root)
+    open_mirror(feed, store)
     fetch_accepted(feed, store)
     listed = (one for one in store.list(RECEIPTS) if one.key.endswith(".json"))
     for one in sorted(listed, key=lambda one: one.written)[-last:]:
@@ -117,15 +117,16 @@ def note_receipt(feed: Feed, key: str, receipt: Receipt, body: bytes) -> None:
 
 
 def _keep(feed: Feed, store: ObjectStore, found: Found) -> None:
-    with suppress(FileNotFoundError):
+    try:
         body, _ = store.read(found.key)
-        try:
-            receipt = Receipt.model_validate_json(body)
-        except ValueError as error:
-            msg = f"{store.url}/{found.key} is no receipt that this version can read: {error}"
-            raise GateError(msg) from error
-        note_receipt(feed, found.key, receipt, body)
-        _stamp(feed.receipts / receipt.file, found)
+        receipt = Receipt.model_validate_json(body)
+    except FileNotFoundError:  # the feed is being wiped
+        return
+    except ValueError as error:
+        msg = f"{store.url}/{found.key} is no receipt that this version can read: {error}"
+        raise GateError(msg) from error
+    note_receipt(feed, found.key, receipt, body)
+    _stamp(feed.receipts / receipt.file, found)
 
 
 def _stamp(path: Path, found: Found) -> None:

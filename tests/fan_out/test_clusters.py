@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -20,13 +19,12 @@ from divided_batches import (
     said,
     write,
 )
-from divided_feeds import assert_same
+from divided_feeds import assert_same, swept_twice_at_once
 
 from signature_gate import BatchNotFound, Policy
 from signature_gate.expectations.fan_out.call import Call, result_of
 from signature_gate.expectations.fan_out.workers import workers_of
 from signature_gate.expectations.readers.open import open_batch
-from signature_gate.tasks.feed.run_summary import RunSummary
 from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
@@ -115,18 +113,10 @@ def test_two_sweeps_of_a_feed_at_once_score_each_row_once(
     feeds: Callable[..., tuple[Feed, Feed]], workers: Any
 ) -> None:
     """What a task of one sweep has claimed the other leaves alone."""
-    (one, many), summaries = feeds(20), list[RunSummary]()
+    one, many = feeds(20)
     score_feed(one)
-    sweeps = [
-        threading.Thread(target=lambda: summaries.append(score_feed(many, workers=workers)))
-        for _ in range(2)
-    ]
-    for sweep in sweeps:
-        sweep.start()
-    for sweep in sweeps:
-        sweep.join()
 
-    assert sum(len(summary.receipts) for summary in summaries) == 20
+    assert swept_twice_at_once(many, workers) == 20
     assert_same(many, one)
 
 

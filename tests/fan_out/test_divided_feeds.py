@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from multiprocessing import active_children
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from divided_batches import once_a_part_is_done
-from divided_feeds import assert_same
+from divided_feeds import assert_same, swept_twice_at_once
 from feeds import gaps
 from live_object_store import keys, put
 
 from signature_gate.expectations.errors import InvalidFeed
 from signature_gate.expectations.fan_out.processes import Processes
 from signature_gate.flows import score_batches
-from signature_gate.tasks.feed.run_summary import RunSummary
 from signature_gate.tasks.scoring.feed_run import Progress, score_feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from signature_gate.tasks.feed.feed import Feed
+    from signature_gate.tasks.feed.run_summary import RunSummary
 
 BATCHES = 30
 
@@ -63,18 +62,10 @@ def test_a_killed_worker_loses_and_doubles_nothing(feeds: Callable[..., tuple[Fe
 
 def test_two_sweeps_at_once_score_each_row_once(feeds: Callable[..., tuple[Feed, Feed]]) -> None:
     """What one has claimed the other leaves alone."""
-    (one, many), summaries = feeds(20), list[RunSummary]()
+    one, many = feeds(20)
     score_feed(one)
-    sweeps = [
-        threading.Thread(target=lambda: summaries.append(score_feed(many, workers=2)))
-        for _ in range(2)
-    ]
-    for sweep in sweeps:
-        sweep.start()
-    for sweep in sweeps:
-        sweep.join()
 
-    assert sum(len(summary.receipts) for summary in summaries) == 20
+    assert swept_twice_at_once(many, 2) == 20
     assert_same(many, one)
 
 

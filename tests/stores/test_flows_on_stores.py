@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from feeds import rows
 from live_object_store import keys, put
+from prefect_records import events
 
 from signature_gate.flows import release_quarantined, score_batches, watch_schema
 
@@ -34,6 +35,8 @@ def test_a_bucket_is_scored_released_and_watched(
     report = watch_schema(feed, return_state=True)
 
     assert state.name == "Quarantined"
+    (made, *_) = events(f"{feed.root}/scored", 1, "prefect.asset.materialization")
+    assert f"{feed.root}/inbox" in {one["prefect.resource.id"] for one in made["related"]}
     assert released.receipts[0].disposition == "passed"
     assert report.is_completed()
     homes = {"archive", "receipts", "scored", "state"}

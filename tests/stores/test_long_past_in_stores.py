@@ -12,11 +12,13 @@ from learned_feeds import day, shifts
 from live_object_store import put
 
 from signature_gate import Contract, learn
+from signature_gate.tasks.feed.history import recent_receipts
 from signature_gate.tasks.monitoring.accepted_batches import accepted_batches
 from signature_gate.tasks.monitoring.value_drift import accept_drift
 from signature_gate.tasks.monitoring.watch import watch_feed
 from signature_gate.tasks.scoring import silence
 from signature_gate.tasks.scoring.feed_run import current_intent, score_feed
+from signature_gate.tasks.stores.feed_runs import at_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +41,8 @@ def test_the_next_batch_is_compared_with_those_that_others_scored(
 
     move()
 
+    (last,) = recent_receipts(at_hand(feed), 1)
+    assert last.batch.name == "b.parquet"
     past = current_intent(feed).past
     assert past
     assert before

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from shutil import copytree
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
 from feeds import deliver, everything_below, gaps
+
+from signature_gate.tasks.feed.run_summary import RunSummary
+from signature_gate.tasks.scoring.feed_run import score_feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,3 +64,17 @@ def assert_same(many: Feed, one: Feed) -> None:
     assert files == expected_files
     for name, frame in expected_scored.items():
         assert scored[name].equals(frame)
+
+
+def swept_twice_at_once(feed: Feed, workers: Any) -> int:
+    """Score a feed in two sweeps at the same time; count the receipts of both."""
+    summaries = list[RunSummary]()
+    sweeps = [
+        threading.Thread(target=lambda: summaries.append(score_feed(feed, workers=workers)))
+        for _ in range(2)
+    ]
+    for sweep in sweeps:
+        sweep.start()
+    for sweep in sweeps:
+        sweep.join()
+    return sum(len(summary.receipts) for summary in summaries)
