@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ...expectations.errors import GateError
@@ -18,6 +19,7 @@ from ..feed.receipt_store import ReceiptStore, note_published
 from ..storage.atomic import atomic_write, make_folder, remove
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from ...expectations.stores.objects import Found
@@ -48,7 +50,7 @@ def open_mirror(feed: Feed, store: ObjectStore) -> None:
         remove(feed.receipts)
         make_folder(feed.receipts / _KEPT)
         atomic_write(known, state.decode())
-        _stamp(known, store.head(_STATE))
+        _stamp(known, store.head(_STATE).written)
 
 
 def fetch_receipts(feed: Feed, store: ObjectStore, batch: str = "") -> int:
@@ -126,13 +128,15 @@ def _keep(feed: Feed, store: ObjectStore, found: Found) -> None:
         msg = f"{store.url}/{found.key} is no receipt that this version can read: {error}"
         raise GateError(msg) from error
     note_receipt(feed, found.key, receipt, body)
-    _stamp(feed.receipts / receipt.file, found)
+    # Many stores keep a time to the second: within it, the receipt's own tells which was first.
+    until = found.written + timedelta(microseconds=999_999)
+    _stamp(feed.receipts / receipt.file, max(found.written, min(receipt.finished, until)))
 
 
-def _stamp(path: Path, found: Found) -> None:
+def _stamp(path: Path, written: datetime) -> None:
     # Which receipts are the last is told by the stamps of their files.
-    written = found.written.timestamp()
-    os.utime(path, (written, written))
+    when = written.timestamp()
+    os.utime(path, (when, when))
 
 
 def _of_batch(batch: str) -> str:

@@ -12,6 +12,7 @@ from learned_feeds import day, shifts
 from live_object_store import put
 
 from signature_gate import Contract, learn
+from signature_gate.expectations.stores.objects import ObjectStore
 from signature_gate.tasks.feed.history import recent_receipts
 from signature_gate.tasks.monitoring.accepted_batches import accepted_batches
 from signature_gate.tasks.monitoring.value_drift import accept_drift
@@ -21,8 +22,9 @@ from signature_gate.tasks.scoring.feed_run import current_intent, score_feed
 from signature_gate.tasks.stores.feed_runs import at_hand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from signature_gate.expectations.stores.objects import Found
     from signature_gate.tasks.feed.feed import Feed
     from signature_gate.tasks.feed.receipt import Receipt
 
@@ -30,15 +32,22 @@ if TYPE_CHECKING:
 
 
 def test_the_next_batch_is_compared_with_those_that_others_scored(
-    store_feed: MakeFeed, weather: str, move: Callable[[], None]
+    store_feed: MakeFeed, weather: str, move: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the order in which they were scored, though their names have another."""
+    """In the order in which they were scored, though the store tells one second of all."""
     feed = store_feed(model=weather, archive=True, policy={"nulls": "allow"})
+    receipt = None
     for name in ("c", "a", "b"):
         put(feed, f"{name}.parquet", day(ord(name)))
-        score_feed(feed)
+        receipt = score_feed(feed).receipts[0]
     before = current_intent(feed).past
+    assert receipt
+    second, listed = receipt.finished.replace(microsecond=0), ObjectStore.list
 
+    def to_the_second(store: ObjectStore, folder: str = "") -> Iterator[Found]:
+        return (found._replace(written=second) for found in listed(store, folder))
+
+    monkeypatch.setattr(ObjectStore, "list", to_the_second)
     move()
 
     (last,) = recent_receipts(at_hand(feed), 1)
