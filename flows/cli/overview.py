@@ -44,8 +44,7 @@ def metrics(
     """
     from ...tasks.feed.feed_files import load_feeds
     from ...tasks.monitoring.metrics import write_metrics
-    from ...tasks.stores.feed_runs import at_hand
 
-    text = write_metrics(list(map(at_hand, load_feeds(feeds).values())), out)
+    text = write_metrics(list(load_feeds(feeds).values()), out)
     if out is None:
         typer.echo(text, nl=False)

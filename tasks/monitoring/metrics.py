@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from ...expectations.errors import GateError, Misuse
-from ..feed.inbox import waiting_since
 from ..feed.receipt_files import receipt_table
 from ..quarantine.entries import entry_names
 from ..storage.atomic import atomic_write
+from ..stores.feed_runs import at_hand, waiting_since
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,7 +53,8 @@ class FeedFigures(NamedTuple):
 
 def figures_of(feed: Feed) -> FeedFigures:
     """Count what a feed did; GateError if a ledger is damaged."""
-    receipts = receipt_table(feed.receipts).with_columns(
+    here = at_hand(feed)
+    receipts = receipt_table(here.receipts).with_columns(
         what=pl.when(pl.col("released").is_null()).then("disposition").otherwise(pl.lit("released"))
     )
     arrived = receipts.filter(~pl.col("what").is_in(["released", "discarded"]))
@@ -71,7 +72,7 @@ def figures_of(feed: Feed) -> FeedFigures:
         last_arrival=(newest or 0) / 1000,
         waiting=len(since),
         oldest_waiting=max(0.0, time.time() - since[0]) if since else 0.0,
-        quarantined=len(entry_names(feed)),
+        quarantined=len(entry_names(here)),
     )
 
 

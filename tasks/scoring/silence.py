@@ -6,9 +6,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ...expectations.stores.objects import ObjectStore
 from ..feed.duration import parse_duration
 from ..feed.history import LAST
 from ..feed.receipt_files import filed_receipts
+from ..stores.batches import arrived
 from ..stores.receipts import STATE, fetch_recent
 
 if TYPE_CHECKING:
@@ -47,8 +49,10 @@ def _first_receipts(feed: Feed) -> Iterable[int]:
 
 
 def _in_inbox(feed: Feed, left: Iterable[SkippedBatch]) -> Iterator[int]:
-    for entry in left:
-        if entry.why != "ignored":
+    for entry in (entry for entry in left if entry.why != "ignored"):
+        if feed.url:
+            yield int(arrived(ObjectStore(feed.root), entry.batch) * 1e9)
+        else:
             # Copies keep the time of their original: the time of change is that of the arrival.
             with suppress(OSError):
                 yield (feed.inbox / entry.batch).stat().st_ctime_ns

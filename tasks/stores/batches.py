@@ -75,6 +75,12 @@ def objects_at(store: ObjectStore, place: str) -> list[Found]:
         return data_of(store.list(place))
 
 
+def arrived(store: ObjectStore, name: str) -> float:
+    """Tell when a batch of the inbox was written, in seconds since 1970; 0 if it is gone."""
+    found = objects_at(store, f"{INBOX}/{name}")
+    return max((one.written.timestamp() for one in found), default=0.0)
+
+
 def batch_url(feed: Feed, place: str, known: Identity) -> str | None:
     """Find a batch where its receipt says; None where it is gone, or is another by now."""
     store = ObjectStore(feed.root)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from ...expectations.errors import GateError, Misuse
 from ...expectations.stores.objects import ObjectStore
+from ..feed import inbox as local
 from ..feed.inbox import SkippedBatch
 from ..feed.receipt_store import ReceiptStore
 from ..feed.untold import marked
 from ..storage.atomic import make_folder, remove
 from ..storage.journal import append_rows, tabled
-from .batches import look_into_store, objects_at
+from .batches import arrived, look_into_store, objects_at
 from .lease import CLAIMS, is_held
 from .leftovers import remove_leftovers
 from .receipts import fetch_accepted, fetch_receipts, open_mirror
@@ -76,6 +77,16 @@ def tidy_batch(work: StoreWorkspace) -> None:
         append_rows(work.feed, receipt, work.feed.resolve)
         remove_leftovers(work.store, receipt)
     work.store.delete(intent_key(work.batch))
+
+
+def waiting_since(feed: Feed) -> list[float]:
+    """List since when each batch of the inbox waits that is not done, in seconds since 1970."""
+    if not feed.url:
+        return local.waiting_since(feed)
+    found, known = ready_batches(feed, tidy=False), ReceiptStore(feed).indexed()
+    names = [batch.path for batch in found.ready if not known.is_settled(batch.id)]
+    names += [left.batch for left in found.left if left.why == "unsettled"]
+    return sorted(arrived(ObjectStore(feed.root), name) for name in names)
 
 
 def at_hand(feed: Feed) -> Feed:

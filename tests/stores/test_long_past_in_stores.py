@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from signature_gate import Contract, learn
 from signature_gate.expectations.stores.objects import ObjectStore
 from signature_gate.tasks.feed.history import recent_receipts
 from signature_gate.tasks.monitoring.accepted_batches import accepted_batches
+from signature_gate.tasks.monitoring.metrics import figures_of
 from signature_gate.tasks.monitoring.value_drift import accept_drift
 from signature_gate.tasks.monitoring.watch import watch_feed
 from signature_gate.tasks.scoring import silence
@@ -99,6 +101,25 @@ def test_its_batches_are_learned_from_and_judged_again_where_they_lie(
     assert all(str(url).startswith(home) for url in batches.paths)
     assert learn(*batches.paths, contract=weather, policy=feed.policy).rows == 1_000 * len(kept)
     assert (judged.would_be, judged.gone) == ("quarantined", False)
+
+
+def test_a_batch_that_waits_in_the_inbox_is_counted_and_ends_the_silence(
+    store_feed: MakeFeed,
+) -> None:
+    """A folder without its marker has arrived, as on a disk; what is done waits no more."""
+    feed = store_feed(expect_every="1m")
+    put(feed, "done.parquet", rows(2))
+    receipt = score_feed(feed).receipts[0]
+    os.utime(feed.receipts / receipt.file, (1, 1))
+    assert score_feed(feed).silent_since
+    assert figures_of(feed).waiting == 0
+
+    put(feed, "late/part.parquet", rows(2))
+
+    assert score_feed(feed).silent_since is None
+    found = figures_of(feed)
+    assert (found.batches, found.waiting) == ({"passed": 1}, 1)
+    assert 0 < found.oldest_waiting < 60 * 60
 
 
 @pytest.mark.parametrize("arrived", [1, 0])
