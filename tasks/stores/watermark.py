@@ -7,6 +7,8 @@ are counted and told, as are those without a value.
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from filecmp import cmp
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -94,6 +96,11 @@ def _next(
     look = source.look(last.high)
     if look is None:
         return None
+    if _is_endless(look.words):
+        msg = (
+            f"{table.url}: no row comes after {look.words} in {visible(table.by)}. Mend those rows."
+        )
+        raise Misuse(msg)
     number = last.number + 1
     ends = (slug(words)[:_SHOWN] for words in (last.words or "start", look.words))
     name = [slug(table.name or Path(table.place).name), f"{number:08d}"]
@@ -110,6 +117,12 @@ def _next(
         nulls=look.nulls,
         made=False,
     )
+
+
+def _is_endless(words: str) -> bool:
+    with suppress(ValueError):
+        return not math.isfinite(float(words))
+    return False
 
 
 def _told(marked: _Marked, by: str) -> Iterator[SkippedBatch]:
@@ -168,7 +181,7 @@ class _Delta:
 
     def look(self, low: _Mark) -> _Look | None:
         cells = self._by.to_physical()
-        words = self._by.max().cast(pl.String)
+        words = self._by.nan_max().cast(pl.String)
         below = pl.lit(0) if low is None else (cells <= low).sum()
         counts = [self._by.count(), below, self._by.null_count()]
         wanted = dict(zip(_Look._fields, [cells.max(), words, *counts], strict=True))

@@ -50,10 +50,10 @@ class Source:
 
     def add(self, **hours: int | None) -> None:
         """Append a row for each key."""
-        at = [None if hour is None else START + timedelta(hours=hour) for hour in hours.values()]
-        frame = rows(len(hours), key=list(hours)).with_columns(
-            pl.Series(COLUMN, at, pl.Datetime("us", "UTC"))
-        )
+        self.append(rows(len(hours), key=list(hours)).with_columns(hour(*hours.values())))
+
+    def append(self, frame: pl.DataFrame) -> None:
+        """Append rows that have the column."""
         if self.kind == "delta":
             write_deltalake(self.folder / "t", frame.to_arrow(), mode="append")
         elif self.kind == "duckdb":
@@ -76,6 +76,12 @@ class Source:
         with psycopg.connect("dbname=postgres") as server, server.cursor() as cursor:
             cursor.execute(made.encode())
             cursor.executemany("insert into t values (%s, %s, %s, %s)", found)
+
+
+def hour(*hours: int | None) -> pl.Series:
+    """Make the column, of rows so many hours from the start."""
+    at = [None if hour is None else START + timedelta(hours=hour) for hour in hours]
+    return pl.Series(COLUMN, at, pl.Datetime("us", "UTC"))
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +247,20 @@ def test_each_row_is_delivered_or_told(
     found = sorted(key for file in files for key in pl.read_parquet(file)["key"])
 
     assert found == sorted(taken)
+
+
+def test_a_value_after_which_nothing_comes_is_refused(make_feed: MakeFeed, source: Source) -> None:
+    """Each row that follows would be late for ever."""
+    feed = make_feed(follow=source.place.rpartition("=")[0] + "=a")
+    source.append(rows(2, key=["a", "b"]).with_columns(hour(1, 2)))
+    deliver_versions(feed)
+    last = float("inf" if source.kind in ("duckdb", "sqlite") else "nan")
+    source.append(rows(1, a=[last], key=["c"]).with_columns(hour(3)))
+
+    with pytest.raises(Misuse, match=r"no row comes after (?i:nan|inf|9.0e\+999) in a\. Mend"):
+        deliver_versions(feed)
+
+    assert delivered(feed) == ["ab"]
 
 
 def test_an_empty_table_has_no_batch(make_feed: MakeFeed, source: Source) -> None:
