@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -37,8 +38,13 @@ class Appended(NamedTuple):
     in_json: bool = False
 
     @contextmanager
-    def rows(self, like: pa.Schema | None = None) -> Generator[pa.RecordBatchReader]:
-        """Read the rows piece by piece, in the types of ``like`` where it has a column."""
+    def rows(
+        self, like: pa.Schema | None = None, nul: str = "\0"
+    ) -> Generator[pa.RecordBatchReader]:
+        """Read the rows piece by piece, in the types of ``like`` where it has a column.
+
+        ``nul`` stands for NUL in text, where a database can hold none.
+        """
         with pq.ParquetFile(self.file) as file:
             arrived = self._stamped(file.schema_arrow.empty_table()).schema
             wanted = pa.schema([_field(field, like) for field in arrived.remove_metadata()])
@@ -47,7 +53,7 @@ class Appended(NamedTuple):
                 columns = file.metadata.num_columns
                 for batch in file.iter_batches(min(_ROWS, _CELLS // columns + 1)):
                     table = self._stamped(pa.Table.from_batches([batch]))
-                    yield from table.cast(wanted).to_batches()
+                    yield from _without_nul(table, nul).cast(wanted).to_batches()
 
             yield pa.RecordBatchReader.from_batches(wanted, pieces())
 
@@ -57,6 +63,20 @@ class Appended(NamedTuple):
             if name not in table.column_names:
                 table = table.append_column(name, pa.repeat(value, table.num_rows))
         return table
+
+
+def _without_nul(table: pa.Table, nul: str) -> pa.Table:
+    for n, name in enumerate(table.column_names) if nul != "\0" else ():
+        cells = cast("pl.Series", pl.from_arrow(table.column(n)))
+        if cells.dtype == pl.String:
+            cells = cells.str.replace_all("\0", nul, literal=True)
+        elif cells.dtype == pl.List(pl.String):
+            element = pl.element().str.replace_all("\0", nul, literal=True)
+            cells = cells.list.eval(element)
+        else:
+            continue
+        table = table.set_column(n, name, cells.to_arrow())
+    return table
 
 
 def _in_json(table: pa.Table) -> pa.Table:

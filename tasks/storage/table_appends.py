@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...expectations.errors import GateError, TableUnavailable, needs_extra
+from ...expectations.escaping import visible
 from ...expectations.stores.scored_table import ScoredTable, parse_table
 from .atomic import flush
 from .iceberg_append import to_iceberg
@@ -113,7 +114,7 @@ def _to_postgresql(table: ScoredTable, appended: Appended) -> bool:
             if known
             else None
         )
-        with appended.rows(like) as rows:
+        with appended.rows(like, nul=visible("\0")) as rows:
             mode = "append" if known else "create"
             cursor.adbc_ingest(name, rows, mode=mode, db_schema_name=schema or None)
         appended.passed("rows written")

@@ -13,7 +13,7 @@ from ..feed import inbox as local
 from ..feed.inbox import SkippedBatch
 from ..feed.receipt_store import ReceiptStore
 from ..feed.untold import marked
-from ..storage.atomic import make_folder, remove
+from ..storage.atomic import locked, make_folder, partial_of, remove
 from ..storage.journal import append_rows, tabled
 from .batches import arrived, look_into_store, objects_at
 from .lease import CLAIMS, is_held
@@ -24,6 +24,7 @@ from .workspace import StoreWorkspace, intent_key, workspace
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from ...expectations.stores.objects import Found
     from ..feed.feed import Feed
     from ..feed.inbox import Inbox
 
@@ -115,20 +116,27 @@ def refuse_in_store(feed: Feed, what: str) -> None:
 
 def _mirror_quarantine(here: Feed, store: ObjectStore) -> None:
     home, listed = here.quarantined(""), set[Path]()
-    for one in store.list("quarantine"):
-        path, entry = here.resolve(one.key), "/".join(one.key.split("/")[:2])
-        if not (here.resolve(entry).exists() or _is_named(here, entry)):
-            continue  # a worker is about to commit it, or died before
-        listed.add(path)
-        if not path.exists():
-            make_folder(path.parent)
-            is_report = path.name.startswith(_REPORTS)
-            store.download(one, path) if is_report else path.touch()
-            when = one.written.timestamp()
-            os.utime(path, (when, when))
-    for folder in list(home.iterdir()) if home.is_dir() else ():
-        if not any(path.is_relative_to(folder) for path in listed):
-            remove(folder)
+    with locked(home):
+        for one in store.list("quarantine"):
+            path, entry = here.resolve(one.key), "/".join(one.key.split("/")[:2])
+            if not (here.resolve(entry).exists() or _is_named(here, entry)):
+                continue  # a worker is about to commit it, or died before
+            listed.add(path)
+            if not path.exists():
+                _mirror(store, one, path)
+        for folder in list(home.iterdir()) if home.is_dir() else ():
+            if not any(path.is_relative_to(folder) for path in listed):
+                remove(folder)
+
+
+def _mirror(store: ObjectStore, one: Found, path: Path) -> None:
+    make_folder(path.parent)
+    partial, when = partial_of(path), one.written.timestamp()
+    is_report = path.name.startswith(_REPORTS)
+    remove(partial)
+    store.download(one, partial) if is_report else partial.touch()
+    os.utime(partial, (when, when))
+    partial.replace(path)
 
 
 def _is_named(here: Feed, entry: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from ...expectations.errors import GateError
 from ...expectations.stores.objects import ObjectStore
 from ..feed.receipt import Receipt
 from ..feed.receipt_store import ReceiptStore, note_published
-from ..storage.atomic import atomic_write, make_folder, remove
+from ..storage.atomic import atomic_write, locked, make_folder, remove
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,12 +46,14 @@ def open_mirror(feed: Feed, store: ObjectStore) -> None:
     except FileNotFoundError:
         own = uuid.uuid4().hex.encode()
         state = own if store.create(_STATE, own) else store.read(_STATE)[0]
-    known = feed.receipts / STATE
-    if not known.exists() or known.read_bytes() != state:
-        remove(feed.receipts)
-        make_folder(feed.receipts / _KEPT)
-        atomic_write(known, state.decode())
-        _stamp(known, store.head(_STATE).written)
+    if _is_mirrored(feed, state):
+        return
+    with locked(feed.receipts):
+        if not _is_mirrored(feed, state):
+            remove(feed.receipts)
+            make_folder(feed.receipts / _KEPT)
+            atomic_write(feed.receipts / STATE, state.decode())
+            _stamp(feed.receipts / STATE, store.head(_STATE).written)
 
 
 def fetch_receipts(feed: Feed, store: ObjectStore, batch: str = "") -> int:
@@ -93,8 +96,10 @@ def fetch_accepted(feed: Feed, store: ObjectStore) -> None:
     for found in store.list(ACCEPTED):
         path = feed.receipts / f".{found.key}"
         if not path.exists():
+            text = store.read(found.key)[0].decode()
             make_folder(path.parent)
-            atomic_write(path, store.read(found.key)[0].decode())
+            with locked(feed.receipts):
+                atomic_write(path, text)
 
 
 def note_content(store: ObjectStore, batch: Identity) -> None:
@@ -110,12 +115,19 @@ def fetch_same_content(feed: Feed, store: ObjectStore, batch: Identity) -> None:
 
 
 def note_receipt(feed: Feed, key: str, receipt: Receipt, body: bytes) -> None:
-    """Keep a receipt on this machine."""
-    if receipt.final:
-        ReceiptStore(feed).note_content(receipt.batch.identity)
-    atomic_write(feed.receipts / receipt.file, body.decode())
-    note_published(feed.receipts / receipt.file)
-    _mark(feed, key).touch()
+    """Keep a receipt on this machine, whose processes all read the feed."""
+    with locked(feed.receipts):
+        if receipt.final:
+            ReceiptStore(feed).note_content(receipt.batch.identity)
+        atomic_write(feed.receipts / receipt.file, body.decode())
+        note_published(feed.receipts / receipt.file)
+        _mark(feed, key).touch()
+
+
+def _is_mirrored(feed: Feed, state: bytes) -> bool:
+    with suppress(FileNotFoundError):
+        return (feed.receipts / STATE).read_bytes() == state
+    return False
 
 
 def _keep(feed: Feed, store: ObjectStore, found: Found) -> None:

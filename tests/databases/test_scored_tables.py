@@ -184,6 +184,25 @@ def test_rejected_rows_are_in_a_table_as_in_the_files(
     assert table.rows == []
 
 
+def test_any_text_is_in_the_tables(make_feed: MakeFeed, line: str, table: Table) -> None:
+    """PostgreSQL, whose text holds no NUL, gets the mark by which reports show it."""
+    mark = "⟨U+0000⟩" if table.url.startswith("postgresql") else "\0"
+    feed = make_feed(
+        scored_table=table.url,
+        rejected_table=table.rejects.url,
+        policy={**SPLIT, "parse_text": "allow"},
+    )
+    batch = rows(4, n=["1", "x\0y", "2", None], key=["\0a\0", "\0", "\ud7ff\uffff", "é"])
+    deliver(feed, "x.parquet", batch)
+
+    score_feed(feed)
+
+    assert [key for _, key in table.keys] == sorted([f"{mark}a{mark}", "\ud7ff\uffff"])
+    (wrong, null) = logged(table)
+    assert wrong["_values"] == {"a": 1.0, "n": "x\0y", "key": "\0"}
+    assert (wrong["_row"], null["_row"]) == (1, 3)
+
+
 @pytest.mark.parametrize("point", [*CHECKPOINTS, *TABLE_CHECKPOINTS])
 def test_killed_at_any_write_each_row_is_there_once(
     make_feed: MakeFeed, line: str, table: Table, point: str

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -20,13 +23,17 @@ from signature_gate.expectations.contract.policy import Policy
 from signature_gate.expectations.errors import InvalidFeed, StoreUnavailable
 from signature_gate.expectations.stores.objects import ObjectStore
 from signature_gate.tasks.feed.feed import Feed
+from signature_gate.tasks.feed.history import recent_receipts
 from signature_gate.tasks.quarantine.discard import discard_batch
+from signature_gate.tasks.quarantine.entries import REPORT, VERDICT, entry_names
 from signature_gate.tasks.quarantine.release import ReleaseOptions, release_batch
 from signature_gate.tasks.scoring.feed_run import score_feed
 from signature_gate.tasks.stores.feed_runs import at_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from signature_gate.expectations.stores.objects import Found
 
     MakeFeed = Callable[..., Feed]
 
@@ -179,6 +186,48 @@ def test_another_machine_knows_what_is_done(store_feed: MakeFeed, move: Callable
     for key in keys(feed) - {"inbox/a.parquet"}:
         ObjectStore(feed.root).delete(key)
     assert len(score_feed(feed).receipts) == 1
+
+
+def test_many_that_come_to_a_new_machine_at_once_know_what_is_done(store_feed: MakeFeed) -> None:
+    """One of them makes the folder in which receipts are kept; none removes what another keeps."""
+    feed, together = store_feed(), Barrier(16)
+    for name in ("a", "b", "c"):
+        put(feed, f"{name}.parquet", rows(2))
+    score_feed(feed)
+
+    def look(_: int) -> list[str]:
+        together.wait()
+        return sorted(receipt.batch.name for receipt in recent_receipts(at_hand(feed)))
+
+    for _ in range(3):
+        shutil.rmtree(feed.receipts)
+        with ThreadPoolExecutor(16) as pool:
+            assert {*map(tuple, pool.map(look, range(16)))} == {
+                ("a.parquet", "b.parquet", "c.parquet")
+            }
+
+
+def test_a_report_that_was_fetched_in_part_is_fetched_again(
+    store_feed: MakeFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the next who looks, after the first one was killed."""
+    feed = store_feed()
+    put(feed, "bad.parquet", DELIVERED["bad.parquet"]["bad.parquet"])
+    score_feed(feed)
+
+    def die(_: ObjectStore, __: Found, path: Path) -> None:
+        path.write_text('{"half": ')
+        raise SystemExit
+
+    with monkeypatch.context() as killed:
+        killed.setattr(ObjectStore, "download", die)
+        with pytest.raises(SystemExit):
+            at_hand(feed)
+
+    here = at_hand(feed)
+    (name,) = entry_names(here)
+    reports = [here.quarantined(name) / each for each in (VERDICT, REPORT)]
+    assert all(len(report.read_text()) > 100 for report in reports)
 
 
 def test_a_content_that_is_done_is_skipped_under_another_name(

@@ -489,6 +489,14 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             "It reads them anew from the store.",
             ("test_another_machine_knows_what_is_done",),
         ),
+        Fault(
+            "Many workers begin on a new machine at once, or die while they fetch what it keeps",
+            "One makes the folder, and what is kept appears whole.",
+            (
+                "test_many_that_come_to_a_new_machine_at_once_know_what_is_done",
+                "test_a_report_that_was_fetched_in_part_is_fetched_again",
+            ),
+        ),
     ),
     "Tables and databases": (
         Fault(
@@ -531,6 +539,16 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
                 "test_late_rows_and_those_without_a_mark_are_told",
                 "test_each_row_is_delivered_or_told",
             ),
+        ),
+        Fault(
+            "The largest value that a table is followed by is NaN or infinity",
+            "It is refused, and nothing is delivered: each later row would be late.",
+            ("test_a_value_after_which_nothing_comes_is_refused",),
+        ),
+        Fault(
+            "Text that goes to PostgreSQL holds NUL, which its text cannot",
+            "It is written as the mark ⟨U+0000⟩; the files keep it.",
+            ("test_any_text_is_in_the_tables",),
         ),
         Fault(
             "Rows of a followed table are rewritten or deleted",
