@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
+from ...expectations.documents import staged
 from ...expectations.errors import GateError, Misuse
 from ..feed.receipt_files import receipt_table
 from ..quarantine.entries import entry_names
-from ..storage.atomic import atomic_write
 from ..stores.feed_runs import at_hand, waiting_since
 
 if TYPE_CHECKING:
@@ -116,7 +116,8 @@ def write_metrics(feeds: Sequence[Feed], out: Path | None = None) -> str:
     registry.register(_Collector(list(_families({f.name: figures_of(f) for f in feeds}))))
     text = generate_latest(registry).decode()
     if out:
-        atomic_write(out, text)
+        with staged(out) as partial:
+            partial.write_text(text, "utf-8")
     return text
 
 

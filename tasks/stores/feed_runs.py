@@ -7,13 +7,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...expectations.documents import staged
 from ...expectations.errors import GateError, Misuse
 from ...expectations.stores.objects import ObjectStore
 from ..feed import inbox as local
 from ..feed.inbox import SkippedBatch
 from ..feed.receipt_store import ReceiptStore
 from ..feed.untold import marked
-from ..storage.atomic import locked, make_folder, partial_of, remove
+from ..storage.atomic import locked, make_folder, remove
 from ..storage.journal import append_rows, tabled
 from .batches import arrived, look_into_store, objects_at
 from .lease import CLAIMS, is_held
@@ -131,12 +132,12 @@ def _mirror_quarantine(here: Feed, store: ObjectStore) -> None:
 
 def _mirror(store: ObjectStore, one: Found, path: Path) -> None:
     make_folder(path.parent)
-    partial, when = partial_of(path), one.written.timestamp()
-    is_report = path.name.startswith(_REPORTS)
-    remove(partial)
-    store.download(one, partial) if is_report else partial.touch()
-    os.utime(partial, (when, when))
-    partial.replace(path)
+    when = one.written.timestamp()
+    with staged(path) as partial:
+        partial.touch()
+        if path.name.startswith(_REPORTS):
+            store.download(one, partial)
+        os.utime(partial, (when, when))
 
 
 def _is_named(here: Feed, entry: str) -> bool:

@@ -23,7 +23,7 @@ from ...expectations.escaping import visible
 from ...expectations.stores.scored_table import parse_table
 from ..feed.inbox import SkippedBatch
 from ..feed.records import read_record
-from ..storage.atomic import atomic_write, make_folder
+from ..storage.atomic import atomic_write, locked, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,12 +81,13 @@ def _deliver_new(feed: Feed, follow: str) -> list[SkippedBatch]:
         return deliver_rows(feed, rows)
     table, start = _place(follow)
     state = feed.receipts / _STATE
-    known = read_record(state, _Followed, "note of a followed table")
-    last = known.version if known and known.table == str(table) else start
     left = list[SkippedBatch]()
-    for version in _versions_after(table, last):
-        left += _deliver(feed, table, version)
-        atomic_write(state, _Followed(table=str(table), version=version).model_dump_json())
+    with locked(state):
+        known = read_record(state, _Followed, "note of a followed table")
+        last = known.version if known and known.table == str(table) else start
+        for version in _versions_after(table, last):
+            left += _deliver(feed, table, version)
+            atomic_write(state, _Followed(table=str(table), version=version).model_dump_json())
     return left
 
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from ...expectations.documents import staged
 from ...expectations.errors import GateError
 from ...expectations.stores.objects import ObjectStore
 from ..feed.receipt import Receipt
@@ -96,10 +97,9 @@ def fetch_accepted(feed: Feed, store: ObjectStore) -> None:
     for found in store.list(ACCEPTED):
         path = feed.receipts / f".{found.key}"
         if not path.exists():
-            text = store.read(found.key)[0].decode()
             make_folder(path.parent)
-            with locked(feed.receipts):
-                atomic_write(path, text)
+            with staged(path) as partial:
+                partial.write_bytes(store.read(found.key)[0])
 
 
 def note_content(store: ObjectStore, batch: Identity) -> None:
@@ -116,12 +116,13 @@ def fetch_same_content(feed: Feed, store: ObjectStore, batch: Identity) -> None:
 
 def note_receipt(feed: Feed, key: str, receipt: Receipt, body: bytes) -> None:
     """Keep a receipt on this machine, whose processes all read the feed."""
-    with locked(feed.receipts):
-        if receipt.final:
-            ReceiptStore(feed).note_content(receipt.batch.identity)
-        atomic_write(feed.receipts / receipt.file, body.decode())
-        note_published(feed.receipts / receipt.file)
-        _mark(feed, key).touch()
+    path = feed.receipts / receipt.file
+    if receipt.final:
+        ReceiptStore(feed).note_content(receipt.batch.identity)
+    with staged(path) as partial:
+        partial.write_bytes(body)
+    note_published(path)
+    _mark(feed, key).touch()
 
 
 def _is_mirrored(feed: Feed, state: bytes) -> bool:

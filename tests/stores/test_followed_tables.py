@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from feeds import rows
@@ -16,6 +19,7 @@ from killed_process import score_and_die
 from signature_gate.expectations.errors import Misuse
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.scoring.feed_run import score_feed
+from signature_gate.tasks.stores.followed import deliver_versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +114,27 @@ def test_a_worker_that_dies_over_a_version_doubles_nothing(
     score_feed(feed)
 
     assert keys_of_rows(feed)[0] == Counter("abc")
+
+
+def test_of_many_that_follow_at_once_each_version_comes_once_and_whole(
+    make_feed: MakeFeed, line: str, table: Path
+) -> None:
+    """None writes into a file that another has published."""
+    feed, together = make_feed(follow=f"delta://{table}"), Barrier(8)
+    for n in range(4):
+        append(table, *(f"{n}-{row}" for row in range(500)))
+
+    def follow(_: int) -> None:
+        together.wait()
+        deliver_versions(feed)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(follow, range(8)))
+
+    files = sorted(feed.inbox.glob("*.parquet"))
+    keys = [key for file in files for key in pl.read_parquet(file)["key"]]
+    assert len(files) == 4
+    assert sorted(keys) == sorted(f"{n}-{row}" for n in range(4) for row in range(500))
 
 
 def test_a_version_that_is_delivered_again_is_the_same_batch(
