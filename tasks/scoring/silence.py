@@ -34,9 +34,16 @@ def silent_since(feed: Feed, left: Iterable[SkippedBatch]) -> datetime | None:
         return None
     if feed.url:
         fetch_recent(feed, LAST)
-    newest = max([*_first_receipts(feed), *_in_inbox(feed, left)], default=0)
-    since = datetime.fromtimestamp((newest or _first_run(feed)) // 10**9, UTC)
-    return since if datetime.now(UTC) - since >= parse_duration(feed.expect_every) else None
+    until = datetime.now(UTC) - parse_duration(feed.expect_every)
+    newest = max(_first_receipts(feed), default=0)
+    if _when(newest) <= until:
+        newest = max([newest, *_in_inbox(feed, left)])
+    since = _when(newest or _first_run(feed))
+    return since if since <= until else None
+
+
+def _when(stamp: int) -> datetime:
+    return datetime.fromtimestamp(stamp // 10**9, UTC)
 
 
 def _first_receipts(feed: Feed) -> Iterable[int]:

@@ -86,9 +86,9 @@ def waiting_since(feed: Feed) -> list[float]:
     if not feed.url:
         return local.waiting_since(feed)
     found, known = ready_batches(feed, tidy=False), ReceiptStore(feed).indexed()
-    names = [batch.path for batch in found.ready if not known.is_settled(batch.id)]
-    names += [left.batch for left in found.left if left.why == "unsettled"]
-    return sorted(arrived(ObjectStore(feed.root), name) for name in names)
+    since = [batch.stamp / 1e9 for batch in found.ready if not known.is_settled(batch.id)]
+    growing = [left.batch for left in found.left if left.why == "unsettled"]
+    return sorted([*since, *(arrived(ObjectStore(feed.root), name) for name in growing)])
 
 
 def at_hand(feed: Feed) -> Feed:
