@@ -52,7 +52,7 @@ class Appended(NamedTuple):
             def pieces() -> Iterator[pa.RecordBatch]:
                 columns = file.metadata.num_columns
                 for batch in file.iter_batches(min(_ROWS, _CELLS // columns + 1)):
-                    table = self._stamped(pa.Table.from_batches([batch]))
+                    table = self._stamped(pa.Table.from_batches([batch])).cast(wanted)
                     yield from _without_nul(table, nul).cast(wanted).to_batches()
 
             yield pa.RecordBatchReader.from_batches(wanted, pieces())
@@ -71,8 +71,7 @@ def _without_nul(table: pa.Table, nul: str) -> pa.Table:
         if cells.dtype == pl.String:
             cells = cells.str.replace_all("\0", nul, literal=True)
         elif cells.dtype == pl.List(pl.String):
-            element = pl.element().str.replace_all("\0", nul, literal=True)
-            cells = cells.list.eval(element)
+            cells = cells.list.eval(pl.element().str.replace_all("\0", nul, literal=True))
         else:
             continue
         table = table.set_column(n, name, cells.to_arrow())

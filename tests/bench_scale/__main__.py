@@ -1,4 +1,4 @@
-"""``make bench-scale``: measure what docs/scaling.md says, and write its tables anew."""
+"""``make bench-scale``: measure what the pages on scaling and on Spark say, write their tables."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import measured
+import on_spark
 import pandas as pd
 from live_object_store import credentials, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
+_DOCS = Path(__file__).parents[2] / "docs"
 
 
 def main() -> None:
@@ -32,12 +33,19 @@ def main() -> None:
             "feeds": _table(("batches", "one process", "2 processes"), measured.feeds()),
             "units": _table(("unit", "count"), _units(home)),
         }
-    tables["machine"] = f"Measured {datetime.now(UTC):%Y-%m-%d} by `make bench-scale`: {machine}."
-    text = PAGE.read_text("utf-8")
+    when = f"Measured {datetime.now(UTC):%Y-%m-%d} by `make bench-scale`: {machine}."
+    write(_DOCS / "scaling.md", {**tables, "machine": when})
+    spark = _table(("who counts", "seconds"), on_spark.lines())
+    write(_DOCS / "how-to" / "spark.md", {"seconds": spark, "machine": when})
+
+
+def write(page: Path, tables: dict[str, str]) -> None:
+    """Write the tables of a page, each between its marks."""
+    text = page.read_text("utf-8")
     for name, table in tables.items():
         marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         text = marked.sub(lambda found, t=table: f"{found[1]}{t}\n{found[2]}", text)
-    PAGE.write_text(text, "utf-8")
+    page.write_text(text, "utf-8")
 
 
 _ENGINES = ("2 processes", "Dask", "Ray")
