@@ -64,6 +64,7 @@ class _Search:
         self.culprit = most if len(self.files) > 1 and most.rejected >= self.needed else None
         found = {(v.kind, v.column) for file in self.files for v in file.row_violations}
         plans = {id(file.plan): file.plan for file in self.files if file.plan}
+        self.ends = dict[int, tuple[int, int]]()
         self.failing = {
             key: [c for c in plan.row_checks if c.blocks and (c.kind, c.column) in found]
             for key, plan in plans.items()
@@ -114,7 +115,7 @@ class _Search:
         return pl.concat(found, how="vertical_relaxed")
 
     def _sample_of(self, file: FileResult) -> pl.DataFrame:
-        low, high = file.run or (0, 0)
+        low, high = self._ends(file)
         needed = 2 * _SAMPLED * (high - low) // file.rejected
         few = max(_AROUND, min(needed, self.rows // _PARTS))
         rows = self._some(file, *self._around(file, max(0, low - _AROUND), low + few))
@@ -122,6 +123,15 @@ class _Search:
             return rows
         # Most lie far behind the first, or rows have other numbers than their positions.
         return self._some(file, file.batch.scan(), file.row_count or 1)
+
+    def _ends(self, file: FileResult) -> tuple[int, int]:
+        """Find the first rejected row and the last, by the columns that were at fault alone."""
+        if id(file) not in self.ends:
+            bad = pl.any_horizontal(check.mask for check in self.failing[id(file.plan)])
+            numbers = pl.when(bad).then(ROW)
+            rows = file.batch.scan().select(numbers.min().alias("low"), numbers.max().alias("high"))
+            self.ends[id(file)] = file.run or collect(rows).row(0)
+        return self.ends[id(file)]
 
     def _around(self, file: FileResult, first: int, last: int) -> tuple[pl.LazyFrame, int]:
         """Scan some rows by their positions, and say how many there are."""
@@ -186,8 +196,9 @@ class _Search:
 
     def _run(self) -> Iterator[Condition]:
         """Name the rows from the first rejected one to the last, if few others are among them."""
-        runs = [(f.first_row + f.run[0], f.first_row + f.run[1]) for f in self.with_bad if f.run]
-        low, high = min(low for low, _ in runs), max(high for _, high in runs)
+        first, last = self.with_bad[0], self.with_bad[-1]
+        low = first.first_row + self._ends(first)[0]
+        high = last.first_row + self._ends(last)[1]
         length = high + 1 - low
         # A run of most of a file's rows says no more than the file's name.
         most = (self.culprit.row_count or 0) / 2 if self.culprit else self.rows

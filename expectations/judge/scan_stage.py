@@ -129,7 +129,7 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
     if file.rule_counts and any(check.blocks and check.rule is None for check, _ in failing):
         again = _by_statistics(file, policy, rules=False)
         return _scan_file(replace(again, sampler=None), policy, None)
-    samples = first_failing(file, failing, policy, row["first"])
+    samples = first_failing(file, failing, policy, row.get("first") or 0)
     counts = {
         check.rule: RuleCounts(int(row[f"applies {i}"]), count)
         for i, (check, count) in enumerate(fails)
@@ -139,7 +139,7 @@ def _scan_file(file: FileResult, policy: Policy, counted: dict[str, Any] | None)
         file,
         row_count=int(row["rows"]),
         rejected=int(row["rejected"]),
-        run=(row["low"], row["high"]) if row["rejected"] else None,
+        run=(row["low"], row["high"]) if row.get("low") is not None else None,
         scanned={column.name: column.read(row) for column in file.parsed_columns()},
         row_violations=tuple(
             violation_of(*pair, sample, policy)
@@ -191,11 +191,13 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
     undecided, columns = file.undecided, file.parsed_columns()
     failing = [f"fails {i}" for i in range(len(undecided))]
     blocking = [name for name, check in zip(failing, undecided, strict=True) if check.blocks]
-    bad = pl.when(pl.any_horizontal(pl.lit(value=False), *blocking)).then(ROW)
-    start = pl.col(ROW).min() if by else 0  # files that are read together are numbered together
-    fails = pl.any_horizontal(pl.lit(value=False), *failing)
-    # Only a reader of text can leave out what lies before.
-    first = pl.when(fails).then(ROW).min() if file.batch.is_parsed else pl.lit(0)
+    bad = pl.any_horizontal(pl.lit(value=False), *blocking)
+    numbers: tuple[pl.Expr, ...] = ()
+    if file.batch.is_parsed:
+        # Of other formats a second pass is cheap, and to number rows doubles the memory of a scan.
+        fails = pl.when(pl.any_horizontal(pl.lit(value=False), *failing)).then(ROW)
+        run = pl.when(bad).then(ROW)
+        numbers = (fails.min().alias("first"), run.min().alias("low"), run.max().alias("high"))
     nulls = [pl.lit(value=False), *(exact_col(n).is_null() for n in _unproven(file, policy))]
     applies = {
         f"applies {i}": check.applies
@@ -213,10 +215,8 @@ def _totals(file: FileResult, rows: pl.LazyFrame, policy: Policy, *by: str) -> l
     marked = file.sampler.on_the_way(marked, blocking) if file.sampler else marked
     totals = (
         pl.len().alias("rows"),
-        bad.count().alias("rejected"),
-        (bad.min() - start).alias("low"),
-        (bad.max() - start).alias("high"),
-        first.alias("first"),
+        bad.sum().alias("rejected"),
+        *numbers,
         pl.col(*failing, *applies, "decoded").sum(),
         *(expr for column in columns for expr in column.aggregates()),
     )

@@ -19,12 +19,14 @@ from mlflow.types.schema import ColSpec, DataType, Schema
 from rule_cases import rule, under
 from small_checks import contract
 
-from signature_gate import Contract, check
+from signature_gate import Contract, Policy, check
+from signature_gate.expectations.batch.columns import ROW
 from signature_gate.expectations.judge import scan_stage
 from signature_gate.expectations.judge.scan import samples
+from signature_gate.expectations.readers.parquet import ParquetScan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
 COLUMNS = [f"c{i}" for i in range(12)]
 CONTRACT = Contract.from_signature(
@@ -76,6 +78,24 @@ def test_failing_columns_cost_one_more_pass_over_text(
         opens.append(len(opened))
     assert opens[0] > 0
     assert opens[1] == opens[2] <= opens[0] + 1
+
+
+@pytest.mark.parametrize("bad", [0, 3])
+def test_counting_asks_for_no_numbers_of_rows(tmp_path: Path, bad: int) -> None:
+    """With them a scan of Parquet takes twice the memory; they are asked for by what names rows."""
+    asked, frames = list[bool](), ParquetScan._frames  # noqa: SLF001 - what its reader is asked
+
+    def noted(scan: ParquetScan, columns: list[str]) -> Iterator[pl.DataFrame]:
+        asked.append(ROW in columns)
+        return frames(scan, columns)
+
+    path = tmp_path / "x.parquet"
+    _batch(bad).write_parquet(path, statistics=False)
+    with patch.object(ParquetScan, "_frames", noted):
+        verdict = check(path, CONTRACT, Policy(on_mismatch="split")).verdict
+
+    assert verdict.rejected == bool(bad)
+    assert asked == [False] + [True] * bool(bad)
 
 
 # ----- what the one pass tells of values -----
