@@ -127,11 +127,15 @@ class _Search:
     def _ends(self, file: FileResult) -> tuple[int, int]:
         """Find the first rejected row and the last, by the columns that were at fault alone."""
         if id(file) not in self.ends:
-            bad = pl.any_horizontal(check.mask for check in self.failing[id(file.plan)])
-            numbers = pl.when(bad).then(ROW)
-            rows = file.batch.scan().select(numbers.min().alias("low"), numbers.max().alias("high"))
-            self.ends[id(file)] = file.run or collect(rows).row(0)
+            self.ends[id(file)] = file.run or self._read_ends(file)
         return self.ends[id(file)]
+
+    def _read_ends(self, file: FileResult) -> tuple[int, int]:
+        masks = [check.mask for check in self.failing[id(file.plan)]]
+        numbers = pl.when(pl.any_horizontal(pl.lit(value=False), *masks)).then(ROW)
+        rows = file.batch.scan().select(numbers.min().alias("low"), numbers.max().alias("high"))
+        low, high = collect(rows).row(0)
+        return low or 0, high or 0  # what changed meanwhile may have none
 
     def _around(self, file: FileResult, first: int, last: int) -> tuple[pl.LazyFrame, int]:
         """Scan some rows by their positions, and say how many there are."""
