@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -11,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 from measured import seconds
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
 from rule_cases import rule, under
 from small_checks import contract, split
+from spark_session import start
 
 from signature_gate import check
 from signature_gate.spark import check as check_on_spark
@@ -22,6 +20,8 @@ from signature_gate.spark import check as check_on_spark
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
+
+    from pyspark.sql import SparkSession
 
 _ROWS, _BAD, _ROUNDS = 5_000_000, 5, 5
 _BY = under(
@@ -36,7 +36,7 @@ def lines() -> Iterator[list[str]]:
     with TemporaryDirectory() as folder:
         file = Path(folder, "x.parquet")
         _frame().write_parquet(file, row_group_size=500_000)
-        session = _session(folder)
+        session = start("local[2]", {"spark.driver.memory": "2g", "spark.local.dir": folder})
         for who, count in _counting(session, file).items():
             assert count() == _BAD
             yield [who, f"{seconds(count, _ROUNDS):.2f}"]
@@ -78,20 +78,3 @@ def _by_hand(frame: Any) -> int:
         sf.count_if(~sf.col(n).between(low, high)) for n, low, high in (("a", -9, 9), ("e", 0, 99))
     ]
     return sum(frame.select(*nulls, *nans, *limits).collect()[0])
-
-
-def _session(folder: str) -> SparkSession:
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    settings = {
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.ui.enabled": "false",
-        "spark.driver.memory": "2g",
-        "spark.local.dir": folder,
-    }
-    builder = SparkSession.builder.master("local[2]")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
-    return session

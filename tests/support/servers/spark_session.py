@@ -16,14 +16,10 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Start Spark in this process, and stop it."""
-    os.environ["PYSPARK_PYTHON"] = sys.executable
     # Scoring under redact has set it for the process; workers' errors are to have MLflow's words.
     os.environ.pop("MLFLOW_DISABLE_SCHEMA_DETAILS", None)
     folder = tmp_path_factory.mktemp("spark")
     settings = {
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.ui.enabled": "false",
         "spark.driver.memory": "1g",
         # A session this short ends before Java's second compiler has paid.
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
@@ -32,10 +28,18 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.local.dir": str(folder / "local"),
     }
-    builder = SparkSession.builder.master("local[2,4]")
-    for name, value in settings.items():
+    session = start("local[2,4]", settings)
+    yield session
+    session.stop()
+
+
+def start(master: str, settings: dict[str, str]) -> SparkSession:
+    """Start Spark on loopback, with Python workers of this interpreter."""
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    loopback = dict.fromkeys(("spark.driver.host", "spark.driver.bindAddress"), "127.0.0.1")
+    builder = SparkSession.builder.master(master)
+    for name, value in {**loopback, "spark.ui.enabled": "false", **settings}.items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
-    yield session
-    session.stop()
+    return session
