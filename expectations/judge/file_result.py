@@ -43,7 +43,7 @@ class FileResult:
         first_row: Position of its first row in the whole batch.
         row_count: Rows in it, as the scan counted them; None for a lazy frame that was not scanned.
         rejected: Rows that break a blocking check.
-        run: Positions in it of the first rejected row and of the last, where they cost nothing.
+        run: Positions in it of the first rejected row and of the last, if the scan numbers rows.
         row_violations: One for each check that rows break.
         undecided: The checks that no statistics settle.
         evidence: For each column, the stage that decided it.

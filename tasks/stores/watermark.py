@@ -7,8 +7,6 @@ are counted and told, as are those without a value.
 
 from __future__ import annotations
 
-import math
-from contextlib import suppress
 from filecmp import cmp
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
 
 _STATE = ".watermark.json"
 _SHOWN = 40
+_LAST = ("nan", "inf", "infinity", "9.0e+999")  # the last one is SQLite's
 _Mark = int | float | str | None
 
 
@@ -96,7 +95,7 @@ def _next(
     look = source.look(last.high)
     if look is None:
         return None
-    if _is_endless(look.words):
+    if look.words.lower() in _LAST:
         msg = (
             f"{table.url}: no row comes after {look.words} in {visible(table.by)}. Mend those rows."
         )
@@ -117,12 +116,6 @@ def _next(
         nulls=look.nulls,
         made=False,
     )
-
-
-def _is_endless(words: str) -> bool:
-    with suppress(ValueError):
-        return not math.isfinite(float(words))
-    return False
 
 
 def _told(marked: _Marked, by: str) -> Iterator[SkippedBatch]:

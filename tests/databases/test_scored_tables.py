@@ -483,6 +483,24 @@ def test_rows_of_any_columns_are_json(names: list[str], data: st.DataObject) -> 
     assert values == json.loads(json.dumps(plain), parse_constant=str)
 
 
+def test_nul_is_replaced_in_text_of_any_form(tmp_path: Path) -> None:
+    """In categories and lists as in cells; nulls and numbers stay."""
+    texts = ["\0a", None]
+    columns = {
+        "cells": pa.array(texts),
+        "categories": pa.array(texts).dictionary_encode(),
+        "lists": pa.array([texts, None], pa.list_(pa.string())),
+        "numbers": [1, None],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "r.parquet")
+
+    with Appended("k", tmp_path / "r.parquet", {}, False, print).rows(nul="?") as found:
+        first, second = found.read_all().to_pylist()
+
+    assert first == {"cells": "?a", "categories": "?a", "lists": ["?a", None], "numbers": 1}
+    assert second == dict.fromkeys(columns)
+
+
 def test_what_python_cannot_hold_is_still_json(tmp_path: Path) -> None:
     """An instant beyond all calendars, a zone that nobody knows, bytes: none holds a batch back."""
     columns = {

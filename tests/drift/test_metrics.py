@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import builtins
 import io
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -113,6 +115,21 @@ def test_a_batch_that_is_done_does_not_wait(feed: Feed) -> None:
 
     deliver(feed, "good.parquet", rows(5))
     assert figures_of(feed).waiting == 1
+
+
+def test_of_many_that_write_one_file_at_once_none_fails(feed: Feed, tmp_path: Path) -> None:
+    """Each writes it whole; the last one stays."""
+    out, together = tmp_path / "gate.prom", Barrier(8)
+
+    def write(_: int) -> str:
+        together.wait()
+        return write_metrics([feed], out)
+
+    with ThreadPoolExecutor(8) as pool:
+        written = list(pool.map(write, range(8)))
+
+    assert out.read_text("utf-8") in written
+    assert [path.name for path in tmp_path.glob("*gate.prom*")] == ["gate.prom"]
 
 
 def test_a_file_is_written_whole(

@@ -263,6 +263,16 @@ def test_a_value_after_which_nothing_comes_is_refused(make_feed: MakeFeed, sourc
     assert delivered(feed) == ["ab"]
 
 
+def test_text_that_looks_like_a_large_number_is_a_mark(make_feed: MakeFeed, source: Source) -> None:
+    """Such as a number in hexadecimal digits: ``018e1000`` would be infinity."""
+    feed = make_feed(follow=source.place.rpartition("=")[0] + "=key")
+    source.append(rows(1, key=["018e1000"]).with_columns(hour(1)))
+
+    deliver_versions(feed)
+
+    assert delivered(feed) == ["018e1000"]
+
+
 def test_an_empty_table_has_no_batch(make_feed: MakeFeed, source: Source) -> None:
     """Its columns are known all the same."""
     source.add()
