@@ -157,5 +157,4 @@ def _write(path: Path, table: Path, version: int, added: set[str]) -> None:
     from ...expectations.readers.tables.delta import open_delta
     from .watermark import frame_of, publish_rows
 
-    files = open_delta(table, version).files
-    publish_rows(path, frame_of(file for file in files if file.info.name in added))
+    publish_rows(path, frame_of(open_delta(table, version), added))

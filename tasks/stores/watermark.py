@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from ...expectations.batch.batch import OpenedBatch
 from ...expectations.batch.columns import exact_col
 from ...expectations.errors import Misuse
 from ...expectations.escaping import slug, visible
@@ -27,9 +28,8 @@ from ..feed.records import read_record
 from ..storage.atomic import atomic_write, flush, lexists, locked, partial_of, publish_new
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterator
 
-    from ...expectations.batch.batch import Batch
     from ...expectations.contract.policy import Policy
     from ...expectations.stores.scored_table import ScoredTable
     from ..feed.feed import Feed
@@ -157,16 +157,14 @@ class _Database:
     def _run(self, sql: str) -> pl.LazyFrame:
         # The file of its rows lasts as long as the batch.
         self._batch = open_query(Query(self._url, sql), self._policy)
-        return frame_of([self._batch])
+        return frame_of(OpenedBatch(self._batch.info, (self._batch,)))
 
 
 class _Delta:
     """The newest version of a Delta table, whose marks are numbers or text, as they are stored."""
 
     def __init__(self, table: ScoredTable, _: Policy) -> None:
-        files = open_delta_folder(table.place).files
-        self._frame = frame_of(files) if files else pl.LazyFrame(schema={table.by: pl.Null})
-        by = table.by
+        self._frame, by = frame_of(open_delta_folder(table.place)), table.by
         if by not in self._frame.collect_schema().names():
             msg = f"delta://{table.place} has no column {visible(by)}. Mend `follow`."
             raise Misuse(msg)
@@ -190,8 +188,12 @@ class _Delta:
 _SOURCES = dict.fromkeys(("duckdb", "postgresql", "sqlite"), _Database) | {"delta": _Delta}
 
 
-def frame_of(files: Iterable[Batch]) -> pl.LazyFrame:
-    """Select the rows of some files of a table."""
+def frame_of(table: OpenedBatch, only: Container[str] | None = None) -> pl.LazyFrame:
+    """Select the rows of a table, or of some files of it; UnreadableError if one is gone."""
+    for name, error in table.unreadable:
+        if only is None or name in only:
+            raise error
+    files = (file for file in table.files if only is None or file.info.name in only)
     return pl.concat(file.scan().select(map(exact_col, file.sources)) for file in files)
 
 

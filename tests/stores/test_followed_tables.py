@@ -16,7 +16,7 @@ from feeds import rows
 from kept_feeds import keys_of_rows
 from killed_process import score_and_die
 
-from signature_gate.expectations.errors import Misuse
+from signature_gate.expectations.errors import GateError, Misuse
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.scoring.feed_run import score_feed
 from signature_gate.tasks.stores.followed import deliver_versions
@@ -150,6 +150,24 @@ def test_a_version_that_is_delivered_again_is_the_same_batch(
 
     assert (again.receipts, again.done) == ((), 1)
     assert keys_of_rows(feed)[0] == Counter("ab")
+
+
+def test_a_version_whose_files_are_gone_is_an_error(
+    make_feed: MakeFeed, line: str, table: Path
+) -> None:
+    """As after a vacuum: nothing is delivered in part, and nothing is followed past it."""
+    feed = make_feed(follow=f"delta://{table}")
+    write_deltalake(table, rows(4, n=[1, 1, 2, 2]).to_arrow(), partition_by=["n"])
+    gone = next(table.glob("n=1/*.parquet"))
+    content = gone.read_bytes()
+    gone.unlink()
+
+    with pytest.raises(GateError, match="lists and that is gone"):
+        score_feed(feed)
+    gone.write_bytes(content)
+    score_feed(feed)
+
+    assert keys_of_rows(feed)[0] == Counter(["k0", "k1", "k2", "k3"])
 
 
 def test_partitioned_rows_have_all_columns(make_feed: MakeFeed, line: str, table: Path) -> None:

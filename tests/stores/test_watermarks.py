@@ -221,6 +221,24 @@ def test_a_table_that_shrank_delivers_nothing_twice(make_feed: MakeFeed, tmp_pat
     assert delivered(feed) == ["abc", "d"]
 
 
+def test_no_mark_passes_over_a_file_that_is_gone(make_feed: MakeFeed, tmp_path: Path) -> None:
+    """As after a vacuum: its rows would be below the mark for ever."""
+    source = Source("delta", tmp_path)
+    feed = make_feed(follow=source.place)
+    source.add(a=1)
+    gone = next((tmp_path / "t").glob("*.parquet"))
+    content = gone.read_bytes()
+    source.add(b=2)
+    gone.unlink()
+
+    with pytest.raises(GateError, match="lists and that is gone"):
+        deliver_versions(feed)
+    gone.write_bytes(content)
+    deliver_versions(feed)
+
+    assert delivered(feed) == ["ab"]
+
+
 @_EACH
 @given(steps=st.lists(st.lists(st.none() | st.integers(0, 30), max_size=4), max_size=6))
 def test_each_row_is_delivered_or_told(

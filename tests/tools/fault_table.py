@@ -565,6 +565,14 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             ),
         ),
         Fault(
+            "A data file of a followed table is gone",
+            "The feed's run ends in an error that says so; nothing is delivered or followed past.",
+            (
+                "test_a_version_whose_files_are_gone_is_an_error",
+                "test_no_mark_passes_over_a_file_that_is_gone",
+            ),
+        ),
+        Fault(
             "Statistics of a table's log lie",
             "The batch is not as it was judged: no row is handed over.",
             ("test_a_log_that_lies_is_found_out_before_a_row_is_handed_over",),
