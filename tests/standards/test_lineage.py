@@ -10,15 +10,19 @@ import sys
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import attr
+import jsonschema
 import pytest
 from feeds import PLANTED, by_batch, deliver, gaps, rows
 from live_object_store import keys, put
 from openlineage.client import event_v2, facet_v2
+from referencing import Registry, Resource
 from rule_cases import rule, write_rules
 
+from signature_gate.expectations.contract.policy import Policy
 from signature_gate.tasks.scoring.feed_run import score_feed
 from signature_gate.tasks.storage import lineage
 
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["webhook"]
 PATH = "/api/v1/lineage"
+# The folder `spec` of OpenLineage's repository: no package ships its schemas.
+SPEC = Path(os.environ.get("SIGNATURE_GATE_OPENLINEAGE_SPEC", "not named"))
 SPLIT = {"on_mismatch": "split", "max_rejected": 0.5}
 
 
@@ -201,6 +207,45 @@ def test_a_batch_that_fails_is_a_run_that_fails(
     assert event["run"]["facets"]["errorMessage"]["message"] == "BatchRejected"
     assert event["outputs"][0]["name"].startswith(str(feed.inbox.parent / "quarantine"))
     _read_back(event)
+
+
+def _published(url: str) -> Resource[Any]:
+    """Find what an address of OpenLineage's schemas names, whatever the version in it."""
+    path = Path(urlsplit(url).path)
+    folder = SPEC / "facets" if "facets" in path.parts else SPEC
+    return Resource.from_contents(json.loads((folder / path.name).read_text("utf-8")))
+
+
+@pytest.mark.skipif(not SPEC.is_dir(), reason="SIGNATURE_GATE_OPENLINEAGE_SPEC names no schemas")
+def test_each_event_fits_the_published_schemas(feed: Feed, server: Webhook) -> None:
+    """The event by the schema of events, and each facet by the one that it names."""
+    for name, batch in {"good": rows(4), "split": gaps(10, 2), "most": gaps(10, 9)}.items():
+        deliver(feed, f"{name}.parquet", batch)
+    score_feed(feed)
+    failing = feed.model_copy(update={"policy": Policy.parse({"on_mismatch": "fail"})})
+    deliver(failing, "bad.parquet", gaps(4, 1))
+    score_feed(failing)
+
+    registry = Registry(retrieve=_published)
+    events = server.got(PATH)
+    facets = list(_facets(events))
+    event_schema = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
+    for stated, schema in [*((e, event_schema) for e in events), *facets]:
+        jsonschema.Draft202012Validator(
+            {"$ref": schema},
+            registry=registry,
+            format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
+        ).validate(stated)
+    assert {e["eventType"] for e in events} == {"START", "COMPLETE", "FAIL"}
+    assert len({schema for _, schema in facets}) == 6
+
+
+def _facets(stated: Any) -> Iterator[tuple[Any, str]]:
+    parts = stated.values() if isinstance(stated, dict) else stated
+    for part in parts if isinstance(stated, dict | list) else ():
+        yield from _facets(part)
+    if isinstance(stated, dict) and "_schemaURL" in stated:
+        yield stated, stated["_schemaURL"]
 
 
 def test_no_value_of_a_batch_is_told(feed: Feed, server: Webhook) -> None:
