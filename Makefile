@@ -8,6 +8,7 @@ PROPERTIES := tests/conform/test_properties.py tests/conform/test_tensors.py \
 	tests/readers/test_folders.py::test_any_partition_into_files_gives_the_same_verdict
 THROUGH_GX := tests/rules/test_against_stock_gx.py \
 	tests/rules/test_odd_rules.py::test_any_arguments_give_a_verdict_or_are_refused
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 # What tests and tools share lies in folders by theme.
 TOOL := PYTHONPATH=$$(echo tests/support/* | tr ' ' ':') $(BIN)/python tests/tools
 SOURCES := $(wildcard *.py) $(shell find expectations tasks flows tests -name '*.py' -o -name '*.jinja')
@@ -18,7 +19,7 @@ export GX_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 
-.PHONY: help demo test fresh orchestrators prove prove-values chaos chaos-store azurite bench table faults schema reference site sizes screenshot lint format lock clean
+.PHONY: help demo test test-long fresh orchestrators prove prove-values chaos chaos-store azurite bench table faults schema reference site sizes screenshot lint format lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,8 +27,11 @@ help:  ## show this list
 demo: .venv/installed  ## a month of real flights, gated and scored
 	@$(BIN)/signature-gate demo
 
-test: .venv/installed  ## the whole suite, a process for each of two cores
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: .venv/installed  ## the suite, a process for each of two cores (9 minutes)
+	@$(BIN)/pytest $(TWO) -m 'not long'
+
+test-long: .venv/installed  ## the tests with real servers, stores, engines and browsers (11 minutes)
+	@$(BIN)/pytest $(TWO) -m long
 
 fresh: .venv/installed  ## install the locks and the wheel with pip into fresh environments, and try them
 	@SIGNATURE_GATE_FRESH=1 $(BIN)/pytest -q tests/project/test_install.py

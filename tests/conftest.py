@@ -73,36 +73,46 @@ class _RootIsAFolder:
         return pytest.Dir.from_parent(parent, path=path) if is_root else None
 
 
-# The longest files start first, the longest of all at once: so both processes end at about the same
-# time.
-_LONGEST = (
+# What `make test-long` runs and `make test` leaves out: files that start servers, stores, engines or
+# browsers, train many models, or kill worker after worker. The longest first: so both processes end
+# at about the same time.
+_LONG = (
     "test_clusters",
     "test_end_to_end",
     "test_end_to_end_in_a_store",
-    "test_prefect_ui",
+    "test_conformance",
+    "test_scored_tables",
     "test_zoo",
-    "test_how_to_on_servers",
+    "test_prefect_ui",
     "test_how_to_run_servers",
-    "test_divided_feeds",
-    "test_divided_checks",
-    "test_own_data",
-    "test_chaos",
-    "test_demo",
+    "test_how_to_on_servers",
+    "test_feeds_in_stores",
     "test_native",
     "test_spark_page",
     "test_stock_gx",
     "test_verdicts",
-    "test_learned_values",
+    "test_own_data",
+    "test_divided_feeds",
+    "test_divided_checks",
+    "test_chaos",
+    "test_demo",
+    "test_faulty_stores",
+    "test_pages_in_browser",
     "test_deploy",
+    "test_rude_models",
     "test_alerts_on_servers",
-    "test_terminal",
-    "test_flows",
 )
+# Of the others, likewise.
+_LONGER = ("test_learned_values", "test_terminal", "test_flows")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first."""
-    places = {name: place for place, name in enumerate(_LONGEST)}
+    """Mark the files that take minutes, and put first what takes longest."""
+    places = {name: place for place, name in enumerate(_LONG + _LONGER)}
+    for item in items:
+        if item.path.stem in _LONG:
+            item.add_marker("long")
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
