@@ -73,9 +73,9 @@ class _RootIsAFolder:
         return pytest.Dir.from_parent(parent, path=path) if is_root else None
 
 
-# What `make test-long` runs and `make test` leaves out: files that start servers, stores, engines or
-# browsers, train many models, or kill worker after worker. The longest first: so both processes end
-# at about the same time.
+# What `make test-long` runs and `make test` leaves out: files that start servers, stores, engines
+# or browsers, train many models, or kill worker after worker. The longest first: so both processes
+# end at about the same time.
 _LONG = (
     "test_clusters",
     "test_end_to_end",
