@@ -15,9 +15,10 @@ _HIDDEN = "***"
 _URI = re.compile(
     r"(?P<scheme>[A-Za-z][\w+.-]*://)(?!/)(?P<user>.*@)?(?P<path>[^?]*)(?P<query>\?.*)?", re.DOTALL
 )
-# In a text the end of a password can only be guessed; a port before a blank is no password.
+# In a text the end of a password can only be guessed; a port before a blank is no password, nor is
+# what stands before a version, as in delta://s3://bucket/table@3.
 _USER = re.compile(
-    r"(?<=://)(?:[^\s/@]*@|[^\s/:@]*:\S*@|[^\s/:@]*:(?!\d{1,5}(?:[/,;.:)\s]|$))[^\n@]*@(?=[\w.\[-]))"
+    r"(?<=://)(?<!delta://)(?:[^\s/@]*@|[^\s/:@]*:\S*@|[^\s/:@]*:(?!\d{1,5}(?:[/,;.:)\s]|$))[^\n@]*@(?=[\w.\[-]))"
 )
 _QUERY = re.compile(r"(?<=[\w/])\?\S+=\S+")
 _DELIMITERS = re.compile(r"[@/:?#\s]+")

@@ -93,7 +93,7 @@ def raise_if_changed(error: BaseException | None, *, redact: bool) -> None:
     """
     if error is None:
         return
-    if _errno(error) not in (*_OF_CONTENT, *_GONE):
+    if isinstance(error, GateError) or _errno(error) not in (*_OF_CONTENT, *_GONE):
         raise unavailable(error) from (None if redact else error)
     described = unreadable(error)
     if isinstance(described, UnreadableError):

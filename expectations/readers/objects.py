@@ -9,26 +9,30 @@ disk holds here. Other formats, and folders, are fetched when they are opened.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from os import SEEK_END
+from pathlib import Path
+from tempfile import mkdtemp
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..batch.batch import OpenedBatch
 from ..batch.formats import format_of
 from ..batch.streaming import ReadAtPlaces, ReadInPieces
-from ..errors import BatchNotFound
+from ..errors import BatchChanged, BatchNotFound
 from ..stores.downloads import new_download
 from ..stores.objects import ObjectStore
 from .file import open_file
 from .folder import open_folder
+from .parquet import open_parquet
 from .parquet_footer import MAGIC, TAIL, end_of_another
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     import polars as pl
 
+    from ..batch.batch import Batch
     from ..contract.contract import Contract
     from ..contract.policy import Policy
     from ..stores.objects import Found
@@ -44,35 +48,25 @@ def open_object(url: str, contract: Contract, policy: Policy) -> OpenedBatch:
         StoreUnavailable: The store does not answer as it should.
     """
     bucket, _, key = url.rstrip("/").partition("://")[2].partition("/")
-    store = ObjectStore(f"{url.partition('://')[0]}://{bucket}")
-    place = new_download()
-    spool = _Spool(place.folder)
-    place.lasts_with(spool)
+    store, spool = ObjectStore(f"{url.partition('://')[0]}://{bucket}"), Spool()
     try:
         found = store.head(key)
     except FileNotFoundError:
         opened = _open_folder(store, key, spool, contract, policy)
     else:
-        opened = _open_one(store, found, spool, contract, policy)
+        opened = _open_one(StoredFile(store, found, spool), contract, policy)
     return opened._replace(info=opened.info.model_copy(update={"uri": url}))
 
 
-def _open_one(
-    store: ObjectStore, found: Found, spool: _Spool, contract: Contract, policy: Policy
-) -> OpenedBatch:
-    path = spool.folder / found.key.rpartition("/")[2]
-    if format_of(path, policy.format) == "parquet" and found.size > _FIRST_TAIL:
-        _fetch_footer(store, found, path)
-        spool.missing = (store, found, path)
-    else:
-        store.download(found, path)
-    file = open_file(path, contract, policy)
-    file = replace(file, scan=_FetchedScan(file.scan, spool))
+def _open_one(stored: StoredFile, contract: Contract, policy: Policy) -> OpenedBatch:
+    kind = format_of(Path(stored.name), policy.format)
+    path = stored.footer() if kind == "parquet" else stored.whole()
+    file = stored.scanned(open_file(path, contract, policy))
     return OpenedBatch(file.info, (file,))
 
 
 def _open_folder(
-    store: ObjectStore, key: str, spool: _Spool, contract: Contract, policy: Policy
+    store: ObjectStore, key: str, spool: Spool, contract: Contract, policy: Policy
 ) -> OpenedBatch:
     folder = spool.folder / key.rpartition("/")[2]
     for found in store.list(key):
@@ -103,20 +97,81 @@ def _fetch_footer(store: ObjectStore, found: Found, path: Path) -> None:
         store.download(found, path, other, min(other + 2 * len(MAGIC), found.size))
 
 
-@dataclass(eq=False)
-class _Spool:
-    """A temporary folder, and what of it is still to be fetched."""
+class Spool:
+    """A temporary folder, made when it is needed, that lasts as long as what reads there."""
 
-    folder: Path
-    missing: tuple[ObjectStore, Found, Path] | None = None
+    @cached_property
+    def folder(self) -> Path:
+        """Where it lies; for another process it is another one."""
+        place = new_download()
+        place.lasts_with(self)
+        return place.folder
+
+    def __reduce__(self) -> tuple[type[Spool], tuple[()]]:
+        return Spool, ()
+
+    def whole(self) -> None:
+        """Fetch nothing: what lies there is whole."""
+
+
+@dataclass(eq=False)
+class StoredFile:
+    """An object as a file: of a large one the footer first, the rest when somebody asks for it."""
+
+    store: ObjectStore
+    found: Found | None
+    spool: Spool
+    _has: Literal["nothing", "footer", "everything"] = "nothing"
     _one_at_a_time: Lock = field(default_factory=Lock)
 
-    def complete(self) -> None:
+    def __reduce__(self) -> tuple[type[StoredFile], tuple[Any, ...]]:
+        return StoredFile, (self.store, self.found, self.spool)
+
+    @property
+    def _there(self) -> Found:
+        if self.found is None:
+            raise FileNotFoundError
+        return self.found
+
+    @property
+    def name(self) -> str:
+        """The last part of its key."""
+        return self._there.key.rpartition("/")[2]
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return self._there.size
+
+    @cached_property
+    def _path(self) -> Path:
+        return Path(mkdtemp(dir=self.spool.folder), self.name)
+
+    def open(self) -> Batch:
+        """Open it by its footer."""
+        return self.scanned(open_parquet(self.footer()))
+
+    def scanned(self, file: Batch) -> Batch:
+        """Have its rows fetched before they are scanned."""
+        return replace(file, scan=_FetchedScan(file.scan, self))
+
+    def footer(self) -> Path:
+        """Fetch the footer to its place; FileNotFoundError if the object is gone."""
+        if self.size <= _FIRST_TAIL:
+            return self.whole()
         with self._one_at_a_time:
-            if self.missing:
-                store, found, path = self.missing
-                store.download(found, path)
-                self.missing = None
+            if self._has == "nothing":
+                _fetch_footer(self.store, self._there, self._path)
+                self._has = "footer"
+        return self._path
+
+    def whole(self) -> Path:
+        """Fetch everything; FileNotFoundError if the object is gone."""
+        with self._one_at_a_time:
+            if self._has != "everything":
+                self.store.download(self._there, self._path)
+                self._has = "everything"
+        return self._path
 
 
 @dataclass(frozen=True)
@@ -124,7 +179,7 @@ class _FetchedScan:
     """A scan that fetches what it is to read first, and keeps it as long as it is there itself."""
 
     scan: Callable[[], pl.LazyFrame]
-    spool: _Spool
+    spool: Spool | StoredFile
 
     @property
     def dtypes(self) -> pl.Schema | None:
@@ -133,15 +188,22 @@ class _FetchedScan:
 
     def __call__(self) -> pl.LazyFrame:
         """Scan it."""
-        self.spool.complete()
-        return self.scan()
+        return self._whole()()
 
     def pieces(self, rows: int) -> Iterator[pl.LazyFrame] | None:
         """Read piece by piece, if the file can be."""
-        self.spool.complete()
-        return self.scan.pieces(rows) if isinstance(self.scan, ReadInPieces) else None
+        scan = self._whole()
+        return scan.pieces(rows) if isinstance(scan, ReadInPieces) else None
 
     def places(self, places: Sequence[tuple[int, int]]) -> Iterator[pl.LazyFrame] | None:
         """Read runs of rows, if the file can be."""
-        self.spool.complete()
-        return self.scan.places(places) if isinstance(self.scan, ReadAtPlaces) else None
+        scan = self._whole()
+        return scan.places(places) if isinstance(scan, ReadAtPlaces) else None
+
+    def _whole(self) -> Callable[[], pl.LazyFrame]:
+        try:
+            self.spool.whole()
+        except FileNotFoundError as error:
+            msg = "an object of the batch was deleted after it was judged. Deliver it again."
+            raise BatchChanged(msg) from error
+        return self.scan

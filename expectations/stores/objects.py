@@ -6,6 +6,7 @@ https://developmentseed.org/obstore/latest/authentication/. None is taken from a
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,7 +29,8 @@ STORES: dict[str, str] = {
 _DELETES_IF_UNCHANGED = ("s3", "az")
 _SIGNED_FOR = timedelta(minutes=5)
 _PIECE = 8 << 20  # bytes
-_LONGEST = 300
+_LONGEST = 400
+_STEP = re.compile(r"\s*\x1b\[31m↳\x1b\[0m\s*")  # between the parts of an error of Delta's client
 _FAILED, _GONE, _CHANGED, _NO_ANSWER = 400, 404, 412, 503
 
 
@@ -77,6 +79,9 @@ class ObjectStore:
         patience: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=30)}
         with self._errors(""):
             self._store: Any = from_url(self.url, retry_config=patience)
+
+    def __reduce__(self) -> tuple[type[ObjectStore], tuple[str]]:
+        return ObjectStore, (self.url,)
 
     def list(self, folder: str = "") -> Iterator[Found]:
         """List the objects below a folder, the folders below it included."""
@@ -170,6 +175,10 @@ class ObjectStore:
         if status >= _FAILED:
             raise StoreUnavailable(_said(self.url, found.key, f"HTTP {status}"))
         return True
+
+    def failed(self, key: str, text: str) -> StoreUnavailable:
+        """Say what another client was told."""
+        return StoreUnavailable(_said(self.url, key, _STEP.sub(": ", text)))
 
     @contextmanager
     def _errors(self, key: str, *passed: type[Exception]) -> Generator[None]:

@@ -154,7 +154,7 @@ def _change(table: Path, version: int) -> _Change | None:
 
 
 def _write(path: Path, table: Path, version: int, added: set[str]) -> None:
-    from ...expectations.readers.tables.delta import open_delta
+    from ...expectations.readers.tables.location import open_delta_folder
     from .watermark import frame_of, publish_rows
 
-    publish_rows(path, frame_of(open_delta(table, version), added))
+    publish_rows(path, frame_of(open_delta_folder(table, version), added))

@@ -82,6 +82,7 @@ def test_a_password_of_one_character_hides_no_code_of_it() -> None:
         "there is no http://localhost:5000: did you mean models:/penguins@champion?",
         "sqlite:////data/a@b/mlflow.db does not exist",
         "runs:/4f5e/model",
+        "no version 9 of delta://s3://lake/flights@9",
     ],
 )
 def test_what_has_no_credentials_is_shown_as_it_is(text: str) -> None:

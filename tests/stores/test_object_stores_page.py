@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import httpx
+import polars as pl
 import yaml
+from deltalake import write_deltalake
 from live_object_store import keys
 from page_commands import blocks_in, follow
 
@@ -23,12 +25,16 @@ pytest_plugins = ["page_commands", "page_workplace"]
 def test_the_page_scores_a_batch_in_a_bucket(
     workplace: Path, execute: Callable[..., str], s3: str, bucket: str
 ) -> None:
-    """how-to/object-stores.md: the batch is judged, scored, and leaves the inbox."""
+    """how-to/object-stores.md: batch and table are judged, and the batch leaves the inbox."""
     httpx.put(f"{s3}/deliveries").raise_for_status()
     batch = (workplace / "2013-07-12.csv").read_bytes()
     ObjectStore("s3://deliveries/flights").write("inbox/2013-07-12.csv", batch)
+    rows = pl.read_csv("2013-07-12.csv", try_parse_dates=True).to_arrow()
+    write_deltalake("s3://deliveries/lake/flights", rows)
 
-    follow(PAGE, execute)
+    printed = follow(PAGE, execute)
+
+    assert "passed  flights@0" in printed
 
     [block] = [block for block in blocks_in(PAGE) if block.language == "yaml"]
     feed = Feed.parse(yaml.safe_load(block.text))

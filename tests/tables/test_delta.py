@@ -442,12 +442,12 @@ def test_a_file_that_goes_after_opening_is_a_verdict_of_its_own(
 
 
 def test_what_is_no_table_is_an_error_that_says_so(tmp_path: Path) -> None:
-    """Paths and versions that are not there, and places that are not on this machine."""
+    """Paths and versions that are not there, and places that no client reaches."""
     write_deltalake(tmp_path / "t", pa.table({"a": [1]}))
     for batch, error, words in (
         (uri(tmp_path / "nowhere"), BatchNotFound, "no Delta table at"),
         (uri(tmp_path / "t", 9), BatchNotFound, "no version 9 of .*: its newest is 0"),
-        ("delta://s3://user:secret@bucket/t", UnsupportedBatch, "a path of this machine"),
+        ("delta://hdfs://user:secret@host/t", UnsupportedBatch, "a path, or a URL of s3://"),
     ):
         with pytest.raises(error, match=words) as caught:
             check(batch, A)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from pathlib import Path
+from posixpath import join
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from ...batch.batch import UnreadableError
 from ...batch.statistics import stated
-from ...errors import BatchNotFound
 from ...escaping import visible
 from ...verdict.verdict import BatchInfo
 from ...wording import listed
@@ -25,9 +23,13 @@ from .live_file import LiveFile, open_live
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from deltalake import DeltaTable
+
     from ...batch.batch import OpenedBatch
     from ...batch.statistics import ColumnStatistics
     from .columns import TableColumns
+    from .delta_folder import DeltaFolder
+    from .live_file import Stored
 
 # Features of a reader that are honoured below; all others are refused by their names.
 _HONOURED = {
@@ -41,27 +43,20 @@ _PLAIN = "Hand in the table as written without it."
 _ROWS = 65_536
 
 
-def open_delta(folder: Path, version: int | None) -> OpenedBatch:
+def open_delta(folder: DeltaFolder, version: int | None) -> OpenedBatch:
     """Open one version of a table, the newest if none is named."""
     table = _table(folder, version)
     _refuse(set(table.protocol().reader_features or ()) - _HONOURED)
     columns, at = _columns(table), f"@{table.version()}"
-    name, uri = visible(folder.resolve().name) + at, f"delta://{folder.absolute()}{at}"
+    name, uri = visible(folder.name) + at, f"delta://{folder.place}{at}"
     info = BatchInfo(name=name, format="delta", uri=uri)
-    return open_live(_files(table, columns), columns, info)
+    return open_live(_files(folder, table, columns), columns, info)
 
 
-def _table(folder: Path, version: int | None) -> DeltaTable:
-    if not (folder / "_delta_log").is_dir():
-        msg = f"no Delta table at {folder}: it has no _delta_log. Check the path."
-        raise BatchNotFound(msg)
+def _table(folder: DeltaFolder, version: int | None) -> DeltaTable:
     try:
-        return DeltaTable(str(folder.absolute()), version=version)
+        return folder.table(version)
     except DeltaError as error:
-        if version is not None:
-            newest = _table(folder, None).version()
-            msg = f"no version {version} of {folder}: its newest is {newest}, and old ones expire."
-            raise BatchNotFound(msg) from error
         _refuse(set(_UNKNOWN.findall(str(error))))
         observed = "a Delta table whose log cannot be read"
         raise UnreadableError(observed, _REPAIR, quoted=str(error).splitlines()[0]) from error
@@ -103,20 +98,22 @@ def _is_renamed_within(kind: Any) -> bool:
     return any(_stored_name(part) != part.name or _is_renamed_within(part.type) for part in parts)
 
 
-def _files(table: DeltaTable, columns: TableColumns) -> Iterator[LiveFile]:
+def _files(folder: DeltaFolder, table: DeltaTable, columns: TableColumns) -> Iterator[LiveFile]:
     """List the files of the version, the oldest first, however the log has them."""
-    root, kept = _local(table.table_uri), _rows_kept(table)
-    actions: list[dict[str, Any]] = pa.table(table.get_add_actions()).to_pylist()
+    with folder.asked():
+        kept = _rows_kept(table)
+        actions: list[dict[str, Any]] = pa.table(table.get_add_actions()).to_pylist()
+    stored = folder.files([_name(table, action["path"]) for action in actions])
     for action in sorted(actions, key=lambda a: (a["modification_time"], a["path"])):
-        path = root / _local(action["path"])
-        keep, constants = kept.pop(path, None), action.get("partition") or {}
+        name, constants = _name(table, action["path"]), action.get("partition") or {}
+        file, keep = stored[name], kept.pop(name, None)
         yield LiveFile(
             columns,
             name=visible(unquote(action["path"])),
-            place=str(path),
+            place=join(folder.place, name),
             size=action["size_bytes"],
-            client=partial(_live_rows, path, columns, constants, keep),
-            path=path,
+            client=partial(_live_rows, file, columns, constants, keep),
+            file=file,
             rows=_rows(action),
             deleted=keep is not None,
             known=dict(_statistics(action, columns, constants)),
@@ -127,20 +124,17 @@ def _files(table: DeltaTable, columns: TableColumns) -> Iterator[LiveFile]:
         raise UnreadableError(observed, _PURGE)
 
 
+def _name(table: DeltaTable, path: str) -> str:
+    """Name a file by its path within the folder, or as the log has it where it lies elsewhere."""
+    return unquote(path.removeprefix(table.table_uri).removeprefix("file://"))
+
+
 def _rows(action: dict[str, Any]) -> int | None:
     rows: int | None = action["num_records"]
     return rows if rows is not None and rows >= 0 else None
 
 
-def _local(uri: str) -> Path:
-    parts = urlsplit(uri)
-    if parts.scheme not in ("", "file"):
-        observed = f"a Delta table with a file on {parts.scheme}://"
-        raise UnreadableError(observed, "Copy the table to a local disk as a whole.")
-    return Path(unquote(parts.path if parts.scheme else uri))
-
-
-def _rows_kept(table: DeltaTable) -> dict[Path, Any]:
+def _rows_kept(table: DeltaTable) -> dict[str, Any]:
     """Say for each file of which rows were deleted which ones were not."""
     if "deletionVectors" not in (table.protocol().reader_features or ()):
         return {}
@@ -150,16 +144,16 @@ def _rows_kept(table: DeltaTable) -> dict[Path, Any]:
         observed = "a Delta table with deletionVectors that cannot be read"
         raise UnreadableError(observed, _PURGE, quoted=str(error).splitlines()[0]) from error
     pairs: Any = zip(vectors["filepath"], vectors["selection_vector"], strict=True)
-    return {_local(path.as_py()): kept.values for path, kept in pairs}
+    return {_name(table, path.as_py()): kept.values for path, kept in pairs}
 
 
 def _live_rows(
-    path: Path, columns: TableColumns, constants: Mapping[str, Any], keep: Any
+    file: Stored, columns: TableColumns, constants: Mapping[str, Any], keep: Any
 ) -> Iterator[pa.RecordBatch]:
     first, arguments = 0, dict[str, Any](coerce_int96_timestamp_unit="us")
-    with pq.ParquetFile(path, **arguments) as file:
-        places = columns.places_in(file.schema_arrow)
-        for rows in file.iter_batches(_ROWS):
+    with pq.ParquetFile(file.whole(), **arguments) as parquet:
+        places = columns.places_in(parquet.schema_arrow)
+        for rows in parquet.iter_batches(_ROWS):
             live = rows if keep is None else rows.filter(keep.slice(first, rows.num_rows))
             yield columns.rows_of(live, places, constants)
             first += rows.num_rows

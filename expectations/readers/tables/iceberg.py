@@ -21,7 +21,7 @@ from ...errors import BatchNotFound, BatchUnavailable
 from ...escaping import visible
 from ...verdict.verdict import BatchInfo
 from .columns import table_columns
-from .live_file import LiveFile, open_live
+from .live_file import LiveFile, OnDisk, open_live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ def _live(task: FileScanTask, table: Table, scan: DataScan, columns: TableColumn
         place=str(path or file.file_path),
         size=file.file_size_in_bytes,
         client=partial(_live_rows, task, table, scan, columns),
-        path=path,
+        file=OnDisk(path) if path else None,
         rows=file.record_count,
         deleted=bool(task.delete_files),
         known=dict(_statistics(task, scan)),

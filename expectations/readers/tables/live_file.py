@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,6 +33,42 @@ if TYPE_CHECKING:
 _STILL_THERE = "Hand in a version of the table whose files are still there."
 
 
+class Stored(Protocol):
+    """A data file that can be read as it is, wherever it lies; FileNotFoundError if it is gone."""
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        ...
+
+    def open(self) -> Batch:
+        """Open it by its footer."""
+        ...
+
+    def whole(self) -> Path:
+        """Say where all of it is on this machine."""
+        ...
+
+
+class OnDisk(NamedTuple):
+    """A data file on a disk of this machine."""
+
+    path: Path
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return self.path.stat().st_size
+
+    def open(self) -> Batch:
+        """Open it by its footer."""
+        return open_parquet(self.path)
+
+    def whole(self) -> Path:
+        """Say where it is."""
+        return self.path
+
+
 class _Opened(NamedTuple):
     batch: Batch
     scan: Callable[[], pl.LazyFrame]
@@ -50,7 +86,7 @@ class LiveFile:
         place: Its path, or its URI elsewhere.
         size: Its bytes, as the table's log has them.
         client: Reads its live rows as the table has them.
-        path: Where it can be read as it is; None if only the client can read it.
+        file: How it is read as it is; None if only the client can read it.
         rows: Its rows, deleted ones included, as the log has them; None if it does not say.
         deleted: Whether rows of it were deleted since.
         known: What the log says of its columns.
@@ -62,7 +98,7 @@ class LiveFile:
     place: str
     size: int
     client: Callable[[], Iterator[pa.RecordBatch]]
-    path: Path | None
+    file: Stored | None
     rows: int | None
     deleted: bool
     known: Mapping[str, ColumnStatistics]
@@ -71,7 +107,7 @@ class LiveFile:
     def batch(self) -> Batch:
         """Describe it; it is opened now only if the log does not say how many rows live."""
         with _told():
-            size = self.path.stat().st_size if self.path else self.size
+            size = self.file.size if self.file else self.size
         if size != self.size:
             observed = f"a file of {size:,} bytes where the table's log has {self.size:,}"
             raise UnreadableError(observed, _STILL_THERE)
@@ -125,15 +161,22 @@ class LiveFile:
             return None if self._opened.is_copy else self._opened.scan
         return None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel without what was opened here, but for a copy: others open the file where it is."""
+        is_left = "_opened" in vars(self) and not self._opened.is_copy
+        return {
+            name: kept for name, kept in vars(self).items() if not (is_left and name == "_opened")
+        }
+
     @cached_property
     def _opened(self) -> _Opened:
         with _told():
             return self._in_place() or self._copied()
 
     def _in_place(self) -> _Opened | None:
-        if self.path is None:
+        if self.file is None:
             return None
-        batch = open_parquet(self.path)
+        batch = self.file.open()
         if self.rows not in (None, batch.rows):
             observed = f"a file of {batch.rows:,} rows where the table's log has {self.rows:,}"
             raise UnreadableError(observed, REDELIVER)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import Misuse, UnsupportedBatch, needs_extra
+from ...errors import Misuse, needs_extra
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ...batch.batch import OpenedBatch
 
 _ICEBERG = "iceberg://CATALOG/namespace.table, or iceberg://CATALOG/namespace.table@SNAPSHOT"
@@ -23,13 +24,11 @@ def open_table(uri: str) -> OpenedBatch:
 
 
 def open_delta_folder(place: str | Path, version: int | None = None) -> OpenedBatch:
-    """Open a Delta table by its folder."""
-    if "://" in str(place):
-        msg = f"delta:// takes a path of this machine, not {place}. Copy the table to a local disk."
-        raise UnsupportedBatch(msg)
+    """Open a Delta table by its folder, or by its URL in a bucket."""
     with needs_extra("delta"):
         from .delta import open_delta
-    return open_delta(Path(place), version)
+        from .delta_folder import DeltaFolder
+    return open_delta(DeltaFolder(place), version)
 
 
 def _iceberg(place: str, snapshot: int | None) -> OpenedBatch:
