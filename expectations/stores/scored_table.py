@@ -37,9 +37,7 @@ class ScoredTable(NamedTuple):
     @property
     def url(self) -> str:
         """The same as text."""
-        if self.scheme == "iceberg":
-            return f"iceberg://{self.place}/{self.name}"
-        options = {"table": self.name, "by": self.by}
+        options = {"table": "" if self.scheme == "iceberg" else self.name, "by": self.by}
         query = urlencode({option: value for option, value in options.items() if value})
         return (
             f"{self.database}{'&' if '?' in self.place else '?'}{query}" if query else self.database
@@ -47,7 +45,9 @@ class ScoredTable(NamedTuple):
 
     @property
     def database(self) -> str:
-        """The URL of what the table is in; of Delta its own."""
+        """The URL of what the table is in; of a lake's table its own."""
+        if self.scheme == "iceberg":
+            return f"iceberg://{self.place}/{self.name}"
         start = {"delta": "delta://", "postgresql": ""}.get(self.scheme, f"{self.scheme}:///")
         return start + self.place
 
@@ -77,9 +77,9 @@ def parse_table(url: str) -> ScoredTable:
         return ScoredTable(scheme, place.removeprefix("/"), name, by)
     if scheme == "delta" and rest:
         return ScoredTable(scheme, place if by else rest, "", by)
-    catalog, _, table = rest.partition("/")
+    catalog, _, table = (place if by else rest).partition("/")
     if scheme == "iceberg" and catalog and "." in table.strip("."):
-        return ScoredTable(scheme, catalog, table)
+        return ScoredTable(scheme, catalog, table, by)
     raise ValueError(_OTHERS)
 
 

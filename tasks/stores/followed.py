@@ -1,15 +1,17 @@
 """A feed that follows a table: what each version of it added becomes a batch of the inbox.
 
-The rows are written as one Parquet file, ``<table>-v<version>.parquet``, whose bytes depend on them
-and on Polars' version: one that is written twice after a crash is the same batch. Files that were
-only put together are passed over. A version that deleted or rewrote rows is told and not delivered:
-which of its rows are new nobody can say, and what was scored of the others stays.
+The rows are written as one Parquet file, ``<table>-v<version>.parquet``, or of an Iceberg table
+``<table>-s<sequence>-<snapshot>.parquet``, whose bytes depend on them and on Polars' version: one
+that is written twice after a crash is the same batch. Files that were only put together are passed
+over. A version that deleted or rewrote rows is told and not delivered: which of its rows are new
+nobody can say, and what was scored of the others stays.
 """
 
 from __future__ import annotations
 
 import json
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
@@ -19,34 +21,43 @@ from pydantic import BaseModel, ConfigDict
 from ...expectations.batch.batch import UnreadableError
 from ...expectations.credentials import mask_uri
 from ...expectations.errors import GateError, Misuse, needs_extra
-from ...expectations.escaping import visible
+from ...expectations.escaping import slug, visible
 from ...expectations.stores.scored_table import parse_table
 from ..feed.inbox import SkippedBatch
 from ..feed.records import read_record
 from ..storage.atomic import atomic_write, locked, make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from ...expectations.batch.batch import OpenedBatch
     from ..feed.feed import Feed
 
 _STATE = ".followed.json"
+_ANEW = f"Begin anew with another folder, or remove {_STATE} beside the feed's receipts."
+_EXPIRED = "its log has expired: what it added is not known"
+_EXPIRED_BEFORE = "snapshots before it may have expired: what they added is not known"
 
 
 class _Followed(BaseModel):
-    """How far a table was followed."""
+    """How far a table was followed; the version of an Iceberg table is the id of a snapshot."""
 
     model_config = ConfigDict(frozen=True)
 
     table: str
     version: int
+    uuid: str = ""
+    order: tuple[int, int] | None = None
 
 
-class _Change(NamedTuple):
-    """What a version did: paths of files whose rows it added, and how many it took away."""
+class _Step(NamedTuple):
+    """A version that was not followed yet: what is told of it, and its batch, if it has rows."""
 
-    added: set[str]
-    removed: int
+    note: _Followed
+    batch: str
+    told: list[str]
+    opened: Callable[[], OpenedBatch] | None
+    only: set[str] | None = None
 
 
 def deliver_versions(feed: Feed) -> list[SkippedBatch]:
@@ -56,7 +67,7 @@ def deliver_versions(feed: Feed) -> list[SkippedBatch]:
         The versions that are not delivered, each with the reason.
 
     Raises:
-        Misuse: ``follow`` names no Delta table of this machine, or its client is not installed.
+        Misuse: ``follow`` names no table that can be followed, or its client is not installed.
         GateError: The table cannot be read.
         OSError: The feed's folders cannot be written.
     """
@@ -72,39 +83,67 @@ def deliver_versions(feed: Feed) -> list[SkippedBatch]:
 
 
 def _deliver_new(feed: Feed, follow: str) -> list[SkippedBatch]:
+    from .watermark import deliver_rows, frame_of, publish_rows
+
     rows = None
     with suppress(ValueError):
         rows = parse_table(follow)
     if rows and rows.by:
-        from .watermark import deliver_rows
-
         return deliver_rows(feed, rows)
-    table, start = _place(follow)
+    scheme, place, start = _place(follow)
+    steps_after = _snapshots_after if scheme == "iceberg" else _versions_after
     state = feed.receipts / _STATE
     left = list[SkippedBatch]()
     with locked(state):
         known = read_record(state, _Followed, "note of a followed table")
-        last = known.version if known and known.table == str(table) else start
-        for version in _versions_after(table, last):
-            left += _deliver(feed, table, version)
-            atomic_write(state, _Followed(table=str(table), version=version).model_dump_json())
+        for step in steps_after(place, known, start):
+            left += [_left(step.batch, what, scheme) for what in step.told]
+            if step.opened:
+                publish_rows(feed.inbox / step.batch, frame_of(step.opened(), step.only))
+            atomic_write(state, step.note.model_dump_json())
     return left
 
 
-def _place(follow: str) -> tuple[Path, int]:
+def _place(follow: str) -> tuple[str, str, int | None]:
     scheme, _, place = follow.partition("://")
     table, _, version = place.rpartition("@")
-    if scheme != "delta" or not place:
+    if not {"delta": place, "iceberg": "." in place.partition("/")[2]}.get(scheme):
         msg = (
-            f"follow: {mask_uri(follow)} is no delta://PATH, or delta://PATH@VERSION to begin after"
-            " one; the rows of a database are followed by a column, as in &by=COLUMN."
+            f"follow: {mask_uri(follow)} is no delta://PATH or iceberg://CATALOG/NAMESPACE.TABLE;"
+            " @VERSION or @SNAPSHOT begins after one. The rows of a database are followed by a"
+            " column, as in &by=COLUMN."
         )
         raise Misuse(msg)
     pinned = table and version.isdecimal()
-    return Path(table if pinned else place).absolute(), int(version) if pinned else -1
+    return scheme, table if pinned else place, int(version) if pinned else None
 
 
-def _versions_after(table: Path, last: int) -> list[int]:
+def _left(batch: str, what: str, scheme: str) -> SkippedBatch:
+    place = "iceberg://…@SNAPSHOT" if scheme == "iceberg" else "delta://…@VERSION"
+    return SkippedBatch(batch=batch, why="skipped", detail=f"{what}; check {place} by hand")
+
+
+def _removed(files: int) -> list[str]:
+    return [f"deleted or rewrote rows of {files} files; what was scored stays"] if files else []
+
+
+# ----- Delta -----
+
+
+def _versions_after(place: str, known: _Followed | None, start: int | None) -> Iterator[_Step]:
+    from ...expectations.readers.tables.location import open_delta_folder
+
+    table = Path(place).absolute()
+    last = known.version if known and known.table == str(table) else start
+    for version in _new_versions(table, -1 if last is None else last):
+        change = _change(table, version)
+        added, told = (change[0], _removed(change[1])) if change else (set[str](), [_EXPIRED])
+        opened = partial(open_delta_folder, table, version) if added and not told else None
+        note = _Followed(table=str(table), version=version)
+        yield _Step(note, f"{table.name}-v{version:08d}.parquet", told, opened, added)
+
+
+def _new_versions(table: Path, last: int) -> range:
     with needs_extra("delta"):
         from deltalake import DeltaTable
     if not (table / "_delta_log").is_dir():
@@ -114,32 +153,14 @@ def _versions_after(table: Path, last: int) -> list[int]:
     if newest < last:
         msg = (
             f"{table} is at version {newest}, and was followed to {last}: it is another table. "
-            f"Begin anew with another folder, or remove {_STATE} beside the feed's receipts."
+            f"{_ANEW}"
         )
         raise Misuse(msg)
-    return list(range(last + 1, newest + 1))
+    return range(last + 1, newest + 1)
 
 
-def _deliver(feed: Feed, table: Path, version: int) -> Iterator[SkippedBatch]:
-    name = f"{table.name}-v{version:08d}.parquet"
-    change = _change(table, version)
-    if change is None:
-        yield _told(name, "its log has expired: what it added is not known")
-    elif change.removed:
-        yield _told(
-            name, f"deleted or rewrote rows of {change.removed} files; what was scored stays"
-        )
-    elif change.added:
-        _write(feed.inbox / name, table, version, change.added)
-
-
-def _told(name: str, what: str) -> SkippedBatch:
-    return SkippedBatch(
-        batch=name, why="skipped", detail=f"{what}; check delta://…@VERSION by hand"
-    )
-
-
-def _change(table: Path, version: int) -> _Change | None:
+def _change(table: Path, version: int) -> tuple[set[str], int] | None:
+    """List the files that a version added, and count those that it took away."""
     log = table / "_delta_log" / f"{version:020d}.json"
     if not log.exists():
         return None
@@ -150,11 +171,31 @@ def _change(table: Path, version: int) -> _Change | None:
     ]
     real = [c for c in changed if any(f.get("dataChange", True) for f in c.values())]
     added = {visible(unquote(c["add"]["path"])) for c in real if "add" in c}
-    return _Change(added, sum("remove" in c for c in real))
+    return added, sum("remove" in c for c in real)
 
 
-def _write(path: Path, table: Path, version: int, added: set[str]) -> None:
-    from ...expectations.readers.tables.location import open_delta_folder
-    from .watermark import frame_of, publish_rows
+# ----- Iceberg -----
 
-    publish_rows(path, frame_of(open_delta_folder(table, version), added))
+
+def _snapshots_after(place: str, known: _Followed | None, start: int | None) -> Iterator[_Step]:
+    with needs_extra("iceberg"):
+        from ...expectations.readers.tables import iceberg
+    catalog, _, name = place.partition("/")
+    table, url = iceberg.load_iceberg(catalog, name), f"iceberg://{place}"
+    uuid, known = str(table.metadata.table_uuid), known if known and known.table == url else None
+    last, order = (known.version, known.order) if known else (start, None)
+    snapshots = iceberg.snapshots_after(table, last, order)
+    if snapshots is None or (known and known.uuid != uuid):
+        msg = (
+            f"{url} has no snapshot {last} among those that led to its current one: it was rolled "
+            f"back, or is another table. {_ANEW}"
+        )
+        raise Misuse(msg)
+    for snapshot in snapshots:
+        opened, removed = iceberg.added_by(table, snapshot)
+        told = [] if iceberg.is_next(snapshot, last, order) else [_EXPIRED_BEFORE]
+        last, order = snapshot.snapshot_id, iceberg.order_of(snapshot)
+        note = _Followed(table=url, version=last, uuid=uuid, order=order)
+        number = f"{order[0]:08d}" if order[0] else f"{0:08d}-{order[1]}"
+        batch = f"{slug(name.rpartition('.')[2])}-s{number}-{last}.parquet"
+        yield _Step(note, batch, told + _removed(removed), None if removed else opened)

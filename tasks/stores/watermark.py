@@ -20,7 +20,7 @@ from ...expectations.errors import Misuse
 from ...expectations.escaping import slug, visible
 from ...expectations.readers.sql.query import Query
 from ...expectations.readers.sql.spool import open_query
-from ...expectations.readers.tables.location import open_delta_folder
+from ...expectations.readers.tables.location import open_delta_folder, open_table
 from ...expectations.stores.scored_table import quoted
 from ..feed.inbox import SkippedBatch
 from ..feed.receipt_store import ReceiptStore
@@ -69,7 +69,8 @@ class _Look(NamedTuple):
 
 def deliver_rows(feed: Feed, table: ScoredTable) -> list[SkippedBatch]:
     """Write the rows above the last mark of a table into the inbox, as one batch; tell others."""
-    source, state = _SOURCES[table.scheme](table, feed.policy), feed.receipts / _STATE
+    kind = _Lake if table.scheme in ("delta", "iceberg") else _Database
+    source, state = kind(table, feed.policy), feed.receipts / _STATE
     with locked(state):
         last = read_record(state, _Marked, "note of a followed table")
         if last is None or last.table != table.url:
@@ -90,7 +91,7 @@ def _is_known(feed: Feed, name: str) -> bool:
 
 
 def _next(
-    source: _Database | _Delta, table: ScoredTable, last: _Marked, *, redact: bool
+    source: _Database | _Lake, table: ScoredTable, last: _Marked, *, redact: bool
 ) -> _Marked | None:
     look = source.look(last.high)
     if look is None:
@@ -160,13 +161,15 @@ class _Database:
         return frame_of(OpenedBatch(self._batch.info, (self._batch,)))
 
 
-class _Delta:
-    """The newest version of a Delta table, whose marks are numbers or text, as they are stored."""
+class _Lake:
+    """The newest version of a lake's table, whose marks are numbers or text, as they are stored."""
 
     def __init__(self, table: ScoredTable, _: Policy) -> None:
-        self._frame, by = frame_of(open_delta_folder(table.place)), table.by
+        is_delta, by = table.scheme == "delta", table.by
+        opened = open_delta_folder(table.place) if is_delta else open_table(table.database)
+        self._frame = frame_of(opened)
         if by not in self._frame.collect_schema().names():
-            msg = f"delta://{table.place} has no column {visible(by)}. Mend `follow`."
+            msg = f"{table.database} has no column {visible(by)}. Mend `follow`."
             raise Misuse(msg)
         self._by = exact_col(by)
 
@@ -183,9 +186,6 @@ class _Delta:
         cells = self._by.to_physical()
         taken = cells <= high if low is None else (cells > low) & (cells <= high)
         return self._frame.filter(taken)
-
-
-_SOURCES = dict.fromkeys(("duckdb", "postgresql", "sqlite"), _Database) | {"delta": _Delta}
 
 
 def frame_of(table: OpenedBatch, only: Container[str] | None = None) -> pl.LazyFrame:

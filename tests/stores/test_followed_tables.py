@@ -1,9 +1,8 @@
-"""A feed that follows a Delta table: each version's new rows are a batch, once."""
+"""A feed that follows a table of a lake: each version's new rows are a batch, once."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -11,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from deltalake import DeltaTable, write_deltalake
 from feeds import rows
 from kept_feeds import keys_of_rows
-from killed_process import score_and_die
+from killed_process import follow_and_die, score_and_die
 
 from signature_gate.expectations.errors import GateError, Misuse
 from signature_gate.tasks.feed.feed import Feed
@@ -25,55 +23,49 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from growing_tables import Growing
+
     MakeFeed = Callable[..., Feed]
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
-    """A table to which rows are appended."""
-    return tmp_path / "flights"
-
-
-def append(table: Path, *keys: str) -> None:
-    """Add rows with these keys."""
-    write_deltalake(table, rows(len(keys), key=list(keys)).to_arrow(), mode="append")
-
-
-def test_each_version_is_a_batch(make_feed: MakeFeed, line: str, table: Path) -> None:
+def test_each_version_is_a_batch(make_feed: MakeFeed, line: str, flights: Growing) -> None:
     """What is appended between two runs is scored by the second, and nothing twice."""
-    feed = make_feed(follow=f"delta://{table}")
-    append(table, "a", "b")
-    append(table, "c")
+    feed = make_feed(follow=flights.follow)
+    flights.append("a", "b")
+    flights.append("c")
 
     first = score_feed(feed)
-    append(table, "d")
+    flights.append("d")
     second, third = score_feed(feed), score_feed(feed)
 
     names = [receipt.batch.name for receipt in (*first.receipts, *second.receipts)]
-    assert names == [f"flights-v{n:08d}.parquet" for n in range(3)]
+    assert names == flights.batches()
     assert third.receipts == ()
     assert keys_of_rows(feed)[0] == Counter("abcd")
 
 
-def test_what_was_there_before_can_be_left_out(make_feed: MakeFeed, line: str, table: Path) -> None:
-    """``@0`` begins after the first version."""
-    append(table, "a")
-    append(table, "b")
+def test_what_was_there_before_can_be_left_out(
+    make_feed: MakeFeed, line: str, flights: Growing
+) -> None:
+    """``@VERSION`` begins after one."""
+    flights.append("a")
+    first = flights.version()
+    flights.append("b")
 
-    score_feed(feed := make_feed(follow=f"delta://{table}@0"))
+    score_feed(feed := make_feed(follow=f"{flights.follow}@{first}"))
 
     assert keys_of_rows(feed)[0] == Counter("b")
 
 
 def test_files_that_were_put_together_are_no_new_rows(
-    make_feed: MakeFeed, line: str, table: Path
+    make_feed: MakeFeed, line: str, flights: Growing
 ) -> None:
     """A compaction changes no row, and is passed over without a word."""
-    feed = make_feed(follow=f"delta://{table}")
-    append(table, "a")
-    append(table, "b")
-    DeltaTable(table).optimize.compact()
-    append(table, "c")
+    feed = make_feed(follow=flights.follow)
+    flights.append("a")
+    flights.append("b")
+    flights.compact()
+    flights.append("c")
 
     summary = score_feed(feed)
 
@@ -82,47 +74,45 @@ def test_files_that_were_put_together_are_no_new_rows(
 
 
 def test_rows_that_were_rewritten_are_told_and_not_scored_again(
-    make_feed: MakeFeed, line: str, table: Path
+    make_feed: MakeFeed, line: str, flights: Growing
 ) -> None:
     """Deleted and updated rows: the version is named, and later ones go on."""
-    feed = make_feed(follow=f"delta://{table}")
-    append(table, "a", "b")
+    feed = make_feed(follow=flights.follow)
+    flights.append("a", "b")
     score_feed(feed)
-    DeltaTable(table).delete("key = 'a'")
-    append(table, "c")
+    flights.delete("a")
+    flights.append("c")
 
     summary = score_feed(feed)
 
-    assert [(left.batch, left.why) for left in summary.left] == [
-        ("flights-v00000001.parquet", "skipped")
-    ]
+    assert [(left.batch, left.why) for left in summary.left] == [(flights.batches()[1], "skipped")]
     assert "deleted or rewrote rows" in summary.left[0].detail
     assert keys_of_rows(feed)[0] == Counter("abc")
 
 
 @pytest.mark.parametrize("point", ["claimed", "staged", "committed"])
 def test_a_worker_that_dies_over_a_version_doubles_nothing(
-    make_feed: MakeFeed, line: str, table: Path, point: str
+    make_feed: MakeFeed, line: str, flights: Growing, point: str
 ) -> None:
     """Whoever comes next finishes it, and follows on."""
-    feed = make_feed(follow=f"delta://{table}", archive=True)
-    append(table, "a")
-    append(table, "b")
+    feed = make_feed(follow=flights.follow, archive=True)
+    flights.append("a")
+    flights.append("b")
 
     assert score_and_die(feed, point) == -9
-    append(table, "c")
+    flights.append("c")
     score_feed(feed)
 
     assert keys_of_rows(feed)[0] == Counter("abc")
 
 
 def test_of_many_that_follow_at_once_each_version_comes_once_and_whole(
-    make_feed: MakeFeed, line: str, table: Path
+    make_feed: MakeFeed, line: str, flights: Growing
 ) -> None:
     """None writes into a file that another has published."""
-    feed, together = make_feed(follow=f"delta://{table}"), Barrier(8)
+    feed, together = make_feed(follow=flights.follow), Barrier(8)
     for n in range(4):
-        append(table, *(f"{n}-{row}" for row in range(500)))
+        flights.append(*(f"{n}-{row}" for row in range(500)))
 
     def follow(_: int) -> None:
         together.wait()
@@ -138,11 +128,11 @@ def test_of_many_that_follow_at_once_each_version_comes_once_and_whole(
 
 
 def test_a_version_that_is_delivered_again_is_the_same_batch(
-    make_feed: MakeFeed, line: str, table: Path
+    make_feed: MakeFeed, line: str, flights: Growing
 ) -> None:
     """Whose worker died before it noted how far it had come."""
-    feed = make_feed(follow=f"delta://{table}", archive=True)
-    append(table, "a", "b")
+    feed = make_feed(follow=flights.follow, archive=True)
+    flights.append("a", "b")
     score_feed(feed)
     (feed.receipts / ".followed.json").unlink()
 
@@ -153,12 +143,12 @@ def test_a_version_that_is_delivered_again_is_the_same_batch(
 
 
 def test_a_version_whose_files_are_gone_is_an_error(
-    make_feed: MakeFeed, line: str, table: Path
+    make_feed: MakeFeed, line: str, flights: Growing
 ) -> None:
     """As after a vacuum: nothing is delivered in part, and nothing is followed past it."""
-    feed = make_feed(follow=f"delta://{table}")
-    write_deltalake(table, rows(4, n=[1, 1, 2, 2]).to_arrow(), partition_by=["n"])
-    gone = next(table.glob("n=1/*.parquet"))
+    feed = make_feed(follow=flights.follow)
+    flights.append(*"abcd", n=[1, 1, 2, 2])
+    gone = flights.files()[0]
     content = gone.read_bytes()
     gone.unlink()
 
@@ -167,13 +157,30 @@ def test_a_version_whose_files_are_gone_is_an_error(
     gone.write_bytes(content)
     score_feed(feed)
 
-    assert keys_of_rows(feed)[0] == Counter(["k0", "k1", "k2", "k3"])
+    assert keys_of_rows(feed)[0] == Counter("abcd")
 
 
-def test_partitioned_rows_have_all_columns(make_feed: MakeFeed, line: str, table: Path) -> None:
+def test_killed_before_it_is_noted_a_version_comes_once(
+    make_feed: MakeFeed, line: str, flights: Growing
+) -> None:
+    """It lies in the inbox already: the next one writes the same bytes, and follows on."""
+    feed = make_feed(follow=flights.follow, archive=True)
+    flights.append("a", "b")
+    flights.append("c")
+
+    assert follow_and_die(feed) == -9
+    assert [path.name for path in feed.inbox.glob("*.parquet")] == flights.batches()[:1]
+    score_feed(feed)
+
+    assert keys_of_rows(feed)[0] == Counter("abc")
+
+
+def test_partitioned_rows_have_all_columns(
+    make_feed: MakeFeed, line: str, flights: Growing
+) -> None:
     """Values that only the log has are written into the batch too."""
-    feed = make_feed(follow=f"delta://{table}")
-    write_deltalake(table, rows(4, n=[1, 1, 2, 2]).to_arrow(), partition_by=["n"])
+    feed = make_feed(follow=flights.follow)
+    flights.append(*"abcd", n=[1, 1, 2, 2])
 
     [receipt] = score_feed(feed).receipts
 
@@ -181,19 +188,22 @@ def test_partitioned_rows_have_all_columns(make_feed: MakeFeed, line: str, table
     assert receipt.rows_in == 4
 
 
-def test_what_cannot_be_followed_is_refused_by_name(make_feed: MakeFeed, line: str) -> None:
+@pytest.mark.parametrize("follow", ["s3://bucket/table", "iceberg://lake", "iceberg://lake/t"])
+def test_what_cannot_be_followed_is_refused_by_name(
+    make_feed: MakeFeed, line: str, follow: str
+) -> None:
     """The error says how a table is named."""
     with pytest.raises(Misuse, match="is no delta://PATH"):
-        score_feed(make_feed(follow="s3://bucket/table"))
+        score_feed(make_feed(follow=follow))
 
 
 def test_a_file_of_the_same_name_is_not_overwritten(
-    make_feed: MakeFeed, line: str, table: Path
+    make_feed: MakeFeed, line: str, flights: Growing
 ) -> None:
     """It may be somebody's batch: the error names it, and nothing is followed past it."""
-    feed = make_feed(follow=f"delta://{table}")
-    append(table, "a")
-    theirs = feed.inbox / "flights-v00000000.parquet"
+    feed = make_feed(follow=flights.follow)
+    flights.append("a")
+    theirs = feed.inbox / flights.batches()[0]
     rows(2).write_parquet(theirs)
 
     with pytest.raises(Misuse, match="with other rows"):
@@ -205,19 +215,19 @@ def test_a_file_of_the_same_name_is_not_overwritten(
 
 
 def test_a_table_that_is_not_there_or_another_one_is_told(
-    make_feed: MakeFeed, line: str, table: Path
+    make_feed: MakeFeed, line: str, flights: Growing
 ) -> None:
     """No traceback of the client's, and no silence where a table was made anew."""
-    feed = make_feed(follow=f"delta://{table}")
-    with pytest.raises(Misuse, match="no Delta table at"):
+    feed = make_feed(follow=flights.follow)
+    with pytest.raises(Misuse, match=r"no (Delta )?table"):
         score_feed(feed)
-    append(table, "a")
-    append(table, "b")
+    flights.append("a")
+    flights.append("b")
     score_feed(feed)
-    shutil.rmtree(table)
-    append(table, "c")
+    flights.make_anew()
+    flights.append("c")
 
-    with pytest.raises(Misuse, match="at version 0, and was followed to 1"):
+    with pytest.raises(Misuse, match="is another table"):
         score_feed(feed)
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from pyiceberg.catalog.sql import SqlCatalog
+
     MakeFeed = Callable[..., Feed]
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -38,11 +40,13 @@ _EACH = settings(max_examples=25, suppress_health_check=[HealthCheck.function_sc
 class Source:
     """A table with a column that grows, by hours from the start."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
-        """Lie in a folder, or on the server; nothing is there yet."""
-        self.kind, self.folder = kind, folder
+    def __init__(self, kind: str, folder: Path, lake: SqlCatalog | None = None) -> None:
+        """Lie in a folder, on the server or in the lake; nothing is there yet."""
+        self.kind, self.folder, self.lake = kind, folder, lake
+        self.name = "sales.t" if lake else "t"
         self.place = {
             "delta": f"delta://{folder}/t?by=",
+            "iceberg": "iceberg://lake/sales.t?by=",
             "duckdb": f"duckdb:///{folder}/t.duckdb?table=t&by=",
             "postgresql": "postgresql:///postgres?table=t&by=",
             "sqlite": f"sqlite:///{folder}/t.db?table=t&by=",
@@ -56,6 +60,9 @@ class Source:
         """Append rows that have the column."""
         if self.kind == "delta":
             write_deltalake(self.folder / "t", frame.to_arrow(), mode="append")
+        elif self.lake:
+            typed = frame.cast({pl.Null: pl.Int64}).to_arrow()
+            self.lake.create_table_if_not_exists("sales.t", typed.schema).append(typed)
         elif self.kind == "duckdb":
             with duckdb.connect(f"{self.folder}/t.duckdb") as database:
                 database.register("new", frame.to_arrow())
@@ -93,14 +100,15 @@ def pg_server() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=["delta", "duckdb", "postgresql", "sqlite"])
+@pytest.fixture(params=["delta", "iceberg", "duckdb", "postgresql", "sqlite"])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
     """A table of each kind."""
     if request.param == "postgresql":
         request.getfixturevalue("pg_server")
         with psycopg.connect("dbname=postgres") as server:
             server.execute("drop table if exists t")
-    return Source(request.param, tmp_path)
+    lake = request.getfixturevalue("lake") if request.param == "iceberg" else None
+    return Source(request.param, tmp_path, lake)
 
 
 def delivered(feed: Feed) -> list[str]:
@@ -125,7 +133,11 @@ def test_rows_above_the_last_mark_are_a_batch(make_feed: MakeFeed, source: Sourc
 
     assert first == again == []
     assert delivered(feed) == ["ab", "cde"]
-    assert [name[:11] for name in names(feed)] == ["t-00000000-", "t-00000001-"]
+    numbers = [name.partition("_to_")[0].split("-") for name in names(feed)]
+    assert [number[:2] for number in numbers] == [
+        [source.name, "00000000"],
+        [source.name, "00000001"],
+    ]
     assert "2026-01-01" in names(feed)[1]
 
 
@@ -305,7 +317,7 @@ def test_no_value_is_in_a_name_under_redact(make_feed: MakeFeed, source: Source)
     source.add(a=1)
     deliver_versions(feed)
 
-    assert names(feed) == ["t-00000000.parquet"]
+    assert names(feed) == [f"{source.name}-00000000.parquet"]
 
 
 def test_a_column_that_is_not_there_is_refused(make_feed: MakeFeed, source: Source) -> None:
@@ -319,7 +331,7 @@ def test_a_column_that_is_not_there_is_refused(make_feed: MakeFeed, source: Sour
 
 @pytest.mark.parametrize(
     "follow",
-    ["iceberg://c/n.t?by=at", "sqlite:///t.db?by=at", "postgresql://u:s3@h/d?table=t&by=a"],
+    ["iceberg://c/t?by=at", "sqlite:///t.db?by=at", "postgresql://u:s3@h/d?table=t&by=a"],
 )
 def test_what_cannot_be_followed_by_a_column_is_refused(make_feed: MakeFeed, follow: str) -> None:
     """The error has the forms, and no password."""

@@ -522,7 +522,10 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         Fault(
             "A worker dies over a version of a followed table",
             "The next one finishes it, and follows on.",
-            ("test_a_worker_that_dies_over_a_version_doubles_nothing",),
+            (
+                "test_a_worker_that_dies_over_a_version_doubles_nothing",
+                "test_killed_before_it_is_noted_a_version_comes_once",
+            ),
         ),
         Fault(
             "A worker dies over the rows above a mark of a followed table",
@@ -553,7 +556,27 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         Fault(
             "Rows of a followed table are rewritten or deleted",
             "The version is named, and no row is scored again.",
-            ("test_rows_that_were_rewritten_are_told_and_not_scored_again",),
+            (
+                "test_rows_that_were_rewritten_are_told_and_not_scored_again",
+                "test_rows_deleted_by_position_are_told",
+            ),
+        ),
+        Fault(
+            "Snapshots of a followed Iceberg table expire before a run saw them",
+            "They are told, and later ones go on.",
+            (
+                "test_snapshots_that_expired_unseen_are_told_once",
+                "test_each_appended_row_comes_once_or_is_told",
+            ),
+        ),
+        Fault(
+            "A followed table is rolled back, or made anew under its name",
+            "It is refused, with what to do; nothing is delivered meanwhile.",
+            (
+                "test_a_table_that_was_rolled_back_is_refused",
+                "test_a_table_of_the_same_snapshots_is_another_one",
+                "test_a_table_that_is_not_there_or_another_one_is_told",
+            ),
         ),
         Fault(
             "A data file of a table is gone, or is another one",

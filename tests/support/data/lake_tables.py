@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -13,8 +14,8 @@ from pyroaring import BitMap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
+    from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
 
     from signature_gate.expectations.judge.result import CheckResult
@@ -122,8 +123,31 @@ def delete_rows(
     )
 
 
-def commit_file(table: Table, path: Path, rows: pa.Table, content: str = "DATA") -> None:
-    """Write a file, and commit it to the partition of the first file that the table has."""
+def compact(table: Table, path: Path) -> None:
+    """Write the rows of all files into one instead, as other engines do and pyiceberg does not."""
+    from pyiceberg.io.pyarrow import schema_to_pyarrow
+
+    files = [task.file for task in table.refresh().scan().plan_files()]
+    rows = table.scan().to_arrow().cast(schema_to_pyarrow(table.schema()))
+    commit_file(table, path, rows, instead_of=files)
+    place = table.metadata_location.removeprefix("file://")
+    metadata = json.loads(Path(place).read_text())
+    metadata["snapshots"][-1]["summary"]["operation"] = "replace"
+    Path(place).write_text(json.dumps(metadata))
+    table.refresh()
+
+
+def commit_file(
+    table: Table,
+    path: Path,
+    rows: pa.Table,
+    content: str = "DATA",
+    instead_of: Sequence[DataFile] | None = None,
+) -> None:
+    """Write a file, and commit it to the partition of the first file that the table has.
+
+    With a list of others, even an empty one, the snapshot overwrites these.
+    """
     from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 
     pq.write_table(rows, path)
@@ -145,8 +169,12 @@ def commit_file(table: Table, path: Path, rows: pa.Table, content: str = "DATA")
         sort_order_id=None,
     )
     committed.spec_id = table.spec().spec_id
-    with table.transaction() as transaction, transaction.update_snapshot().fast_append() as update:
-        update.append_data_file(committed)
+    with table.transaction() as transaction:
+        kinds = transaction.update_snapshot()
+        with kinds.fast_append() if instead_of is None else kinds.overwrite() as update:
+            update.append_data_file(committed)
+            for file in instead_of or ():
+                update.delete_data_file(file)
 
 
 def _id(number: bytes) -> dict[bytes, bytes]:

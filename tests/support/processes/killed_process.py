@@ -89,6 +89,22 @@ def _work(feed: str, point: str, times: int, environment: dict[str, str]) -> Non
     score_feed(Feed.model_validate_json(feed))
 
 
+def follow_and_die(feed: Feed) -> int | None:
+    """Follow a table in another process, which is killed before it notes how far it has come."""
+    worker = _start(_follow, feed.model_dump_json(), dict(os.environ))
+    worker.join(120)
+    return worker.exitcode
+
+
+def _follow(feed: str, environment: dict[str, str]) -> None:
+    from signature_gate.tasks.feed.feed import Feed
+    from signature_gate.tasks.stores import followed
+
+    os.environ.update(environment)
+    followed.atomic_write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # pyright: ignore[reportAttributeAccessIssue]
+    followed.deliver_versions(Feed.model_validate_json(feed))
+
+
 def hold_claim(feed: Feed, batch: str, holding: Path) -> BaseProcess:
     """Claim a batch in another process, which creates a file once it has the claim, then sleeps."""
     return _start(_hold, feed.model_dump_json(), batch, str(holding))
