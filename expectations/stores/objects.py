@@ -30,7 +30,7 @@ _DELETES_IF_UNCHANGED = ("s3", "az")
 _SIGNED_FOR = timedelta(minutes=5)
 _PIECE = 8 << 20  # bytes
 _LONGEST = 400
-_STEP = re.compile(r"\s*\x1b\[31m↳\x1b\[0m\s*")  # between the parts of an error of Delta's client
+_STEP = re.compile(r"\s*\x1b\[31m↳\x1b\[0m\s*")
 _FAILED, _GONE, _CHANGED, _NO_ANSWER = 400, 404, 412, 503
 
 
@@ -53,6 +53,11 @@ class Found(NamedTuple):
 def is_object_url(text: str) -> bool:
     """Tell whether a text is the URL of a bucket or of something in it."""
     return text.partition("://")[0] in STORES and "://" in text
+
+
+def in_one_line(text: str) -> str:
+    """Join what Delta's client says step by step, with an arrow in colour before each."""
+    return _STEP.sub(": ", text.strip())
 
 
 class ObjectStore:
@@ -178,7 +183,7 @@ class ObjectStore:
 
     def failed(self, key: str, text: str) -> StoreUnavailable:
         """Say what another client was told."""
-        return StoreUnavailable(_said(self.url, key, _STEP.sub(": ", text)))
+        return StoreUnavailable(_said(self.url, key, in_one_line(text)))
 
     @contextmanager
     def _errors(self, key: str, *passed: type[Exception]) -> Generator[None]:

@@ -8,15 +8,21 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import AfterValidator
 
+from .objects import is_object_url
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 _OTHERS = (
-    "write delta://FOLDER, iceberg://CATALOG/NAMESPACE.TABLE, or duckdb:///FILE or "
-    "postgresql://HOST/DATABASE with the option table=NAME; other databases are not written to"
+    "write delta://FOLDER, delta://s3://BUCKET/FOLDER, iceberg://CATALOG/NAMESPACE.TABLE, or "
+    "duckdb:///FILE or postgresql://HOST/DATABASE with the option table=NAME; "
+    "other databases are not written to"
 )
 _FILES = ("duckdb", "sqlite")
-_NO_SECRETS = "leave the password to PGPASSWORD or ~/.pgpass: a feed's file is no place for it"
+_NO_SECRETS = (
+    "leave the password to PGPASSWORD or ~/.pgpass, and keys of a store to the environment: "
+    "a feed's file is no place for them"
+)
 
 
 class ScoredTable(NamedTuple):
@@ -24,7 +30,7 @@ class ScoredTable(NamedTuple):
 
     Attributes:
         scheme: ``delta``, ``iceberg``, ``duckdb`` or ``postgresql``; ``sqlite`` is only followed.
-        place: The folder, the catalog, the file, or the URL of the server's database.
+        place: The folder or its URL, the catalog, the file, or the URL of the server's database.
         name: The table's name, with or without a schema; empty for Delta.
         by: The column by which its rows are followed.
     """
@@ -68,6 +74,10 @@ def parse_table(url: str) -> ScoredTable:
     place, _, query = rest.partition("?")
     options = dict(parse_qsl(query))
     name, by = options.pop("table", ""), options.pop("by", "")
+    if scheme == "delta" and is_object_url(place):
+        if options or "@" in place.split("/")[2]:
+            raise ValueError(_NO_SECRETS)
+        return ScoredTable(scheme, place.rstrip("/"), "", by)
     if ":" in rest.rpartition("@")[0] or any("password" in option for option in options):
         raise ValueError(_NO_SECRETS)
     if scheme == "postgresql" and name:
@@ -75,7 +85,7 @@ def parse_table(url: str) -> ScoredTable:
         return ScoredTable(scheme, f"{scheme}://{place}{more}", name, by)
     if scheme in _FILES and name and len(place) > 1 and place.startswith("/"):
         return ScoredTable(scheme, place.removeprefix("/"), name, by)
-    if scheme == "delta" and rest:
+    if scheme == "delta" and rest and "://" not in rest:
         return ScoredTable(scheme, place if by else rest, "", by)
     catalog, _, table = (place if by else rest).partition("/")
     if scheme == "iceberg" and catalog and "." in table.strip("."):
@@ -86,7 +96,7 @@ def parse_table(url: str) -> ScoredTable:
 def resolved_table(url: str, base: Path) -> str:
     """Count a relative path from a folder."""
     table = parse_table(url)
-    on_disk = table.scheme in ("delta", *_FILES)
+    on_disk = table.scheme in ("delta", *_FILES) and not is_object_url(table.place)
     return table._replace(place=str(base / table.place)).url if on_disk else url
 
 

@@ -91,8 +91,8 @@ class Feed(BaseModel):
     scored_table: TableUrl | None = Field(
         None,
         description="A table to which predictions are appended too, each batch once: "
-        "`delta://FOLDER`, `iceberg://CATALOG/NAMESPACE.TABLE`, `duckdb:///FILE?table=NAME`, "
-        "`postgresql://HOST/DATABASE?table=NAME`.",
+        "`delta://FOLDER`, `delta://s3://BUCKET/FOLDER`, `iceberg://CATALOG/NAMESPACE.TABLE`, "
+        "`duckdb:///FILE?table=NAME`, `postgresql://HOST/DATABASE?table=NAME`.",
     )
     rejected_table: TableUrl | None = Field(
         None,

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from ...expectations.errors import GateError, TableUnavailable, needs_extra
 from ...expectations.escaping import visible
+from ...expectations.stores.objects import in_one_line, is_object_url
 from ...expectations.stores.scored_table import ScoredTable, parse_table
 from .atomic import flush
 from .iceberg_append import to_iceberg
@@ -81,7 +82,7 @@ def _told(table: ScoredTable, act: Callable[[], Any], *, redact: bool) -> Any:
     words = (
         "its words are withheld by policy redact"
         if redact
-        else str(failed).strip().partition("\n")[0]
+        else in_one_line(str(failed)).partition("\n")[0]
     )
     named = f"table {table.name} of {table.place}" if table.name else f"table {table.place}"
     msg = f"{named} takes no rows: {words}. Mend it; the next run appends them."
@@ -153,10 +154,12 @@ def _to_delta(table: ScoredTable, appended: Appended) -> bool:
     with appended.rows() as rows:
         DeltaTable.create(table.place, rows.schema, mode="ignore")
     note = CommitProperties(app_transactions=[Transaction(appended.key, 1)])
+    on_disk = None if is_object_url(table.place) else Path(table.place)
     for _ in range(_RACES):
         delta = DeltaTable(table.place)
         if delta.transaction_version(appended.key) is not None:
-            os.sync()  # its worker may have died before it flushed
+            if on_disk:
+                os.sync()  # its worker may have died before it flushed
             return False
         like: Any = pa.schema(cast("Any", delta.schema().to_arrow()))
         with appended.rows(like) as rows:
@@ -168,7 +171,8 @@ def _to_delta(table: ScoredTable, appended: Appended) -> bool:
                 )
             except CommitFailedError:
                 continue
-        _flush_commit(Path(table.place), delta.version())
+        if on_disk:
+            _flush_commit(on_disk, delta.version())
         appended.passed("rows committed")
         return True
     msg = f"{_RACES} others wrote first"

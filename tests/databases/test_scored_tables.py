@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -20,11 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
+from faulty_proxy import faulty
 from feeds import deliver, gaps, rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from killed_process import score_and_die
 from lakes import lake  # noqa: F401 - a fixture
+from live_object_store import SECRET
 from live_postgres import postgres
 from psycopg.rows import dict_row
 from pyiceberg.utils.config import Config
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
 
     MakeFeed = Callable[..., Feed]
 
-KINDS = ("delta", "duckdb", "iceberg", "postgresql")
+KINDS = ("delta", "delta in a bucket", "duckdb", "iceberg", "postgresql")
 SPLIT = {"on_mismatch": "split", "max_rejected": 0.9}
 _EACH = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -114,6 +117,8 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Table:
     if request.param == "iceberg":
         request.getfixturevalue("lake")
         return Table("iceberg://lake/sales.scores")
+    if request.param == "delta in a bucket":
+        return Table(f"delta://{request.getfixturevalue('bucket')}/lake/scores")
     if request.param == "delta":
         return Table(f"delta://{tmp_path}/scores")
     return Table(f"duckdb:///{tmp_path}/scores.duckdb?table=scores")
@@ -223,7 +228,7 @@ def test_killed_at_any_write_each_row_is_there_once(
     assert list(feed.staging.iterdir()) == list(feed.claims.iterdir()) == []
 
 
-@pytest.mark.parametrize("table", ["delta", "duckdb"], indirect=True)
+@pytest.mark.parametrize("table", ["delta", "delta in a bucket", "duckdb"], indirect=True)
 @pytest.mark.parametrize("point", TABLE_CHECKPOINTS)
 def test_killed_between_two_tables_each_row_is_there_once(
     make_feed: MakeFeed, line: str, table: Table, point: str
@@ -418,6 +423,51 @@ table_appends.append_once({table.url!r}, rows)
     assert table.keys == [("before", "z"), *(("k", key) for key in "abcdef")]
 
 
+@pytest.mark.parametrize("kind", ["lost", "reset"])
+def test_a_spoilt_answer_of_a_store_doubles_and_loses_nothing(
+    bucket: str, s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Around the commit, which may be done though its answer says that it is not."""
+    file = _file(tmp_path, "x", "y")
+    for first in range(20, 24):
+        table = Table(f"delta://{bucket}/{first}/scores")
+        with monkeypatch.context() as patch, faulty(s3, kind, first, first) as (address, faults):
+            patch.setenv("AWS_ENDPOINT_URL", address)
+            with suppress(TableUnavailable):
+                append_once(table.url, _appended(file, "k"))
+        append_once(table.url, _appended(file, "k"))
+
+        assert faults.seen >= first
+        assert table.keys == [("k", "x"), ("k", "y")]
+
+
+def test_a_store_that_denies_access_holds_the_rows_back_without_a_secret(
+    bucket: str, s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is a line of the client's own words, none of its colours, and no key."""
+    with faulty(s3, "denied", 1, 10**6) as (address, _):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        with pytest.raises(TableUnavailable, match="403 Forbidden") as error:
+            append_once(f"delta://{bucket}/scores", _appended(_file(tmp_path, "x"), "k"))
+
+    assert SECRET not in str(error.value)
+    assert "\x1b" not in str(error.value)
+
+
+def test_rows_are_never_committed_without_a_condition(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where the environment forbids conditional puts, and allows unsafe renames."""
+    table = Table(f"delta://{bucket}/scores")
+    append_once(table.url, _appended(_file(tmp_path, "x"), "before"))
+    monkeypatch.setenv("AWS_CONDITIONAL_PUT", "disabled")
+    monkeypatch.setenv("AWS_S3_ALLOW_UNSAFE_RENAME", "true")
+
+    with pytest.raises(TableUnavailable, match="conditional put is disabled"):
+        append_once(table.url, _appended(_file(tmp_path, "y"), "k"))
+    assert table.keys == [("before", "x")]
+
+
 def test_two_tables_of_a_database_have_notes_of_their_own(tmp_path: Path) -> None:
     """The same batch of two feeds of one name goes into both tables."""
     file = _file(tmp_path, "x")
@@ -533,6 +583,7 @@ def test_a_relative_path_counts_from_the_file(tmp_path: Path) -> None:
         "delta://scores": f"delta://{tmp_path}/scores",
         "duckdb:///s.duckdb?table=t": f"duckdb:///{tmp_path}/s.duckdb?table=t",
         "delta:///data/scores": "delta:///data/scores",
+        "delta://s3://lake/scores": "delta://s3://lake/scores",
         "postgresql:///x?sslmode=require&table=a.b": "postgresql:///x?sslmode=require&table=a.b",
     }
     for url, resolved in urls.items():
@@ -559,6 +610,9 @@ def test_one_table_for_both_is_refused() -> None:
         ("duckdb:///?table=t", "duckdb:///FILE"),
         ("delta://", "delta://FOLDER"),
         ("scores", "delta://FOLDER"),
+        ("delta://hdfs://host/scores", "delta://s3://BUCKET/FOLDER"),
+        ("delta://s3://key:s3cret@bucket/scores", "keys of a store to the environment"),
+        ("delta://s3://bucket/scores?X-Amz-Signature=s3cret", "keys of a store"),
         ("postgresql://me:s3cret@host/x?table=t", "leave the password to PGPASSWORD"),
         ("postgresql://host/x?password=s3cret&table=t", "leave the password to PGPASSWORD"),
     ],

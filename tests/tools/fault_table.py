@@ -596,6 +596,27 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             ),
         ),
         Fault(
+            "A data file of a table in a store is replaced or deleted after the verdict",
+            "It was pinned when the table was opened: no row of another one is handed over.",
+            ("test_a_file_that_is_gone_or_another_one_after_the_verdict_is_told",),
+        ),
+        Fault(
+            "The store of a table fails or denies at any request of a check",
+            "That is an error of the store's, never a verdict.",
+            (
+                "test_a_store_that_fails_at_any_request_is_no_verdict",
+                "test_a_store_that_fails_after_the_verdict_is_told_as_such",
+            ),
+        ),
+        Fault(
+            "The store's answer to an append is lost, or cut off",
+            "The commit was made under a condition, with a note: it is found, or made once.",
+            (
+                "test_a_spoilt_answer_of_a_store_doubles_and_loses_nothing",
+                "test_rows_are_never_committed_without_a_condition",
+            ),
+        ),
+        Fault(
             "Statistics of a table's log lie",
             "The batch is not as it was judged: no row is handed over.",
             ("test_a_log_that_lies_is_found_out_before_a_row_is_handed_over",),
