@@ -13,7 +13,7 @@ Kind = Literal["number", "truth", "time", "text", "other"]
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 # More distinct values are no domain; and fewer sightings of one leave a domain open.
 MOST_CODES = 100
-_OFTEN = 5
+_OFTEN, _ENOUGH = 5, 50
 
 
 class Spread(NamedTuple):
@@ -90,9 +90,10 @@ class ColumnValues(BaseModel):
 
         The mass of unseen values is about the share of values that were seen once: I. J. Good,
         "The population frequencies of species", Biometrika 40 (1953). Here it must be nothing, and
-        even the rarest value must have been seen five times.
+        even the rarest of fifty values must have been seen five times.
         """
-        return bool(self.codes) and min(self.codes.values()) >= _OFTEN
+        seen = self.codes.values()
+        return sum(seen) >= _ENOUGH and min(seen) >= _OFTEN
 
     def quantile(self, level: float) -> float:
         """Return the value at one of ``LEVELS``."""

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 META = "signature_gate"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Beyond the largest value there is room for what one row in ten million has, if the tail goes on as
-# it did from a quantile to the largest, and at least a quarter of the range. Points in time may go
-# on for ten years, or for three times their range; numbers that grow to ten times the largest.
-_RAREST, _ROOM = math.log(1e7), 0.25
+# it did from a quantile to the largest, and at least a quarter of the range, or of fewer than 256
+# rows, which have no tail, 64 times the range over the rows. Points in time may go on for ten
+# years, or for three times their range; numbers that grow to ten times the largest.
+_RAREST, _ROOM, _FEW = math.log(1e7), 0.25, 64
 # For so many rows: the share of them in the tail, and by how much it may be carried on at most.
 _TAILS = ((1_000, 0.01, 4.0), (200, 0.05, 4.0), (0, 0.25, 2.0))
 _YEARS, _RANGES, _TIMES = 10 * 365.25 * 86_400, 3.0, 9.0
@@ -71,12 +72,12 @@ def bounds(column: ColumnValues) -> tuple[float, float] | None:
     span = high - low or abs(high)
     if column.kind == "time":
         return low - max(span, _YEARS), high + max(_RANGES * span, _YEARS)
-    room = _ROOM * span
     middle, unit = column.quantile(0.5), column.width or span
     if not unit:
         return None
 
     rows = column.rows - column.nulls
+    room = max(_ROOM, _FEW / rows) * span
     share, most_tail = next(tail for fewest, *tail in _TAILS if rows >= fewest)
     seen = math.log(max(rows * share, math.e))
     tail = min(max((_RAREST + math.log(share)) / seen - 1, _ROOM), most_tail)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .column_values import Kind
 
 _FEWEST_ROWS = 20
+# Blocks of which the others tell what one of them would have of codes that were never seen.
+_FEWEST_ELSEWHERE = 4
 BLOCK_ROWS = 1_000
 # A value that stands apart from all others by so many times their range, and is not rare.
 _APART = 3
@@ -110,8 +112,9 @@ class Learner:
         for name, counts in self._codes.items():
             codes = _counted(sample[name]) if self._blocks.thinned else counts
             for block, found in zip(blocks, measured, strict=True):
-                if "unseen" in found.get(name, {}):
-                    found[name]["unseen"] = _seen_nowhere_else(block[name], codes)
+                seen = found.get(name, {})
+                if seen.pop("unseen", None) and len(blocks) >= _FEWEST_ELSEWHERE:
+                    seen["unseen"] = _seen_nowhere_else(block[name], codes)
         spreads = _spreads(measured)
         return ValueProfile(
             rows=self._rows,

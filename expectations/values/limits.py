@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .blocks import FEWEST_BLOCKS
 from .scales import angle, scale_of
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 _NORMAL = NormalDist()
 # Degrees of freedom of what is as good as known.
 _KNOWN = 1e6
-# So many times as far as the farthest block, and as the largest step between blocks: what varies
-# with heavy tails is not of normal shape.
+# So many times as far as the farthest block, the more the fewer there are, and as the largest step
+# between blocks: what varies with heavy tails is not of normal shape.
 _BEYOND, _STRIDE = 2.5, 1.5
 # Batches before one by which it is predicted, and the fewest that predict anything.
 RECENT, FEWEST = 5, 3
@@ -171,8 +172,9 @@ def learned_band(known: Known, rows: int, level: float) -> Band:
     sampling = _sampling(name, rows) + _sampling(name, profile.rows)
     found = _together(between, sampling, profile.blocks - 1)
     reach = student(level, found.freedom) * found.deviation
-    down = max(reach, _BEYOND * math.sqrt(clustered) * (spread.mean - spread.low))
-    up = max(reach, _BEYOND * math.sqrt(clustered) * (spread.high - spread.mean))
+    beyond = _BEYOND * max(1.0, FEWEST_BLOCKS / profile.blocks) * math.sqrt(clustered)
+    down = max(reach, beyond * (spread.mean - spread.low))
+    up = max(reach, beyond * (spread.high - spread.mean))
     return _band(known, rows, spread.mean, (down, up), found)
 
 

@@ -96,6 +96,30 @@ def test_quantiles_that_jump_between_whole_numbers_are_no_news() -> None:
     assert told(few.sample(fraction=1, shuffle=True, seed=1), batch) == []
 
 
+def test_where_few_rows_were_learned_from_others_like_them_are_rarely_told(
+    rng: np.random.Generator,
+) -> None:
+    """A dozen rows show no tail, no rare code and no closed domain; a thousandfold value is told.
+
+    Of 60 batches two are told at most, though what each was learned from has no more rows.
+    """
+
+    def drawn(rows: int) -> pl.DataFrame:
+        codes = rng.choice(["x", "y", "z"], rows, p=[0.6, 0.38, 0.02])
+        years = rng.integers(2000, 2017, rows).astype(str)
+        return pl.DataFrame({"a": rng.lognormal(size=rows), "code": codes, "year": years})
+
+    alarms, found = 0, 0
+    for rows in (12, 25, 40) * 20:
+        learned, like, other = drawn(rows), drawn(rows), drawn(rows)
+        alarms += bool(told(learned, like))
+        faulty = told(learned, other.with_columns(pl.col("a") * 1_000))
+        found += any(v.column == "a" for v in faulty)
+
+    assert alarms <= 2
+    assert found >= 57
+
+
 def test_bounds_of_few_rows_go_as_far_as_a_tail_does(rng: np.random.Generator) -> None:
     """Of 90 rows the largest is the quantile of 99 %: the tail is seen from that of 75 %."""
     values = rng.lognormal(size=1_090)
