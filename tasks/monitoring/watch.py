@@ -119,12 +119,17 @@ def _arrivals(feed: Feed, receipts: Sequence[Receipt], contract: Contract) -> _A
     newest = readable[-1]
     same_format = [r for r in readable if r.batch.format == newest.batch.format]
     usual = _usual(same_format)
-    unusual = tuple(batch_changes(usual.batch, newest.batch, contract, feed.policy))
-    deviations = tuple(
-        change
-        for change in contract_deviations(newest.batch, contract, feed.policy)
-        if change.effect == "breaking" or change.kind in _MISSING
+    deviations, earlier = (
+        tuple(
+            change
+            for change in contract_deviations(receipt.batch, contract, feed.policy)
+            if change.effect == "breaking" or change.kind in _MISSING
+        )
+        for receipt in (newest, usual)
     )
+    unusual = tuple(batch_changes(usual.batch, newest.batch, contract, feed.policy))
+    if earlier and not deviations:  # what had become usual is over
+        unusual = ()
     # A deviation from the contract is reported for as long as it lasts, so it replaces its like.
     reported = {(change.kind, change.path) for change in deviations}
     return _Arrivals(

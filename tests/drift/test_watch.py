@@ -169,6 +169,22 @@ def test_a_batch_that_breaks_the_contract_is_told_as_long_as_that_lasts(
     assert f"report: {found.report}" in found.message()
 
 
+def test_a_batch_that_fits_again_ends_a_drift_that_had_become_usual(
+    make_feed: FeedMaker, line: str
+) -> None:
+    """However many batches broke the contract, to come back to it is told as recovered."""
+    feed = make_feed()
+    bad = rows(3).rename({"n": "N"})
+    score(feed, rows(3), bad, bad, bad)
+    _, drifted = new_events(watch_feed(feed), AnnouncedState())
+    score(feed, rows(3))
+
+    found = watch_feed(feed)
+
+    assert (found.changes, found.since) == ((), None)
+    assert new_events(found, drifted)[0] == ("schema.recovered",)
+
+
 def test_the_fingerprint_knows_no_batch(make_feed: FeedMaker, line: str) -> None:
     """Equal changes carry equal fingerprints, whatever the batches are called."""
     more = rows(3).with_columns(extra=pl.lit("x"))
