@@ -60,6 +60,11 @@ def in_one_line(text: str) -> str:
     return _STEP.sub(": ", text.strip())
 
 
+def deletes_if_unchanged(url: str) -> bool:
+    """Tell whether a store deletes an object on condition that it is unchanged."""
+    return url.partition("://")[0] in _DELETES_IF_UNCHANGED
+
+
 class ObjectStore:
     """What lies below one URL of a bucket; each error but a missing object is a GateError."""
 
@@ -79,7 +84,7 @@ class ObjectStore:
         except ImportError as error:
             msg = f"{url} needs the client of object stores: pip install 'signature-gate[s3]'."
             raise Misuse(msg) from error
-        self.url, self._scheme = url.rstrip("/"), parts.scheme
+        self.url = url.rstrip("/")
         self._obs: Any = obstore
         patience: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=30)}
         with self._errors(""):
@@ -170,7 +175,7 @@ class ObjectStore:
 
         Where the store knows no such condition it stays.
         """
-        if self._scheme not in _DELETES_IF_UNCHANGED:
+        if not deletes_if_unchanged(self.url):
             return False
         with self._errors(found.key):
             url = self._obs.sign(self._store, "DELETE", found.key, _SIGNED_FOR)

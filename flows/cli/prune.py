@@ -58,7 +58,8 @@ def prune(
     """Compact old receipts; remove or move what else is old.
 
     Receipts go into a ledger for each month; other files are touched only if named. No receipt is
-    ever removed: each one's exact text is in its ledger, which all commands read.
+    ever removed: each one's exact text is in its ledger, which all commands read. In an object
+    store they stay as they are.
     """
     from ...tasks.feed.feed import Feed
     from ...tasks.retention.prune import KINDS, Kind, PrunePolicy, prune_feed

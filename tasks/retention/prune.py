@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
@@ -16,14 +17,15 @@ from ..feed.safe_folders import refuse_unsafe_folders
 from ..quarantine.entries import entries
 from ..storage.atomic import flush, lexists, move, remove
 from ..storage.claims import claimed
-from ..storage.compaction import compact
+from ..storage.compaction import Compaction, compact
 from ..storage.journal import is_planned, log_checkpoint
 from ..storage.transaction import prepare
-from ..stores.feed_runs import refuse_in_store
+from .in_store import AT_WORK, StoredFeed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    from ...expectations.stores.objects import Found
     from ..feed.feed import Feed
 
 # ``quarantine``: entries that were released or discarded; ``undecided``: those that were not.
@@ -32,6 +34,12 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 PUT_ASIDE = "put aside"  # a folder that is to be removed lies in staging, which runs clear
 # What moves if nothing is named, because it can be moved back.
 MOVED_BY_DEFAULT: tuple[Kind, ...] = ("predictions", "quarantine", "staging")
+# In a store, where workers leave no staging: the folder, and the columns that name places in it.
+_STORED: dict[Kind, tuple[str, tuple[str, ...]]] = {
+    "predictions": ("scored", ("predictions",)),
+    "quarantine": ("archive", ("released_to", "discarded_to")),
+    "undecided": ("quarantine", ("quarantine",)),
+}
 
 
 class PrunePolicy(NamedTuple):
@@ -59,14 +67,16 @@ class Leftover(NamedTuple):
     Attributes:
         kind: What it is.
         batch: Id of its batch, whose claim protects it.
-        path: Where it lies.
+        path: Where it lies, in a store below the feed's address.
         bytes: Its size.
+        objects: What it is made of there.
     """
 
     kind: Kind
     batch: str
     path: Path
     bytes: int
+    objects: tuple[Found, ...] = ()
 
 
 class Amount(BaseModel):
@@ -120,22 +130,25 @@ def prune_feed(
 ) -> PruneSummary:
     """Compact old receipts, and remove what is old of the kinds that are named.
 
+    Receipts of a feed in a store are not compacted.
+
     Args:
         feed: The feed.
         policy: What to free; Misuse if its folder lies in the feed.
         dry_run: Whether to change nothing, and say what would be freed.
         watch: Called with an activity, and how much of it is done of how much.
     """
-    refuse_in_store(feed, "prune")
     refuse_unsafe_folders(feed.name, feed.folder_paths())
     _refuse_own_folder(feed, policy.to)
     before, told = datetime.now(UTC) - policy.older_than, watch or _unwatched
-    done = compact(
-        feed, before, dry_run=dry_run, watch=lambda n, of: told("compacting receipts", n, of)
-    )
-    found = list(_leftovers(feed, before))
+    stored, done = StoredFeed(feed) if feed.url else None, Compaction(0, 0, (), ())
+    if not stored:
+        watched = partial(told, "compacting receipts")
+        done = compact(feed, before, dry_run=dry_run, watch=watched)
+    found = list(_leftovers(feed, stored, before))
     chosen = [leftover for leftover in found if leftover.kind in policy.named]
-    freed, left = (chosen, []) if dry_run else _free_all(feed, chosen, policy.to, told)
+    free = partial(_free_stored, stored) if stored else partial(_free_on_disk, feed)
+    freed, left = (chosen, []) if dry_run else _free_all(free, chosen, policy.to, told)
     left += [f"{feed.receipts / name}: is no receipt, or not its ledger's" for name in done.kept]
     return PruneSummary(
         feed=feed.name,
@@ -165,11 +178,16 @@ def _amounts(leftovers: list[Leftover]) -> dict[str, Amount]:
 # ----- what is old -----
 
 
-def _leftovers(feed: Feed, before: datetime) -> Iterator[Leftover]:
+def _leftovers(feed: Feed, stored: StoredFeed | None, before: datetime) -> Iterator[Leftover]:
     receipts = receipt_table(feed.receipts)
-    archived = pl.coalesce("released_to", "discarded_to")
-    yield from _of_receipts(feed, before, receipts, "predictions", pl.col("predictions"))
-    yield from _of_receipts(feed, before, receipts, "quarantine", archived)
+    if stored:
+        yield from _stored_leftovers(stored, receipts, before)
+        return
+    for kind in ("predictions", "quarantine"):
+        for found, batch in _old_places(receipts, before, _STORED[kind][1]).items():
+            path = Path(os.path.normpath(feed.resolve(found)))
+            if lexists(path) and _place(feed, path):
+                yield _leftover(kind, batch, path)
     # What no receipt knows is not the feed's own.
     known = set(receipts["quarantine"].drop_nulls())
     for entry in entries(feed):
@@ -180,16 +198,25 @@ def _leftovers(feed: Feed, before: datetime) -> Iterator[Leftover]:
             yield _leftover("staging", path.name, path)
 
 
-def _of_receipts(
-    feed: Feed, before: datetime, receipts: pl.DataFrame, kind: Kind, place: pl.Expr
+def _stored_leftovers(
+    stored: StoredFeed, receipts: pl.DataFrame, before: datetime
 ) -> Iterator[Leftover]:
+    for kind, (home, columns) in _STORED.items():
+        old = _old_places(receipts, before, columns)
+        for place, found in sorted(stored.objects(home, old).items()):
+            size = sum(one.size for one in found)
+            yield Leftover(kind, old[place], Path(place), size, tuple(found))
+
+
+def _old_places(
+    receipts: pl.DataFrame, before: datetime, columns: tuple[str, ...]
+) -> dict[str, str]:
+    """Find the batch of each place that no young receipt names."""
+    place = pl.coalesce(columns)
     by_place = receipts.select("batch", "finished", place=place).drop_nulls().group_by("place")
     newest = by_place.agg(pl.col("batch").first(), pl.col("finished").max())
     old = newest.filter(pl.col("finished") < before).sort("place")
-    for found, batch in old.select("place", "batch").rows():
-        path = Path(os.path.normpath(feed.resolve(found)))
-        if lexists(path) and _place(feed, path):
-            yield _leftover(kind, batch, path)
+    return dict(old.select("place", "batch").rows())
 
 
 def _leftover(kind: Kind, batch: str, path: Path) -> Leftover:
@@ -211,23 +238,34 @@ def _files_in(path: Path) -> Iterator[Path]:
 
 
 def _free_all(
-    feed: Feed, chosen: list[Leftover], to: Path | None, told: Callable[[str, int, int], None]
+    free: Callable[[Leftover, Path | None], bool],
+    chosen: list[Leftover],
+    to: Path | None,
+    told: Callable[[str, int, int], None],
 ) -> tuple[list[Leftover], list[str]]:
     freed, left = list[Leftover](), list[str]()
-    if chosen:
-        prepare(feed)
     for number, leftover in enumerate(chosen, 1):
         try:
-            with claimed(feed, leftover.batch) as won:
-                if not won or is_planned(feed, leftover.batch):
-                    left.append(f"{leftover.path}: a worker is at work on its batch")
-                elif lexists(leftover.path):
-                    _free(feed, leftover, to)
-                    freed.append(leftover)
+            if free(leftover, to):
+                freed.append(leftover)
         except (OSError, GateError) as error:
             left.append(f"{leftover.path}: {error}")
         told("moving" if to else "removing", number, len(chosen))
     return freed, left
+
+
+def _free_stored(stored: StoredFeed, leftover: Leftover, to: Path | None) -> bool:
+    return stored.free(leftover.batch, leftover.objects, to and to.absolute())
+
+
+def _free_on_disk(feed: Feed, leftover: Leftover, to: Path | None) -> bool:
+    prepare(feed)
+    with claimed(feed, leftover.batch) as won:
+        if not won or is_planned(feed, leftover.batch):
+            raise GateError(AT_WORK)
+        if is_there := lexists(leftover.path):
+            _free(feed, leftover, to)
+    return is_there
 
 
 def _free(feed: Feed, leftover: Leftover, to: Path | None) -> None:

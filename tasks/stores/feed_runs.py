@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...expectations.documents import staged
-from ...expectations.errors import GateError, Misuse
+from ...expectations.errors import GateError
 from ...expectations.stores.objects import ObjectStore
 from ..feed import inbox as local
 from ..feed.inbox import SkippedBatch
@@ -106,13 +106,6 @@ def at_hand(feed: Feed) -> Feed:
     here = feed.model_copy(update={"root": str(feed.receipts.parent)})
     _mirror_quarantine(here, store)
     return here
-
-
-def refuse_in_store(feed: Feed, what: str) -> None:
-    """Raise Misuse where something cannot be done yet with a feed in a store."""
-    if feed.url:
-        msg = f"feed {feed.name} lies in {feed.url}: to {what} works only on a disk so far."
-        raise Misuse(msg)
 
 
 def _mirror_quarantine(here: Feed, store: ObjectStore) -> None:

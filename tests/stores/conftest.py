@@ -1,7 +1,7 @@
 """What tests of stores share.
 
 - ``lake``: an Iceberg catalog of its own.
-- ``flights``: a table of each kind of lake, to which rows are appended.
+- ``growing``: a table of each kind of lake, to which rows are appended.
 """
 
 from growing_tables import growing_flights  # noqa: F401 - a fixture

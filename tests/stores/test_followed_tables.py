@@ -28,44 +28,44 @@ if TYPE_CHECKING:
     MakeFeed = Callable[..., Feed]
 
 
-def test_each_version_is_a_batch(make_feed: MakeFeed, line: str, flights: Growing) -> None:
+def test_each_version_is_a_batch(make_feed: MakeFeed, line: str, growing: Growing) -> None:
     """What is appended between two runs is scored by the second, and nothing twice."""
-    feed = make_feed(follow=flights.follow)
-    flights.append("a", "b")
-    flights.append("c")
+    feed = make_feed(follow=growing.follow)
+    growing.append("a", "b")
+    growing.append("c")
 
     first = score_feed(feed)
-    flights.append("d")
+    growing.append("d")
     second, third = score_feed(feed), score_feed(feed)
 
     names = [receipt.batch.name for receipt in (*first.receipts, *second.receipts)]
-    assert names == flights.batches()
+    assert names == growing.batches()
     assert third.receipts == ()
     assert keys_of_rows(feed)[0] == Counter("abcd")
 
 
 def test_what_was_there_before_can_be_left_out(
-    make_feed: MakeFeed, line: str, flights: Growing
+    make_feed: MakeFeed, line: str, growing: Growing
 ) -> None:
     """``@VERSION`` begins after one."""
-    flights.append("a")
-    first = flights.version()
-    flights.append("b")
+    growing.append("a")
+    first = growing.version()
+    growing.append("b")
 
-    score_feed(feed := make_feed(follow=f"{flights.follow}@{first}"))
+    score_feed(feed := make_feed(follow=f"{growing.follow}@{first}"))
 
     assert keys_of_rows(feed)[0] == Counter("b")
 
 
 def test_files_that_were_put_together_are_no_new_rows(
-    make_feed: MakeFeed, line: str, flights: Growing
+    make_feed: MakeFeed, line: str, growing: Growing
 ) -> None:
     """A compaction changes no row, and is passed over without a word."""
-    feed = make_feed(follow=flights.follow)
-    flights.append("a")
-    flights.append("b")
-    flights.compact()
-    flights.append("c")
+    feed = make_feed(follow=growing.follow)
+    growing.append("a")
+    growing.append("b")
+    growing.compact()
+    growing.append("c")
 
     summary = score_feed(feed)
 
@@ -74,45 +74,45 @@ def test_files_that_were_put_together_are_no_new_rows(
 
 
 def test_rows_that_were_rewritten_are_told_and_not_scored_again(
-    make_feed: MakeFeed, line: str, flights: Growing
+    make_feed: MakeFeed, line: str, growing: Growing
 ) -> None:
     """Deleted and updated rows: the version is named, and later ones go on."""
-    feed = make_feed(follow=flights.follow)
-    flights.append("a", "b")
+    feed = make_feed(follow=growing.follow)
+    growing.append("a", "b")
     score_feed(feed)
-    flights.delete("a")
-    flights.append("c")
+    growing.delete("a")
+    growing.append("c")
 
     summary = score_feed(feed)
 
-    assert [(left.batch, left.why) for left in summary.left] == [(flights.batches()[1], "skipped")]
+    assert [(left.batch, left.why) for left in summary.left] == [(growing.batches()[1], "skipped")]
     assert "deleted or rewrote rows" in summary.left[0].detail
     assert keys_of_rows(feed)[0] == Counter("abc")
 
 
 @pytest.mark.parametrize("point", ["claimed", "staged", "committed"])
 def test_a_worker_that_dies_over_a_version_doubles_nothing(
-    make_feed: MakeFeed, line: str, flights: Growing, point: str
+    make_feed: MakeFeed, line: str, growing: Growing, point: str
 ) -> None:
     """Whoever comes next finishes it, and follows on."""
-    feed = make_feed(follow=flights.follow, archive=True)
-    flights.append("a")
-    flights.append("b")
+    feed = make_feed(follow=growing.follow, archive=True)
+    growing.append("a")
+    growing.append("b")
 
     assert score_and_die(feed, point) == -9
-    flights.append("c")
+    growing.append("c")
     score_feed(feed)
 
     assert keys_of_rows(feed)[0] == Counter("abc")
 
 
 def test_of_many_that_follow_at_once_each_version_comes_once_and_whole(
-    make_feed: MakeFeed, line: str, flights: Growing
+    make_feed: MakeFeed, line: str, growing: Growing
 ) -> None:
     """None writes into a file that another has published."""
-    feed, together = make_feed(follow=flights.follow), Barrier(8)
+    feed, together = make_feed(follow=growing.follow), Barrier(8)
     for n in range(4):
-        flights.append(*(f"{n}-{row}" for row in range(500)))
+        growing.append(*(f"{n}-{row}" for row in range(500)))
 
     def follow(_: int) -> None:
         together.wait()
@@ -128,11 +128,11 @@ def test_of_many_that_follow_at_once_each_version_comes_once_and_whole(
 
 
 def test_a_version_that_is_delivered_again_is_the_same_batch(
-    make_feed: MakeFeed, line: str, flights: Growing
+    make_feed: MakeFeed, line: str, growing: Growing
 ) -> None:
     """Whose worker died before it noted how far it had come."""
-    feed = make_feed(follow=flights.follow, archive=True)
-    flights.append("a", "b")
+    feed = make_feed(follow=growing.follow, archive=True)
+    growing.append("a", "b")
     score_feed(feed)
     (feed.receipts / ".followed.json").unlink()
 
@@ -143,12 +143,12 @@ def test_a_version_that_is_delivered_again_is_the_same_batch(
 
 
 def test_a_version_whose_files_are_gone_is_an_error(
-    make_feed: MakeFeed, line: str, flights: Growing
+    make_feed: MakeFeed, line: str, growing: Growing
 ) -> None:
     """As after a vacuum: nothing is delivered in part, and nothing is followed past it."""
-    feed = make_feed(follow=flights.follow)
-    flights.append(*"abcd", n=[1, 1, 2, 2])
-    gone = flights.files()[0]
+    feed = make_feed(follow=growing.follow)
+    growing.append(*"abcd", n=[1, 1, 2, 2])
+    gone = growing.files()[0]
     content = gone.read_bytes()
     gone.unlink()
 
@@ -161,26 +161,26 @@ def test_a_version_whose_files_are_gone_is_an_error(
 
 
 def test_killed_before_it_is_noted_a_version_comes_once(
-    make_feed: MakeFeed, line: str, flights: Growing
+    make_feed: MakeFeed, line: str, growing: Growing
 ) -> None:
     """It lies in the inbox already: the next one writes the same bytes, and follows on."""
-    feed = make_feed(follow=flights.follow, archive=True)
-    flights.append("a", "b")
-    flights.append("c")
+    feed = make_feed(follow=growing.follow, archive=True)
+    growing.append("a", "b")
+    growing.append("c")
 
     assert follow_and_die(feed) == -9
-    assert [path.name for path in feed.inbox.glob("*.parquet")] == flights.batches()[:1]
+    assert [path.name for path in feed.inbox.glob("*.parquet")] == growing.batches()[:1]
     score_feed(feed)
 
     assert keys_of_rows(feed)[0] == Counter("abc")
 
 
 def test_partitioned_rows_have_all_columns(
-    make_feed: MakeFeed, line: str, flights: Growing
+    make_feed: MakeFeed, line: str, growing: Growing
 ) -> None:
     """Values that only the log has are written into the batch too."""
-    feed = make_feed(follow=flights.follow)
-    flights.append(*"abcd", n=[1, 1, 2, 2])
+    feed = make_feed(follow=growing.follow)
+    growing.append(*"abcd", n=[1, 1, 2, 2])
 
     [receipt] = score_feed(feed).receipts
 
@@ -198,12 +198,12 @@ def test_what_cannot_be_followed_is_refused_by_name(
 
 
 def test_a_file_of_the_same_name_is_not_overwritten(
-    make_feed: MakeFeed, line: str, flights: Growing
+    make_feed: MakeFeed, line: str, growing: Growing
 ) -> None:
     """It may be somebody's batch: the error names it, and nothing is followed past it."""
-    feed = make_feed(follow=flights.follow)
-    flights.append("a")
-    theirs = feed.inbox / flights.batches()[0]
+    feed = make_feed(follow=growing.follow)
+    growing.append("a")
+    theirs = feed.inbox / growing.batches()[0]
     rows(2).write_parquet(theirs)
 
     with pytest.raises(Misuse, match="with other rows"):
@@ -215,17 +215,17 @@ def test_a_file_of_the_same_name_is_not_overwritten(
 
 
 def test_a_table_that_is_not_there_or_another_one_is_told(
-    make_feed: MakeFeed, line: str, flights: Growing
+    make_feed: MakeFeed, line: str, growing: Growing
 ) -> None:
     """No traceback of the client's, and no silence where a table was made anew."""
-    feed = make_feed(follow=flights.follow)
+    feed = make_feed(follow=growing.follow)
     with pytest.raises(Misuse, match=r"no (Delta )?table"):
         score_feed(feed)
-    flights.append("a")
-    flights.append("b")
+    growing.append("a")
+    growing.append("b")
     score_feed(feed)
-    flights.make_anew()
-    flights.append("c")
+    growing.make_anew()
+    growing.append("c")
 
     with pytest.raises(Misuse, match="is another table"):
         score_feed(feed)

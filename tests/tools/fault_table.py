@@ -402,6 +402,15 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             ),
         ),
         Fault(
+            "`prune` of a feed in a store is killed, or an object is replaced meanwhile",
+            "What is left of an entry the next `prune` removes; what is no longer what was listed "
+            "stays.",
+            (
+                "test_after_a_kill_another_prune_ends_the_same",
+                "test_what_changed_meanwhile_stays",
+            ),
+        ),
+        Fault(
             "`prune` compacts the receipts of a feed that is scored meanwhile",
             "Nothing is scored twice, and each twin is known.",
             (

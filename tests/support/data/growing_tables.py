@@ -145,7 +145,7 @@ def _frame(keys: Sequence[str], columns: dict[str, Sequence[int]]) -> pl.DataFra
     return rows(len(keys), key=list(keys), **columns)
 
 
-@pytest.fixture(name="flights", params=["delta", "iceberg"])
+@pytest.fixture(name="growing", params=["delta", "iceberg"])
 def growing_flights(request: pytest.FixtureRequest, tmp_path: Path) -> Growing:
     """A table of each kind, to which rows are appended."""
     if request.param == "delta":
