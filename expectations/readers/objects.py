@@ -15,10 +15,11 @@ from pathlib import Path
 from tempfile import mkdtemp
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import finalize
 
 from ..batch.batch import OpenedBatch
 from ..batch.formats import format_of
-from ..batch.streaming import ReadAtPlaces, ReadInPieces
+from ..batch.streaming import ReadAtPlaces, ReadInPieces, WithColumns
 from ..errors import BatchChanged, BatchNotFound
 from ..stores.downloads import new_download
 from ..stores.objects import ObjectStore
@@ -77,7 +78,7 @@ def _open_folder(
         msg = f"no such batch: {store.url}/{key}. Check the bucket, the name and its upper case."
         raise BatchNotFound(msg)
     opened = open_folder(folder, contract, policy)
-    files = tuple(replace(file, scan=_FetchedScan(file.scan, spool)) for file in opened.files)
+    files = tuple(replace(file, scan=_kept(file.scan, spool)) for file in opened.files)
     return opened._replace(files=files)
 
 
@@ -153,7 +154,7 @@ class StoredFile:
 
     def scanned(self, file: Batch) -> Batch:
         """Have its rows fetched before they are scanned."""
-        return replace(file, scan=_FetchedScan(file.scan, self))
+        return replace(file, scan=_kept(file.scan, self))
 
     def footer(self) -> Path:
         """Fetch the footer to its place; FileNotFoundError if the object is gone."""
@@ -174,9 +175,18 @@ class StoredFile:
         return self._path
 
 
+def _kept(scan: Callable[[], pl.LazyFrame], spool: Spool | StoredFile) -> _FetchedScan:
+    """Keep what is fetched as long as the reader, which is all that a lazy frame holds on to."""
+    reader: Any = scan
+    while isinstance(reader, WithColumns):
+        reader = reader.scan
+    finalize(getattr(reader, "__self__", reader), id, spool)
+    return _FetchedScan(scan, spool)
+
+
 @dataclass(frozen=True)
 class _FetchedScan:
-    """A scan that fetches what it is to read first, and keeps it as long as it is there itself."""
+    """A scan that fetches what it is to read first."""
 
     scan: Callable[[], pl.LazyFrame]
     spool: Spool | StoredFile

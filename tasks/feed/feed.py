@@ -57,8 +57,8 @@ class Feed(BaseModel):
     )
     follow: str | None = Field(
         None,
-        description="A table whose new versions are delivered, `delta:///data/t` or `iceberg://CATALOG"
-        "/NAMESPACE.TABLE`, or whose new rows are: `postgresql://HOST/DATABASE?table=NAME&by=COLUMN`.",
+        description="A table whose versions are delivered, `delta://PATH_OR_URL`, `iceberg://CATALOG/"
+        "NAMESPACE.TABLE`; or whose new rows are: `postgresql://HOST/DATABASE?table=NAME&by=COLUMN`.",
     )
     include: tuple[str, ...] = Field(
         (), description="Patterns of names to take, such as `*.csv`; all names by default."

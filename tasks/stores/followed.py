@@ -131,40 +131,31 @@ def _removed(files: int) -> list[str]:
 
 
 def _versions_after(place: str, known: _Followed | None, start: int | None) -> Iterator[_Step]:
-    from ...expectations.readers.tables.location import open_delta_folder
-
-    table = Path(place).absolute()
-    last = known.version if known and known.table == str(table) else start
-    for version in _new_versions(table, -1 if last is None else last):
-        change = _change(table, version)
-        added, told = (change[0], _removed(change[1])) if change else (set[str](), [_EXPIRED])
-        opened = partial(open_delta_folder, table, version) if added and not told else None
-        note = _Followed(table=str(table), version=version)
-        yield _Step(note, f"{table.name}-v{version:08d}.parquet", told, opened, added)
-
-
-def _new_versions(table: Path, last: int) -> range:
     with needs_extra("delta"):
-        from deltalake import DeltaTable
-    if not (table / "_delta_log").is_dir():
-        msg = f"no Delta table at {table}: it has no _delta_log. Mend `follow` in the feed's file."
-        raise Misuse(msg)
-    newest = DeltaTable(str(table)).version()
+        from ...expectations.readers.tables.delta import load_delta, open_delta
+        from ...expectations.readers.tables.delta_folder import DeltaFolder
+    folder = DeltaFolder(place)
+    last = known.version if known and known.table == folder.place else start
+    newest, last = load_delta(folder).version(), -1 if last is None else last
     if newest < last:
         msg = (
-            f"{table} is at version {newest}, and was followed to {last}: it is another table. "
-            f"{_ANEW}"
+            f"{folder.place} is at version {newest}, and was followed to {last}: it is another "
+            f"table. {_ANEW}"
         )
         raise Misuse(msg)
-    return range(last + 1, newest + 1)
+    for version in range(last + 1, newest + 1):
+        change = _change(folder.log(version))
+        added, told = (change[0], _removed(change[1])) if change else (set[str](), [_EXPIRED])
+        opened = partial(open_delta, folder, version) if added and not told else None
+        note = _Followed(table=folder.place, version=version)
+        yield _Step(note, f"{Path(folder.place).name}-v{version:08d}.parquet", told, opened, added)
 
 
-def _change(table: Path, version: int) -> tuple[set[str], int] | None:
+def _change(log: str | None) -> tuple[set[str], int] | None:
     """List the files that a version added, and count those that it took away."""
-    log = table / "_delta_log" / f"{version:020d}.json"
-    if not log.exists():
+    if log is None:
         return None
-    actions = [json.loads(line) for line in log.read_text("utf-8").splitlines() if line.strip()]
+    actions = [json.loads(line) for line in log.splitlines() if line.strip()]
     changed = [
         {kind: fields for kind, fields in action.items() if kind in ("add", "remove")}
         for action in actions

@@ -84,7 +84,6 @@ IMPORTERS = {
     "deltalake": [
         "expectations.readers.tables.delta",
         "tasks.storage.table_appends",
-        "tasks.stores.followed",
     ],
     "pyiceberg": ["expectations.readers.tables.iceberg", "tasks.storage.iceberg_append"],
     "pyspark": ["expectations.spark."],

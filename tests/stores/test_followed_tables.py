@@ -231,9 +231,11 @@ def test_a_table_that_is_not_there_or_another_one_is_told(
         score_feed(feed)
 
 
-def test_a_relative_table_counts_from_the_file_of_the_feed(tmp_path: Path) -> None:
-    """As all relative places of a feed's file do."""
-    fields = {"name": "f", "model": "models:/m/1", "root": "f", "follow": "delta://lake/t@3"}
+@pytest.mark.parametrize("name", ["lake/t@3", "s3://lake/t@3", "s3://lake/t?by=n"])
+def test_a_relative_table_counts_from_the_file_of_the_feed(tmp_path: Path, name: str) -> None:
+    """As all relative places of a feed's file do; one in a bucket stays where it is."""
+    fields = {"name": "f", "model": "models:/m/1", "root": "f", "follow": f"delta://{name}"}
     (tmp_path / "f.yaml").write_text(json.dumps(fields))
 
-    assert Feed.load(tmp_path / "f.yaml").follow == f"delta://{tmp_path}/lake/t@3"
+    place = name if name.startswith("s3") else f"{tmp_path}/{name}"
+    assert Feed.load(tmp_path / "f.yaml").follow == f"delta://{place}"

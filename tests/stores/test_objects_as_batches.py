@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import tempfile
@@ -167,6 +168,23 @@ def test_what_was_fetched_is_gone_with_the_result(place: str, temporary: Path) -
     assert rows.collect().height == 50_000
     del result, rows
 
+    assert left_in(temporary) == []
+
+
+@pytest.mark.parametrize("batch", ["good.parquet", "rows.csv", "rows.jsonl", "day"])
+def test_rows_are_at_hand_after_the_result_is_gone(place: str, temporary: Path, batch: str) -> None:
+    """What was fetched stays where a lazy frame finds it, and goes with the frame."""
+    for name in ("good.parquet", "rows.csv", "rows.jsonl"):
+        ObjectStore(place).write(name, BODIES[name]())
+        ObjectStore(place).write(f"day/k=1/{name}", BODIES[name]())
+
+    rows = check(
+        f"{place}/{batch}", CONTRACT, Policy(on_mismatch="split", max_rejected=0.5)
+    ).accepted
+    gc.collect()
+
+    assert rows.collect().height > 40
+    del rows
     assert left_in(temporary) == []
 
 

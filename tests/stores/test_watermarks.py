@@ -40,8 +40,8 @@ _EACH = settings(max_examples=25, suppress_health_check=[HealthCheck.function_sc
 class Source:
     """A table with a column that grows, by hours from the start."""
 
-    def __init__(self, kind: str, folder: Path, lake: SqlCatalog | None = None) -> None:
-        """Lie in a folder, on the server or in the lake; nothing is there yet."""
+    def __init__(self, kind: str, folder: Path | str, lake: SqlCatalog | None = None) -> None:
+        """Lie in a folder or bucket, on the server or in the lake; nothing is there yet."""
         self.kind, self.folder, self.lake = kind, folder, lake
         self.name = "sales.t" if lake else "t"
         self.place = {
@@ -59,7 +59,7 @@ class Source:
     def append(self, frame: pl.DataFrame) -> None:
         """Append rows that have the column."""
         if self.kind == "delta":
-            write_deltalake(self.folder / "t", frame.to_arrow(), mode="append")
+            write_deltalake(f"{self.folder}/t", frame.to_arrow(), mode="append")
         elif self.lake:
             typed = frame.cast({pl.Null: pl.Int64}).to_arrow()
             self.lake.create_table_if_not_exists("sales.t", typed.schema).append(typed)
@@ -100,7 +100,7 @@ def pg_server() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=["delta", "iceberg", "duckdb", "postgresql", "sqlite"])
+@pytest.fixture(params=["delta", "bucket", "iceberg", "duckdb", "postgresql", "sqlite"])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
     """A table of each kind."""
     if request.param == "postgresql":
@@ -108,6 +108,8 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
         with psycopg.connect("dbname=postgres") as server:
             server.execute("drop table if exists t")
     lake = request.getfixturevalue("lake") if request.param == "iceberg" else None
+    if request.param == "bucket":
+        return Source("delta", request.getfixturevalue("bucket"))
     return Source(request.param, tmp_path, lake)
 
 

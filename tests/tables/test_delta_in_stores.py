@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -259,17 +260,17 @@ def test_a_file_that_is_gone_or_another_one_after_the_verdict_is_told(
     assert kinds(check(f"delta://{place}/t", A)) == ["unreadable"]
 
 
-def test_what_was_fetched_is_gone_with_the_result(place: str, temporary: Path) -> None:
+def test_what_was_fetched_lasts_as_long_as_a_frame_of_it(place: str, temporary: Path) -> None:
     """One temporary folder for all files, as long as something can read them."""
     for seed in (1, 2):
         write_deltalake(f"{place}/t", numbers(50_000, seed), mode="append")
 
-    result = check(f"delta://{place}/t", A, Policy(trust_statistics=False))
-    rows = result.accepted
+    rows = check(f"delta://{place}/t", A, Policy(trust_statistics=False)).accepted
     assert rows is not None
+    gc.collect()
     assert len(list(temporary.iterdir())) == 1
     assert rows.collect().height == 100_000
-    del result, rows
+    del rows
 
     assert left_in(temporary) == []
 

@@ -45,7 +45,7 @@ _ROWS = 65_536
 
 def open_delta(folder: DeltaFolder, version: int | None) -> OpenedBatch:
     """Open one version of a table, the newest if none is named."""
-    table = _table(folder, version)
+    table = load_delta(folder, version)
     _refuse(set(table.protocol().reader_features or ()) - _HONOURED)
     columns, at = _columns(table), f"@{table.version()}"
     name, uri = visible(folder.name) + at, f"delta://{folder.place}{at}"
@@ -53,7 +53,8 @@ def open_delta(folder: DeltaFolder, version: int | None) -> OpenedBatch:
     return open_live(_files(folder, table, columns), columns, info)
 
 
-def _table(folder: DeltaFolder, version: int | None) -> DeltaTable:
+def load_delta(folder: DeltaFolder, version: int | None = None) -> DeltaTable:
+    """Load the log up to a version, the newest if none is named."""
     try:
         return folder.table(version)
     except DeltaError as error:

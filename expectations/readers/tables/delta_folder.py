@@ -5,7 +5,7 @@ The client of the tables and that of object stores take their credentials from t
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,14 @@ class DeltaFolder:
             newest = self.table().version()
             msg = f"no version {version} of {self.place}: its newest is {newest}, old ones expire."
             raise BatchNotFound(msg) from error
+
+    def log(self, version: int) -> str | None:
+        """Read what a version did; None if that has expired."""
+        name = f"{DELTA_LOG}/{version:020d}.json"
+        with suppress(FileNotFoundError):
+            path = Path(self.place, name)
+            return (self._store.read(name)[0] if self._store else path.read_bytes()).decode()
+        return None
 
     @contextmanager
     def asked(self) -> Generator[None]:

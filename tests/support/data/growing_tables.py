@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -10,9 +11,10 @@ from deltalake import DeltaTable, write_deltalake
 from feeds import rows
 from lake_tables import compact
 
+from signature_gate.expectations.stores.objects import ObjectStore
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import polars as pl
     from pyiceberg.catalog.sql import SqlCatalog
@@ -40,7 +42,7 @@ class Growing(Protocol):
     def make_anew(self) -> None:
         """Remove it, and begin another one of the same name."""
 
-    def files(self) -> list[Path]:
+    def files(self) -> Sequence[Path | Stored]:
         """List its data files, the oldest first."""
 
     def version(self) -> int:
@@ -50,11 +52,31 @@ class Growing(Protocol):
         """Name the batches of its versions."""
 
 
+class Stored:
+    """An object, by the words of a path."""
+
+    def __init__(self, store: ObjectStore, key: str) -> None:
+        """Name it."""
+        self.store, self.key = store, key
+
+    def read_bytes(self) -> bytes:
+        """Read it."""
+        return self.store.read(self.key)[0]
+
+    def write_bytes(self, body: bytes) -> None:
+        """Write it."""
+        self.store.write(self.key, body)
+
+    def unlink(self) -> None:
+        """Delete it."""
+        self.store.delete(self.key)
+
+
 class DeltaFlights:
     """A Delta table."""
 
-    def __init__(self, folder: Path) -> None:
-        """Have it lie in a folder; it is made by the first rows."""
+    def __init__(self, folder: Path | str) -> None:
+        """Have it lie in a folder, or in a bucket; it is made by the first rows."""
         self.folder, self.follow = folder, f"delta://{folder}"
 
     def append(self, *keys: str, **columns: Sequence[int]) -> None:
@@ -72,11 +94,22 @@ class DeltaFlights:
 
     def make_anew(self) -> None:
         """Begin another table."""
-        shutil.rmtree(self.folder)
+        if isinstance(self.folder, Path):
+            shutil.rmtree(self.folder)
+        else:
+            for stored in self._stored(self.folder):
+                stored.unlink()
 
-    def files(self) -> list[Path]:
+    def files(self) -> Sequence[Path | Stored]:
         """List data files."""
-        return sorted(self.folder.rglob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+        if isinstance(self.folder, Path):
+            return sorted(self.folder.rglob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+        return [stored for stored in self._stored(self.folder) if stored.key.endswith(".parquet")]
+
+    def _stored(self, url: str) -> list[Stored]:
+        store = ObjectStore(url)
+        found = sorted(store.list(), key=lambda found: found.written)
+        return [Stored(store, each.key) for each in found]
 
     def version(self) -> int:
         """Name the newest version."""
@@ -145,9 +178,11 @@ def _frame(keys: Sequence[str], columns: dict[str, Sequence[int]]) -> pl.DataFra
     return rows(len(keys), key=list(keys), **columns)
 
 
-@pytest.fixture(name="growing", params=["delta", "iceberg"])
+@pytest.fixture(name="growing", params=["delta", "delta in a bucket", "iceberg"])
 def growing_flights(request: pytest.FixtureRequest, tmp_path: Path) -> Growing:
     """A table of each kind, to which rows are appended."""
     if request.param == "delta":
         return DeltaFlights(tmp_path / "flights")
+    if request.param == "delta in a bucket":
+        return DeltaFlights(f"{request.getfixturevalue('bucket')}/lake/flights")
     return IcebergFlights(request.getfixturevalue("lake"), tmp_path)
