@@ -89,6 +89,7 @@ _LONG = (
     "test_feeds_in_stores",
     "test_native",
     "test_spark_page",
+    "test_connect",
     "test_stock_gx",
     "test_verdicts",
     "test_own_data",
