@@ -9,12 +9,14 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from data_sets import DATA_SETS
+from peers import beside_peers
 from rich.console import Console
 from trials import prove_quietly
 from values_page import tables, write
 from year import year_of_flights
 
 _PAGE = Path(__file__).parents[2] / "docs" / "values.md"
+_PEERS = "--peers"
 
 
 def main() -> None:
@@ -24,7 +26,11 @@ def main() -> None:
     parser.add_argument("--clean", type=int, default=200, help="clean batches of each data set")
     parser.add_argument("--years", type=int, default=1_000, help="resampled years of flights")
     parser.add_argument("--page", type=Path, default=_PAGE)
+    parser.add_argument(_PEERS, action="store_true", help="run other monitors of data instead")
     options = parser.parse_args()
+    if options.peers:
+        write(options.page, beside_peers(), f"make prove-values VALUES={_PEERS}")
+        return
     prove_one = partial(prove_quietly, batches=options.batches, clean=options.clean)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         proofs = pool.map(prove_one, range(len(DATA_SETS)))

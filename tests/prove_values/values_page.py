@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING
 from plants import PLANTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from trials import Proof, Trial
 
-_MARKS = "<!-- made by make prove-values -->", "<!-- end -->"
+_END = "<!-- end -->"
 _LEARNED = {"value", "shift"}
 _MOST_MISSED = 60
 
 
-def write(page: Path, lines: Sequence[str]) -> None:
-    """Put lines between the marks of the page; the rest of it stays."""
-    before, rest = page.read_text("utf-8").split(_MARKS[0])
-    after = rest.split(_MARKS[1])[1]
+def write(page: Path, lines: Iterable[str], by: str = "make prove-values") -> None:
+    """Put lines between the mark of a command on the page and the next end; the rest stays."""
+    mark = f"<!-- made by {by} -->"
+    before, rest = page.read_text("utf-8").split(mark)
+    after = rest.partition(_END)[2]
     inside = "\n".join(lines).strip()
-    page.write_text(f"{before}{_MARKS[0]}\n\n{inside}\n\n{_MARKS[1]}{after}", "utf-8")
+    page.write_text(f"{before}{mark}\n\n{inside}\n\n{_END}{after}", "utf-8")
 
 
 def tables(proofs: Sequence[Proof], batches: int, clean: int) -> Iterator[str]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # Days that stay together when the year is drawn anew.
 _BLOCK, _WEEKS = 7, 52
-_HALF = 26 * _BLOCK
+HALF = 26 * _BLOCK
 # What a day's number tells is no value of a flight.
 _LEFT_OUT = ("year", "month", "day", "time_hour")
 
@@ -121,7 +121,7 @@ def year_of_flights(years: int, learnings: int = 4) -> list[str]:
     counts = list[tuple[int, int]]()
     for _ in range(learnings):
         with warnings.catch_warnings(action="ignore"):
-            judge = Judge(contract_of(*[all_days[day] for day in draw(rng)[:_HALF]]), all_days)
+            judge = Judge(contract_of(*[all_days[day] for day in draw(rng)[:HALF]]), all_days)
         counts += [judge.alarms(draw(rng)) for _ in range(years // learnings)]
     shifts, rows = np.array(counts).T
     return [
