@@ -28,7 +28,8 @@ class OnRay:
             try:
                 ray.init(None if address == "ray" else address, log_to_driver=False)
             except (ConnectionError, TimeoutError) as error:
-                msg = f"no cluster of Ray answers at {address}: {error}. Check address and server."
+                remedy = "Check address and server, and RAY_AUTH_MODE=token where it wants a token"
+                msg = f"no cluster of Ray answers at {address}: {error}. {remedy}."
                 raise GateError(msg) from error
 
     @property
