@@ -39,7 +39,7 @@ _HIDE = "take it away, or give it a name that begins with `_`"
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 # What lies in the folder of a table -> whose it is, and how one version of it is handed in.
 _TABLES = {
-    DELTA_LOG: ("a Delta table", "as a batch of its own that lies on a disk"),
+    DELTA_LOG: ("a Delta table", "as a batch of its own, delta://PATH@VERSION"),
     ".hoodie": ("a Hudi table", "by a snapshot query of Spark, written to Parquet"),
     "metadata/*.metadata.json": ("an Iceberg table", "as iceberg://CATALOG/namespace.table"),
 }

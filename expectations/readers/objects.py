@@ -17,13 +17,13 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import finalize
 
-from ..batch.batch import OpenedBatch
+from ..batch.batch import OpenedBatch, UnreadableError
 from ..batch.formats import format_of
 from ..batch.streaming import ReadAtPlaces, ReadInPieces, WithColumns
 from ..errors import BatchChanged, BatchNotFound
 from ..stores.downloads import new_download
 from ..stores.objects import ObjectStore
-from .file import open_file
+from .file import DELTA_LOG, open_file
 from .folder import open_folder
 from .parquet import open_parquet
 from .parquet_footer import MAGIC, TAIL, end_of_another
@@ -69,8 +69,12 @@ def _open_one(stored: StoredFile, contract: Contract, policy: Policy) -> OpenedB
 def _open_folder(
     store: ObjectStore, key: str, spool: Spool, contract: Contract, policy: Policy
 ) -> OpenedBatch:
-    folder = spool.folder / key.rpartition("/")[2]
-    for found in store.list(key):
+    folder, there = spool.folder / key.rpartition("/")[2], list(store.list(key))
+    if any(found.key.startswith(f"{key}/{DELTA_LOG}/") for found in there):
+        observed = "the folder of a Delta table, where rows that were deleted lie among the others"
+        remedy = f"Hand in one version of the table: delta://{store.url}/{key}@VERSION."
+        raise UnreadableError(observed, remedy)
+    for found in there:
         path = folder / found.key.removeprefix(f"{key}/")
         path.parent.mkdir(parents=True, exist_ok=True)
         store.download(found, path)

@@ -222,6 +222,17 @@ def test_a_version_is_judged_whatever_is_written_meanwhile(place: str) -> None:
     assert check(f"delta://{place}/lake/my t", A).model_input()["a"].tolist() == [2]
 
 
+def test_the_prefix_of_a_table_is_refused_with_its_uri(place: str, read: list[int]) -> None:
+    """Before anything of it is fetched: files of other versions lie there too."""
+    write_deltalake(f"{place}/lake/t", pa.table({"a": [1]}))
+
+    (violation,) = check(f"{place}/lake/t", A).violations
+
+    assert violation.kind == "unreadable"
+    assert f"delta://{place}/lake/t@VERSION" in violation.remedy
+    assert read == []
+
+
 def test_workers_fetch_the_files_that_they_scan(place: str, tmp_path: Path) -> None:
     """Of a table, and of a prefix, divided among processes the verdict is that of one."""
     for seed in (1, 2, 3):
