@@ -19,7 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...expectations.errors import Misuse
 from ..monitoring.announced import AnnouncedState, new_events
-from ..storage.atomic import atomic_write
 from ..stores.documents import written_alone
 from .alert import TROUBLED, Alert, alert_of_batch, alert_of_drift, alerts_of_silence
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from ..feed.feed import Feed
     from ..feed.receipt import Receipt
     from ..monitoring.drift_report import DriftReport
+    from ..stores.documents import Document
     from .alert import Severity
 
 WINDOW = 3600.0
@@ -158,14 +158,14 @@ def _notify(
     if not recipients:
         return []
     failures = list[str]()
-    with written_alone(feed, _FILE):
-        states = _read(feed)
+    with written_alone(feed, _FILE) as document:
+        states = _read(document)
         for recipient in recipients:
             state = update(states.receivers.get(recipient.digest, RecipientState()))
-            _record(feed, states, recipient, state)
+            _record(document, states, recipient, state)
             left = _send(recipient, state.due)
             if left != state.due:
-                _record(feed, states, recipient, state.model_copy(update={"due": left}))
+                _record(document, states, recipient, state.model_copy(update={"due": left}))
             if left:
                 failures.append(_undelivered(recipient, len(left)))
     return failures
@@ -233,15 +233,17 @@ def _apprise_overheard() -> Generator[StringIO]:
 # ----- the record -----
 
 
-def _read(feed: Feed) -> _Recipients:
+def _read(document: Document) -> _Recipients:
     try:
-        return _Recipients.model_validate_json((feed.receipts / _FILE).read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return _Recipients.model_validate_json(document.read())
+    except ValidationError:
         return _Recipients()
 
 
-def _record(feed: Feed, states: _Recipients, recipient: Recipient, state: RecipientState) -> None:
+def _record(
+    document: Document, states: _Recipients, recipient: Recipient, state: RecipientState
+) -> None:
     if states.receivers.get(recipient.digest) == state:
         return
     states.receivers[recipient.digest] = state
-    atomic_write(feed.receipts / _FILE, states.model_dump_json(indent=2))
+    document.write(states.model_dump_json(indent=2))

@@ -128,8 +128,7 @@ class Feed(BaseModel):
 
     @model_validator(mode="after")
     def _tell_folders_apart(self) -> Self:
-        elsewhere = {**self.folders.model_dump(exclude_none=True), "follow": self.follow}
-        if self.url and (given := [name for name, place in elsewhere.items() if place]):
+        if self.url and (given := list(self.folders.model_dump(exclude_none=True))):
             msg = f"{', '.join(given)} cannot be given where the root is {self.url}: leave it out"
             raise ValueError(msg)
         if self.scored_table and self.scored_table == self.rejected_table:

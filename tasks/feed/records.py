@@ -19,14 +19,21 @@ Record = TypeVar("Record", bound=BaseModel)
 def read_record(path: Path, form: type[Record], kind: str) -> Record | None:
     """Read a record, None if there is none; GateError, which names the path, if it is no record."""
     try:
-        return form.model_validate_json(_content(path))
+        content = _content(path)
     except FileNotFoundError as error:
         if not path.is_symlink():
             return None
         msg = f"{path} is a link that leads nowhere, where a record should be. Remove it."
         raise GateError(msg) from error
+    return parse_record(content, form, str(path), kind)
+
+
+def parse_record(content: bytes, form: type[Record], place: str, kind: str) -> Record:
+    """Understand a record, likewise."""
+    try:
+        return form.model_validate_json(content)
     except ValidationError as error:
-        msg = f"{path} is no {kind} that this version of signature-gate can read: {error}"
+        msg = f"{place} is no {kind} that this version of signature-gate can read: {error}"
         raise GateError(msg) from error
 
 

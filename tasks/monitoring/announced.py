@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...expectations.drift.change import fingerprint_of
-from ..storage.atomic import atomic_write
 from ..stores.documents import current, written_alone
 
 if TYPE_CHECKING:
@@ -102,13 +101,13 @@ def record_once(
     announced = _announced(current(feed, _FILE))
     if news_of(announced)[1] == announced:
         return ()
-    with written_alone(feed, _FILE) as path:
-        announced = _announced(current(feed, _FILE))
+    with written_alone(feed, _FILE) as document:
+        announced = _announced(document.read())
         news, after = news_of(announced)
         for event in news:
             announce(event, announced)
         if after != announced:
-            atomic_write(path, after.model_dump_json(indent=2))
+            document.write(after.model_dump_json(indent=2))
     return news
 
 

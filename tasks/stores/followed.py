@@ -22,10 +22,13 @@ from ...expectations.batch.batch import UnreadableError
 from ...expectations.credentials import mask_uri
 from ...expectations.errors import GateError, Misuse, needs_extra
 from ...expectations.escaping import slug, visible
+from ...expectations.stores.objects import ObjectStore
 from ...expectations.stores.scored_table import parse_table
 from ..feed.inbox import SkippedBatch
-from ..feed.records import read_record
-from ..storage.atomic import atomic_write, locked, make_folder
+from ..storage.atomic import make_folder
+from .delivery import publish_rows
+from .documents import written_alone
+from .receipts import open_mirror
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from ..feed.feed import Feed
 
 _STATE = ".followed.json"
-_ANEW = f"Begin anew with another folder, or remove {_STATE} beside the feed's receipts."
+_ANEW = f"Begin anew with another folder, or remove the feed's {_STATE}."
 _EXPIRED = "its log has expired: what it added is not known"
 _EXPIRED_BEFORE = "snapshots before it may have expired: what they added is not known"
 
@@ -73,6 +76,8 @@ def deliver_versions(feed: Feed) -> list[SkippedBatch]:
     """
     if feed.follow is None:
         return []
+    if feed.url:
+        open_mirror(feed, ObjectStore(feed.root))
     make_folder(feed.receipts)
     try:
         return _deliver_new(feed, feed.follow)
@@ -83,7 +88,7 @@ def deliver_versions(feed: Feed) -> list[SkippedBatch]:
 
 
 def _deliver_new(feed: Feed, follow: str) -> list[SkippedBatch]:
-    from .watermark import deliver_rows, frame_of, publish_rows
+    from .watermark import deliver_rows, frame_of
 
     rows = None
     with suppress(ValueError):
@@ -92,15 +97,14 @@ def _deliver_new(feed: Feed, follow: str) -> list[SkippedBatch]:
         return deliver_rows(feed, rows)
     scheme, place, start = _place(follow)
     steps_after = _snapshots_after if scheme == "iceberg" else _versions_after
-    state = feed.receipts / _STATE
     left = list[SkippedBatch]()
-    with locked(state):
-        known = read_record(state, _Followed, "note of a followed table")
+    with written_alone(feed, _STATE) as note:
+        known = note.record(_Followed, "note of a followed table")
         for step in steps_after(place, known, start):
             left += [_left(step.batch, what, scheme) for what in step.told]
             if step.opened:
-                publish_rows(feed.inbox / step.batch, frame_of(step.opened(), step.only))
-            atomic_write(state, step.note.model_dump_json())
+                publish_rows(feed, step.batch, frame_of(step.opened(), step.only))
+            note.write(step.note.model_dump_json())
     return left
 
 

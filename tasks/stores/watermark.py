@@ -7,7 +7,6 @@ are counted and told, as are those without a value.
 
 from __future__ import annotations
 
-from filecmp import cmp
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,9 +22,8 @@ from ...expectations.readers.sql.spool import open_query
 from ...expectations.readers.tables.location import open_delta_folder, open_table
 from ...expectations.stores.scored_table import quoted
 from ..feed.inbox import SkippedBatch
-from ..feed.receipt_store import ReceiptStore
-from ..feed.records import read_record
-from ..storage.atomic import atomic_write, flush, lexists, locked, partial_of, publish_new
+from .delivery import is_delivered, publish_rows
+from .documents import written_alone
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -70,24 +68,19 @@ class _Look(NamedTuple):
 def deliver_rows(feed: Feed, table: ScoredTable) -> list[SkippedBatch]:
     """Write the rows above the last mark of a table into the inbox, as one batch; tell others."""
     kind = _Lake if table.scheme in ("delta", "iceberg") else _Database
-    source, state = kind(table, feed.policy), feed.receipts / _STATE
-    with locked(state):
-        last = read_record(state, _Marked, "note of a followed table")
+    source = kind(table, feed.policy)
+    with written_alone(feed, _STATE) as note:
+        last = note.record(_Marked, "note of a followed table")
         if last is None or last.table != table.url:
             last = _Marked(table=table.url)
         marked = _next(source, table, last, redact=feed.policy.redact) if last.made else last
         if marked is None:
             return []
-        atomic_write(state, marked.model_dump_json())
-        path = feed.inbox / marked.batch
-        if last.made or not (lexists(path) or _is_known(feed, marked.batch)):
-            publish_rows(path, source.rows(marked.low, marked.high))
-        atomic_write(state, marked.model_copy(update={"made": True}).model_dump_json())
+        note.write(marked.model_dump_json())
+        if last.made or not is_delivered(feed, marked.batch):
+            publish_rows(feed, marked.batch, source.rows(marked.low, marked.high))
+        note.write(marked.model_copy(update={"made": True}).model_dump_json())
     return list(_told(marked, table.by))
-
-
-def _is_known(feed: Feed, name: str) -> bool:
-    return bool(ReceiptStore(feed).indexed().deliveries(name).heads)
 
 
 def _next(
@@ -195,18 +188,3 @@ def frame_of(table: OpenedBatch, only: Container[str] | None = None) -> pl.LazyF
             raise error
     files = (file for file in table.files if only is None or file.info.name in only)
     return pl.concat(file.scan().select(map(exact_col, file.sources)) for file in files)
-
-
-def publish_rows(path: Path, rows: pl.LazyFrame) -> None:
-    """Write rows into the inbox; Misuse if other rows have the name."""
-    partial = partial_of(path)
-    try:
-        rows.sink_parquet(partial, engine="streaming")
-        flush(partial)
-        publish_new(path, partial)
-    except FileExistsError:
-        if not cmp(path, partial, shallow=False):
-            msg = f"{path} is there already, with other rows. Move it away, and run again."
-            raise Misuse(msg) from None
-    finally:
-        partial.unlink(missing_ok=True)

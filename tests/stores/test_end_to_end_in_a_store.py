@@ -1,4 +1,4 @@
-"""A feed in a bucket with a Delta table for its predictions, on real servers, by schedule."""
+"""A feed in a bucket, from Delta tables to Delta tables there, on real servers, by schedule."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import httpx
 import polars as pl
 import pytest
 import yaml
+from deltalake import DeltaTable, write_deltalake
 from feeds import rows
 from kept_feeds import receipts_of
 from live_object_store import keys, put
@@ -58,20 +59,24 @@ def platform(bucket: str, tmp_path: Path) -> Iterator[Platform]:
 
 
 def test_a_scheduled_run_scores_from_a_bucket_into_a_table(platform: Platform, bucket: str) -> None:
-    """One batch is scored into Delta, one quarantined and then released with a repaired file."""
-    table = platform.folder / "scored"
+    """A version of a table is scored into another, by its statistics; a bad batch is released.
+
+    The bad one was quarantined, and is repaired by hand.
+    """
+    source, table = f"{bucket}/lake/source", f"{bucket}/lake/scored"
+    write_deltalake(source, rows(3))
     fields = {
         "name": "line",
         "model": "models:/line@champion",
         "root": f"{bucket}/feeds/line",
         "schedule": "* * * * *",
+        "follow": f"delta://{source}",
         "scored_table": f"delta://{table}",
         "archive": True,
         "policy": {"keep": ["key"]},
     }
     (platform.folder / "line.yaml").write_text(yaml.safe_dump(fields))
     feed = Feed.parse(fields)
-    put(feed, "good.parquet", rows(3))
     put(feed, "bad.parquet", pl.DataFrame({"key": ["z"], "other": [1]}))
 
     platform.run("signature-gate deploy line.yaml")
@@ -79,7 +84,9 @@ def test_a_scheduled_run_scores_from_a_bucket_into_a_table(platform: Platform, b
     rows(1, key=["z"]).write_parquet(platform.folder / "repaired.parquet")
     platform.run("signature-gate quarantine release line.yaml bad.parquet --file repaired.parquet")
 
-    assert sorted(pl.read_delta(str(table))["key"].to_list()) == ["k0", "k1", "k2", "z"]
-    assert [r.disposition for r in receipts_of(feed)].count("passed") == 2
+    scored = pl.DataFrame(DeltaTable(table).to_pyarrow_table())
+    assert sorted(scored["key"].to_list()) == ["k0", "k1", "k2", "z"]
+    passed = [receipt for receipt in receipts_of(feed) if receipt.disposition == "passed"]
+    assert len(passed) == 2
     folders = {key.partition("/")[0] for key in keys(feed)}
-    assert folders == {"archive", "receipts", "scored"}
+    assert folders == {"archive", "receipts", "scored", "state"}

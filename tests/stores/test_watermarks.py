@@ -22,6 +22,7 @@ from signature_gate.expectations.errors import GateError, Misuse
 from signature_gate.tasks.feed.feed import Feed
 from signature_gate.tasks.scoring.feed_run import score_feed
 from signature_gate.tasks.stores import watermark
+from signature_gate.tasks.stores.documents import Document
 from signature_gate.tasks.stores.followed import deliver_versions
 
 if TYPE_CHECKING:
@@ -199,11 +200,9 @@ def test_a_batch_that_was_made_is_not_made_again(
     source = Source("sqlite", tmp_path)
     feed = make_feed(follow=source.place, archive=True)
     source.add(a=1, b=3)
-    write = watermark.atomic_write
+    write = Document.write
     with monkeypatch.context() as broken:
-        broken.setattr(
-            watermark, "atomic_write", lambda p, t: _raise() if names(feed) else write(p, t)
-        )
+        broken.setattr(Document, "write", lambda d, t: _raise() if names(feed) else write(d, t))
         with pytest.raises(OSError, match="disk"):
             deliver_versions(feed)
     if scored:

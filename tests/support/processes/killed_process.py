@@ -98,11 +98,12 @@ def follow_and_die(feed: Feed) -> int | None:
 
 def _follow(feed: str, environment: dict[str, str]) -> None:
     from signature_gate.tasks.feed.feed import Feed
-    from signature_gate.tasks.stores import followed
+    from signature_gate.tasks.stores.documents import Document
+    from signature_gate.tasks.stores.followed import deliver_versions
 
     os.environ.update(environment)
-    followed.atomic_write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # pyright: ignore[reportAttributeAccessIssue]
-    followed.deliver_versions(Feed.model_validate_json(feed))
+    Document.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    deliver_versions(Feed.model_validate_json(feed))
 
 
 def hold_claim(feed: Feed, batch: str, holding: Path) -> BaseProcess:
