@@ -58,7 +58,7 @@ azurite:  ## install what the tests of Azure's blobs run against (needs npm); th
 bench: .venv-bench/installed  ## write docs/benchmarks.md anew, beside the peers (an hour); ROW=csv: one table
 	@.venv-bench/bin/python tests/bench $(if $(ROW),--row $(ROW)) $(BENCH)
 
-bench-scale: .venv/installed  ## write the tables of docs/scaling.md and docs/how-to/spark.md anew (6 minutes)
+bench-scale: .venv/installed  ## write the tables of docs/scaling.md and docs/how-to/spark.md anew (8 minutes)
 	@PYTHONPATH=$$(echo tests/support/* | tr ' ' ':') $(BIN)/python tests/bench_scale
 
 table: .venv/installed  ## write docs/conformity.md anew, from a run

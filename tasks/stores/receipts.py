@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...expectations.documents import staged
@@ -33,6 +35,8 @@ STATE = ".feed"  # tells a feed that was wiped from the one before
 _STATE = f"{RECEIPTS}/{STATE}"
 _KEPT = ".kept"
 ACCEPTED = "accepted"
+# Requests at a time of a machine that is new to a feed, and receipts that it holds meanwhile.
+_AT_A_TIME, _READ_AHEAD = 16, 256
 
 
 def receipt_key(batch: str, number: int) -> str:
@@ -65,9 +69,13 @@ def fetch_receipts(feed: Feed, store: ObjectStore, batch: str = "") -> int:
     """
     folder = _of_batch(batch).rpartition("/")[0] if batch else RECEIPTS
     found = [one for one in store.list(folder) if one.key.endswith(".json")]
-    for one in found:
-        if not _mark(feed, one.key).exists():
-            _keep(feed, store, one)
+    unread = [one for one in found if not _mark(feed, one.key).exists()]
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        for start in range(0, len(unread), _READ_AHEAD):
+            some = unread[start : start + _READ_AHEAD]
+            for one, body in zip(some, pool.map(partial(_body, store), some), strict=True):
+                if body is not None:
+                    _keep(feed, store, one, body)
     own = [one for one in found if one.key.startswith(f"{_of_batch(batch)}/")] if batch else found
     return len(own) + 1
 
@@ -131,12 +139,15 @@ def _is_mirrored(feed: Feed, state: bytes) -> bool:
     return False
 
 
-def _keep(feed: Feed, store: ObjectStore, found: Found) -> None:
+def _body(store: ObjectStore, found: Found) -> bytes | None:
+    with suppress(FileNotFoundError):  # the feed is being wiped
+        return store.read(found.key)[0]
+    return None
+
+
+def _keep(feed: Feed, store: ObjectStore, found: Found, body: bytes) -> None:
     try:
-        body, _ = store.read(found.key)
         receipt = Receipt.model_validate_json(body)
-    except FileNotFoundError:  # the feed is being wiped
-        return
     except ValueError as error:
         msg = f"{store.url}/{found.key} is no receipt that this version can read: {error}"
         raise GateError(msg) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +18,7 @@ import pandas as pd
 from live_object_store import credentials, s3_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _DOCS = Path(__file__).parents[2] / "docs"
 
@@ -32,6 +32,7 @@ def main() -> None:
             "folders": _table(("format", "rows a file", "one process", *_ENGINES), _folders()),
             "feeds": _table(("batches", "one process", "2 processes"), measured.feeds()),
             "units": _table(("unit", "count"), _units(home)),
+            "receipts": _table(_OF_RECEIPTS, _receipts(home)),
         }
     when = f"Measured {datetime.now(UTC):%Y-%m-%d} by `make bench-scale`: {machine}."
     write(_DOCS / "scaling.md", {**tables, "machine": when})
@@ -49,6 +50,12 @@ def write(page: Path, tables: dict[str, str]) -> None:
 
 
 _ENGINES = ("2 processes", "Dask", "Ray")
+_OF_RECEIPTS = (
+    "other batches",
+    "find a batch's receipts, ms",
+    "commit one, ms",
+    "read all on a new machine, s",
+)
 
 
 def _folders() -> Iterable[list[str]]:
@@ -76,14 +83,25 @@ def _units(home: str) -> Iterable[list[str]]:
             yield [f"requests and events to Prefect of a run, {what}", f"{run:.0f}"]
             yield [f"the same of each batch in it, {what}", f"{batch:.1f}"]
     yield ["questions to the registry of a run", f"{measured.of_registry()}"]
+    with _bucket(home) as url:
+        run, batch = measured.of_store(url)
+    yield ["requests to the store of a run", f"{run:.0f}"]
+    yield ["the same of each batch in it", f"{batch:.1f}"]
+    yield ["bytes of a receipt", f"{measured.of_receipt():,}"]
+
+
+def _receipts(home: str) -> Iterable[list[str]]:
+    with _bucket(home) as url:
+        yield from measured.of_receipts(url)
+
+
+@contextmanager
+def _bucket(home: str) -> Iterator[str]:
     with s3_server() as address, ExitStack() as undo:
         undo.callback(os.environ.update, dict(os.environ))
         os.environ.update(credentials(address), XDG_CACHE_HOME=f"{home}/cache")
         httpx.put(f"{address}/scale").raise_for_status()
-        run, batch = measured.of_store("s3://scale")
-    yield ["requests to the store of a run", f"{run:.0f}"]
-    yield ["the same of each batch in it", f"{batch:.1f}"]
-    yield ["bytes of a receipt", f"{measured.of_receipt():,}"]
+        yield "s3://scale"
 
 
 def _table(head: Iterable[str], lines: Iterable[list[str]]) -> str:

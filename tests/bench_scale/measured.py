@@ -28,6 +28,8 @@ FILES, ROUNDS = 100, 3
 # Rows of one file, by format.
 SIZES = {"parquet": (1_000, 100_000), "csv": (1_000, 20_000), "jsonl": (100, 5_000)}
 BATCHES = (100, 1_000)
+# Of other batches of a feed, beside which one is looked up.
+RECEIPTS = (100, 1_000, 10_000)
 MODEL = "models:/scale/1"
 
 
@@ -163,6 +165,40 @@ def _counting(kind: Any, name: str, asked: list[object]) -> Any:
         return plain(*arguments, **named)
 
     return patch.object(kind, name, counted)
+
+
+def of_receipts(url: str) -> Iterator[list[str]]:
+    """Look up and commit receipts beside those of so many other batches of a feed in a store."""
+    from signature_gate.expectations.stores.objects import ObjectStore
+    from signature_gate.tasks.stores.receipts import fetch_receipts, open_mirror, receipt_key
+
+    feed = Feed.parse({"name": "past", "model": MODEL, "root": f"{url}/past", "settle_seconds": 0})
+    put(feed, "first.parquet", line_rows(100))
+    [receipt] = score_feed(feed).receipts
+    store, held = ObjectStore(feed.root), 1
+
+    def add(stem: str) -> str:
+        nonlocal held
+        held += 1
+        batch = f"{stem}-{held:012x}"
+        known = receipt.batch.model_copy(update={"id": batch, "name": f"{batch}.parquet"})
+        body = receipt.model_copy(update={"batch": known}).model_dump_json()
+        store.create(receipt_key(batch, 1), body.encode())
+        return batch
+
+    def anew() -> None:
+        with TemporaryDirectory() as cache, patch.dict(os.environ, XDG_CACHE_HOME=cache):
+            there = Feed.parse(feed.model_dump(exclude_defaults=True))
+            open_mirror(there, store)
+            fetch_receipts(there, store)
+
+    for past in RECEIPTS:
+        while held < past:
+            add(f"day{held % 1_000:03}")
+        batch = add("looked-up")
+        found = seconds(lambda b=batch: fetch_receipts(feed, store, b), 9)
+        made = seconds(lambda: add("new"), 9)
+        yield [f"{past:,}", f"{found * 1e3:.0f}", f"{made * 1e3:.0f}", f"{seconds(anew, 1):.1f}"]
 
 
 def machine() -> str:

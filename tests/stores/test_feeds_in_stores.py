@@ -375,7 +375,6 @@ def test_no_secret_leaves_the_environment(
     [
         ({"root": "ftp://somewhere/feed"}, "names no store that the gate knows"),
         ({"root": "s3://b/feed", "folders": {"inbox": "here"}}, "inbox cannot be given"),
-        ({"root": "s3://b/feed", "follow": "delta:///t"}, "follow cannot be given"),
     ],
 )
 def test_a_feed_in_no_known_store_is_refused(fields: dict[str, Any], said: str) -> None:
