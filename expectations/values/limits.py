@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 _NORMAL = NormalDist()
 # Degrees of freedom of what is as good as known.
 _KNOWN = 1e6
-# So many times as far as the farthest block, the more the fewer there are, or as the largest step
-# between blocks; and so many times more as that is farther than blocks of normal shape go.
-_BEYOND = 2.5
+# So many times as far as the farthest block, the more the fewer there are, and as the largest step
+# between blocks: what varies with heavy tails is not of normal shape.
+_BEYOND, _STRIDE = 2.5, 1.5
 # Batches before one by which it is predicted, and the fewest that predict anything.
 RECENT, FEWEST = 5, 3
 
@@ -173,10 +173,8 @@ def learned_band(known: Known, rows: int, level: float) -> Band:
     found = _together(between, sampling, profile.blocks - 1)
     reach = student(level, found.freedom) * found.deviation
     beyond = _BEYOND * max(1.0, FEWEST_BLOCKS / profile.blocks) * math.sqrt(clustered)
-    down, up = (
-        max(reach, beyond * _heavy(far, spread.between, profile.blocks) * far)
-        for far in (spread.mean - spread.low, spread.high - spread.mean)
-    )
+    down = max(reach, beyond * (spread.mean - spread.low))
+    up = max(reach, beyond * (spread.high - spread.mean))
     return _band(known, rows, spread.mean, (down, up), found)
 
 
@@ -189,15 +187,8 @@ def recent_band(known: Known, rows: int, level: float) -> Band:
     sampling = 2 * _sampling(name, rows)
     found = _together(spread.step**2 * clustered, sampling, profile.blocks - 1)
     reach = student(level, found.freedom) * found.deviation
-    heavy = _heavy(spread.leap, spread.step, profile.blocks)
-    reach = max(reach, _BEYOND * heavy * math.sqrt(clustered) * spread.leap)
+    reach = max(reach, _STRIDE * math.sqrt(clustered) * spread.leap)
     return _band(known, rows, centre, (reach, reach), found)
-
-
-def _heavy(far: float, deviation: float, blocks: int) -> float:
-    """Say how many times as far the farthest of blocks is as if they were of normal shape."""
-    usual = _NORMAL.inv_cdf(1 - 1 / (blocks + 1)) * deviation
-    return max(far / usual, 1.0) if usual else 1.0
 
 
 def _band(

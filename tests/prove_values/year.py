@@ -84,7 +84,7 @@ class Judge:
         """How far from the days before one may be at least, on the scale of the statistic."""
         band = recent_band(known._replace(before=[found.value]), found.rows, self._level)
         clustered = max(1.0, known.profile.block_rows / max(found.rows, 1))
-        farthest = 2.5 * math.sqrt(clustered) * known.spread.leap
+        farthest = 1.5 * math.sqrt(clustered) * known.spread.leap
         return max(student(self._level, band.freedom) * band.deviation, farthest)
 
     def alarms(self, drawn: Sequence[int]) -> tuple[int, int]:

@@ -120,19 +120,6 @@ def test_where_few_rows_were_learned_from_others_like_them_are_rarely_told(
     assert found >= 57
 
 
-def test_after_one_storm_a_worse_one_is_expected(rng: np.random.Generator) -> None:
-    """Tails that go farther than a normal shape does are carried on farther, others are not."""
-    calm, storm = rng.normal(size=(60, 1_000)), rng.normal(1.0, size=(1, 1_000))
-    calm += rng.normal(scale=0.1, size=(60, 1))
-    worse = pl.DataFrame({"a": rng.normal(2.6, size=1_000)})
-
-    def learned(blocks: np.ndarray) -> pl.DataFrame:
-        return pl.DataFrame({"a": blocks.ravel()})
-
-    assert [v.kind for v in told(learned(calm), worse)] == ["shift"]
-    assert told(learned(np.concatenate([calm, storm])), worse) == []
-
-
 def test_bounds_of_few_rows_go_as_far_as_a_tail_does(rng: np.random.Generator) -> None:
     """Of 90 rows the largest is the quantile of 99 %: the tail is seen from that of 75 %."""
     values = rng.lognormal(size=1_090)
@@ -198,7 +185,7 @@ def test_what_stays_for_hours_is_judged_by_its_median_all_the_same(
     hours = np.repeat(rng.normal(np.repeat(rng.normal(60, 4, 61), 8), 4), 125)
     frame = pl.DataFrame({"temp": hours})
 
-    found = told(frame[:-1_000], frame[-1_000:].with_columns((pl.col("temp") - 32) / 1.8))
+    found = told(frame[:-1_000], frame[-1_000:].with_columns(pl.col("temp") / 1.8))
 
     assert told(frame[:-1_000], frame[-1_000:]) == []
     assert [(v.kind, v.statistic) for v in found if v.kind == "shift"] == [("shift", "median")]
