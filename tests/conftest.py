@@ -95,7 +95,6 @@ _LONG = (
     "test_own_data",
     "test_divided_feeds",
     "test_divided_checks",
-    "test_ray_client",
     "test_chaos",
     "test_demo",
     "test_faulty_stores",

@@ -28,8 +28,9 @@ class OnRay:
             try:
                 ray.init(None if address == "ray" else address, log_to_driver=False)
             except (ConnectionError, TimeoutError) as error:
+                said = str(error).partition("\n")[0]
                 remedy = "Check address and server, and RAY_AUTH_MODE=token where it wants a token"
-                msg = f"no cluster of Ray answers at {address}: {error}. {remedy}."
+                msg = f"no cluster of Ray answers at {address}: {said}. {remedy}."
                 raise GateError(msg) from error
 
     @property
