@@ -54,7 +54,11 @@ def on_ray() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         ray.init(
-            num_cpus=2, include_dashboard=False, object_store_memory=1 << 27, log_to_driver=False
+            "local",  # not one that another run left a note of
+            num_cpus=2,
+            include_dashboard=False,
+            object_store_memory=1 << 27,
+            log_to_driver=False,
         )
         yield "ray"
         ray.shutdown()
