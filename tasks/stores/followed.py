@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from ..feed.feed import Feed
 
 _STATE = ".followed.json"
-_ANEW = f"Begin anew with another folder, or remove the feed's {_STATE}."
+_ANEW = (
+    f"Begin anew with another folder, or remove {_STATE}: it lies beside the feed's receipts, of a "
+    "feed in a store in state/."
+)
 _EXPIRED = "its log has expired: what it added is not known"
 _EXPIRED_BEFORE = "snapshots before it may have expired: what they added is not known"
 
