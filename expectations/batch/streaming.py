@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 from threading import Condition
@@ -15,11 +17,12 @@ from .columns import ROW
 from .reading import Reading, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 _PIECE_TAKES_AT_MOST = 60.0
 _THREAD_ENDS_WITHIN = 1.0
+_PARTS_AHEAD, _BYTES_AHEAD = 2, 128 << 20
 
 
 @runtime_checkable
@@ -64,6 +67,22 @@ class WithColumns:
     def completed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """Add the columns to rows of the scan."""
         return reduce(pl.LazyFrame.with_columns, self.stages, rows)
+
+
+def read_ahead(reads: Iterable[Callable[[], pl.DataFrame]], size: int) -> Iterator[pl.DataFrame]:
+    """Read parts in order, the next ones while one is used; ``size`` is in bytes of a part."""
+    ahead = min(_PARTS_AHEAD, _BYTES_AHEAD // max(size, 1))
+    if not ahead:
+        yield from (read() for read in reads)
+        return
+    running = deque[Future[pl.DataFrame]]()
+    with ThreadPoolExecutor(ahead, "signature-gate-ahead") as pool:
+        for read in reads:
+            running.append(pool.submit(read))
+            if len(running) > ahead:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
 
 
 def lazy_stream(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import accumulate, pairwise
+from functools import cached_property, partial
+from itertools import accumulate, chain, pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
@@ -17,7 +17,7 @@ from ..batch.batch import Batch, EmptyFileError, UnreadableError, file_facts
 from ..batch.columns import RESERVED, ROW, exact_col, scan_names, with_row_number, without_reserved
 from ..batch.query import READ_ERRORS, REDELIVER, is_os_error, unreadable
 from ..batch.statistics import Footer
-from ..batch.streaming import lazy_stream
+from ..batch.streaming import lazy_stream, read_ahead
 from .parquet_footer import MUCH, contradiction, refuse_large_pages, unpacked_limit
 
 if TYPE_CHECKING:
@@ -42,7 +42,10 @@ def open_parquet(path: Path) -> Batch:
         with pq.ParquetFile(path) as file:
             metadata, schema = file.metadata, file.schema_arrow
     except _BROKEN as error:
-        raise _unreadable(path, error) from error
+        observed = f"{path.stat().st_size:,} bytes that are no whole Parquet file"
+        if "encrypted" in str(error):
+            observed = "a file that is encrypted"
+        raise unreadable(error, observed) from error
     arriving = without_reserved(schema)
     return Batch(
         info=file_facts(path, "parquet", arriving),
@@ -58,11 +61,6 @@ def _remedy_for(contradiction: str) -> str:
     if "encrypted" in contradiction:
         return "Deliver it unencrypted."
     return REDELIVER if contradiction.startswith("no whole") else _CORRECT_WRITER
-
-
-def _unreadable(path: Path, error: BaseException) -> BaseException:
-    observed = f"{path.stat().st_size:,} bytes that are no whole Parquet file"
-    return unreadable(error, "a file that is encrypted" if "encrypted" in str(error) else observed)
 
 
 def _polars_schema(path: Path) -> pl.Schema | None:
@@ -179,27 +177,35 @@ class ParquetScan:
     def _by_polars(self, columns: Sequence[str], rows: int | None = None) -> Iterator[pl.DataFrame]:
         """Read all at once, as far ahead as Polars does, or so many rows at a time at most."""
         done, opened, in_range = 0, self._state(), self._in_range
+
+        def wanted(first: int = 0, height: int | None = None) -> pl.LazyFrame:
+            part = in_range.slice(first, height) if rows else in_range
+            row = pl.col(ROW).cast(pl.Int64) + first
+            numbered = with_row_number(part, self.schema.names).with_columns(row)
+            return numbered.select(map(exact_col, columns))
+
+        def read(first: int, height: int | None) -> pl.DataFrame:
+            part = wanted(first, height).collect(engine="streaming")
+            if self._state() != opened:
+                raise UnreadableError(_ANOTHER, REDELIVER)
+            return part
+
         try:
             if in_range.collect_schema() != self.polars_schema:
                 raise UnreadableError(_ANOTHER, REDELIVER)
-            for first, height in self._parts(rows) if rows else [(0, None)]:
-                part = in_range.slice(first, height) if rows else in_range
-                row = pl.col(ROW).cast(pl.Int64) + first
-                numbered = with_row_number(part, self.schema.names).with_columns(row)
-                wanted = numbered.select(map(exact_col, columns))
-                frames = _collected(wanted, rows)
-                if rows and self._state() != opened:
-                    raise UnreadableError(_ANOTHER, REDELIVER)
-                for frame in frames:
-                    yield frame
-                    done += frame.height
+            if rows:
+                reads = (partial(read, *part) for part in self._parts(rows))
+                parts = read_ahead(reads, self._largest_group)
+                frames = chain.from_iterable(part.iter_slices(rows) for part in parts)
+            else:
+                frames = wanted().collect_batches(maintain_order=True, engine="streaming")
+            for frame in frames:
+                yield frame
+                done += frame.height
         except READ_ERRORS as error:
             if is_os_error(error) or isinstance(error, UnreadableError):
                 raise
-            failed = error
-        else:
-            return
-        yield from self._rest_by_arrow(columns, done, failed, rows or _ROWS)
+            yield from self._rest_by_arrow(columns, done, error, rows or _ROWS)
 
     def _parts(self, rows: int) -> Iterator[tuple[int, int | None]]:
         """Say where as few row groups as have enough rows begin, and how many rows they have."""
@@ -291,9 +297,3 @@ class ParquetScan:
         positions = sorted(self._positions[name] for name in sources if name != ROW)
         # One column at least, because it tells how many rows there are.
         return [leaf for position in positions or [0] for leaf in ranges[position]]
-
-
-def _collected(wanted: pl.LazyFrame, rows: int | None) -> Iterator[pl.DataFrame]:
-    if rows:
-        return wanted.collect(engine="streaming").iter_slices(rows)
-    return wanted.collect_batches(maintain_order=True, engine="streaming")
