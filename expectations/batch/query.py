@@ -44,6 +44,14 @@ def collect(frame: pl.LazyFrame) -> pl.DataFrame:
         raise _judged(error) from error
 
 
+def collect_all(frames: Iterable[pl.LazyFrame]) -> list[pl.DataFrame]:
+    """Run queries at the same time, else like ``collect``."""
+    try:
+        return pl.collect_all(frames, engine="streaming")
+    except READ_ERRORS as error:
+        raise _judged(error) from error
+
+
 def pieces_of(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     """Run a query piece by piece, in order; whoever stops taking pieces ends it.
 

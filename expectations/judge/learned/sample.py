@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ...batch.columns import ROW
-from ...batch.query import collect
+from ...batch.query import collect_all
 from ...batch.streaming import ReadAtPlaces
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _MOST_ROWS, _FEWEST_ROWS, _MOST_CELLS = 16_384, 1_024, 2_000_000
 # Bytes of a cell in a file whose rows were not counted; fewer make the sample larger.
 _BYTES_OF_CELL = 8
 _VALUE = "\x1fvalue "
-_SLICES = 16
+_SLICES = 8
 
 
 class Sampler:
@@ -70,8 +70,11 @@ class Sampler:
         length = max(1, height // self._every)
         runs = min(_SLICES, length) if length < height else 1
         places = [(height * run // runs, -(-length // runs)) for run in range(runs)]
-        for rows in _at_places(file, places) or [file.scan().head(self._most)]:
-            self._add(collect(rows.filter(~plan.is_rejected()).select(self._values(plan))))
+        found = _at_places(file, places) or [file.scan().head(self._most)]
+        for rows in collect_all(
+            rows.filter(~plan.is_rejected()).select(self._values(plan)) for rows in found
+        ):
+            self._add(rows)
 
     def values(self, file: Batch, plan: BatchPlan | None) -> list[pl.Expr]:
         """Select what is taken on the way of a scan: conformed values, if any."""
