@@ -81,7 +81,7 @@ def _measured(
 ) -> _Statistics:
     column, all_cells = columns[name], cells[name]
     null = Measured(all_cells.null_count() / max(all_cells.len(), 1), all_cells.len())
-    there = all_cells.drop_nulls()
+    there = all_cells.drop_nulls() if null.value else all_cells
     if not there.len():
         return {"null": null}
     found = {"null": null, **_MEASURES[column.kind](there, column)}
@@ -105,10 +105,11 @@ def _up_to(values: _Cells, column: ColumnValues, prefix: str) -> _Statistics:
     count = len(values)
     if not count:
         return {}
-    ordered = np.sort(values)
+    ordered, cuts = np.sort(values), column.cuts
+    up_to = np.searchsorted(ordered, list(cuts.values()), "right") / count
     found = {
-        f"{prefix}{name}": Measured(float(np.searchsorted(ordered, cut, "right")) / count, count)
-        for name, cut in column.cuts.items()
+        f"{prefix}{name}": Measured(share, count)
+        for name, share in zip(cuts, up_to.tolist(), strict=True)
     }
     if prefix:
         return found
