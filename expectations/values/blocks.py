@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-# Blocks that are kept, and the cells in them.
-_MOST_BLOCKS = 256
+# Runs of rows that are kept, or batches, a year of days; and the cells in them.
+_MOST_RUNS, _MOST_BATCHES = 256, 512
 _MOST_CELLS = 6_000_000
 FEWEST_BLOCKS = 16
 _FEWEST_ROWS = 20
@@ -25,8 +25,9 @@ class Blocks:
     def __init__(self, columns: int, rows: int, *, by_batch: bool) -> None:
         """Keep no more than fits into memory."""
         cells = _MOST_CELLS // max(columns, 1)
-        longest = min(max(cells // _MOST_BLOCKS, rows), _LONGEST * rows) if by_batch else rows
-        self._most = max(FEWEST_BLOCKS, min(_MOST_BLOCKS, cells // longest))
+        most = _MOST_BATCHES if by_batch else _MOST_RUNS
+        longest = min(max(cells // most, rows), _LONGEST * rows) if by_batch else rows
+        self._most = max(FEWEST_BLOCKS, min(most, cells // longest))
         self._rows, self._longest, self._by_batch = rows, longest, by_batch
         self._every = self._stride = 1
         self.thinned = False
@@ -90,4 +91,4 @@ class Blocks:
 def _copied(frame: pl.DataFrame, every: int, first: int = 0) -> pl.DataFrame:
     """Take every so manieth row; a slice would keep all that was read with it in memory."""
     rows = frame[np.arange(first, frame.height, every)]
-    return rows.with_columns(pl.col(pl.String) + "")
+    return rows.with_columns(pl.col(pl.String) + "") if pl.String in frame.dtypes else rows

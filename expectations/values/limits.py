@@ -83,7 +83,7 @@ class Band(NamedTuple):
     freedom: float
 
 
-class _Deviation(NamedTuple):
+class Deviation(NamedTuple):
     """A standard deviation, and the degrees of freedom that it was estimated with."""
 
     deviation: float
@@ -180,19 +180,30 @@ def learned_band(known: Known, rows: int, level: float) -> Band:
 
 def recent_band(known: Known, rows: int, level: float) -> Band:
     """Predict a batch from the middle one of the last, by how blocks followed each other."""
-    name, spread, profile, before, _ = known
-    scale = scale_of(name)
-    centre = float(np.median([scale.to(value) for value in before[-RECENT:]]))
-    clustered = max(1.0, profile.block_rows / max(rows, 1))
-    sampling = 2 * _sampling(name, rows)
-    found = _together(spread.step**2 * clustered, sampling, profile.blocks - 1)
-    reach = student(level, found.freedom) * found.deviation
-    reach = max(reach, _STRIDE * math.sqrt(clustered) * spread.leap)
+    scale = scale_of(known.name)
+    centre = float(np.median([scale.to(value) for value in known.before[-RECENT:]]))
+    reach, found = reach_of_recent(known, rows, level)
     return _band(known, rows, centre, (reach, reach), found)
 
 
+def reach_of_recent(known: Known, rows: int, level: float) -> tuple[float, Deviation]:
+    """Say how far a batch may be from those before, on the scale of the statistic.
+
+    The largest step counts the more, the farther it goes beyond the one that steps of normal shape
+    would have.
+    """
+    spread, blocks = known.spread, known.profile.blocks
+    clustered = max(1.0, known.profile.block_rows / max(rows, 1))
+    sampling = 2 * _sampling(known.name, rows)
+    found = _together(spread.step**2 * clustered, sampling, blocks - 1)
+    usual = _NORMAL.inv_cdf(1 - 1 / (blocks + 1)) * spread.step
+    heavy = max(spread.leap / usual, 1.0) if usual else 1.0
+    farthest = _STRIDE * heavy * math.sqrt(clustered) * spread.leap
+    return max(student(level, found.freedom) * found.deviation, farthest), found
+
+
 def _band(
-    known: Known, rows: int, centre: float, reach: tuple[float, float], spread: _Deviation
+    known: Known, rows: int, centre: float, reach: tuple[float, float], spread: Deviation
 ) -> Band:
     scale = scale_of(known.name)
     middle, down = scale.back(centre), math.inf if scale.only_up else reach[0]
@@ -203,7 +214,7 @@ def _band(
     return Band(low, high, centre, *spread)
 
 
-def _together(between: float, sampling: float, freedom: int) -> _Deviation:
+def _together(between: float, sampling: float, freedom: int) -> Deviation:
     """Add a variance that was estimated and one that is known.
 
     F. E. Satterthwaite, "An approximate distribution of estimates of variance components",
@@ -211,7 +222,7 @@ def _together(between: float, sampling: float, freedom: int) -> _Deviation:
     """
     total = between + sampling
     freedom_ = freedom * (total / between) ** 2 if between else _KNOWN
-    return _Deviation(math.sqrt(total), min(freedom_, _KNOWN))
+    return Deviation(math.sqrt(total), min(freedom_, _KNOWN))
 
 
 def _sampling(name: str, rows: int) -> float:

@@ -13,7 +13,7 @@ from peers import beside_peers
 from rich.console import Console
 from trials import prove_quietly
 from values_page import tables, write
-from year import year_of_flights
+from year import told_of_years, year_of_flights
 
 _PAGE = Path(__file__).parents[2] / "docs" / "values.md"
 _PEERS = "--peers"
@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=2, help="batches for each fault and column")
     parser.add_argument("--clean", type=int, default=200, help="clean batches of each data set")
     parser.add_argument("--years", type=int, default=1_000, help="resampled years of flights")
+    parser.add_argument("--learnings", type=int, default=20, help="what these are judged by")
     parser.add_argument("--page", type=Path, default=_PAGE)
     parser.add_argument(_PEERS, action="store_true", help="run other monitors of data instead")
     options = parser.parse_args()
@@ -34,9 +35,10 @@ def main() -> None:
     prove_one = partial(prove_quietly, batches=options.batches, clean=options.clean)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         proofs = pool.map(prove_one, range(len(DATA_SETS)))
-        year = pool.submit(year_of_flights, options.years)
+        judge_years = partial(year_of_flights, years=options.years // options.learnings)
+        years = pool.map(judge_years, range(options.learnings))
         found = list(proofs)
-        lines = [*tables(found, options.batches, options.clean), *year.result()]
+        lines = [*tables(found, options.batches, options.clean), *told_of_years(list(years))]
     write(options.page, lines)
     Console().print("\n".join(lines), markup=False, soft_wrap=True)
 

@@ -20,7 +20,8 @@ from signature_gate.expectations.judge.learned import stage
 from signature_gate.expectations.judge.learned.diagnosis import CONVERSIONS
 from signature_gate.expectations.judge.learned.stage import judge_values
 from signature_gate.expectations.suite import from_suite, to_suite
-from signature_gate.expectations.values.limits import PastValues
+from signature_gate.expectations.values.column_values import Spread
+from signature_gate.expectations.values.limits import Known, PastValues, reach_of_recent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -314,6 +315,21 @@ def test_the_batches_before_tell_what_the_training_data_does_not() -> None:
     assert ("shift", "temp") not in told(check(cold, model))
     assert ("shift", "temp") in told(check(cold, replace(model, past=past)))
     assert told(check(warm[0], replace(model, past=past))) == set()
+
+
+def test_after_a_leap_that_was_learned_a_larger_one_is_expected() -> None:
+    """Steps of heavy tails go farther than those of normal shape, whose largest is 2.6 of 200."""
+    assert LEARNED.values
+    profile = LEARNED.values.model_copy(update={"blocks": 200})
+    steady, heavy = (Spread(0, 0.2, -0.5, 0.5, 0.2, leap) for leap in (0.5, 1.5))
+
+    reach = [
+        reach_of_recent(Known("median", spread, profile), 10_000, 0.01)[0]
+        for spread in (steady, heavy)
+    ]
+
+    assert reach[0] == pytest.approx(1.5 * 0.5)
+    assert reach[1] == pytest.approx(1.5 * 1.5 * 1.5 / (2.58 * 0.2), rel=0.01)
 
 
 # ----- as expectations of Great Expectations -----

@@ -95,10 +95,22 @@ def test_pieces_of_a_batch_are_thinned_like_a_batch_at_once() -> None:
 
 def test_of_very_many_batches_every_second_one_is_kept() -> None:
     """Their number is bounded; counts and bounds are those of all."""
-    profile = learn(*[day(number, 20) for number in range(600)], block_rows=20)
+    profile = learn(*[day(number, 20) for number in range(800)], block_rows=20)
 
-    assert 128 <= profile.blocks <= 257
-    assert profile.rows == profile.columns["temp"].rows == 12_000
+    assert 256 <= profile.blocks <= 513
+    assert profile.rows == profile.columns["temp"].rows == 16_000
+
+
+def test_no_day_of_a_year_is_left_out() -> None:
+    """How far the one stormy day went is learned, wherever in the year it was."""
+    contract = contract_of(day(0))
+    days = [day(number, 50) for number in range(365)]
+    for stormy in (100, 101):
+        storm = days[stormy].with_columns(pl.col("temp") - 150)
+        profile = learn(*days[:stormy], storm, *days[stormy + 1 :], contract=contract)
+
+        assert profile.blocks == 365
+        assert check(storm, replace(contract, values=profile)).violations == ()
 
 
 def test_batches_of_a_few_rows_are_learned_by_rows() -> None:
