@@ -120,6 +120,32 @@ def test_where_few_rows_were_learned_from_others_like_them_are_rarely_told(
     assert found >= 57
 
 
+def test_after_one_storm_a_worse_one_is_expected(rng: np.random.Generator) -> None:
+    """Tails that go farther than a normal shape does are carried on farther, others are not."""
+    calm, storm = rng.normal(size=(60, 1_000)), rng.normal(1.0, size=(1, 1_000))
+    calm += rng.normal(scale=0.1, size=(60, 1))
+    worse = pl.DataFrame({"a": rng.normal(2.6, size=1_000)})
+
+    def learned(blocks: np.ndarray) -> pl.DataFrame:
+        return pl.DataFrame({"a": blocks.ravel()})
+
+    assert [v.kind for v in told(learned(calm), worse)] == ["shift"]
+    assert told(learned(np.concatenate([calm, storm])), worse) == []
+
+
+def test_after_a_night_of_gaps_more_of_them_are_told(rng: np.random.Generator) -> None:
+    """Shares of null are not carried on: what is rare there is a fault as a rule."""
+    blocks = pl.DataFrame({"a": rng.normal(size=60_000), "b": rng.normal(size=60_000)})
+    gaps = pl.int_range(pl.len()) % 100 < pl.when(pl.int_range(pl.len()) < 1_000).then(3).otherwise(
+        0
+    )
+    third = blocks[:1_000].with_columns(a=pl.when(pl.int_range(1_000) % 3 > 0).then("a"))
+
+    found = told(blocks.with_columns(a=pl.when(~gaps).then("a")), third)
+
+    assert [(v.column, v.statistic) for v in found] == [("a", "null")]
+
+
 def test_bounds_of_few_rows_go_as_far_as_a_tail_does(rng: np.random.Generator) -> None:
     """Of 90 rows the largest is the quantile of 99 %: the tail is seen from that of 75 %."""
     values = rng.lognormal(size=1_090)
