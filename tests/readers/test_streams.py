@@ -7,9 +7,14 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import polars as pl
+import pytest
 from small_checks import contract
 
+from signature_gate.expectations.batch.streaming import read_ahead
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 AB = contract(a="long", b="string")
@@ -52,3 +57,40 @@ def test_a_file_that_is_read_no_further_is_no_shorter_file(tmp_path: Path) -> No
     ended = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
 
     assert ended.stdout == "None ['unreadable']\n"
+
+
+# ----- parts that are read while one is used -----
+
+
+def part(number: int) -> pl.DataFrame:
+    """Read a part; the third is broken."""
+    if number == 2:
+        raise OSError(number)
+    return pl.DataFrame({"n": [number]})
+
+
+def reads(begun: list[int]) -> Iterator[Callable[[], pl.DataFrame]]:
+    """Offer the reads of six parts, and note which were taken."""
+    for number in range(6):
+        begun.append(number)
+        yield lambda number=number: part(number)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("size", "ahead"), [(1, 2), (100 << 20, 1), (1 << 30, 0), (0, 2)])
+def test_parts_are_read_ahead_as_far_as_memory_allows(size: int, ahead: int) -> None:
+    """Two parts at most wait for the one that is used, and no more than 128 MiB of them."""
+    begun = list[int]()
+    parts = read_ahead(reads(begun), size)
+
+    assert (next(parts)["n"].item(), len(begun)) == (0, 1 + ahead)
+    assert (next(parts)["n"].item(), len(begun)) == (1, 2 + ahead)
+
+
+@pytest.mark.parametrize("size", [1, 1 << 30])
+def test_a_part_that_cannot_be_read_fails_at_its_place(size: int) -> None:
+    """The parts before it are handed out first."""
+    parts = read_ahead(reads([]), size)
+
+    assert [next(parts)["n"].item(), next(parts)["n"].item()] == [0, 1]
+    with pytest.raises(OSError, match="2"):
+        next(parts)
