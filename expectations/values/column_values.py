@@ -12,7 +12,7 @@ Kind = Literal["number", "truth", "time", "text", "other"]
 # Quantiles that a profile holds; those from 5 % to 95 % are judged.
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 # More distinct values are no domain; and fewer sightings of one leave a domain open.
-MOST_CODES = 100
+MOST_CODES = 250
 _OFTEN, _ENOUGH = 5, 50
 
 
@@ -61,7 +61,7 @@ class ColumnValues(BaseModel):
         grows: Whether no number is smaller than one before it: a calendar's or a counter's, which
             goes on to numbers that were never there.
         quantiles: Of numbers, or of the lengths of text, at ``LEVELS``.
-        codes: How often each distinct value occurs; empty if there are more than a hundred.
+        codes: How often each distinct value occurs; empty if there are more than ``MOST_CODES``.
         pattern: Regular expression that all texts match; None where they have none in common.
         sentinel: A value far from all others that stands for something else, such as -999.
         link: A column with which it goes.

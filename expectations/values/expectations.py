@@ -176,8 +176,8 @@ def _true(_: str, name: str, __: ColumnValues) -> _Pair:
     )
 
 
-def _sentinel(_: str, name: str, column: ColumnValues) -> _Pair:
-    values = [column.sentinel]
+def _number(statistic: str, name: str, column: ColumnValues) -> _Pair:
+    values = [column.sentinel if statistic == "sentinel" else 0]
     return _learned("be_in_set", name, value_set=values), _learned(
         "not_be_in_set", name, value_set=values
     )
@@ -190,17 +190,22 @@ _STATED: dict[str, Callable[[str, str, ColumnValues], _Pair]] = {
     "code": _code,
     "unseen": _unseen,
     "true": _true,
-    "sentinel": _sentinel,
+    "sentinel": _number,
+    "zero": _number,
 }
+
+
+# A statistic -> the values of which GX states the share that is left.
+_OPPOSITES = {"null": "non_null", "repeated": "unique"}
 
 
 def batch_expectations(
     statistic: str, name: str, column: ColumnValues, band: Band
 ) -> list[Expectation]:
     """State that a share is within its band; nothing where stock GX has no such expectation."""
-    if family(statistic) == "null":
-        kind = "expect_column_proportion_of_non_null_values_to_be_between"
-        stated = _learned("", name, min_value=1 - band.high, max_value=1 - band.low)
+    if what := _OPPOSITES.get(statistic):
+        kind = f"expect_column_proportion_of_{what}_values_to_be_between"
+        stated = _learned("", name, min_value=max(1 - band.high, 0), max_value=min(1 - band.low, 1))
         return [_named({**stated, "type": kind}, statistic)]
     if family(statistic) not in _STATED:
         return []

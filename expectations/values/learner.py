@@ -12,7 +12,7 @@ from .blocks import Blocks
 from .column_values import LEVELS, MOST_CODES, ColumnValues, Spread
 from .limits import RECENT
 from .links import linked
-from .measures import Measured, as_cells, kind_of, measure, spike
+from .measures import Measured, as_cells, kind_of, measure, runs
 from .profile import ValueProfile
 from .scales import scale_of
 from .text_pattern import common_pattern
@@ -35,7 +35,8 @@ _SATURATED = 0.8
 _MANY = 0.1
 # Distinct numbers, each of which is larger than those before, and what is judged of such a column.
 _FEWEST_STEPS = 3
-_KEPT = {"null", "whole", "sentinel"}
+_HARDLY = 0.1
+_KEPT = {"null", "whole", "sentinel", "repeated"}
 
 
 class Learner:
@@ -205,11 +206,14 @@ def _judged(
 ) -> dict[str, Spread]:
     """Leave out rare codes, after which the domain looks, and shares that take nearly any value.
 
+    That values are repeated is news only where none ever was, as in a key, hardly ever null.
     A quantile jumps where many rows have one value: shares are looked at there.
     """
     left_out = {"median", "width"} if "median" in spreads and _jumps(cells) else set[str]()
     if column.grows:
         left_out = spreads.keys() - _KEPT
+    if column.nulls > _HARDLY * column.rows:
+        left_out = {*left_out, "repeated"}
     return {
         name: spread
         for name, spread in spreads.items()
@@ -219,12 +223,14 @@ def _judged(
 
 def _jumps(cells: pl.Series) -> bool:
     ordered = np.sort(cells.alias("").drop_nulls().to_numpy())
-    return spike(ordered) > _MANY
+    return bool(runs(ordered).max() > _MANY * len(ordered))
 
 
 def _is_judged(name: str, spread: Spread) -> bool:
     if name.startswith("code "):
         return spread.high >= scale_of(name).to(1 / _CODES_SHOWN)
+    if name == "repeated":
+        return spread.high == 0
     return not name.startswith("below_") or spread.high - spread.low <= _SATURATED
 
 

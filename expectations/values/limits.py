@@ -219,6 +219,10 @@ def _band(
     one = 1 / max(rows, 1) if scale.to is angle else 0.0
     low = min(scale.back(centre - down) - one, middle - scale.effect)
     high = max(scale.back(centre + reach[1]), middle + scale.effect)
+    if known.name == "repeated":
+        # Of more rows than a block has, more are equal by chance. In the blocks no pair was: then
+        # three of so many may be (J. A. Hanley, A. Lippman-Hand, JAMA 249, 1983).
+        high += 3 * rows / (known.profile.blocks * known.profile.block_rows**2)
     return Band(low, high, centre, *spread)
 
 

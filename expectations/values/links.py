@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # So closely at least, in the median block of many rows: as correlation.
 _TOGETHER = 0.3
 _FEWEST_ROWS = 50
+# Codes that stand in fewer rows on average explain anything.
+_ROWS_EACH = 5
 # Rows of a usual batch, by which chance moves its correlations.
 _BATCH, _NOTHING = 1_000, 1e-9
 
@@ -47,7 +49,7 @@ def linked(
     }
     apart = np.concatenate([centred(s) for s in stand])
     for name, column in columns.items():
-        if column.kind == "text" and len(column.codes) > 1:
+        if column.kind == "text" and 1 < len(column.codes) <= len(apart) / _ROWS_EACH:
             cells = pl.concat([block[name] for block in blocks])
             found[name] = column.model_copy(update={"link": _of_text(cells, apart, names)})
     return {**columns, **found}

@@ -93,7 +93,10 @@ def _measured(
 
 def _numbers(there: pl.Series, column: ColumnValues) -> _Statistics:
     values, count = there.to_numpy(), there.len()
-    found = {"whole": Measured(float(np.mean(values == np.floor(values))), count)}
+    found = {
+        "whole": Measured(float(np.mean(values == np.floor(values))), count),
+        "zero": Measured(float(np.mean(values == 0)), count),
+    }
     if column.sentinel is not None:
         stands_for = values == column.sentinel
         found["sentinel"] = Measured(float(stands_for.mean()), count)
@@ -113,7 +116,7 @@ def _up_to(values: _Cells, column: ColumnValues, prefix: str) -> _Statistics:
     }
     if prefix:
         return found
-    found["spike"] = Measured(spike(ordered), count)
+    found |= _repetition(runs(ordered), count)
     if column.width and count >= _FEWEST:
         quarter, middle, three = (float(ordered[int(q * (count - 1))]) for q in (0.25, 0.5, 0.75))
         found["median"] = Measured((middle - column.quantile(0.5)) / column.width, count)
@@ -122,10 +125,18 @@ def _up_to(values: _Cells, column: ColumnValues, prefix: str) -> _Statistics:
     return found
 
 
-def spike(ordered: _Cells) -> float:
-    """Find the share of the most frequent value."""
+def runs(ordered: _Cells) -> _Cells:
+    """Count how often each value occurs."""
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    return float(np.diff(starts, append=len(ordered)).max() / len(ordered))
+    return np.diff(starts, append=len(ordered))
+
+
+def _repetition(times: Any, count: int) -> _Statistics:
+    """Find the share of the most frequent value, and of the values that were there before."""
+    return {
+        "spike": Measured(float(max(times)) / count, count),
+        "repeated": Measured(1 - len(times) / count, count),
+    }
 
 
 def _truths(there: pl.Series, _: ColumnValues) -> _Statistics:
@@ -137,7 +148,7 @@ def _times(there: pl.Series, _: ColumnValues) -> _Statistics:
     at_midnight = float(np.mean(values % _A_DAY == 0))
     return {
         "midnight": Measured(at_midnight, count),
-        "spike": Measured(spike(np.sort(values)), count),
+        **_repetition(runs(np.sort(values)), count),
     }
 
 
@@ -145,10 +156,11 @@ def _texts(there: pl.Series, column: ColumnValues) -> _Statistics:
     count = there.len()
     counts = there.value_counts(name="#")
     times = dict(zip(counts.to_series(0), counts.to_series(1), strict=True))
-    found = {"spike": Measured(max(times.values()) / count, count)}
+    found = _repetition(times.values(), count)
     if column.codes:
-        known = {code: times.get(code, 0) for code in column.codes}
-        found |= {f"code {code}": Measured(n / count, count) for code, n in known.items()}
+        known = {f"code {code}": times.get(code, 0) for code in column.codes}
+        judged = column.spreads or known  # all of them while it is learned
+        found |= {name: Measured(n / count, count) for name, n in known.items() if name in judged}
         if not column.closed:
             found["unseen"] = Measured(1 - sum(known.values()) / count, count)
     else:

@@ -278,6 +278,13 @@ PLANTS = (
         lambda column: _in_rows(column, 0.05, -999),
     ),
     Plant(
+        "zeros",
+        "0 in 5 % of the rows, as where a gap is filled",
+        "number columns with a 0 in less than 1 % of the rows",
+        lambda column: _is_number(column) and bool((column.known == 0).mean() < 0.01),
+        lambda column: _in_rows(column, 0.05, 0),
+    ),
+    Plant(
         "new category",
         "a code that was never seen, in 10 % of the rows",
         "text columns of 2 to 100 codes, each in 5 learned rows on average",
@@ -318,6 +325,15 @@ PLANTS = (
         "every column that is not nearly all null",
         lambda column: column.learned[column.name].null_count() < 0.9 * column.learned.height,
         _more_nulls,
+    ),
+    Plant(
+        "rows twice",
+        "the first half of the rows once more, in place of the others",
+        "columns in which no value is there twice, neither in what was learned nor in the batch",
+        lambda column: all(
+            s.is_unique().all() for s in (column.learned[column.name], column.cells)
+        ),
+        lambda column: pl.concat([column.batch[: column.batch.height // 2]] * 2),
     ),
     Plant(
         "swapped",
