@@ -53,7 +53,7 @@ def values_changes(before: ValueProfile, after: ValueProfile, policy: Policy) ->
 def _of_shares(both: _Both) -> Iterator[_Difference]:
     nulls = [column.nulls / max(column.rows, 1) for column in both]
     yield from _shares("null", "null or NaN", nulls, both)
-    for statistic, words in (("true", "true"), ("whole", "whole numbers")):
+    for statistic, words in (("true", "true"), ("whole", "whole numbers"), ("zero", "zeros")):
         spreads = [column.spreads[statistic] for column in both if statistic in column.spreads]
         if len(spreads) == len(both):
             means = [scale_of(statistic).back(spread.mean) for spread in spreads]

@@ -67,7 +67,7 @@ CHANGES = {
     ),
     "many codes": (
         {"code": pl.int_range(pl.len()).cast(pl.String)},
-        ["^column 'code': 3 values became more than 100 values$"],
+        ["^column 'code': 3 values became more than 250 values$"],
     ),
     "truth": ({"late": ~pl.col("late")}, [r"^column 'late': \d+.* true became [78]\d"]),
     "wider": (

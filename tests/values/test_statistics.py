@@ -146,6 +146,34 @@ def test_after_a_night_of_gaps_more_of_them_are_told(rng: np.random.Generator) -
     assert [(v.column, v.statistic) for v in found] == [("a", "null")]
 
 
+def test_zeros_in_place_of_gaps_are_told(rng: np.random.Generator) -> None:
+    """Each is within the bounds of what is never negative; so many are not."""
+    learned, clean = (pl.DataFrame({"a": 1 + rng.poisson(5, n)}) for n in (20_000, 1_000))
+    filled = pl.when(pl.int_range(pl.len()) % 20 > 0).then("a").otherwise(0)
+
+    assert told(learned, clean) == []
+    assert [v.statistic for v in told(learned, clean.with_columns(a=filled))] == ["zero"]
+
+
+def test_a_key_that_is_there_twice_is_told(rng: np.random.Generator) -> None:
+    """Where no value was repeated, none is expected to be; elsewhere it is no news."""
+    keys = [f"{n}-{n * 7919 % 100}" for n in range(21_000)]
+    frame = pl.DataFrame({"key": keys, "code": rng.choice(["AA", "B6"], 21_000)})
+    learned, batch = frame[:20_000], frame[20_000:]
+    twice = pl.concat([batch[:900], batch[:100]])
+
+    assert told(learned, batch) == []
+    assert [(v.column, v.statistic) for v in told(learned, twice)] == [("key", "repeated")]
+
+
+def test_numbers_that_are_equal_by_chance_are_no_broken_key(rng: np.random.Generator) -> None:
+    """Among four hundred of five thousand numbers no pair may be; among two thousand there are."""
+    learned = pl.DataFrame({"a": rng.permutation(5_000)[:400]})
+    batch = pl.DataFrame({"a": rng.integers(0, 5_000, 2_000)})
+
+    assert told(learned, batch) == []
+
+
 def test_bounds_of_few_rows_go_as_far_as_a_tail_does(rng: np.random.Generator) -> None:
     """Of 90 rows the largest is the quantile of 99 %: the tail is seen from that of 75 %."""
     values = rng.lognormal(size=1_090)

@@ -60,6 +60,8 @@ def seaweedfs(program: str, folder: Path, key: str) -> Iterator[str]:
     (folder / "s3.json").write_text(json.dumps({"identities": [rights]}))
     names = ("-s3.port", "-master.port", "-volume.port", "-filer.port")
     options = [f"{name}={port}" for name, port in zip(names, ports, strict=True)]
+    # The catalogs that it would serve too have fixed ports.
+    options += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     options += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", f"-s3.config={folder}/s3.json"]
     options += ["-master.volumeSizeLimitMB=64", "-volume.max=50", f"-dir={folder}/data"]
     with _running([program, "server", *options], f"http://127.0.0.1:{ports[0]}") as address:
