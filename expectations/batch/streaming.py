@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _PIECE_TAKES_AT_MOST = 60.0
 _THREAD_ENDS_WITHIN = 1.0
+# Parts that wait for their turn, and bytes of them.
 _PARTS_AHEAD, _BYTES_AHEAD = 2, 128 << 20
 
 

@@ -33,9 +33,10 @@ _CODES_SHOWN = 20
 # Radians between the smallest and the largest share of a block: a quarter circle is all there is.
 _SATURATED = 0.8
 _MANY = 0.1
+# A key has no more nulls.
+_HARDLY = 0.1
 # Distinct numbers, each of which is larger than those before, and what is judged of such a column.
 _FEWEST_STEPS = 3
-_HARDLY = 0.1
 _KEPT = {"null", "whole", "sentinel", "repeated"}
 
 

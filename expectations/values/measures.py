@@ -131,10 +131,10 @@ def runs(ordered: _Cells) -> _Cells:
     return np.diff(starts, append=len(ordered))
 
 
-def _repetition(times: Any, count: int) -> _Statistics:
+def _repetition(times: _Cells, count: int) -> _Statistics:
     """Find the share of the most frequent value, and of the values that were there before."""
     return {
-        "spike": Measured(float(max(times)) / count, count),
+        "spike": Measured(float(times.max()) / count, count),
         "repeated": Measured(1 - len(times) / count, count),
     }
 
@@ -156,7 +156,7 @@ def _texts(there: pl.Series, column: ColumnValues) -> _Statistics:
     count = there.len()
     counts = there.value_counts(name="#")
     times = dict(zip(counts.to_series(0), counts.to_series(1), strict=True))
-    found = _repetition(times.values(), count)
+    found = _repetition(counts.to_series(1).to_numpy(), count)
     if column.codes:
         known = {f"code {code}": times.get(code, 0) for code in column.codes}
         judged = column.spreads or known  # all of them while it is learned
