@@ -26,7 +26,7 @@ from signature_gate.expectations.readers import parquet
 from signature_gate.expectations.verdict.verdict import BatchRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pytest import MonkeyPatch  # noqa: PT013 - type only
 
@@ -148,23 +148,23 @@ def test_a_quarantined_batch_is_not_split(tmp_path: Path) -> None:
 
 
 def test_a_split_reads_a_parquet_file_once(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
-    """Each row group is decoded once for both sides, and no more of them lie in memory at once."""
+    """Each row group is decoded once for both sides, a few of them at a time."""
     path, read = tmp_path / "b.parquet", list[int]()
     pl.concat([FRAME] * 100).write_parquet(path, row_group_size=40)
     result = check(path, AB, split())
-    collected = parquet._collected  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    read_ahead = parquet.read_ahead
 
-    def counted(wanted: pl.LazyFrame, rows: int | None) -> Iterator[pl.DataFrame]:
-        for frame in collected(wanted, rows):
-            read.append(frame.height)
-            yield frame
+    def counted(reads: Iterable[Callable[[], pl.DataFrame]], size: int) -> Iterator[pl.DataFrame]:
+        for part in read_ahead(reads, size):
+            read.append(part.height)
+            yield part
 
-    monkeypatch.setattr(parquet, "_collected", counted)
+    monkeypatch.setattr(parquet, "read_ahead", counted)
     monkeypatch.setattr(parquet, "_TOGETHER", 80)
 
     result.split(tmp_path / "good.parquet", tmp_path / "bad.parquet")
 
-    assert read == [80] * 5
+    assert read == [80] * 5 + [0]
 
 
 # ----- properties -----
