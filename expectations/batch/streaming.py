@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import atexit
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
+from itertools import islice
 from threading import Condition
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -70,20 +71,23 @@ class WithColumns:
         return reduce(pl.LazyFrame.with_columns, self.stages, rows)
 
 
-def read_ahead(reads: Iterable[Callable[[], pl.DataFrame]], size: int) -> Iterator[pl.DataFrame]:
-    """Read parts in order, the next ones while one is used; ``size`` is in bytes of a part."""
-    ahead = min(_PARTS_AHEAD, _BYTES_AHEAD // max(size, 1))
-    if not ahead:
-        yield from (read() for read in reads)
+def read_ahead(reads: Iterable[Callable[[], pl.DataFrame]]) -> Iterator[pl.DataFrame]:
+    """Read parts in order, the next ones while one is used, as far as memory allows."""
+    waiting = iter(reads)
+    for first in waiting:
+        part = first()
+        break
+    else:
         return
-    running = deque[Future[pl.DataFrame]]()
-    with ThreadPoolExecutor(ahead, "signature-gate-ahead") as pool:
-        for read in reads:
-            running.append(pool.submit(read))
-            if len(running) > ahead:
-                yield running.popleft().result()
+    ahead = min(_PARTS_AHEAD, _BYTES_AHEAD // max(int(part.estimated_size()), 1))
+    with ThreadPoolExecutor(_PARTS_AHEAD, "signature-gate-ahead") as pool:
+        running = deque(pool.submit(read) for read in islice(waiting, ahead))
+        yield part
         while running:
-            yield running.popleft().result()
+            part = running.popleft().result()
+            running.extend(pool.submit(read) for read in islice(waiting, 1))
+            yield part
+        yield from (read() for read in waiting)
 
 
 def lazy_stream(

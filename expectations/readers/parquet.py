@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-_ROWS, _TOGETHER, _BUFFER, _CELL = 65_536, 262_144, 2**20, 8
+_ROWS, _TOGETHER, _BUFFER, _CELL, _MUCH_AT_ONCE = 65_536, 262_144, 2**20, 8, 64 << 20
 _BROKEN = (pa.ArrowException, *READ_ERRORS, UnicodeDecodeError)
 _CORRECT_WRITER = "Have it written again by a current version of the producer's library."
 _ANOTHER = "another file than the one that was opened, with other columns or other content"
@@ -112,11 +112,12 @@ class ParquetScan:
         return (frame.lazy() for frame in read([ROW, *self._positions], rows))
 
     def places(self, places: Sequence[tuple[int, int]]) -> Iterator[pl.LazyFrame] | None:
-        """Read runs of rows by Polars, which skips the pages before them."""
+        """Read runs of rows by Polars, those of large row groups one after the other."""
         if self._needs_arrow or self._swells:
             return None
         rows = with_row_number(self._in_range, self.schema.names)
-        return (rows.slice(first, height) for first, height in places)
+        runs = [rows.slice(first, height) for first, height in places]
+        return iter([pl.concat(runs)] if runs and self._largest_group > _MUCH_AT_ONCE else runs)
 
     def is_like(self, other: ParquetScan) -> bool:
         """Tell whether Polars alone reads it, and finds the columns of another."""
@@ -195,8 +196,7 @@ class ParquetScan:
                 raise UnreadableError(_ANOTHER, REDELIVER)
             if rows:
                 reads = (partial(read, *part) for part in self._parts(rows))
-                parts = read_ahead(reads, self._largest_group)
-                frames = chain.from_iterable(part.iter_slices(rows) for part in parts)
+                frames = chain.from_iterable(p.iter_slices(rows) for p in read_ahead(reads))
             else:
                 frames = wanted().collect_batches(maintain_order=True, engine="streaming")
             for frame in frames:

@@ -19,6 +19,7 @@ class Blocks:
 
     Attributes:
         kept: Pieces of each block by its number.
+        by_batch: Whether each is a batch.
         thinned: Whether rows of a block were left out.
     """
 
@@ -28,7 +29,7 @@ class Blocks:
         most = _MOST_BATCHES if by_batch else _MOST_RUNS
         longest = min(max(cells // most, rows), _LONGEST * rows) if by_batch else rows
         self._most = max(FEWEST_BLOCKS, min(most, cells // longest))
-        self._rows, self._longest, self._by_batch = rows, longest, by_batch
+        self._rows, self._longest, self.by_batch = rows, longest, by_batch
         self._every = self._stride = 1
         self.thinned = False
         self._number = self._within = 0
@@ -36,7 +37,7 @@ class Blocks:
 
     def add(self, frame: pl.DataFrame) -> None:
         """Take the next rows."""
-        if self._by_batch:
+        if self.by_batch:
             self._keep(frame)
             return
         offset = 0
@@ -49,7 +50,7 @@ class Blocks:
 
     def end_batch(self) -> None:
         """End the block if it is a batch."""
-        if self._by_batch and self._within:
+        if self.by_batch and self._within:
             self._end()
 
     def _keep(self, frame: pl.DataFrame) -> None:
@@ -78,7 +79,7 @@ class Blocks:
     def cut(self, sample: pl.DataFrame) -> list[pl.DataFrame]:
         """Return the blocks; few rows are cut into smaller ones."""
         if len(self.kept) >= FEWEST_BLOCKS:
-            fewest = _FEWEST_ROWS if self._by_batch else self._rows // 2 + 1
+            fewest = _FEWEST_ROWS if self.by_batch else self._rows // 2 + 1
             blocks = [pl.concat(pieces) for pieces in self.kept.values()]
             whole = [block for block in blocks if block.height >= fewest]
             if len(whole) >= FEWEST_BLOCKS - 1:

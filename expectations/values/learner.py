@@ -118,6 +118,9 @@ class Learner:
                 if seen.pop("unseen", None) and len(blocks) >= _FEWEST_ELSEWHERE:
                     seen["unseen"] = _seen_nowhere_else(block[name], codes)
         spreads = _spreads(measured)
+        for name, found in spreads.items():
+            if not self._is_key(columns[name], sample[name], found):
+                found.pop("repeated", None)
         return ValueProfile(
             rows=self._rows,
             blocks=len(blocks),
@@ -129,6 +132,21 @@ class Learner:
                 for name, column in columns.items()
             },
             gate_version=gate_version,
+        )
+
+    def _is_key(
+        self, column: ColumnValues, cells: pl.Series, spreads: Mapping[str, Spread]
+    ) -> bool:
+        """Tell whether a column is hardly ever null, and no value is twice in a batch, or at all.
+
+        Of thinned blocks that is not known.
+        """
+        repeated = spreads.get("repeated")
+        if not repeated or repeated.high or self._blocks.thinned:
+            return False
+        hardly_null = column.nulls <= _HARDLY * column.rows
+        return hardly_null and (
+            self._blocks.by_batch or bool(cells.alias("").drop_nulls().is_unique().all())
         )
 
     def _column(self, name: str, sample: pl.DataFrame) -> ColumnValues:
@@ -207,14 +225,11 @@ def _judged(
 ) -> dict[str, Spread]:
     """Leave out rare codes, after which the domain looks, and shares that take nearly any value.
 
-    That values are repeated is news only where none ever was, as in a key, hardly ever null.
     A quantile jumps where many rows have one value: shares are looked at there.
     """
     left_out = {"median", "width"} if "median" in spreads and _jumps(cells) else set[str]()
     if column.grows:
         left_out = spreads.keys() - _KEPT
-    if column.nulls > _HARDLY * column.rows:
-        left_out = {*left_out, "repeated"}
     return {
         name: spread
         for name, spread in spreads.items()
@@ -230,8 +245,6 @@ def _jumps(cells: pl.Series) -> bool:
 def _is_judged(name: str, spread: Spread) -> bool:
     if name.startswith("code "):
         return spread.high >= scale_of(name).to(1 / _CODES_SHOWN)
-    if name == "repeated":
-        return spread.high == 0
     return not name.startswith("below_") or spread.high - spread.low <= _SATURATED
 
 

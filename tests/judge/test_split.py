@@ -154,8 +154,8 @@ def test_a_split_reads_a_parquet_file_once(tmp_path: Path, monkeypatch: MonkeyPa
     result = check(path, AB, split())
     read_ahead = parquet.read_ahead
 
-    def counted(reads: Iterable[Callable[[], pl.DataFrame]], size: int) -> Iterator[pl.DataFrame]:
-        for part in read_ahead(reads, size):
+    def counted(reads: Iterable[Callable[[], pl.DataFrame]]) -> Iterator[pl.DataFrame]:
+        for part in read_ahead(reads):
             read.append(part.height)
             yield part
 

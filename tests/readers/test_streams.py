@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from small_checks import contract
 
+from signature_gate.expectations.batch import streaming
 from signature_gate.expectations.batch.streaming import read_ahead
 
 if TYPE_CHECKING:
@@ -76,20 +77,26 @@ def reads(begun: list[int]) -> Iterator[Callable[[], pl.DataFrame]]:
         yield lambda number=number: part(number)  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(("size", "ahead"), [(1, 2), (100 << 20, 1), (1 << 30, 0), (0, 2)])
-def test_parts_are_read_ahead_as_far_as_memory_allows(size: int, ahead: int) -> None:
-    """Two parts at most wait for the one that is used, and no more than 128 MiB of them."""
+@pytest.mark.parametrize(("room", "ahead"), [(7, 0), (8, 1), (16, 2), (1 << 20, 2)])
+def test_parts_are_read_ahead_as_far_as_memory_allows(
+    room: int, ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two parts at most wait for the one that is used, and fewer where they are large."""
+    monkeypatch.setattr(streaming, "_BYTES_AHEAD", room)
     begun = list[int]()
-    parts = read_ahead(reads(begun), size)
+    parts = read_ahead(reads(begun))  # of eight bytes each
 
     assert (next(parts)["n"].item(), len(begun)) == (0, 1 + ahead)
     assert (next(parts)["n"].item(), len(begun)) == (1, 2 + ahead)
 
 
-@pytest.mark.parametrize("size", [1, 1 << 30])
-def test_a_part_that_cannot_be_read_fails_at_its_place(size: int) -> None:
+@pytest.mark.parametrize("room", [7, 16])
+def test_a_part_that_cannot_be_read_fails_at_its_place(
+    room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The parts before it are handed out first."""
-    parts = read_ahead(reads([]), size)
+    monkeypatch.setattr(streaming, "_BYTES_AHEAD", room)
+    parts = read_ahead(reads([]))
 
     assert [next(parts)["n"].item(), next(parts)["n"].item()] == [0, 1]
     with pytest.raises(OSError, match="2"):

@@ -15,15 +15,18 @@ from hypothesis import strategies as st
 from stock_gx import ask
 
 from signature_gate import Contract, InvalidPolicy, Policy, check, learn
+from signature_gate.expectations.batch.query import collect_all
 from signature_gate.expectations.judge import scan_stage
-from signature_gate.expectations.judge.learned import stage
+from signature_gate.expectations.judge.learned import sample, stage
 from signature_gate.expectations.judge.learned.diagnosis import CONVERSIONS
 from signature_gate.expectations.judge.learned.stage import judge_values
+from signature_gate.expectations.readers import parquet
 from signature_gate.expectations.suite import from_suite, to_suite
 from signature_gate.expectations.values.column_values import Spread
 from signature_gate.expectations.values.limits import Known, PastValues, reach_of_recent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from signature_gate import CheckResult
@@ -330,6 +333,27 @@ def test_after_a_leap_that_was_learned_a_larger_one_is_expected() -> None:
 
     assert reach[0] == pytest.approx(1.75 * 0.5)
     assert reach[1] == pytest.approx(1.75 * 1.5 * 1.5 / (2.97 * 0.2), rel=0.01)
+
+
+def test_a_sample_is_the_same_where_large_row_groups_are_not_unpacked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other they take the memory of one."""
+    rows(50_000, 7).select("temp", "late").write_parquet(tmp_path / "b.parquet")
+    contract = Contract.from_signature({"inputs": json.dumps([SPECS[0], SPECS[4]])})
+    model = replace(contract, values=LEARNED.values)
+    at_once, found = collect_all, list[int]()
+
+    def counted(frames: Iterable[pl.LazyFrame]) -> list[pl.DataFrame]:
+        found.append(len(together := [*frames]))
+        return at_once(together)
+
+    monkeypatch.setattr(sample, "collect_all", counted)
+    first = check(tmp_path / "b.parquet", model).verdict.values
+    monkeypatch.setattr(parquet, "_MUCH_AT_ONCE", 0)
+
+    assert check(tmp_path / "b.parquet", model).verdict.values == first
+    assert found == [8, 1]
 
 
 # ----- as expectations of Great Expectations -----

@@ -101,6 +101,17 @@ def test_of_very_many_batches_every_second_one_is_kept() -> None:
     assert profile.rows == profile.columns["temp"].rows == 16_000
 
 
+def test_keys_of_batches_that_were_thinned_are_not_known() -> None:
+    """Where each key has two rows, one after the other, thinning leaves one of them."""
+    days = [pl.DataFrame({"key": np.repeat(np.arange(2_500) + n * 2_500, 2)}) for n in range(17)]
+    short = [batch.head(200) for batch in days]
+
+    assert "repeated" not in learn(*days, block_rows=BLOCK).columns["key"].spreads
+    assert "repeated" not in learn(*short, block_rows=BLOCK).columns["key"].spreads
+    once = [batch.unique() for batch in short]
+    assert "repeated" in learn(*once, block_rows=BLOCK).columns["key"].spreads
+
+
 def test_no_day_of_a_year_is_left_out() -> None:
     """How far the one stormy day went is learned, wherever in the year it was."""
     contract = contract_of(day(0))

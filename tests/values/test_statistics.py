@@ -166,6 +166,13 @@ def test_a_key_that_is_there_twice_is_told(rng: np.random.Generator) -> None:
     assert [(v.column, v.statistic) for v in told(learned, twice)] == [("key", "repeated")]
 
 
+def test_what_comes_back_later_is_no_key() -> None:
+    """Customers who are in no run of rows twice, but in all rows, may be twice in a batch."""
+    frame = pl.DataFrame({"customer": [f"c{n % 2_000}" for n in range(20_000)]})
+
+    assert told(frame, frame[:5_000]) == []
+
+
 def test_numbers_that_are_equal_by_chance_are_no_broken_key(rng: np.random.Generator) -> None:
     """Among four hundred of five thousand numbers no pair may be; among two thousand there are."""
     learned = pl.DataFrame({"a": rng.permutation(5_000)[:400]})
